@@ -1,0 +1,7 @@
+export { gatewayKeys } from './gateway-keys.js'
+export { gatewaySettings } from './gateway-settings.js'
+export { promptConfigs } from './prompt-configs.js'
+export { promptStats } from './prompt-stats.js'
+export { recordedBatches } from './recorded-batches.js'
+export { usageLogs } from './usage-logs.js'
+export { usageRollups } from './usage-rollups.js'

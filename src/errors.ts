@@ -1,0 +1,52 @@
+/** The error body that OpenAI answers with: https://platform.openai.com/docs/guides/error-codes */
+export interface ErrorBody {
+  error: { message: string, type: string, param: string | null, code: string | null }
+}
+
+/** An error that the gateway answers itself: its status, and the `error` object that goes out. */
+export class GatewayError extends Error {
+  constructor (
+    readonly statusCode: number,
+    readonly code: string,
+    readonly type: string,
+    message: string,
+    readonly param: string | null = null,
+    readonly headers: Readonly<Record<string, string>> = {}
+  ) {
+    super(message)
+    this.name = 'GatewayError'
+  }
+
+  toBody (): ErrorBody {
+    return { error: { message: this.message, type: this.type, param: this.param, code: this.code } }
+  }
+}
+
+const request = 'invalid_request_error'
+
+export const invalidPromptType = (got: string): GatewayError => new GatewayError(400, 'invalid_prompt_type', request,
+  `'${got}' is not a prompt type. Use 1 to 128 of A-Z a-z 0-9 . _ : - beginning with a letter or digit.`, 'X-Prompt-Type')
+
+export const invalidPromptHeader = (header: string, rule: string): GatewayError =>
+  new GatewayError(400, 'invalid_prompt_header', request, `${header} ${rule}`, header)
+
+export const promptTypeLimit = (limit: number): GatewayError => new GatewayError(400, 'prompt_type_limit', request,
+  `This gateway already knows ${limit} prompt types (MAX_PROMPT_TYPES). Use an existing one, delete unused ones, or raise the limit.`, 'X-Prompt-Type')
+
+export const invalidApiKey = (why: string): GatewayError => new GatewayError(401, 'invalid_api_key', request,
+  `${why} Send a gateway key as 'Authorization: Bearer pm_…'; operators make them at /admin/api/keys.`)
+
+export const promptTypeNotAllowed = (promptType: string): GatewayError => new GatewayError(403, 'prompt_type_not_allowed', request,
+  `This gateway key is not allowed to use the prompt type '${promptType}'.`, 'X-Prompt-Type')
+
+export const requestTooLarge = (limitBytes: number): GatewayError => new GatewayError(413, 'request_too_large', request,
+  `The request body is over the limit of ${limitBytes} bytes (MAX_BODY_BYTES).`)
+
+export const upgradeNotSupported = (): GatewayError => new GatewayError(501, 'upgrade_not_supported', request,
+  'This gateway does not proxy WebSocket connections yet. Connect to the upstream API directly for realtime sessions.')
+
+export const upstreamUnreachable = (why: string): GatewayError => new GatewayError(502, 'upstream_unreachable', 'api_error',
+  `The upstream API could not be reached (${why}). Try again; if it lasts, check UPSTREAM_BASE_URL and the network.`)
+
+export const upstreamTimeout = (timeoutMs: number): GatewayError => new GatewayError(504, 'upstream_timeout', 'api_error',
+  `The upstream API sent nothing for ${timeoutMs} ms (UPSTREAM_TIMEOUT_MS).`)
