@@ -1,0 +1,136 @@
+import { readFileSync, readdirSync } from 'node:fs'
+import { join, posix } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import t from 'tap'
+import ts from 'typescript'
+
+// The house rules (docs/decisions) that a reader cannot be trusted to notice, each as the list of files that break it.
+
+const root = fileURLToPath(new URL('..', import.meta.url))
+const read = (path: string): string => readFileSync(join(root, path), 'utf8')
+
+/** TypeScript files under a folder, as paths from the root with forward slashes. */
+function filesIn (folder: string): string[] {
+  try {
+    return readdirSync(join(root, folder), { recursive: true, encoding: 'utf8' })
+      .map(name => posix.join(folder, name.replaceAll('\\', '/')))
+      .filter(path => /\.tsx?$/.test(path) && !path.includes('/node_modules/') && !path.includes('/dist/'))
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return []
+    throw error
+  }
+}
+
+interface Source {
+  /** From src/: `proxy/route.ts`. */
+  readonly path: string
+  readonly text: string
+  /** Files of src/ that it imports, types included. */
+  readonly imports: string[]
+  /** Packages that it imports, types included. */
+  readonly packages: string[]
+  /** Files of src/ that it names by URL: workers. */
+  readonly urls: string[]
+}
+
+const sources: Source[] = filesIn('src').filter(path => !path.startsWith('src/console/')).map(full => {
+  const path = full.slice('src/'.length)
+  const text = read(full)
+  const beside = (specifier: string): string => posix.join(posix.dirname(path), specifier).replace(/\.js$/, '.ts')
+  const specifiers = ts.preProcessFile(text, true, true).importedFiles.map(file => file.fileName)
+  return {
+    path,
+    text,
+    imports: specifiers.filter(name => name.startsWith('.')).map(beside),
+    packages: specifiers.filter(name => !name.startsWith('.')),
+    urls: [...text.matchAll(/new URL\('(\.[^']+\.js)', import\.meta\.url\)/g)].map(match => beside(match[1] ?? ''))
+  }
+})
+const byPath = new Map(sources.map(source => [source.path, source]))
+
+/** What starts a process or thread of its own: the server, scripts that package.json runs, workers. */
+const entries = new Set([
+  'server.ts',
+  ...[...read('package.json').matchAll(/dist\/([\w/-]+)\.js/g)].map(match => `${match[1] ?? ''}.ts`),
+  ...sources.flatMap(source => source.urls)
+])
+
+/** `path imports what` for every import of a package by a file that may not. */
+function importers (ofPackage: RegExp, allowedIn: RegExp): string[] {
+  return sources.filter(source => !allowedIn.test(source.path))
+    .flatMap(source => source.packages.filter(name => ofPackage.test(name)).map(name => `${source.path} imports ${name}`))
+}
+
+const containing = (pattern: RegExp, files: readonly string[]): string[] => files.filter(path => pattern.test(read(path)))
+
+/** `server → app → {proxy, admin, jobs} → {recording, db} → errors`: a file imports its own folder or a lower layer. */
+function layer (path: string): number {
+  if (path === 'server.ts') return 4
+  if (path === 'app.ts') return 3
+  const folder = path.split('/')[0] ?? ''
+  return ['proxy', 'admin', 'jobs'].includes(folder) ? 2 : ['recording', 'db'].includes(folder) ? 1 : 0
+}
+
+t.test('imports go down the layers, and never from one plane to another', t => {
+  const sideways = (from: string, to: string): boolean => layer(from) === 2 && layer(to) === 2 && from.split('/')[0] !== to.split('/')[0]
+  t.ok(sources.length > 10)
+  t.same(sources.flatMap(({ path, imports }) => imports
+    .filter(to => layer(to) > layer(path) || sideways(path, to))
+    .map(to => `${path} imports ${to}`)), [])
+  t.end()
+})
+
+t.test('only proxy/upstream.ts knows undici', t => {
+  t.same(importers(/^undici$/, /^proxy\/upstream\.ts$/), [])
+  t.end()
+})
+
+t.test('only db, the batch writer, the admin queries and the jobs know SQL', t => {
+  t.same(importers(/^(drizzle-orm|postgres|@electric-sql)(\/|$)/, /^(db\/|recording\/batch-writer\.ts$|admin\/queries\/|jobs\/)/), [])
+  t.end()
+})
+
+t.test('only the plugins, the proxy\'s route and the admin\'s HTTP side know Fastify', t => {
+  t.same(importers(/^@?fastify(\/|$)/, /^(app|server|proxy\/plugin|proxy\/route|admin\/(?!queries\/).+)\.ts$/), [])
+  t.end()
+})
+
+t.test('only env.ts reads the environment', t => {
+  t.same(sources.filter(({ path, text }) => path !== 'env.ts' && /\bprocess\.env\b/.test(text)).map(({ path }) => path), [])
+  t.same(importers(/^(node:)?process$/, /^env\.ts$/), [])
+  t.end()
+})
+
+t.test('only what is a process or thread of its own ends one', t => {
+  t.same(sources.filter(({ path, text }) => !entries.has(path) && /\bprocess\.exit\(/.test(text)).map(({ path }) => path), [])
+  t.end()
+})
+
+t.test('every source file is reached from the server, a worker or a script', t => {
+  const reached = new Set<string>()
+  const visit = (path: string): void => {
+    const source = byPath.get(path)
+    if (source === undefined || reached.has(path)) return
+    reached.add(path)
+    for (const next of source.imports) visit(next)
+  }
+  for (const path of entries) visit(path)
+  t.same(sources.map(({ path }) => path).filter(path => !reached.has(path)), [])
+  t.end()
+})
+
+t.test('no file is over 300 lines, unfinished, or silences a check', t => {
+  const files = ['src', 'test', 'bench', 'examples'].flatMap(filesIn)
+  t.same(files.filter(path => read(path).trimEnd().split('\n').length > 300), [])
+  const self = 'test/tidy.test.ts'
+  const others = files.filter(path => path !== self)
+  t.same(containing(/\b(TODO|FIXME|XXX|HACK)\b/, others), [])
+  t.same(containing(/@ts-(ignore|expect-error|nocheck)|eslint-disable|\b(c8|v8|istanbul) ignore/, others), [])
+  t.same(containing(/\bt(est)?\.(only|todo)\(|\b(only|todo): true/, others), [])
+  t.end()
+})
+
+t.test('the lock file names no registry', t => {
+  t.notMatch(read('package-lock.json'), /"resolved": "https?:/)
+  t.end()
+})
