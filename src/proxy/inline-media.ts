@@ -1,0 +1,156 @@
+import { percentDecoded, readBase64, urlTextEnd, type Media } from './media-runs.js'
+
+/** What stands in the place of media that is not stored (CONTRACT: "What is kept"). */
+export function elided (mime: string, sizeBytes: number, sha256?: string): string {
+  return `[elided ${mime}, ${sizeBytes} bytes${sha256 === undefined ? '' : `, sha256:${sha256}`}]`
+}
+
+/** Media found in a body: its place there, and what it is. */
+interface Found extends Media {
+  readonly start: number
+  readonly mime: string
+}
+
+interface Marker {
+  readonly text: string
+  /** Reads the media that the marker at `at` announces; null where it announces none. */
+  readonly read: (bytes: Buffer, at: number) => Found | null
+}
+
+/**
+ * Bytes without their inline media, each replaced by what `elided` says of it; all other bytes are those given. The body
+ * may be JSON, JSON in a JSON string, any text, or a part of these. Finding is left to native code: a body is searched
+ * once per marker, and media are decoded and hashed in pieces, so that none is ever held a second time.
+ */
+export function elideInlineMedia (bytes: Buffer): Buffer {
+  const next = markers.map(marker => bytes.indexOf(marker.text))
+  const pieces: Buffer[] = []
+  let kept = 0
+  for (;;) {
+    let first = -1
+    for (let i = 0; i < next.length; i++) {
+      const at = next[i] ?? -1
+      if (at !== -1 && (first === -1 || at < (next[first] ?? -1))) first = i
+    }
+    const marker = markers[first]
+    const at = next[first]
+    if (marker === undefined || at === undefined) break
+    const found = marker.read(bytes, at)
+    if (found === null) {
+      next[first] = bytes.indexOf(marker.text, at + marker.text.length)
+      continue
+    }
+    pieces.push(bytes.subarray(kept, found.start), Buffer.from(elided(found.mime, found.sizeBytes, found.sha256)))
+    kept = found.end
+    for (let i = 0; i < next.length; i++) {
+      const was = next[i] ?? -1
+      if (was !== -1 && was < kept) next[i] = bytes.indexOf(markers[i]?.text ?? '', kept)
+    }
+  }
+  if (pieces.length === 0) return bytes
+  pieces.push(bytes.subarray(kept))
+  return Buffer.concat(pieces)
+}
+
+/** How far around a marker its key, its colon and its siblings are looked for. */
+const nearBytes = 512
+/** A percent-encoded URL is worth replacing, and no longer a word of prose, from here on. */
+const minUrlTextBytes = 64
+/** A field's value that is not base64 up to its quote is taken for media from here on. */
+const minBrokenBase64Bytes = 64
+
+// Two begin with the underscore of their key: text has few of them, so that the search goes fast.
+const markers: readonly Marker[] = [
+  { text: 'data:', read: readDataUrl },
+  { text: 'b64_json', read: (bytes, at) => readValue(bytes, at + 'b64_json'.length, /^\\*"\s*:\s*\\*"/, imageMime) },
+  {
+    text: '_data',
+    read: (bytes, at) => bytes.toString('latin1', at - 4, at) === 'file'
+      ? readValue(bytes, at + '_data'.length, /^\\*"\s*:\s*\\*"/, () => 'application/octet-stream')
+      : null
+  },
+  // `input_audio` of a request, `audio` of an answer.
+  { text: 'audio"', read: (bytes, at) => readValue(bytes, at + 'audio"'.length, /^\s*:\s*\{[^{}]*?"data"\s*:\s*"/, audioMime) },
+  {
+    text: '_generation_call"',
+    read: (bytes, at) => readValue(bytes, at + '_generation_call"'.length, /^[^{}]*?"result"\s*:\s*"/, imageMime)
+  }
+]
+
+/** RFC 2397, in JSON as its writers escape it: PHP writes `\/` for a slash, .NET `\u002B` for a plus sign. */
+const dataUrlHead = /^((?:[\w.+-]|\\+u002b)+\\*\/(?:[\w.+-]|\\+u002b)+)?((?:;[^;,"'\s\\]{1,128})*),/i
+
+function readDataUrl (bytes: Buffer, at: number): Found | null {
+  if (wordCharacter(bytes[at - 1]) || !urlHeadStart(bytes[at + 5])) return null
+  const head = dataUrlHead.exec(near(bytes, at + 5))
+  if (head === null) return null
+  const start = at + 5 + head[0].length
+  const type = head[1]?.replace(/\\+u002b/gi, '+').replaceAll('\\', '')
+  const mime = type ?? 'text/plain'
+  if (/;base64$/i.test(head[2] ?? '')) {
+    const media = readBase64(bytes, start)
+    return media === null ? null : { ...media, start: at, mime }
+  }
+  // A JSON string that begins with a URL is one to its end; elsewhere the URL's own characters bound it.
+  const isWholeValue = type !== undefined && bytes[at - 1] === quote && bytes[at - 2] !== backslash
+  const end = isWholeValue ? closingQuote(bytes, start) : urlTextEnd(bytes, start)
+  return end - start < minUrlTextBytes ? null : { ...percentDecoded(bytes, start, end), start: at, mime }
+}
+
+/** The base64 value that begins where `opening`, matched after a key at `at`, ends. */
+function readValue (
+  bytes: Buffer, at: number, opening: RegExp, mimeOf: (bytes: Buffer, keyEnd: number, end: number) => string
+): Found | null {
+  const match = opening.exec(near(bytes, at))
+  if (match === null) return null
+  const start = at + match[0].length
+  const media = readBase64(bytes, start)
+  if (media === null) return null
+  const isToItsEnd = media.end === bytes.length || bytes[media.end] === quote || bytes[media.end] === backslash
+  if (!isToItsEnd && media.end - start < minBrokenBase64Bytes) return null
+  return { ...media, start, mime: mimeOf(bytes, at, media.end) }
+}
+
+/** The sibling `format` of `data` says it; an answer's audio has none, its format stands in the request. */
+function audioMime (bytes: Buffer, keyEnd: number, end: number): string {
+  const siblings = /^[^{}]*\{[^{}]*/.exec(near(bytes, keyEnd))?.[0] ?? ''
+  const after = /^[^{}]*/.exec(near(bytes, end))?.[0] ?? ''
+  const format = /"format"\s*:\s*"([\w.+-]+)"/.exec(siblings + after)?.[1]
+  return `audio/${format ?? '*'}`
+}
+
+/** An answer has one `output_format`, wherever it stands in the object around the images. */
+function imageMime (bytes: Buffer): string {
+  const at = bytes.indexOf('output_format')
+  const format = at === -1 ? undefined : /^output_format\\*"\s*:\s*\\*"([\w.+-]+)/.exec(near(bytes, at))?.[1]
+  return `image/${format ?? 'png'}`
+}
+
+const quote = 0x22
+const backslash = 0x5c
+
+/** The index of the quote that ends the JSON string around `from`, or the body's end. */
+function closingQuote (bytes: Buffer, from: number): number {
+  let at = bytes.indexOf(quote, from)
+  while (at !== -1) {
+    let backslashes = 0
+    while (bytes[at - 1 - backslashes] === backslash) backslashes++
+    if (backslashes % 2 === 0) return at
+    at = bytes.indexOf(quote, at + 1)
+  }
+  return bytes.length
+}
+
+/** Latin-1: an index into it is an index into the bytes. */
+function near (bytes: Buffer, at: number): string {
+  return bytes.toString('latin1', at, at + nearBytes)
+}
+
+function wordCharacter (byte: number | undefined): boolean {
+  return byte !== undefined && /\w/.test(String.fromCharCode(byte))
+}
+
+/** A type, a parameter or the comma: all that may follow `data:` in a URL, and prose (`data: …`) does not have. */
+function urlHeadStart (byte: number | undefined): boolean {
+  return byte !== undefined && /[\w;,]/.test(String.fromCharCode(byte))
+}

@@ -1,0 +1,38 @@
+import { elided, elideInlineMedia } from './inline-media.js'
+
+/**
+ * A request or response body as it is stored in Postgres `text`: inline media elided, what `text` refuses (NUL bytes,
+ * broken UTF-8) replaced by U+FFFD, and cut to `maxBytes` bytes of UTF-8, the mark that says so included. All else is the
+ * body's own text, byte for byte. Never throws.
+ */
+export function storedText (body: Buffer | string, maxBytes: number): string {
+  const bytes = elideInlineMedia(typeof body === 'string' ? Buffer.from(body) : body)
+  // Cleaning never shortens: what will be kept comes from the first `maxBytes` bytes.
+  const isCut = bytes.length > maxBytes
+  const text = cleaned(bytes.toString('utf8', 0, isCut ? maxBytes : bytes.length))
+  if (!isCut && Buffer.byteLength(text) <= maxBytes) return text
+
+  const mark = (keptBytes: number): string => `… [truncated: ${keptBytes} of ${bytes.length} bytes kept]`
+  const room = maxBytes - Buffer.byteLength(mark(maxBytes))
+  if (room < 0) return firstBytes(text, maxBytes)
+  const kept = firstBytes(text, room)
+  return kept + mark(Buffer.byteLength(kept))
+}
+
+/** What is stored of a body that is not text (an upload, audio, an image). */
+export function storedBinary (contentType: string | null, sizeBytes: number): string {
+  const mime = /^[\w.+-]+\/[\w.+-]+/.exec(contentType?.trim() ?? '')?.[0].toLowerCase()
+  return elided(mime ?? 'application/octet-stream', sizeBytes)
+}
+
+function cleaned (text: string): string {
+  return text.includes('\0') ? text.replaceAll('\0', '\ufffd') : text
+}
+
+/** As much of the text's beginning as `maxBytes` bytes of UTF-8 hold, cut between two characters. */
+function firstBytes (text: string, maxBytes: number): string {
+  const bytes = Buffer.from(text)
+  let end = Math.min(maxBytes, bytes.length)
+  while (end > 0 && ((bytes[end] ?? 0) & 0xc0) === 0x80) end--
+  return bytes.toString('utf8', 0, end)
+}
