@@ -1,8 +1,11 @@
-import { bigint, boolean, index, integer, pgTable, text, timestamp, uuid } from 'drizzle-orm/pg-core'
+import { bigint, boolean, integer, pgTable, text, timestamp, uuid } from 'drizzle-orm/pg-core'
 import { usd } from './columns.js'
 import { promptConfigs } from './prompt-configs.js'
 
-/** Counters and the latest call of a prompt type: written by every batch, whatever the switches say. */
+/**
+ * Counters and the latest call of a prompt type: written by every batch, whatever the switches say. No index but the
+ * key: an index on a counter would make every update write a new index entry (no HOT updates), and bloat.
+ */
 export const promptStats = pgTable('prompt_stats', {
   prompt_type: text().primaryKey().references(() => promptConfigs.prompt_type, { onDelete: 'cascade', onUpdate: 'cascade' }),
   total_calls: bigint({ mode: 'number' }).notNull().default(0),
@@ -27,4 +30,4 @@ export const promptStats = pgTable('prompt_stats', {
   last_status_code: integer(),
   last_success: boolean(),
   last_error: text()
-}, table => [index('prompt_stats_total_cost').on(table.total_cost)])
+})

@@ -1,0 +1,49 @@
+import { getTableName, sql } from 'drizzle-orm'
+import { lockKeys } from './advisory-locks.js'
+import type { Drizzle } from './client.js'
+import { usageLogs } from './schema/index.js'
+
+/** The first millisecond of a UTC month. */
+export type MonthStartMs = number
+
+/** The month that a moment falls in, or the one so many months later. */
+export const monthOf = (timeMs: number, monthsLater = 0): MonthStartMs => {
+  const time = new Date(timeMs)
+  return Date.UTC(time.getUTCFullYear(), time.getUTCMonth() + monthsLater)
+}
+
+/** `usage_logs_2026_11` */
+export const partitionName = (month: MonthStartMs): string =>
+  `${getTableName(usageLogs)}_${new Date(month).toISOString().slice(0, 7).replace('-', '_')}`
+
+/** The longest that making a partition may wait for a lock: batches of new prompt types queue up behind it. */
+const lockTimeout = '2s'
+
+/**
+ * Makes the partitions that are missing of `usage_logs`, and answers with their names. Safe on several instances at once.
+ *
+ * A partition is made as a table of its own and then attached, not with `CREATE TABLE … PARTITION OF`: attaching leaves
+ * the log readable and writable, the other waits for every query on it to end and lets none in meanwhile.
+ */
+export const createPartitions = async (database: Drizzle, months: Iterable<MonthStartMs>): Promise<string[]> =>
+  await database.transaction(async tx => {
+    await tx.execute(sql.raw(`set local lock_timeout = '${lockTimeout}'`))
+    await tx.execute(sql`select pg_advisory_xact_lock(${lockKeys('partitions')})`)
+    const attached = await tx.execute<{ name: string }>(sql`
+      select pg_class.relname as name from pg_inherits join pg_class on pg_class.oid = pg_inherits.inhrelid
+      where pg_inherits.inhparent = ${getTableName(usageLogs)}::regclass`)
+    const names = new Set(attached.map(({ name }) => name))
+    const created: string[] = []
+    for (const month of [...new Set(months)].sort((a, b) => a - b)) {
+      const name = partitionName(month)
+      if (names.has(name)) continue
+      const partition = sql.identifier(name)
+      const bounds = sql.raw(`from ('${instant(month)}') to ('${instant(monthOf(month, 1))}')`)
+      await tx.execute(sql`create table ${partition} (like ${usageLogs} including all)`)
+      await tx.execute(sql`alter table ${usageLogs} attach partition ${partition} for values ${bounds}`)
+      created.push(name)
+    }
+    return created
+  })
+
+const instant = (timeMs: number): string => new Date(timeMs).toISOString()
