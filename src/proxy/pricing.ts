@@ -1,0 +1,93 @@
+import { builtInRates, type FoundRates, type RateBands, type RateSource, type TokenRates } from './model-rates.js'
+import type { ServiceTier } from './openai-prices.js'
+import type { TokenUsage } from './usage.js'
+
+export { decimalToPicoUsd, picoUsdToDecimal } from '../usd.js'
+
+/** What decides a call's price, as the response says it. */
+export interface PricedCall {
+  readonly responseModel: string | null
+  readonly requestModel: string | null
+  /** The tier that served the call, not the one asked for. */
+  readonly serviceTier: string | null
+  readonly usage: TokenUsage
+  /** Time of the call, milliseconds since the epoch: prices change. */
+  readonly atMs: number
+}
+
+/** Exactly one of the two is null. */
+export type Cost =
+  | { readonly costPicoUsd: bigint, readonly costReason: null }
+  | { readonly costPicoUsd: null, readonly costReason: 'unknown_model' }
+
+export interface Pricing {
+  /** What the call costs in 10⁻¹² USD, exactly. Never throws. */
+  price: (call: PricedCall) => Cost
+}
+
+const UNKNOWN_MODEL: Cost = { costPicoUsd: null, costReason: 'unknown_model' }
+/** Callers name models: what is remembered of them is bounded, and a name longer than any model's is not looked up. */
+const MAX_REMEMBERED = 1000
+const MAX_MODEL_LENGTH = 256
+
+/** `provider`: an id of `@pydantic/genai-prices` (`UPSTREAM_PROVIDER`). Of a provider that it does not know, every model is unknown. */
+export function createPricing (options: { readonly provider: string }): Pricing {
+  const ratesOf = rememberRates(builtInRates(options.provider))
+  return {
+    price ({ responseModel, requestModel, serviceTier, usage, atMs }) {
+      const tier = servedTier(serviceTier)
+      const bands = (responseModel === null ? null : ratesOf(responseModel, tier, atMs)) ??
+        (requestModel === null ? null : ratesOf(requestModel, tier, atMs))
+      if (bands === null) return UNKNOWN_MODEL
+      return { costPicoUsd: costPicoUsd(usage, ratesForLength(bands, usage.inputTokens)), costReason: null }
+    }
+  }
+}
+
+/** `default`, none, and tiers without prices of their own (`scale` is paid for beforehand) are billed as standard. */
+function servedTier (serviceTier: string | null): ServiceTier {
+  return serviceTier === 'flex' || serviceTier === 'priority' || serviceTier === 'batch' ? serviceTier : 'standard'
+}
+
+function ratesForLength (bands: RateBands, inputTokens: number): TokenRates {
+  let rates = bands[0].rates
+  for (const band of bands) if (inputTokens > band.above) rates = band.rates
+  return rates
+}
+
+/** Each token once, at the rate of the narrowest kind it belongs to. */
+function costPicoUsd (usage: TokenUsage, rates: TokenRates): bigint {
+  const cachedText = usage.cachedInputTokens - usage.cachedAudioInputTokens - usage.cachedImageInputTokens
+  const text = usage.inputTokens - usage.audioInputTokens - usage.imageInputTokens - cachedText - usage.cacheWriteInputTokens
+  const textOutput = usage.outputTokens - usage.audioOutputTokens - usage.imageOutputTokens
+  return times(text, rates.input) +
+    times(cachedText, rates.cachedInput) +
+    times(usage.cacheWriteInputTokens, rates.cacheWrite) +
+    times(usage.audioInputTokens - usage.cachedAudioInputTokens, rates.audioInput) +
+    times(usage.cachedAudioInputTokens, rates.cachedAudioInput) +
+    times(usage.imageInputTokens - usage.cachedImageInputTokens, rates.imageInput) +
+    times(usage.cachedImageInputTokens, rates.cachedImageInput) +
+    times(textOutput, rates.output) +
+    times(usage.audioOutputTokens, rates.audioOutput) +
+    times(usage.imageOutputTokens, rates.imageOutput)
+}
+
+function times (tokens: number, rate: bigint): bigint {
+  return tokens === 0 ? 0n : BigInt(tokens) * rate
+}
+
+/** Keeps a source's answers per model and tier; dated ones for the minute they were given for, the oldest go first. */
+function rememberRates (source: RateSource): (model: string, tier: ServiceTier, atMs: number) => RateBands | null {
+  const remembered = new Map<string, FoundRates & { readonly minute: number }>()
+  return (model, tier, atMs) => {
+    if (model.length > MAX_MODEL_LENGTH) return null
+    const key = `${tier} ${model}`
+    const minute = Math.floor(atMs / 60_000)
+    const known = remembered.get(key)
+    if (known !== undefined && (!known.dated || known.minute === minute)) return known.bands
+    const found = source(model, tier, atMs)
+    if (remembered.size >= MAX_REMEMBERED) remembered.delete(remembered.keys().next().value ?? key)
+    remembered.set(key, { ...found, minute })
+    return found.bands
+  }
+}
