@@ -1,5 +1,6 @@
 import type { PostgresJsDatabase } from 'drizzle-orm/postgres-js'
 import type { Sql } from 'postgres'
+import type { Log } from '../log.js'
 import { openEmbedded } from './embedded.js'
 import { openPostgres } from './postgres.js'
 import type * as schema from './schema/index.js'
@@ -25,13 +26,6 @@ export interface Database {
   /** Resolves if a query is answered; rejects with the reason otherwise, after 5 s at the latest. */
   ping: () => Promise<void>
   close: () => Promise<void>
-}
-
-/** What the database layer needs of a logger: pino's shape. */
-export interface Log {
-  info: (details: object, message: string) => void
-  warn: (details: object, message: string) => void
-  error: (details: object, message: string) => void
 }
 
 export interface DatabaseOptions {

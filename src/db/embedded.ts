@@ -1,4 +1,5 @@
-import type { Database, Log } from './client.js'
+import type { Log } from '../log.js'
+import type { Database } from './client.js'
 
 /** Opens the embedded database under `dataDir`. */
 export const openEmbedded = async (dataDir: string, log: Log): Promise<Database> => {

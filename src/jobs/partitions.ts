@@ -1,5 +1,6 @@
 import { createPartitions, monthOf } from '../db/partitions.js'
-import type { Drizzle, Log } from '../db/client.js'
+import type { Drizzle } from '../db/client.js'
+import type { Log } from '../log.js'
 
 const monthsAhead = 3
 const dayMs = 86_400_000

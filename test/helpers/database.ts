@@ -4,7 +4,8 @@ import { join } from 'node:path'
 import type { Test } from 'tap'
 import postgres from 'postgres'
 import { openDatabase } from '../../src/db/client.js'
-import type { Database, Log } from '../../src/db/client.js'
+import type { Database } from '../../src/db/client.js'
+import type { Log } from '../../src/log.js'
 import { startPostgres } from './postgres-server.js'
 import type { PostgresServer } from './postgres-server.js'
 
@@ -45,7 +46,7 @@ export const temporaryFolder = (t: Test): string => {
 }
 
 /** For tests to which it does not matter what is logged. */
-export const silentLog: Log = { info: () => {}, warn: () => {}, error: () => {} }
+export const silentLog: Log = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} }
 
 /** The server that the tests of one process share. It goes when the process does. */
 export const sharedPostgres = async (): Promise<PostgresServer> => await (shared ??= startPostgres())
