@@ -53,82 +53,69 @@ export function textUsage (inputTokens: number, outputTokens: number): TokenUsag
  */
 export function parseUsage (value: unknown): TokenUsage | null {
   if (!isObject(value)) return null
-  const total = count(value, 'total_tokens')
-  const output = count(value, 'completion_tokens', 'output_tokens')
-  const inputTokens = count(value, 'prompt_tokens', 'input_tokens') ?? rest(total, output)
+  const total = count(value.total_tokens)
+  const output = count(value.completion_tokens) ?? count(value.output_tokens)
+  const inputTokens = count(value.prompt_tokens) ?? count(value.input_tokens) ?? rest(total, output)
   const outputTokens = output ?? rest(total, inputTokens)
   if (inputTokens === null && outputTokens === null) return null
-  return {
-    ...inputParts(inputTokens ?? 0, details(value, 'prompt_tokens_details', 'input_tokens_details')),
-    ...outputParts(outputTokens ?? 0, details(value, 'completion_tokens_details', 'output_tokens_details'))
-  }
+  return withParts(
+    inputTokens ?? 0, firstObject(value.prompt_tokens_details, value.input_tokens_details),
+    outputTokens ?? 0, firstObject(value.completion_tokens_details, value.output_tokens_details)
+  )
 }
 
-function inputParts (inputTokens: number, given: JsonObject) {
-  const audioInputTokens = part(given, 'audio_tokens', inputTokens)
-  const imageInputTokens = part(given, 'image_tokens', inputTokens - audioInputTokens)
+function withParts (inputTokens: number, inputOf: JsonObject, outputTokens: number, outputOf: JsonObject): TokenUsage {
+  const audioInputTokens = part(inputOf.audio_tokens, inputTokens)
+  const imageInputTokens = part(inputOf.image_tokens, inputTokens - audioInputTokens)
   const textTokens = inputTokens - audioInputTokens - imageInputTokens
-  const cachedInputTokens = part(given, 'cached_tokens', inputTokens)
+  const cachedInputTokens = part(inputOf.cached_tokens, inputTokens)
   // Cached tokens that the text cannot hold must be audio or image, whether or not upstream says so.
-  const cachedOf = details(given, 'cached_tokens_details')
   const beyondText = Math.max(0, cachedInputTokens - textTokens)
+  const cachedOf = firstObject(inputOf.cached_tokens_details, null)
   const cachedAudioInputTokens = Math.max(
-    part(cachedOf, 'audio_tokens', Math.min(audioInputTokens, cachedInputTokens)),
+    part(cachedOf.audio_tokens, Math.min(audioInputTokens, cachedInputTokens)),
     Math.min(beyondText, audioInputTokens)
   )
   const cachedImageInputTokens = Math.max(
-    part(cachedOf, 'image_tokens', Math.min(imageInputTokens, cachedInputTokens - cachedAudioInputTokens)),
+    part(cachedOf.image_tokens, Math.min(imageInputTokens, cachedInputTokens - cachedAudioInputTokens)),
     beyondText - cachedAudioInputTokens
   )
   const cachedTextTokens = cachedInputTokens - cachedAudioInputTokens - cachedImageInputTokens
+  const audioOutputTokens = part(outputOf.audio_tokens, outputTokens)
   return {
     inputTokens,
     cachedInputTokens,
-    cacheWriteInputTokens: part(given, 'cache_write_tokens', textTokens - cachedTextTokens),
+    cacheWriteInputTokens: part(inputOf.cache_write_tokens, textTokens - cachedTextTokens),
     audioInputTokens,
     cachedAudioInputTokens,
     imageInputTokens,
-    cachedImageInputTokens
-  }
-}
-
-function outputParts (outputTokens: number, given: JsonObject) {
-  const audioOutputTokens = part(given, 'audio_tokens', outputTokens)
-  return {
+    cachedImageInputTokens,
     outputTokens,
-    reasoningTokens: part(given, 'reasoning_tokens', outputTokens),
+    reasoningTokens: part(outputOf.reasoning_tokens, outputTokens),
     audioOutputTokens,
-    imageOutputTokens: part(given, 'image_tokens', outputTokens - audioOutputTokens)
+    imageOutputTokens: part(outputOf.image_tokens, outputTokens - audioOutputTokens)
   }
 }
 
 type JsonObject = Readonly<Record<string, unknown>>
 
+const NOTHING: JsonObject = {}
+
 function isObject (value: unknown): value is JsonObject {
   return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
-/** The first of the members that is a sane count. */
-function count (from: JsonObject, ...names: readonly string[]): number | null {
-  for (const name of names) {
-    const value = from[name]
-    // The sum turns -0, which JSON can say, into 0.
-    if (typeof value === 'number' && Number.isInteger(value) && value >= 0 && value <= MAX_TOKENS) return value + 0
-  }
-  return null
+function firstObject (one: unknown, other: unknown): JsonObject {
+  return isObject(one) ? one : isObject(other) ? other : NOTHING
 }
 
-/** The first of the members that is an object; an empty one where none is. */
-function details (from: JsonObject, ...names: readonly string[]): JsonObject {
-  for (const name of names) {
-    const value = from[name]
-    if (isObject(value)) return value
-  }
-  return {}
+/** Null for what is no sane count. (The sum turns -0, which JSON can say, into 0.) */
+function count (value: unknown): number | null {
+  return typeof value === 'number' && Number.isInteger(value) && value >= 0 && value <= MAX_TOKENS ? value + 0 : null
 }
 
-function part (from: JsonObject, name: string, whole: number): number {
-  return Math.min(count(from, name) ?? 0, whole)
+function part (value: unknown, whole: number): number {
+  return Math.min(count(value) ?? 0, whole)
 }
 
 function rest (total: number | null, counted: number | null): number | null {
