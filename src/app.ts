@@ -1,0 +1,98 @@
+import Fastify, { type FastifyBaseLogger, type FastifyInstance } from 'fastify'
+import { adminPlugin } from './admin/plugin.js'
+import type { Database } from './db/client.js'
+import { POLICY_CHANNEL, loadPolicy, readPolicyVersion } from './db/policy-store.js'
+import type { Config } from './env.js'
+import { GatewayError } from './errors.js'
+import { healthRoutes } from './health.js'
+import { schedulePartitions } from './jobs/partitions.js'
+import { createTokenizer } from './proxy/estimate.js'
+import { proxyPlugin, routeProxyCalls } from './proxy/plugin.js'
+import { Policy } from './proxy/policy.js'
+import { createPricing } from './proxy/pricing.js'
+import { MAX_HEADER_BYTES, createUpstream } from './proxy/upstream.js'
+import { createBatchWriter } from './recording/batch-writer.js'
+import { GroupCommit } from './recording/group-commit.js'
+import { isRefusal, keepRejected } from './recording/rejected-records.js'
+import { VERSION } from './version.js'
+
+export interface AppDeps {
+  readonly config: Config
+  /** Open and migrated. Whoever opened it closes it, after the app. */
+  readonly database: Database
+  readonly adminPassword: string
+  readonly log: FastifyBaseLogger
+  /** Wall clock, milliseconds since the epoch. */
+  readonly now: () => number
+}
+
+/** Builds the gateway with both its planes; never listens. `close` waits for the calls under way and for their records. */
+export async function buildApp ({ config, database, adminPassword, log, now }: AppDeps): Promise<FastifyInstance> {
+  const app = Fastify({
+    loggerInstance: log,
+    disableRequestLogging: true,
+    rewriteUrl: routeProxyCalls,
+    routerOptions: { maxParamLength: 1024 },
+    return503OnClosing: false,
+    http: { maxHeaderSize: MAX_HEADER_BYTES }
+  })
+  const policy = new Policy({
+    load: () => loadPolicy(database.recording),
+    readVersion: () => readPolicyVersion(database.recording),
+    maxPromptTypes: config.maxPromptTypes,
+    log
+  })
+  const writer = createBatchWriter(database.recording)
+  const recorder = new GroupCommit({
+    write: batch => writer.write(batch),
+    isRefusal,
+    setAside: async (entry, error) => {
+      log.error({ err: error, id: entry.record.id }, 'the database refuses a record; it is kept in rejected.jsonl')
+      await keepRejected(config.dataDir, entry, error)
+    },
+    recordWaitMs: config.recordWaitMs,
+    now,
+    log
+  })
+  const upstream = createUpstream(config.upstreamBaseUrl, config.upstreamTimeoutMs)
+  const tokenizer = createTokenizer()
+
+  await policy.start()
+  await database.listen(POLICY_CHANNEL, () => { policy.refresh().catch((error: unknown) => log.warn({ err: error }, 'the policy cannot be read')) })
+  const partitions = schedulePartitions(database.operator, log, now)
+
+  await app.register(healthRoutes, { database, policy, recorder })
+  await app.register(proxyPlugin, {
+    provider: config.upstreamProvider,
+    pricing: createPricing({ provider: config.upstreamProvider }),
+    tokenizer,
+    payloadMaxBytes: config.payloadMaxBytes,
+    now,
+    policy,
+    upstream,
+    recorder,
+    upstreamApiKey: config.upstreamApiKey,
+    upstreamTimeoutMs: config.upstreamTimeoutMs,
+    streamUsage: config.streamUsage,
+    maxBodyBytes: config.maxBodyBytes,
+    log
+  })
+  await app.register(adminPlugin, {
+    database,
+    username: config.adminUsername,
+    password: adminPassword,
+    onPolicyChange: () => policy.refresh(),
+    version: VERSION
+  })
+  app.setNotFoundHandler((request, reply) => {
+    const error = new GatewayError(404, 'not_found', 'invalid_request_error',
+      `Nothing is at ${request.method} ${request.url}. Calls go to /v1/…, operators to /admin.`)
+    return reply.code(404).send(error.toBody())
+  })
+  app.addHook('onClose', async () => {
+    policy.close()
+    await recorder.flush()
+    await Promise.all([upstream.close(), tokenizer.close(), partitions.close()])
+  })
+  return app
+}

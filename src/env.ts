@@ -1,0 +1,113 @@
+import { loadEnvFile } from 'node:process'
+import { existsSync } from 'node:fs'
+
+/** The gateway's settings, checked and in units that their names give (CONTRACT: "Settings"). */
+export interface Config {
+  readonly host: string
+  readonly port: number
+  readonly upstreamBaseUrl: URL
+  readonly upstreamApiKey: string | null
+  readonly upstreamProvider: string
+  readonly upstreamTimeoutMs: number
+  readonly databaseUrl: string | null
+  readonly dataDir: string
+  readonly adminUsername: string
+  readonly adminPassword: string | null
+  readonly recordWaitMs: number
+  readonly streamUsage: 'inject' | 'estimate'
+  readonly payloadMaxBytes: number
+  readonly maxBodyBytes: number
+  readonly maxPromptTypes: number
+  readonly shutdownGraceMs: number
+  readonly logLevel: LogLevel
+}
+
+const LOG_LEVELS = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'] as const
+export type LogLevel = typeof LOG_LEVELS[number]
+
+type Variables = Readonly<Record<string, string | undefined>>
+
+/** A variable that cannot be taken: one line that names it, what it got and what it takes. */
+export class SettingError extends Error {
+  override readonly name = 'SettingError'
+  constructor (variable: string, got: string, takes: string) {
+    super(`${variable} is '${got}', but takes ${takes}`)
+  }
+}
+
+/** Reads `.env` in the working folder, if there is one, under what the environment says already. */
+export function readEnvironment (): Config {
+  if (existsSync('.env')) loadEnvFile('.env')
+  return parseConfig(process.env)
+}
+
+/** @throws SettingError for the first variable that has an impossible value */
+export function parseConfig (variables: Variables): Config {
+  const text = (name: string): string | null => {
+    const value = variables[name]?.trim()
+    return value === undefined || value === '' ? null : value
+  }
+  const integer = (name: string, fallback: number, min: number, max: number): number => {
+    const got = text(name)
+    if (got === null) return fallback
+    const value = Number(got)
+    if (!/^\d+$/.test(got) || value < min || value > max) throw new SettingError(name, got, `a whole number from ${min} to ${max}`)
+    return value
+  }
+  const oneOf = <T extends string>(name: string, fallback: T, values: readonly T[]): T => {
+    const got = text(name)
+    if (got === null) return fallback
+    const value = values.find(value => value === got)
+    if (value === undefined) throw new SettingError(name, got, `one of ${values.join(', ')}`)
+    return value
+  }
+  return {
+    host: text('HOST') ?? '127.0.0.1',
+    port: integer('PORT', 8080, 0, 65535),
+    upstreamBaseUrl: upstreamBaseUrl(text('UPSTREAM_BASE_URL') ?? 'https://api.openai.com/v1'),
+    upstreamApiKey: headerText('UPSTREAM_API_KEY', text('UPSTREAM_API_KEY')),
+    upstreamProvider: text('UPSTREAM_PROVIDER') ?? 'openai',
+    upstreamTimeoutMs: integer('UPSTREAM_TIMEOUT_MS', 1_200_000, 1, 86_400_000),
+    databaseUrl: databaseUrl(text('DATABASE_URL')),
+    dataDir: text('DATA_DIR') ?? './data',
+    adminUsername: adminUsername(text('ADMIN_USERNAME') ?? 'admin'),
+    adminPassword: text('ADMIN_PASSWORD'),
+    recordWaitMs: integer('RECORD_WAIT_MS', 250, 1, 60_000),
+    streamUsage: oneOf('STREAM_USAGE', 'inject', ['inject', 'estimate']),
+    payloadMaxBytes: integer('PAYLOAD_MAX_BYTES', 262_144, 1024, 16_777_216),
+    maxBodyBytes: integer('MAX_BODY_BYTES', 67_108_864, 1024, 1_073_741_824),
+    maxPromptTypes: integer('MAX_PROMPT_TYPES', 10_000, 1, 1_000_000),
+    shutdownGraceMs: integer('SHUTDOWN_GRACE_MS', 30_000, 0, 3_600_000),
+    logLevel: oneOf('LOG_LEVEL', 'info', LOG_LEVELS)
+  }
+}
+
+function upstreamBaseUrl (got: string): URL {
+  const url = URL.canParse(got) ? new URL(got) : null
+  if (url === null || (url.protocol !== 'https:' && url.protocol !== 'http:')) {
+    throw new SettingError('UPSTREAM_BASE_URL', got, 'an http or https URL such as https://api.openai.com/v1')
+  }
+  if (url.username !== '' || url.password !== '' || url.search !== '' || url.hash !== '') {
+    throw new SettingError('UPSTREAM_BASE_URL', `${url.origin}${url.pathname}…`, 'a URL without user, password, query or fragment')
+  }
+  return url
+}
+
+/** Never repeats the value: it holds a password. */
+function databaseUrl (got: string | null): string | null {
+  if (got === null) return null
+  if (!URL.canParse(got) || !/^postgres(?:ql)?:$/.test(new URL(got).protocol)) {
+    throw new SettingError('DATABASE_URL', '…', 'a URL such as postgres://user:password@host:5432/promptmeter')
+  }
+  return got
+}
+
+function adminUsername (got: string): string {
+  if (got.includes(':')) throw new SettingError('ADMIN_USERNAME', got, 'a name without a colon (RFC 7617)')
+  return got
+}
+
+function headerText (name: string, got: string | null): string | null {
+  if (got !== null && !/^[\x21-\x7e]+$/.test(got)) throw new SettingError(name, '…', 'a key of printable ASCII without spaces')
+  return got
+}

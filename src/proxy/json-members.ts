@@ -1,0 +1,227 @@
+const QUOTE = 0x22
+const BACKSLASH = 0x5c
+const COMMA = 0x2c
+const COLON = 0x3a
+const OPEN_BRACE = 0x7b
+const CLOSE_BRACE = 0x7d
+const OPEN_BRACKET = 0x5b
+const CLOSE_BRACKET = 0x5d
+
+/** A string longer than this is searched for its end by memchr instead of byte by byte. */
+const SHORT_STRING_BYTES = 48
+
+/** Where the scanner stands in the top-level object. */
+const enum At { Start, Key, Colon, Value, AfterValue, End, NotAnObject }
+
+/** One top-level member. Offsets count bytes from the start of the document. */
+export interface JsonMember {
+  /** The comma before the member, or its key's quote if it is the first. */
+  readonly start: number
+  readonly keyStart: number
+  readonly valueStart: number
+  readonly valueEnd: number
+  /** The value's JSON text; null if it is longer than the scanner keeps. */
+  readonly text: string | null
+}
+
+/**
+ * Reads chosen top-level members out of a JSON object (RFC 8259) as its bytes arrive, without parsing the rest: a body
+ * of any size costs one pass and a few hundred bytes of memory. It finds members; it does not validate. Of a key that
+ * stands twice the last one counts, as with `JSON.parse`.
+ */
+export class JsonMembers {
+  readonly #wanted: ReadonlySet<string>
+  readonly #maxValueBytes: number
+  readonly #members = new Map<string, JsonMember>()
+  #at = At.Start
+  #openedAt = -1
+  /** Bytes fed before the current chunk. */
+  #base = 0
+  /** Brackets open inside the current value. */
+  #depth = 0
+  #inString = false
+  /** The byte before was a backslash that escapes the next one. */
+  #escaped = false
+  #start = -1
+  #keyStart = -1
+  #key = ''
+  #valueStart = -1
+  /** What is being kept: the key, or a wanted member's value. Index into the chunk, -1 when nothing is. */
+  #keepFrom = -1
+  #kept: Buffer[] = []
+  #keptBytes = 0
+
+  constructor (wanted: ReadonlySet<string>, maxValueBytes = 65536) {
+    this.#wanted = wanted
+    this.#maxValueBytes = maxValueBytes
+  }
+
+  /** The object's closing brace was seen. */
+  get complete (): boolean { return this.#at === At.End }
+
+  /** Where the object's opening brace stands. */
+  get openedAt (): number { return this.#openedAt }
+
+  get (name: string): JsonMember | undefined { return this.#members.get(name) }
+
+  /** The member's value; undefined if it is absent, too long to have been kept, or not JSON. */
+  value (name: string): unknown {
+    const text = this.#members.get(name)?.text
+    if (text == null) return undefined
+    try {
+      return JSON.parse(text)
+    } catch {
+      return undefined // Half a value, or none: what cannot be read is as good as absent.
+    }
+  }
+
+  /** The member's value if it is a string. */
+  string (name: string): string | null {
+    const value = this.value(name)
+    return typeof value === 'string' ? value : null
+  }
+
+  feed (chunk: Buffer): void {
+    if (this.#keepFrom !== -1) this.#keepFrom = 0
+    let i = 0
+    while (i < chunk.length) i = this.#inString ? this.#string(chunk, i) : this.#structure(chunk, i)
+    if (this.#keepFrom !== -1) this.#keep(chunk, chunk.length)
+    this.#base += chunk.length
+  }
+
+  /** Skips to behind the string's closing quote, or to the chunk's end. */
+  #string (chunk: Buffer, from: number): number {
+    let i = from
+    if (this.#escaped) {
+      this.#escaped = false
+      i++
+    }
+    const shortEnd = Math.min(chunk.length, i + SHORT_STRING_BYTES)
+    while (i < chunk.length) {
+      if (i >= shortEnd) {
+        i = nextQuoteOrBackslashRun(chunk, i)
+        if (i >= chunk.length) break
+      }
+      const byte = chunk[i]
+      if (byte === BACKSLASH) {
+        i += 2
+      } else if (byte === QUOTE) {
+        this.#inString = false
+        if (this.#at === At.Key) this.#endKey(chunk, i + 1)
+        return i + 1
+      } else {
+        i++
+      }
+    }
+    this.#escaped = i > chunk.length
+    return chunk.length
+  }
+
+  #structure (chunk: Buffer, i: number): number {
+    const byte = chunk[i]
+    if (byte === 0x20 || byte === 0x0a || byte === 0x0d || byte === 0x09) return i + 1
+    switch (this.#at) {
+      case At.Value: return this.#value(chunk, i, byte)
+      case At.Key:
+        if (byte === QUOTE) this.#startKey(i)
+        else if (byte === CLOSE_BRACE) this.#at = At.End
+        else if (byte === COMMA) this.#start = this.#base + i
+        break
+      case At.Colon:
+        if (byte === COLON) this.#startValue()
+        break
+      case At.Start:
+        this.#at = byte === OPEN_BRACE ? At.Key : At.NotAnObject
+        this.#openedAt = this.#base + i
+        break
+      default:
+        return chunk.length
+    }
+    return i + 1
+  }
+
+  #value (chunk: Buffer, i: number, byte: number | undefined): number {
+    if (this.#depth === 0 && (byte === COMMA || byte === CLOSE_BRACE)) {
+      this.#endMember(chunk, i)
+      this.#at = byte === COMMA ? At.Key : At.End
+      this.#start = this.#base + i
+      return i + 1
+    }
+    if (this.#valueStart === -1) {
+      this.#valueStart = this.#base + i
+      if (this.#wanted.has(this.#key)) this.#keepFrom = i
+    }
+    if (byte === QUOTE) this.#inString = true
+    else if (byte === OPEN_BRACE || byte === OPEN_BRACKET) this.#depth++
+    else if (byte === CLOSE_BRACE || byte === CLOSE_BRACKET) this.#depth--
+    return i + 1
+  }
+
+  #startKey (i: number): void {
+    this.#inString = true
+    this.#keyStart = this.#base + i
+    if (this.#start === -1) this.#start = this.#keyStart
+    this.#keepFrom = i
+    this.#kept = []
+    this.#keptBytes = 0
+  }
+
+  #endKey (chunk: Buffer, end: number): void {
+    const text = this.#takeKept(chunk, end)
+    this.#key = ''
+    if (text !== null) this.#key = text.includes('\\') ? unescapeKey(text) : text.slice(1, -1)
+    this.#at = At.Colon
+  }
+
+  #startValue (): void {
+    this.#at = At.Value
+    this.#valueStart = -1
+    this.#depth = 0
+  }
+
+  #endMember (chunk: Buffer, end: number): void {
+    if (this.#keepFrom === -1 || this.#valueStart === -1) return
+    const text = this.#takeKept(chunk, end)
+    const valueStart = this.#valueStart
+    const trimmed = text?.trimEnd() ?? null
+    const valueEnd = trimmed === null ? this.#base + end : valueStart + Buffer.byteLength(trimmed)
+    this.#members.set(this.#key, { start: this.#start, keyStart: this.#keyStart, valueStart, valueEnd, text: trimmed })
+  }
+
+  #keep (chunk: Buffer, end: number): void {
+    const size = end - this.#keepFrom
+    this.#keptBytes += size
+    if (this.#keptBytes <= this.#maxValueBytes) this.#kept.push(Buffer.from(chunk.subarray(this.#keepFrom, end)))
+  }
+
+  #takeKept (chunk: Buffer, end: number): string | null {
+    const from = this.#keepFrom
+    this.#keepFrom = -1
+    if (this.#kept.length === 0 && this.#keptBytes === 0) {
+      return end - from <= this.#maxValueBytes ? chunk.toString('utf8', from, end) : null
+    }
+    this.#keepFrom = from
+    this.#keep(chunk, end)
+    this.#keepFrom = -1
+    const text = this.#keptBytes <= this.#maxValueBytes ? Buffer.concat(this.#kept).toString() : null
+    this.#kept = []
+    this.#keptBytes = 0
+    return text
+  }
+}
+
+function unescapeKey (text: string): string {
+  try {
+    return String(JSON.parse(text))
+  } catch {
+    return text
+  }
+}
+
+/** The next quote, or the first backslash of the run before it: from there on the bytes are looked at one by one. */
+function nextQuoteOrBackslashRun (chunk: Buffer, from: number): number {
+  const quote = chunk.indexOf(QUOTE, from)
+  let i = quote === -1 ? chunk.length : quote
+  while (i > from && chunk[i - 1] === BACKSLASH) i--
+  return i
+}

@@ -1,0 +1,122 @@
+import type { PolicyData } from '../db/policy-store.js'
+import { promptTypeLimit } from '../errors.js'
+import type { Log } from '../log.js'
+import type { KnownKey } from './identity.js'
+import { UNTYPED } from './prompt-headers.js'
+
+/** What holds for one call: decided when it comes in, kept to its end. */
+export interface Admission {
+  readonly promptType: string
+  /** `is_active`: a usage-log row is written. */
+  readonly logged: boolean
+  /** `track_full_data`, or the header's override. */
+  readonly storeFullData: boolean
+  /** What the config starts with if this call's record creates it. */
+  readonly newConfig: Toggles
+}
+
+interface Toggles {
+  readonly trackFullData: boolean
+  readonly isActive: boolean
+}
+
+export interface PolicyOptions {
+  /** Reads the whole policy, as of one moment. */
+  readonly load: () => Promise<PolicyData>
+  /** Reads the number that every change of policy raises. */
+  readonly readVersion: () => Promise<number>
+  readonly maxPromptTypes: number
+  readonly log: Log
+}
+
+const POLL_MS = 1000
+
+/**
+ * The snapshot of operators' switches and keys that calls are admitted by: no call waits for a query. `refresh` is
+ * called at every notification; a poll of the version finds what a notification missed. While the database is away the
+ * last snapshot holds.
+ */
+export class Policy {
+  readonly #options: PolicyOptions
+  #version = -1
+  #defaults: Toggles = { trackFullData: false, isActive: true }
+  #configs = new Map<string, Toggles>()
+  #keys = new Map<string, KnownKey>()
+  /** Types admitted for the first time here, whose config the next snapshot may not show yet. */
+  #newTypes = new Set<string>()
+  #timer: NodeJS.Timeout | null = null
+  #loading: Promise<void> | null = null
+  #stale = false
+
+  constructor (options: PolicyOptions) {
+    this.#options = options
+  }
+
+  /** Loads the first snapshot and starts the poll. @throws what `load` throws */
+  async start (): Promise<void> {
+    await this.refresh()
+    this.#timer = setInterval(() => { void this.#poll() }, POLL_MS).unref()
+  }
+
+  close (): void {
+    if (this.#timer !== null) clearInterval(this.#timer)
+  }
+
+  /** The latest reading of the policy worked; false while calls are admitted by an old one. */
+  get fresh (): boolean { return !this.#stale }
+
+  /** Reads the policy again. What was committed before the call is in force once it resolves. */
+  async refresh (): Promise<void> {
+    // A reading under way may have begun before the change: one more follows it, shared by all who wait here.
+    if (this.#loading !== null) await Promise.allSettled([this.#loading])
+    this.#loading ??= this.#load().finally(() => { this.#loading = null })
+    await this.#loading
+  }
+
+  /** @throws GatewayError 400 `prompt_type_limit` */
+  admit (promptType: string, storeFullData: boolean | null): Admission {
+    let toggles = this.#configs.get(promptType)
+    if (toggles === undefined) {
+      toggles = this.#defaults
+      this.#admitNewType(promptType)
+    }
+    return {
+      promptType,
+      logged: toggles.isActive,
+      storeFullData: storeFullData ?? toggles.trackFullData,
+      newConfig: this.#defaults
+    }
+  }
+
+  findKey (keySha256: string): KnownKey | undefined {
+    return this.#keys.get(keySha256)
+  }
+
+  #admitNewType (promptType: string): void {
+    if (promptType === UNTYPED || this.#newTypes.has(promptType)) return
+    if (this.#configs.size + this.#newTypes.size >= this.#options.maxPromptTypes) throw promptTypeLimit(this.#options.maxPromptTypes)
+    this.#newTypes.add(promptType)
+  }
+
+  async #load (): Promise<void> {
+    const known = new Set(this.#newTypes)
+    const data = await this.#options.load()
+    this.#version = data.version
+    this.#defaults = data.defaults
+    this.#configs = new Map(data.configs.map(config => [config.promptType, config]))
+    this.#keys = new Map(data.keys.map(key => [key.keySha256, key]))
+    // A type admitted before this reading has its record by now, or a call under way that will make one; either way
+    // it is counted again when it comes back.
+    for (const promptType of known) this.#newTypes.delete(promptType)
+    this.#stale = false
+  }
+
+  async #poll (): Promise<void> {
+    try {
+      if (await this.#options.readVersion() !== this.#version || this.#stale) await this.refresh()
+    } catch (error) {
+      if (!this.#stale) this.#options.log.warn({ err: error }, 'the policy cannot be read; calls are admitted by the last one known')
+      this.#stale = true
+    }
+  }
+}

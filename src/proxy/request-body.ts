@@ -1,0 +1,67 @@
+import type { IncomingMessage } from 'node:http'
+import { Transform, type TransformCallback } from 'node:stream'
+import { requestTooLarge } from '../errors.js'
+
+/** The caller's connection ended before the call did. */
+export class CallerGoneError extends Error {
+  override readonly name = 'CallerGoneError'
+  constructor () {
+    super('The caller closed the connection before it had the whole response.')
+  }
+}
+
+/** Whether the message has a body at all: RFC 9112 §6.3. */
+export function hasBody (req: IncomingMessage): boolean {
+  const length = req.headers['content-length']
+  return req.headers['transfer-encoding'] !== undefined || (length !== undefined && length !== '0')
+}
+
+/** @throws GatewayError 413 `request_too_large` where `Content-Length` already says so */
+export function checkContentLength (req: IncomingMessage, maxBytes: number): void {
+  if (Number(req.headers['content-length'] ?? 0) > maxBytes) throw requestTooLarge(maxBytes)
+}
+
+/**
+ * The whole body, for those that need a look inside.
+ *
+ * @throws GatewayError 413 `request_too_large`; CallerGoneError
+ */
+export function readBody (req: IncomingMessage, maxBytes: number): Promise<Buffer> {
+  return new Promise((resolve, reject) => {
+    const chunks: Buffer[] = []
+    let size = 0
+    const onData = (chunk: Buffer): void => {
+      size += chunk.length
+      chunks.push(chunk)
+      if (size <= maxBytes) return
+      req.off('data', onData)
+      req.resume() // Read to its end and dropped, so that the caller gets to read the answer.
+      chunks.length = 0
+      reject(requestTooLarge(maxBytes))
+    }
+    req.on('data', onData)
+    req.on('end', () => resolve(chunks.length === 1 && chunks[0] !== undefined ? chunks[0] : Buffer.concat(chunks, size)))
+    req.on('error', () => reject(new CallerGoneError()))
+    req.on('close', () => reject(new CallerGoneError()))
+  })
+}
+
+/** A body on its way through: counted, and ended with 413 `request_too_large` where it grows too large. */
+export class PassingBody extends Transform {
+  readonly #maxBytes: number
+  sizeBytes = 0
+
+  constructor (req: IncomingMessage, maxBytes: number) {
+    super()
+    this.#maxBytes = maxBytes
+    req.on('error', () => this.destroy(new CallerGoneError()))
+    req.pipe(this)
+    // Upstream may answer before it has read all; what is left is read and dropped.
+    this.on('close', () => { req.unpipe(this); req.resume() })
+  }
+
+  override _transform (chunk: Buffer, _encoding: BufferEncoding, done: TransformCallback): void {
+    this.sizeBytes += chunk.length
+    done(this.sizeBytes > this.#maxBytes ? requestTooLarge(this.#maxBytes) : null, chunk)
+  }
+}

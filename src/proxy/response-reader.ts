@@ -1,0 +1,170 @@
+import type { Transform } from 'node:stream'
+import { StreamAssembly } from './assemble-stream.js'
+import { JsonMembers } from './json-members.js'
+import { storedBinary, storedText } from './payload.js'
+import { SseTee } from './sse.js'
+
+/** What the books learn from a response body. */
+export interface ResponseFacts {
+  /** OpenAI's `usage` object; undefined where there was none. */
+  readonly usage: unknown
+  readonly model: string | null
+  /** The tier that served the call. */
+  readonly serviceTier: string | null
+  /** OpenAI's `error` member or event. */
+  readonly error: unknown
+  /** `status` of the Responses API: `queued` and `in_progress` have used nothing yet. */
+  readonly status: string | null
+}
+
+/** Reads a response body, decoded, as it passes. Its memory is bounded whatever the body's size. */
+export interface ResponseReader {
+  push: (chunk: Buffer) => void
+  facts: () => ResponseFacts
+  /** JSON, or a stream of it: what a model's answer comes as. A page of HTML is none, whatever its status. */
+  readonly isModelOutput: boolean
+  /** The body as it is stored, or null if there was none. May be asked for long after the call. */
+  text: () => string | null
+}
+
+/** Enough for what OpenAI answers with inline images; of a longer body the head is kept. */
+const MAX_KEPT_JSON_BYTES = 16 * 1024 * 1024
+const NO_FACTS: ResponseFacts = { usage: undefined, model: null, serviceTier: null, error: undefined, status: null }
+
+class JsonReader implements ResponseReader {
+  readonly isModelOutput = true
+  readonly #members = new JsonMembers(new Set(['usage', 'model', 'service_tier', 'error', 'status']))
+  readonly #kept: KeptBytes
+  readonly #maxBytes: number
+
+  constructor (payloadMaxBytes: number) {
+    this.#maxBytes = payloadMaxBytes
+    this.#kept = new KeptBytes(MAX_KEPT_JSON_BYTES)
+  }
+
+  push (chunk: Buffer): void {
+    this.#members.feed(chunk)
+    this.#kept.push(chunk)
+  }
+
+  facts (): ResponseFacts {
+    const members = this.#members
+    return {
+      usage: members.value('usage'),
+      model: members.string('model'),
+      serviceTier: members.string('service_tier'),
+      error: members.value('error'),
+      status: members.string('status')
+    }
+  }
+
+  text (): string | null { return this.#kept.text(this.#maxBytes) }
+}
+
+/** Anything that is text but neither JSON nor a stream. */
+class TextReader implements ResponseReader {
+  readonly isModelOutput = false
+  readonly #kept: KeptBytes
+  readonly #maxBytes: number
+
+  constructor (payloadMaxBytes: number) {
+    this.#maxBytes = payloadMaxBytes
+    this.#kept = new KeptBytes(payloadMaxBytes)
+  }
+
+  push (chunk: Buffer): void { this.#kept.push(chunk) }
+  facts (): ResponseFacts { return NO_FACTS }
+  text (): string | null { return this.#kept.text(this.#maxBytes) }
+}
+
+class BinaryReader implements ResponseReader {
+  readonly isModelOutput = false
+  readonly #contentType: string
+  #sizeBytes = 0
+
+  constructor (contentType: string) {
+    this.#contentType = contentType
+  }
+
+  push (chunk: Buffer): void { this.#sizeBytes += chunk.length }
+  facts (): ResponseFacts { return NO_FACTS }
+  text (): string | null { return this.#sizeBytes === 0 ? null : storedBinary(this.#contentType, this.#sizeBytes) }
+}
+
+/** A stream's reader is also what decides which bytes go on: see `SseTee`. */
+export class StreamReader implements ResponseReader {
+  readonly isModelOutput = true
+  readonly tee: SseTee
+  readonly #assembly: StreamAssembly
+  readonly #maxBytes: number
+
+  constructor (mode: 'watch' | 'strip', payloadMaxBytes: number) {
+    this.tee = new SseTee(mode)
+    this.#assembly = new StreamAssembly(payloadMaxBytes)
+    this.#maxBytes = payloadMaxBytes
+  }
+
+  push (chunk: Buffer): void { this.pass(chunk) }
+
+  /** @returns what of the chunk may go on, as `SseTee.push` says */
+  pass (chunk: Buffer): Buffer | null {
+    this.#assembly.push(chunk)
+    return this.tee.push(chunk)
+  }
+
+  facts (): ResponseFacts { return { ...this.tee.facts(), status: null } }
+
+  text (): string | null {
+    const text = this.#assembly.toText()
+    return text === null ? null : storedText(text, this.#maxBytes)
+  }
+}
+
+/** The first bytes of a body, as the chunks they came in. */
+class KeptBytes {
+  readonly #maxBytes: number
+  #chunks: Buffer[] = []
+  #keptBytes = 0
+
+  constructor (maxBytes: number) {
+    this.#maxBytes = maxBytes
+  }
+
+  push (chunk: Buffer): void {
+    const room = this.#maxBytes - this.#keptBytes
+    if (room <= 0) return
+    this.#chunks.push(chunk.length <= room ? chunk : chunk.subarray(0, room))
+    this.#keptBytes += Math.min(chunk.length, room)
+  }
+
+  text (maxBytes: number): string | null {
+    if (this.#keptBytes === 0) return null
+    const [only] = this.#chunks
+    return storedText(this.#chunks.length === 1 && only !== undefined ? only : Buffer.concat(this.#chunks), maxBytes)
+  }
+}
+
+/** @param contentType the response's, lower-case */
+export function createReader (contentType: string, payloadMaxBytes: number): ResponseReader {
+  if (contentType.startsWith('text/event-stream')) return new StreamReader('watch', payloadMaxBytes)
+  if (/^application\/(?:[a-z0-9.+-]+\+)?json\b/.test(contentType)) return new JsonReader(payloadMaxBytes)
+  if (contentType === '' || contentType.startsWith('text/')) return new TextReader(payloadMaxBytes)
+  return new BinaryReader(contentType)
+}
+
+/** Feeds a reader through a decoder. `finished` settles when the reader has all that could be decoded. */
+export function decodeInto (reader: ResponseReader, decoder: Transform): { push: (chunk: Buffer) => void, finished: () => Promise<void> } {
+  const closed = new Promise<void>(resolve => {
+    decoder.on('data', (chunk: Buffer) => reader.push(chunk))
+    // What cannot be decoded is not in the books; the caller has its bytes all the same.
+    decoder.on('error', () => resolve())
+    decoder.on('end', () => resolve())
+  })
+  return {
+    push: chunk => { if (!decoder.destroyed) decoder.write(chunk) },
+    finished: () => {
+      decoder.end()
+      return closed
+    }
+  }
+}

@@ -1,0 +1,214 @@
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import { performance } from 'node:perf_hooks'
+import { GatewayError, upgradeNotSupported } from '../errors.js'
+import type { Log } from '../log.js'
+import type { FinishedCall } from '../recording/call-record.js'
+import { readableCodings } from './content-coding.js'
+import { type Endpoint, endpointOf } from './endpoints.js'
+import { type BookkeepingDeps, type CallFacts, REQUEST_MEMBERS, type RequestFacts, finishedCall } from './finished-call.js'
+import { endToEndHeaders } from './hop-by-hop.js'
+import { type Caller, type IdentityOptions, identifyCaller } from './identity.js'
+import { JsonMembers } from './json-members.js'
+import type { Admission, Policy } from './policy.js'
+import { type PromptHeaders, isPromptHeader, parsePromptHeaders } from './prompt-headers.js'
+import { type Outcome, Relay, headerValue } from './relay.js'
+import { CallerGoneError, PassingBody, checkContentLength, hasBody, readBody } from './request-body.js'
+import { askForUsage } from './stream-options.js'
+import { type Upstream, toGatewayError } from './upstream.js'
+
+export interface ProxyDeps extends BookkeepingDeps {
+  readonly policy: Policy
+  readonly upstream: Upstream
+  readonly recorder: { record: (call: FinishedCall) => Promise<void> }
+  readonly upstreamApiKey: string | null
+  readonly upstreamTimeoutMs: number
+  readonly streamUsage: 'inject' | 'estimate'
+  readonly maxBodyBytes: number
+  readonly log: Log
+}
+
+/** What is known of a call once it is let in. */
+interface AdmittedCall {
+  readonly req: IncomingMessage
+  readonly res: ServerResponse
+  readonly endpoint: Endpoint
+  /** Path and query behind `/v1`. */
+  readonly path: string
+  readonly headers: PromptHeaders
+  readonly caller: Caller
+  readonly admission: Admission
+  readonly startedAtMs: number
+}
+
+/** A request's body, ready to go upstream. */
+interface PreparedBody {
+  readonly content: Buffer | PassingBody | null
+  /** The same body, asking for usage; null where the gateway does not ask. */
+  readonly asking: Buffer | null
+  readonly facts: () => RequestFacts
+}
+
+/** nginx's status for a caller that left before it was answered; nobody is sent it. */
+const CALLER_GONE = 499
+
+/** Handles calls from their headers to their record, one after the other. */
+export function createProxyRoute (deps: ProxyDeps): (req: IncomingMessage, res: ServerResponse, path: string, pathPromptType: string | null) => Promise<void> {
+  const identity: IdentityOptions = { upstreamApiKey: deps.upstreamApiKey, findKey: hash => deps.policy.findKey(hash), now: deps.now }
+  /** Endpoints whose upstream refused `stream_options`: asked without it from then on. */
+  const refusesStreamOptions = new Set<string>()
+
+  return async (req, res, path, pathPromptType) => {
+    let call: AdmittedCall
+    try {
+      if (req.headers.upgrade?.toLowerCase() === 'websocket') throw upgradeNotSupported()
+      const headers = parsePromptHeaders(req.rawHeaders, pathPromptType)
+      const caller = identifyCaller(identity, req.headers.authorization, headers.promptType)
+      const admission = deps.policy.admit(headers.promptType, headers.storeFullData)
+      call = { req, res, endpoint: endpointOf(req.method ?? 'GET', path), path, headers, caller, admission, startedAtMs: performance.now() }
+    } catch (error) {
+      refuse(deps, req, res, error)
+      return
+    }
+
+    let body: PreparedBody
+    try {
+      body = await prepareBody(deps, call, !refusesStreamOptions.has(call.endpoint.name))
+    } catch (error) {
+      await recordUnsent(deps, call, error)
+      refuse(deps, req, res, error)
+      return
+    }
+
+    let relay = send(deps, call, body, body.asking)
+    let outcome = await relay.outcome
+    if (outcome.kind === 'usage_refused') {
+      refusesStreamOptions.add(call.endpoint.name)
+      deps.log.info({ endpoint: call.endpoint.name }, 'the upstream does not take stream_options; asking without, tokens of its streams are estimated')
+      relay = send(deps, call, body, null)
+      outcome = await relay.outcome
+    }
+    await deps.recorder.record(await finishedCall(deps, factsOf(deps, call, body.facts(), relay, outcome)))
+    if (outcome.kind === 'unanswered') refuse(deps, req, res, gatewayError(outcome.error, deps.upstreamTimeoutMs))
+    else relay.release()
+  }
+}
+
+/** JSON is read whole, for its model and to ask for usage; everything else streams through. */
+async function prepareBody (deps: ProxyDeps, call: AdmittedCall, mayAsk: boolean): Promise<PreparedBody> {
+  const { req } = call
+  const contentType = req.headers['content-type']?.toLowerCase() ?? ''
+  const noFacts = { body: null, members: null, contentType }
+  if (!hasBody(req)) return { content: null, asking: null, facts: () => ({ ...noFacts, sizeBytes: 0 }) }
+  checkContentLength(req, deps.maxBodyBytes)
+
+  const isReadable = (call.endpoint.metering !== 'none' || contentType.includes('json')) && req.headers['content-encoding'] === undefined
+  if (!isReadable) {
+    const passing = new PassingBody(req, deps.maxBodyBytes)
+    return { content: passing, asking: null, facts: () => ({ ...noFacts, sizeBytes: passing.sizeBytes }) }
+  }
+  const body = await readBody(req, deps.maxBodyBytes)
+  const members = new JsonMembers(REQUEST_MEMBERS)
+  members.feed(body)
+  const asks = mayAsk && deps.streamUsage === 'inject' && call.endpoint.takesStreamOptions
+  return {
+    content: body,
+    asking: asks ? askForUsage(body, members) : null,
+    facts: () => ({ body, members, contentType, sizeBytes: body.length })
+  }
+}
+
+/** Sends the call upstream, once. */
+function send (deps: ProxyDeps, call: AdmittedCall, body: PreparedBody, asking: Buffer | null): Relay {
+  const { req, res } = call
+  const relay = new Relay({ res, strip: asking !== null, payloadMaxBytes: deps.payloadMaxBytes, monotonicMs: () => performance.now() })
+  const content = asking ?? body.content
+  relay.attach(deps.upstream.forward({
+    method: req.method ?? 'GET',
+    path: call.path,
+    headers: upstreamHeaders(req.rawHeaders, call.caller, content instanceof Buffer, asking !== null),
+    body: content
+  }, relay))
+  if (res.destroyed) relay.callerGone(new CallerGoneError())
+  else res.on('close', () => { if (!res.writableEnded) relay.callerGone(new CallerGoneError()) })
+  return relay
+}
+
+/** The caller's end-to-end headers, in their order, less what is meant for the gateway. */
+function upstreamHeaders (rawHeaders: readonly string[], caller: Caller, lengthIsOurs: boolean, asksForUsage: boolean): string[] {
+  const headers = endToEndHeaders(rawHeaders, name =>
+    name === 'host' || name === 'expect' || isPromptHeader(name) || (lengthIsOurs && name === 'content-length'))
+  if (caller.upstreamAuthorization === null && !asksForUsage) return headers
+  for (let i = 0; i < headers.length; i += 2) {
+    const name = headers[i]?.toLowerCase()
+    if (name === 'authorization' && caller.upstreamAuthorization !== null) headers[i + 1] = caller.upstreamAuthorization
+    if (name === 'accept-encoding' && asksForUsage) headers[i + 1] = readableCodings(headers[i + 1] ?? '')
+  }
+  return headers
+}
+
+/** Answers a call that went nowhere, with an error of the gateway's own. */
+function refuse (deps: ProxyDeps, req: IncomingMessage, res: ServerResponse, error: unknown): void {
+  if (error instanceof CallerGoneError || res.headersSent || res.destroyed) {
+    res.destroy()
+    return
+  }
+  if (!(error instanceof GatewayError)) deps.log.error({ err: error }, 'a call failed inside the gateway')
+  req.resume() // What is left of the body is read and dropped, so that the caller gets to read the answer.
+  const answer = error instanceof GatewayError
+    ? error
+    : new GatewayError(500, 'internal_error', 'api_error', 'The gateway failed to handle this call; its log says why.')
+  const body = Buffer.from(JSON.stringify(answer.toBody()))
+  res.writeHead(answer.statusCode, { 'content-type': 'application/json; charset=utf-8', 'content-length': body.length, ...answer.headers })
+  res.end(body)
+}
+
+/** Records a call whose request never went upstream: too large, or its caller left while sending it. */
+async function recordUnsent (deps: ProxyDeps, call: AdmittedCall, error: unknown): Promise<void> {
+  const request = { body: null, members: null, contentType: '', sizeBytes: 0 }
+  const statusCode = error instanceof GatewayError ? error.statusCode : CALLER_GONE
+  await deps.recorder.record(await finishedCall(deps, {
+    ...call,
+    request,
+    response: { statusCode, reader: null, sizeBytes: 0, upstreamRequestId: null },
+    failure: failureOf(error),
+    durationMs: Math.round(performance.now() - call.startedAtMs),
+    timeToFirstByteMs: null
+  }))
+}
+
+function factsOf (deps: ProxyDeps, call: AdmittedCall, request: RequestFacts, relay: Relay, outcome: Outcome): CallFacts {
+  const { head } = relay
+  let failure: CallFacts['failure'] = null
+  let statusCode = head?.statusCode ?? CALLER_GONE
+  if (outcome.kind === 'caller_gone') failure = failureOf(new CallerGoneError())
+  if (outcome.kind === 'cut') failure = { type: 'upstream_aborted', message: `The upstream broke off its response: ${outcome.error.message}` }
+  if (outcome.kind === 'unanswered') {
+    const error = gatewayError(outcome.error, deps.upstreamTimeoutMs)
+    failure = failureOf(error)
+    if (error instanceof GatewayError) statusCode = error.statusCode
+  }
+  return {
+    ...call,
+    request,
+    response: {
+      statusCode,
+      reader: relay.reader,
+      sizeBytes: relay.sizeBytes,
+      upstreamRequestId: head === null ? null : headerValue(head.rawHeaders, 'x-request-id')
+    },
+    failure,
+    durationMs: Math.round(performance.now() - call.startedAtMs),
+    timeToFirstByteMs: relay.firstByteAtMs === null ? null : Math.round(relay.firstByteAtMs - call.startedAtMs)
+  }
+}
+
+/** An upstream's failure in the gateway's words; what the request's own body failed with stays what it is. */
+function gatewayError (error: Error, timeoutMs: number): Error {
+  return error instanceof GatewayError || error instanceof CallerGoneError ? error : toGatewayError(error, timeoutMs)
+}
+
+function failureOf (error: unknown): { type: string, message: string } {
+  if (error instanceof GatewayError) return { type: error.code, message: error.message }
+  if (error instanceof CallerGoneError) return { type: 'caller_gone', message: error.message }
+  return { type: 'internal_error', message: String(error) }
+}

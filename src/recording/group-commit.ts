@@ -1,0 +1,164 @@
+import type { Log } from '../log.js'
+import type { BatchEntry, FinishedCall, RecordBatch, StoredPayload } from './call-record.js'
+import { uuidV7 } from './uuid-v7.js'
+
+export interface GroupCommitOptions {
+  /** Commits a batch, whole; writing one again that was committed is a no-op. */
+  readonly write: (batch: RecordBatch) => Promise<void>
+  /** Whether an error means that the database will never take this batch, as against not now. */
+  readonly isRefusal: (error: unknown) => boolean
+  /** Keeps a record aside that the database refuses. */
+  readonly setAside: (entry: BatchEntry, error: unknown) => Promise<void>
+  /** How long `record` waits for the commit. */
+  readonly recordWaitMs: number
+  readonly now: () => number
+  readonly log: Log
+}
+
+interface Queued {
+  readonly call: FinishedCall
+  readonly release: () => void
+}
+
+interface Waiter {
+  readonly deadlineMs: number
+  readonly release: () => void
+}
+
+/** A commit takes at most so many records: one statement's arrays stay in the low megabytes. */
+const MAX_BATCH_RECORDS = 512
+const RETRY_FIRST_MS = 50
+const RETRY_MAX_MS = 2000
+
+/**
+ * Records finished calls in groups: those that finish while a commit is on its way make up the next one, so that one
+ * fsync serves them all, and a call alone waits for one round trip.
+ *
+ * ```
+ *   record() ─▶ queue ─────take─────▶ committing ──▶ released
+ *                 ▲   (one at a time)      │
+ *                 └── waits while ─────────┴─ database away: the same batch again, after a pause
+ * ```
+ *
+ * A batch keeps its id and its contents over retries, so a commit whose answer was lost is not counted twice. A caller
+ * waits at most `recordWaitMs`; its record stays in line and goes in when the database is back.
+ */
+export class GroupCommit {
+  readonly #options: GroupCommitOptions
+  #queue: Queued[] = []
+  #inFlight: Queued[] = []
+  /** Callers in the order in which they came, so the first is the next to run out of time. Some may be released already. */
+  #waiters: Waiter[] = []
+  #timer: NodeJS.Timeout | null = null
+  #running: Promise<void> | null = null
+  #retryMs = RETRY_FIRST_MS
+  #failing = false
+
+  constructor (options: GroupCommitOptions) {
+    this.#options = options
+  }
+
+  /** The last commit failed and has not succeeded since. */
+  get failing (): boolean { return this.#failing }
+
+  /** Records that are not in the database yet. */
+  get pending (): number { return this.#inFlight.length + this.#queue.length }
+
+  /** Resolves when the call is in the books, or when it has waited long enough. Never rejects. */
+  record (call: FinishedCall): Promise<void> {
+    return new Promise(resolve => {
+      this.#queue.push({ call, release: resolve })
+      this.#waiters.push({ deadlineMs: this.#options.now() + this.#options.recordWaitMs, release: resolve })
+      this.#timer ??= setTimeout(() => this.#releaseOverdue(), this.#options.recordWaitMs)
+      this.#running ??= this.#run().finally(() => { this.#running = null })
+    })
+  }
+
+  /** Resolves when every record is committed. */
+  async flush (): Promise<void> {
+    while (this.#running !== null) await this.#running
+  }
+
+  async #run (): Promise<void> {
+    // Calls that finish in the same turn of the event loop belong together.
+    await Promise.resolve()
+    while (this.#queue.length > 0) {
+      this.#inFlight = this.#queue.splice(0, MAX_BATCH_RECORDS)
+      await this.#commit(this.#seal(this.#inFlight))
+      for (const queued of this.#inFlight) queued.release()
+      this.#inFlight = []
+    }
+  }
+
+  async #commit (batch: RecordBatch): Promise<void> {
+    for (;;) {
+      try {
+        await this.#options.write(batch)
+        this.#succeeded()
+        return
+      } catch (error) {
+        if (this.#options.isRefusal(error)) {
+          await this.#divide(batch, error)
+          return
+        }
+        await this.#failed(error)
+      }
+    }
+  }
+
+  /** Finds the record that the database refuses by halving; the others go in. */
+  async #divide (batch: RecordBatch, error: unknown): Promise<void> {
+    const [only] = batch.entries
+    if (only !== undefined && batch.entries.length === 1) {
+      await this.#options.setAside(only, error)
+      return
+    }
+    const middle = Math.ceil(batch.entries.length / 2)
+    await this.#commit({ id: uuidV7(this.#options.now()), entries: batch.entries.slice(0, middle) })
+    await this.#commit({ id: uuidV7(this.#options.now()), entries: batch.entries.slice(middle) })
+  }
+
+  #succeeded (): void {
+    if (this.#failing) this.#options.log.info({ pending: this.pending }, 'the database takes records again')
+    this.#failing = false
+    this.#retryMs = RETRY_FIRST_MS
+  }
+
+  async #failed (error: unknown): Promise<void> {
+    if (!this.#failing) this.#options.log.error({ err: error, pending: this.pending }, 'records cannot be committed; trying again until they are')
+    this.#failing = true
+    await new Promise(resolve => setTimeout(resolve, this.#retryMs))
+    this.#retryMs = Math.min(this.#retryMs * 2, RETRY_MAX_MS)
+  }
+
+  /** One timer serves all: it is set for the first in line. */
+  #releaseOverdue (): void {
+    const now = this.#options.now()
+    const next = this.#waiters.findIndex(waiter => waiter.deadlineMs > now)
+    const overdue = this.#waiters.splice(0, next === -1 ? this.#waiters.length : next)
+    for (const waiter of overdue) waiter.release()
+    const [first] = this.#waiters
+    this.#timer = first === undefined ? null : setTimeout(() => this.#releaseOverdue(), first.deadlineMs - now)
+  }
+
+  /** Makes the batch: a payload is built only for the newest call of each type, and where full data is stored. */
+  #seal (queued: readonly Queued[]): RecordBatch {
+    const newest = new Map<string, FinishedCall>()
+    for (const { call } of queued) newest.set(call.record.promptType, call)
+    const entries = queued.map(({ call }): BatchEntry => {
+      const { record } = call
+      const kept = newest.get(record.promptType) === call || (record.storeFullData && record.logged)
+      return { record, payload: kept ? this.#payload(call) : null }
+    })
+    return { id: uuidV7(this.#options.now()), entries }
+  }
+
+  #payload (call: FinishedCall): StoredPayload | null {
+    try {
+      return call.buildPayload()
+    } catch (error) {
+      this.#options.log.error({ err: error, id: call.record.id }, 'a call is recorded without its prompt and response, which could not be read')
+      return null
+    }
+  }
+}
