@@ -10,9 +10,10 @@ export function storedText (body: Buffer | string, maxBytes: number): string {
   // Cleaning never shortens: what will be kept comes from the first `maxBytes` bytes.
   const isCut = bytes.length > maxBytes
   const text = cleaned(bytes.toString('utf8', 0, isCut ? maxBytes : bytes.length))
-  if (!isCut && Buffer.byteLength(text) <= maxBytes) return text
+  const sizeBytes = isCut ? bytes.length : Buffer.byteLength(text)
+  if (sizeBytes <= maxBytes) return text
 
-  const mark = (keptBytes: number): string => `… [truncated: ${keptBytes} of ${bytes.length} bytes kept]`
+  const mark = (keptBytes: number): string => `… [truncated: ${keptBytes} of ${sizeBytes} bytes kept]`
   const room = maxBytes - Buffer.byteLength(mark(maxBytes))
   if (room < 0) return firstBytes(text, maxBytes)
   const kept = firstBytes(text, room)

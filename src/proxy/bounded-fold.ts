@@ -1,0 +1,86 @@
+export type JsonObject = Record<string, unknown>
+
+export function isObject (value: unknown): value is JsonObject {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}
+
+/** An object without a prototype: a key of an event (`__proto__`) can mean nothing but itself. */
+export function emptyObject (): JsonObject {
+  return Object.create(null) as JsonObject
+}
+
+/** An object's or an array's own brackets, a key's quotes, colon and comma. */
+const structureBytes = 8
+/** Of the whole, at most this much is kept free of text, so that what comes after it (`finish_reason`, `usage`) fits. */
+const reserveBytes = 4096
+
+/**
+ * Adds the members of many events up into objects whose JSON text stays within `maxBytes`. Text past it is dropped and
+ * counted; once one piece was dropped no later one is added, so that what is kept is the beginning, without a gap.
+ */
+export class BoundedFold {
+  droppedBytes = 0
+  #leftBytes: number
+  readonly #reserveBytes: number
+  #isFull = false
+
+  constructor (maxBytes: number) {
+    this.#leftBytes = maxBytes
+    this.#reserveBytes = Math.min(reserveBytes, maxBytes / 8)
+  }
+
+  /** The last value that is not null wins. @returns whether there was room for it */
+  set (target: JsonObject, key: string, value: unknown): boolean {
+    const old = target[key]
+    if (old !== undefined && (value === null || value === old)) return true
+    const oldBytes = old === undefined ? -key.length - structureBytes : jsonBytes(old)
+    const bytes = jsonBytes(value)
+    if (bytes - oldBytes > this.#leftBytes) {
+      this.droppedBytes += bytes
+      return false
+    }
+    this.#leftBytes -= bytes - oldBytes
+    target[key] = value
+    return true
+  }
+
+  /** Adds text to the end of the member's. */
+  append (target: JsonObject, key: string, text: string): void {
+    const old = target[key]
+    if (typeof old !== 'string') {
+      if (this.set(target, key, '')) this.append(target, key, text)
+    } else if (this.#takeForText(jsonBytes(text) - 2)) target[key] = old + text
+  }
+
+  /** Adds elements to the end of the member's array. */
+  extend (target: JsonObject, key: string, elements: readonly unknown[]): void {
+    const old = target[key]
+    if (!Array.isArray(old)) {
+      if (this.set(target, key, [])) this.extend(target, key, elements)
+    } else if (elements.length > 0 && this.#takeForText(jsonBytes(elements))) old.push(...elements as unknown[])
+  }
+
+  /** Takes room for an element of an array. @returns whether there was */
+  takeElement (bytes: number): boolean {
+    return this.#takeForText(bytes + structureBytes)
+  }
+
+  /** The member's object, made if there is none. Null where there is no room. */
+  object (target: JsonObject, key: string): JsonObject | null {
+    const old = target[key]
+    if (isObject(old)) return old
+    const made = emptyObject()
+    return this.set(target, key, made) ? made : null
+  }
+
+  #takeForText (bytes: number): boolean {
+    this.#isFull ||= bytes > this.#leftBytes - this.#reserveBytes
+    if (this.#isFull) this.droppedBytes += bytes
+    else this.#leftBytes -= bytes
+    return !this.#isFull
+  }
+}
+
+export function jsonBytes (value: unknown): number {
+  return Buffer.byteLength(JSON.stringify(value))
+}
