@@ -1,4 +1,4 @@
-import Fastify, { type FastifyBaseLogger, type FastifyInstance } from 'fastify'
+import Fastify, { type FastifyBaseLogger, type FastifyInstance, LogController } from 'fastify'
 import { adminPlugin } from './admin/plugin.js'
 import type { Database } from './db/client.js'
 import { POLICY_CHANNEL, loadPolicy, readPolicyVersion } from './db/policy-store.js'
@@ -6,14 +6,14 @@ import type { Config } from './env.js'
 import { GatewayError } from './errors.js'
 import { healthRoutes } from './health.js'
 import { schedulePartitions } from './jobs/partitions.js'
-import { createTokenizer } from './proxy/estimate.js'
+import { createTokenizer } from './proxy/tokenizer.js'
 import { proxyPlugin, routeProxyCalls } from './proxy/plugin.js'
 import { Policy } from './proxy/policy.js'
 import { createPricing } from './proxy/pricing.js'
 import { MAX_HEADER_BYTES, createUpstream } from './proxy/upstream.js'
-import { createBatchWriter } from './recording/batch-writer.js'
+import { createBatchWriter, isRefusal } from './recording/batch-writer.js'
 import { GroupCommit } from './recording/group-commit.js'
-import { isRefusal, keepRejected } from './recording/rejected-records.js'
+import { keepRejected } from './recording/rejected-records.js'
 import { VERSION } from './version.js'
 
 export interface AppDeps {
@@ -30,7 +30,7 @@ export interface AppDeps {
 export async function buildApp ({ config, database, adminPassword, log, now }: AppDeps): Promise<FastifyInstance> {
   const app = Fastify({
     loggerInstance: log,
-    disableRequestLogging: true,
+    logController: new LogController({ disableRequestLogging: true }),
     rewriteUrl: routeProxyCalls,
     routerOptions: { maxParamLength: 1024 },
     return503OnClosing: false,

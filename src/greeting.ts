@@ -14,8 +14,9 @@ interface Started {
 export function greeting ({ address, config, admin, databaseKind }: Started): string {
   const database = databaseKind === 'embedded' ? `embedded, in ${config.dataDir}/db` : 'PostgreSQL (DATABASE_URL)'
   const key = config.upstreamApiKey === null ? '$OPENAI_API_KEY' : '$GATEWAY_KEY'
-  const keyHint = config.upstreamApiKey === null ? '' : `
-  callers need a gateway key (pm_…): POST ${address}/admin/api/keys with {"name":"my app"}`
+  const keyHint = config.upstreamApiKey === null
+    ? ''
+    : `  callers   need a gateway key (pm_…): POST ${address}/admin/api/keys with {"name":"my app"}\n`
   return `
 promptmeter is running
   proxy     ${address}/v1  →  ${config.upstreamBaseUrl.href}

@@ -1,7 +1,7 @@
 import type { CallRecord, CostReason, FinishedCall, UsageSource } from '../recording/call-record.js'
 import { uuidV7 } from '../recording/uuid-v7.js'
 import type { Endpoint } from './endpoints.js'
-import { estimateUsage, type Tokenizer } from './estimate.js'
+import { estimateUsage } from './estimate.js'
 import type { Caller } from './identity.js'
 import type { JsonMembers } from './json-members.js'
 import { storedBinary, storedText } from './payload.js'
@@ -10,6 +10,7 @@ import type { Pricing } from './pricing.js'
 import type { PromptHeaders } from './prompt-headers.js'
 import { redactKeys } from './redact.js'
 import type { ResponseFacts, ResponseReader } from './response-reader.js'
+import type { Tokenizer } from './tokenizer.js'
 import { parseUsage, type TokenUsage } from './usage.js'
 
 /** The members of a request body that the gateway looks at. */

@@ -1,4 +1,5 @@
 import type { ServerResponse } from 'node:http'
+import type { Transform } from 'node:stream'
 import { type Coder, codingOf } from './content-coding.js'
 import { Delivery } from './delivery.js'
 import { endToEndHeaders } from './hop-by-hop.js'
@@ -177,7 +178,7 @@ export class Relay implements UpstreamHandler {
   }
 
   /** A compressed stream that has to be changed: decoded, stripped, and coded again as it was. */
-  #relayCodedStream (decoder: NodeJS.ReadWriteStream, encoder: Coder): void {
+  #relayCodedStream (decoder: Transform, encoder: Coder): void {
     const reader = new StreamReader('strip', this.#options.payloadMaxBytes)
     this.#reader = reader
     const code = (chunk: Buffer): void => {
@@ -203,14 +204,14 @@ export class Relay implements UpstreamHandler {
   }
 
   #passEvents (reader: StreamReader, chunk: Buffer, to: Pick<Delivery, 'send' | 'hold'>): void {
-    if (reader.tee.ended) {
-      to.hold(chunk)
-      return
+    const { tee } = reader
+    const rest = tee.ended ? chunk : null
+    if (rest === null) {
+      const passed = reader.pass(chunk)
+      if (passed !== null) to.send(passed)
     }
-    const passed = reader.pass(chunk)
-    if (passed !== null) to.send(passed)
-    if (!reader.tee.ended) return
-    to.hold(reader.tee.takeHeld())
+    if (!tee.ended) return
+    to.hold(rest ?? tee.takeHeld())
     this.#settle({ kind: 'answered' })
   }
 }
