@@ -1,0 +1,29 @@
+import type { FastifyDynamicSwaggerOptions } from '@fastify/swagger'
+
+/** What the OpenAPI document says beside the routes' own schemas. */
+export const openapiOptions = (version: string): FastifyDynamicSwaggerOptions => ({
+  openapi: {
+    openapi: '3.1.0',
+    info: {
+      title: 'promptmeter operator API',
+      version,
+      license: { name: 'MIT', identifier: 'MIT' },
+      description: [
+        'The switches and the books of each prompt type. Money is in USD, times are RFC 3339 in UTC.',
+        'Lists answer `{"items","total","next_cursor"}`. A change made here holds for the next call.',
+        'The proxy itself is not described here: it takes every route of the OpenAI API under `/v1`, and under ' +
+        '`/prompt-types/{prompt_type}/v1`, as OpenAI documents them, with the headers `X-Prompt-Type`, `X-Prompt-Description`, ' +
+        '`X-Prompt-User`, `X-Prompt-Metadata` and `X-Prompt-Store-Full-Data` besides.'
+      ].join('\n\n')
+    },
+    components: { securitySchemes: { basic: { type: 'http', scheme: 'basic', description: 'ADMIN_USERNAME and ADMIN_PASSWORD' } } },
+    security: [{ basic: [] }],
+    tags: [
+      { name: 'Prompt configs', description: 'One per prompt type: switches, latest call, statistics' },
+      { name: 'Usage logs', description: 'One per call' },
+      { name: 'Gateway keys', description: 'For callers, where the gateway holds the upstream key' },
+      { name: 'Settings', description: 'What new prompt types start with' }
+    ]
+  },
+  refResolver: { buildLocalReference: ({ $id }, _baseUri, _fragment, index) => typeof $id === 'string' ? $id : `def-${index}` }
+})

@@ -1,0 +1,137 @@
+import basicAuth from '@fastify/basic-auth'
+import helmet from '@fastify/helmet'
+import swagger from '@fastify/swagger'
+import swaggerUi from '@fastify/swagger-ui'
+import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox'
+import type { FastifyInstance } from 'fastify'
+import { Type } from 'typebox'
+import type { Database } from '../db/client.js'
+import { answerError } from './error-handler.js'
+import { loginRequired, tooManyFailedLogins, unknownRoute } from './errors.js'
+import { refuseCrossSite, sameSecret } from './guards.js'
+import { createLoginFailures } from './login-failures.js'
+import { openapiOptions } from './openapi.js'
+import { createChangePolicy } from './queries/policy-change.js'
+import type { AdminApp } from './routes/admin-app.js'
+import { keyRoutes } from './routes/keys.js'
+import { promptConfigRoutes } from './routes/prompt-configs.js'
+import { settingsRoutes } from './routes/settings.js'
+import { usageLogRoutes } from './routes/usage-logs.js'
+import { errors, ErrorSchema } from './schemas/common.js'
+import { CreatedGatewayKeySchema, GatewayKeySchema } from './schemas/gateway-key.js'
+import { PromptConfigSchema, PromptConfigSummarySchema } from './schemas/prompt-config.js'
+import { SettingsSchema } from './schemas/settings.js'
+import { UsageLogSchema, UsageLogSummarySchema } from './schemas/usage-log.js'
+import { validatorCompiler } from './validation.js'
+
+export interface AdminOptions {
+  readonly database: Database
+  readonly username: string
+  readonly password: string
+  /** Resolves when this instance goes by the policy that the database has now. */
+  readonly onPolicyChange: () => Promise<void>
+  /** The gateway's own version, for the OpenAPI document. */
+  readonly version: string
+}
+
+const BODY_LIMIT_BYTES = 1024 * 1024
+/** A prompt type of 128 characters, each of them percent-encoded. */
+const LONGEST_PARAM = 3 * 128
+
+/**
+ * The control plane: everything under /admin, behind the operator's login. Its schemas, hooks, parsers and error answers
+ * are its own and touch no other route.
+ * @throws Error if the app's router would refuse a long prompt type in a path
+ */
+export async function adminPlugin (root: FastifyInstance, options: AdminOptions): Promise<void> {
+  if ((root.initialConfig.routerOptions?.maxParamLength ?? 0) < LONGEST_PARAM) {
+    throw new Error(`The app needs routerOptions.maxParamLength of at least ${LONGEST_PARAM}`)
+  }
+  await root.register(async scope => await serveAdmin(scope, options), { prefix: '/admin' })
+}
+
+async function serveAdmin (scope: FastifyInstance, options: AdminOptions): Promise<void> {
+  const app = scope.withTypeProvider<TypeBoxTypeProvider>()
+  app.setErrorHandler(answerError)
+  app.setValidatorCompiler(validatorCompiler)
+  // A body that is left out is the schema's to judge, so that the message names the fields.
+  app.removeAllContentTypeParsers()
+  const parseJson = app.getDefaultJsonParser('error', 'error')
+  app.addContentTypeParser('application/json', { parseAs: 'string' }, (request, body, done) => {
+    if (body === '') done(null, undefined)
+    else void parseJson(request, body.toString(), done)
+  })
+  app.addHook('onRoute', route => { route.bodyLimit ??= BODY_LIMIT_BYTES })
+
+  await addHeaders(app)
+  await requireLogin(app, options)
+  app.setNotFoundHandler(request => { throw unknownRoute(request.method, request.url) })
+
+  for (const schema of [
+    ErrorSchema, PromptConfigSchema, PromptConfigSummarySchema, UsageLogSchema, UsageLogSummarySchema, GatewayKeySchema, CreatedGatewayKeySchema, SettingsSchema
+  ]) app.addSchema(schema)
+  await app.register(swagger, openapiOptions(options.version))
+  await app.register(swaggerUi, { routePrefix: '/docs', indexPrefix: '/admin' })
+  app.get('/', { schema: { hide: true } }, async (_request, reply) => await reply.redirect('/admin/docs'))
+  await app.register((api, _options, done) => {
+    addRoutes(api.withTypeProvider<TypeBoxTypeProvider>(), options)
+    done()
+  }, { prefix: '/api' })
+}
+
+function addRoutes (api: AdminApp, { database, onPolicyChange }: AdminOptions): void {
+  const dependencies = { database, changePolicy: createChangePolicy(database, onPolicyChange) }
+  promptConfigRoutes(api, dependencies)
+  usageLogRoutes(api, dependencies)
+  keyRoutes(api, dependencies)
+  settingsRoutes(api, dependencies)
+  api.get('/openapi.json', {
+    schema: {
+      operationId: 'getOpenapi',
+      summary: 'This document',
+      description: 'OpenAPI 3.1 of every route under /admin/api.',
+      response: { 200: Type.Object({}, { additionalProperties: true, description: 'OpenAPI 3.1' }), ...errors }
+    }
+  }, () => api.swagger())
+}
+
+async function addHeaders (app: FastifyInstance): Promise<void> {
+  await app.register(helmet, {
+    // The gateway speaks plain HTTP, often inside a private network: a page that upgrades its own requests to HTTPS
+    // would find nobody there, and whether a host is HTTPS only is for whoever ends TLS before it to say.
+    contentSecurityPolicy: { directives: { upgradeInsecureRequests: null } },
+    strictTransportSecurity: false
+  })
+  app.addHook('onRequest', (_request, reply, done) => {
+    reply.header('cache-control', 'no-store')
+    done()
+  })
+}
+
+async function requireLogin (app: FastifyInstance, { username, password }: AdminOptions): Promise<void> {
+  await app.register(basicAuth, {
+    authenticate: { realm: 'promptmeter' },
+    validate: (givenUsername, givenPassword, _request, _reply, done) => {
+      const rightUsername = sameSecret(givenUsername, username)
+      const rightPassword = sameSecret(givenPassword, password)
+      done(rightUsername && rightPassword ? undefined : loginRequired())
+    }
+  })
+  const failures = createLoginFailures()
+  app.addHook('onRequest', (request, reply, done) => {
+    const retryAfterSeconds = failures.retryAfterSeconds(request.ip)
+    if (retryAfterSeconds > 0) {
+      done(tooManyFailedLogins(retryAfterSeconds))
+      return
+    }
+    app.basicAuth(request, reply, error => {
+      // A request without any login guesses nothing: it is how a browser finds out that it has to ask for one.
+      if (error !== undefined && request.headers.authorization !== undefined) failures.add(request.ip)
+      done(error === undefined ? undefined : loginRequired())
+    })
+  })
+  app.addHook('onRequest', (request, _reply, done) => {
+    refuseCrossSite(request)
+    done()
+  })
+}

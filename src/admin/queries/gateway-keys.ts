@@ -1,0 +1,78 @@
+import { and, desc, eq, isNull, sql } from 'drizzle-orm'
+import type { Drizzle } from '../../db/client.js'
+import { gatewayKeys } from '../../db/schema/index.js'
+import type { GatewayKey, GatewayKeyPatch, NewGatewayKey } from '../schemas/gateway-key.js'
+import { all, fromMicroseconds, instant, instantNotNull, microseconds } from './expressions.js'
+
+/** Where a page ended: its last key's moment, in microseconds since the epoch, and its id. */
+export interface GatewayKeyPlace {
+  readonly createdAtUs: number
+  readonly id: string
+}
+
+export interface GatewayKeyPage {
+  readonly items: GatewayKey[]
+  /** Where the next page begins; null if there is none. */
+  readonly next: GatewayKeyPlace | null
+}
+
+const columns = {
+  id: gatewayKeys.id,
+  name: gatewayKeys.name,
+  user: gatewayKeys.user_name,
+  allowed_prompt_types: gatewayKeys.allowed_prompt_types,
+  expires_at: instant(gatewayKeys.expires_at),
+  created_at: instantNotNull(gatewayKeys.created_at),
+  last_used_at: instant(gatewayKeys.last_used_at)
+}
+
+const notRevoked = isNull(gatewayKeys.revoked_at)
+
+/** At most `limit` keys after `after`, newest first, without the revoked ones. */
+export async function listGatewayKeys (database: Drizzle, limit: number, after: GatewayKeyPlace | null): Promise<GatewayKeyPage> {
+  const isAfter = after === null
+    ? undefined
+    : sql`(${gatewayKeys.created_at}, ${gatewayKeys.id}) < (${fromMicroseconds(after.createdAtUs)}, ${after.id}::uuid)`
+  const rows = await database
+    .select({ ...columns, created_at_us: microseconds(gatewayKeys.created_at) })
+    .from(gatewayKeys)
+    .where(all(notRevoked, isAfter))
+    .orderBy(desc(gatewayKeys.created_at), desc(gatewayKeys.id))
+    .limit(limit + 1)
+  const page = rows.slice(0, limit)
+  const last = rows.length > limit ? page.at(-1) : undefined
+  return {
+    items: page.map(({ created_at_us: _us, ...row }) => row),
+    next: last === undefined ? null : { createdAtUs: last.created_at_us, id: last.id }
+  }
+}
+
+export const countGatewayKeys = async (database: Drizzle): Promise<number> => await database.$count(gatewayKeys, notRevoked)
+
+export async function insertGatewayKey (
+  transaction: Drizzle, id: string, keySha256: string, { user, ...key }: NewGatewayKey
+): Promise<GatewayKey> {
+  const [row] = await transaction.insert(gatewayKeys)
+    .values({ ...key, id, key_sha256: keySha256, user_name: user ?? null })
+    .returning(columns)
+  if (row === undefined) throw new Error('An insert returned no row')
+  return row
+}
+
+/** Changes a key. Null if there is none, or it was revoked. */
+export async function updateGatewayKey (transaction: Drizzle, id: string, { user, ...patch }: GatewayKeyPatch): Promise<GatewayKey | null> {
+  const [row] = await transaction.update(gatewayKeys)
+    .set({ ...patch, ...user === undefined ? {} : { user_name: user } })
+    .where(and(eq(gatewayKeys.id, id), notRevoked))
+    .returning(columns)
+  return row ?? null
+}
+
+/** Revokes a key for good. False if there is none, or it was revoked before. */
+export async function revokeGatewayKey (transaction: Drizzle, id: string): Promise<boolean> {
+  const rows = await transaction.update(gatewayKeys)
+    .set({ revoked_at: sql`now()` })
+    .where(and(eq(gatewayKeys.id, id), notRevoked))
+    .returning({ id: gatewayKeys.id })
+  return rows.length > 0
+}

@@ -1,0 +1,139 @@
+import { asc, eq, gte, ilike, lt, or, sql, type SQL } from 'drizzle-orm'
+import type { Drizzle } from '../../db/client.js'
+import { gatewaySettings, promptConfigs, promptStats } from '../../db/schema/index.js'
+import type { NewPromptConfig, PromptConfig, PromptConfigPatch, PromptConfigSummary } from '../schemas/prompt-config.js'
+import { all, containing, inUtc } from './expressions.js'
+import { parseSort, promptConfigColumns, type PromptConfigSort } from './prompt-config-columns.js'
+
+export interface PromptConfigFilter {
+  readonly search?: string
+  readonly track_full_data?: boolean
+  readonly is_active?: boolean
+  readonly blocked?: boolean
+  /** Inclusive. */
+  readonly created_after?: string
+  /** Exclusive. */
+  readonly created_before?: string
+}
+
+/** Where a page ended: its last row's sort key as Postgres writes it (null: it had none), and its prompt type. */
+export interface PromptConfigPlace {
+  readonly key: string | null
+  readonly promptType: string
+}
+
+export interface PromptConfigPage {
+  readonly items: PromptConfigSummary[]
+  /** Where the next page begins; null if there is none. */
+  readonly next: PromptConfigPlace | null
+}
+
+/** At most `limit` configs in the sort's order after `after`. Rows without a sort key come last, ties by prompt type. */
+export async function listPromptConfigs (
+  database: Drizzle, filter: PromptConfigFilter, sort: PromptConfigSort, limit: number, after: PromptConfigPlace | null
+): Promise<PromptConfigPage> {
+  const { last_prompt: _prompt, last_response: _response, ...columns } = promptConfigColumns
+  const { expression, descending } = parseSort(sort)
+  const rows = await database
+    .select({ ...columns, sort_key: sql<string | null>`(${expression})::text` })
+    .from(promptConfigs)
+    .leftJoin(promptStats, eq(promptStats.prompt_type, promptConfigs.prompt_type))
+    .where(all(...conditions(filter), after === null ? undefined : isAfter(sort, after)))
+    .orderBy(descending ? sql`${expression} desc nulls last` : sql`${expression} asc nulls last`, asc(promptConfigs.prompt_type))
+    .limit(limit + 1)
+  const page = rows.slice(0, limit)
+  const last = rows.length > limit ? page.at(-1) : undefined
+  return {
+    items: page.map(({ sort_key: _key, ...row }) => toPromptConfig(row)),
+    next: last === undefined ? null : { key: last.sort_key, promptType: last.prompt_type }
+  }
+}
+
+/** How many configs the filter matches. There are at most some ten thousand, so counting is cheap. */
+export const countPromptConfigs = async (database: Drizzle, filter: PromptConfigFilter): Promise<number> =>
+  await database.$count(promptConfigs, all(...conditions(filter)))
+
+function conditions (filter: PromptConfigFilter): (SQL | undefined)[] {
+  const { search, track_full_data: trackFullData, is_active: isActive, blocked, created_after: after, created_before: before } = filter
+  return [
+    search === undefined
+      ? undefined
+      : or(ilike(promptConfigs.prompt_type, containing(search)), ilike(promptConfigs.description, containing(search))),
+    trackFullData === undefined ? undefined : eq(promptConfigs.track_full_data, trackFullData),
+    isActive === undefined ? undefined : eq(promptConfigs.is_active, isActive),
+    // There are no budgets yet: nothing is blocked.
+    blocked === true ? sql`false` : undefined,
+    after === undefined ? undefined : gte(promptConfigs.created_at, inUtc(after)),
+    before === undefined ? undefined : lt(promptConfigs.created_at, inUtc(before))
+  ]
+}
+
+function isAfter (sort: PromptConfigSort, { key, promptType }: PromptConfigPlace): SQL {
+  const { expression, type, descending } = parseSort(sort)
+  const laterTie = sql`${promptConfigs.prompt_type} > ${promptType}`
+  if (key === null) return sql`(${expression} is null and ${laterTie})`
+  const value = sql`${key}::text::${sql.raw(type)}`
+  const beyond = descending ? sql`${expression} < ${value}` : sql`${expression} > ${value}`
+  return sql`(${beyond} or (${expression} = ${value} and ${laterTie}) or ${expression} is null)`
+}
+
+/** The JSON text of a row becomes an object; budgets do not block anything yet. */
+function toPromptConfig<T extends { last_metadata: string | null }> (row: T) {
+  return {
+    ...row,
+    last_metadata: row.last_metadata === null ? null : JSON.parse(row.last_metadata) as Record<string, unknown>,
+    blocked: null
+  }
+}
+
+export async function findPromptConfig (database: Drizzle, promptType: string): Promise<PromptConfig | null> {
+  const [row] = await database
+    .select(promptConfigColumns)
+    .from(promptConfigs)
+    .leftJoin(promptStats, eq(promptStats.prompt_type, promptConfigs.prompt_type))
+    .where(eq(promptConfigs.prompt_type, promptType))
+  return row === undefined ? null : toPromptConfig(row)
+}
+
+/** Creates a config; what is left out starts as the settings say. False if there is one already. */
+export async function insertPromptConfig (transaction: Drizzle, config: NewPromptConfig): Promise<boolean> {
+  const rows = await transaction.insert(promptConfigs)
+    .values(await withDefaults(transaction, config))
+    .onConflictDoNothing()
+    .returning({ id: promptConfigs.id })
+  return rows.length > 0
+}
+
+/** Changes a config. False if there is none. */
+export async function updatePromptConfig (transaction: Drizzle, promptType: string, patch: PromptConfigPatch): Promise<boolean> {
+  const rows = await transaction.update(promptConfigs)
+    .set({ ...patch, updated_at: sql`now()` })
+    .where(eq(promptConfigs.prompt_type, promptType))
+    .returning({ id: promptConfigs.id })
+  return rows.length > 0
+}
+
+/** Changes a config, or creates it with the changes: for the reserved type, which has one before its first call. */
+export async function upsertPromptConfig (transaction: Drizzle, promptType: string, patch: PromptConfigPatch): Promise<void> {
+  await transaction.insert(promptConfigs)
+    .values(await withDefaults(transaction, { prompt_type: promptType, ...patch }))
+    .onConflictDoUpdate({ target: promptConfigs.prompt_type, set: { ...patch, updated_at: sql`now()` } })
+}
+
+async function withDefaults (transaction: Drizzle, config: NewPromptConfig) {
+  const [defaults] = await transaction.select({
+    track_full_data: gatewaySettings.default_track_full_data,
+    is_active: gatewaySettings.default_is_active
+  }).from(gatewaySettings)
+  return { ...defaults, ...config }
+}
+
+/** Deletes a config with its statistics; its log rows lose the reference and stay. False if there is none. */
+export async function deletePromptConfig (transaction: Drizzle, promptType: string): Promise<boolean> {
+  // Each log row of the type is updated: a type with millions of them takes longer than an operator's query may.
+  await transaction.execute(sql`set local statement_timeout = 0`)
+  const rows = await transaction.delete(promptConfigs)
+    .where(eq(promptConfigs.prompt_type, promptType))
+    .returning({ id: promptConfigs.id })
+  return rows.length > 0
+}

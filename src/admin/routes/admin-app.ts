@@ -1,0 +1,13 @@
+import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox'
+import type { FastifyBaseLogger, FastifyInstance, RawReplyDefaultExpression, RawRequestDefaultExpression, RawServerDefault } from 'fastify'
+import type { Database } from '../../db/client.js'
+import type { ChangePolicy } from '../queries/policy-change.js'
+
+/** The Fastify scope under /admin/api, whose handlers take their types from the TypeBox schemas. */
+export type AdminApp = FastifyInstance<
+  RawServerDefault, RawRequestDefaultExpression, RawReplyDefaultExpression, FastifyBaseLogger, TypeBoxTypeProvider>
+
+export interface RouteDependencies {
+  readonly database: Database
+  readonly changePolicy: ChangePolicy
+}

@@ -1,0 +1,112 @@
+import { createHash, randomBytes, randomUUID } from 'node:crypto'
+import { Type } from 'typebox'
+import { decodeCursor, encodeCursor } from '../cursor.js'
+import { invalidField, keyNotFound } from '../errors.js'
+import { countGatewayKeys, insertGatewayKey, listGatewayKeys, revokeGatewayKey, updateGatewayKey } from '../queries/gateway-keys.js'
+import { errors, NoContent, Page, pageQuery, Shared } from '../schemas/common.js'
+import { CreatedGatewayKeySchema, GatewayKeySchema, GatewayKeyPatchSchema, NewGatewayKeySchema } from '../schemas/gateway-key.js'
+import type { AdminApp, RouteDependencies } from './admin-app.js'
+import { Id, isUuid } from './ids.js'
+
+const tags = ['Gateway keys']
+const params = Type.Object({ id: Id('gateway key', '2f1de5a4-6f0a-4d5e-9a51-8f1f3d2b7c10') })
+const listQuery = Type.Object(pageQuery, { additionalProperties: false })
+const placeSchema = Type.Tuple([Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER }), Type.String({ format: 'uuid' })])
+
+export function keyRoutes (app: AdminApp, dependencies: RouteDependencies): void {
+  listRoute(app, dependencies)
+  createRoute(app, dependencies)
+  changeRoute(app, dependencies)
+  revokeRoute(app, dependencies)
+}
+
+function listRoute (app: AdminApp, { database }: RouteDependencies): void {
+  app.get('/keys', {
+    schema: {
+      operationId: 'listKeys',
+      tags,
+      summary: 'List gateway keys',
+      description: 'Newest first, without the revoked ones. The keys themselves are not kept, only their SHA-256.',
+      querystring: listQuery,
+      response: { 200: Page(Shared('GatewayKey', GatewayKeySchema)), ...errors }
+    }
+  }, async request => {
+    const { limit = 50, cursor } = request.query
+    const place = decodeCursor(placeSchema, cursor)
+    const after = place === null ? null : { createdAtUs: place[0], id: place[1] }
+    const { items, next } = await listGatewayKeys(database.operator, limit, after)
+    return {
+      items,
+      total: await countGatewayKeys(database.operator),
+      next_cursor: next === null ? null : encodeCursor([next.createdAtUs, next.id])
+    }
+  })
+}
+
+function createRoute (app: AdminApp, { changePolicy }: RouteDependencies): void {
+  app.post('/keys', {
+    schema: {
+      operationId: 'createKey',
+      tags,
+      summary: 'Create a gateway key',
+      description: "The answer's `key` is what callers send as `Authorization: Bearer pm_…`. It is shown this once.",
+      body: NewGatewayKeySchema,
+      response: { 201: Shared('CreatedGatewayKey', CreatedGatewayKeySchema), ...errors }
+    }
+  }, async (request, reply) => {
+    refusePast(request.body.expires_at)
+    const key = `pm_${randomBytes(32).toString('base64url')}`
+    const sha256 = createHash('sha256').update(key).digest('hex')
+    const created = await changePolicy(async transaction => await insertGatewayKey(transaction, randomUUID(), sha256, request.body))
+    void reply.code(201)
+    return { ...created, key }
+  })
+}
+
+function changeRoute (app: AdminApp, { changePolicy }: RouteDependencies): void {
+  app.patch('/keys/:id', {
+    schema: {
+      operationId: 'changeKey',
+      tags,
+      summary: 'Change a gateway key',
+      description: 'Holds for the next call. The key itself stays the same.',
+      params,
+      body: GatewayKeyPatchSchema,
+      response: { 200: Shared('GatewayKey', GatewayKeySchema), ...errors }
+    }
+  }, async request => {
+    const { id } = request.params
+    refusePast(request.body.expires_at)
+    if (!isUuid(id)) throw keyNotFound(id)
+    return await changePolicy(async transaction => {
+      const key = await updateGatewayKey(transaction, id, request.body)
+      if (key === null) throw keyNotFound(id)
+      return key
+    })
+  })
+}
+
+function revokeRoute (app: AdminApp, { changePolicy }: RouteDependencies): void {
+  app.delete('/keys/:id', {
+    schema: {
+      operationId: 'revokeKey',
+      tags,
+      summary: 'Revoke a gateway key',
+      description: 'For good, from the next call on. Usage logs keep its id.',
+      params,
+      response: { 204: NoContent, ...errors }
+    }
+  }, async (request, reply) => {
+    const { id } = request.params
+    if (!isUuid(id)) throw keyNotFound(id)
+    await changePolicy(async transaction => {
+      if (!await revokeGatewayKey(transaction, id)) throw keyNotFound(id)
+    })
+    void reply.code(204)
+  })
+}
+
+function refusePast (expiresAt: string | null | undefined): void {
+  if (expiresAt == null || Date.parse(expiresAt) > Date.now()) return
+  throw invalidField("The field 'expires_at' must be in the future.", 'expires_at')
+}

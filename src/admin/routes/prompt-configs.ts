@@ -1,0 +1,158 @@
+import { Type } from 'typebox'
+import { decodeCursor, encodeCursor } from '../cursor.js'
+import { promptConfigExists, promptConfigNotFound } from '../errors.js'
+import { parseSort, promptConfigSorts, type PromptConfigSort } from '../queries/prompt-config-columns.js'
+import {
+  countPromptConfigs, deletePromptConfig, findPromptConfig, insertPromptConfig, listPromptConfigs, updatePromptConfig, upsertPromptConfig
+} from '../queries/prompt-configs.js'
+import { errors, InstantText, NoContent, Nullable, Page, pageQuery, PromptTypeName, Shared } from '../schemas/common.js'
+import {
+  NewPromptConfigSchema, PromptConfigPatchSchema, PromptConfigSchema, PromptConfigSummarySchema, type PromptConfig
+} from '../schemas/prompt-config.js'
+import type { AdminApp, RouteDependencies } from './admin-app.js'
+
+/** Calls without a prompt type belong to it: an operator may switch it before its first call has made its config. */
+const UNTYPED = 'untyped'
+
+const tags = ['Prompt configs']
+const params = Type.Object({ prompt_type: Type.String({ description: 'Percent-encoded where it has to be', examples: ['generate_image_metadata'] }) })
+
+const listQuery = Type.Object({
+  search: Type.Optional(Type.String({ maxLength: 1000, description: 'Part of prompt_type or description, in any case' })),
+  track_full_data: Type.Optional(Type.Boolean()),
+  is_active: Type.Optional(Type.Boolean()),
+  blocked: Type.Optional(Type.Boolean({ description: 'A budget stops its calls now' })),
+  created_after: Type.Optional(InstantText('Created at this time or later')),
+  created_before: Type.Optional(InstantText('Created before this time')),
+  sort: Type.Optional(Type.Unsafe<PromptConfigSort>({
+    type: 'string',
+    enum: promptConfigSorts,
+    default: '-total_cost',
+    description: 'A field, with `-` for greatest first. Configs that have no value come last, ties are in order of prompt_type'
+  })),
+  ...pageQuery
+}, { additionalProperties: false })
+
+export function promptConfigRoutes (app: AdminApp, dependencies: RouteDependencies): void {
+  listRoute(app, dependencies)
+  createRoute(app, dependencies)
+  readRoute(app, dependencies)
+  changeRoute(app, dependencies)
+  deleteRoute(app, dependencies)
+}
+
+function listRoute (app: AdminApp, { database }: RouteDependencies): void {
+  app.get('/prompt-configs', {
+    schema: {
+      operationId: 'listPromptConfigs',
+      tags,
+      summary: 'List prompt configs',
+      description: 'Every prompt type with its switches and statistics, without `last_prompt` and `last_response`. ' +
+        'Pages neither skip nor repeat a config that stays as it is; one whose sort field moves in between may.',
+      querystring: listQuery,
+      response: { 200: Page(Shared('PromptConfigSummary', PromptConfigSummarySchema)), ...errors }
+    }
+  }, async request => {
+    const { sort = '-total_cost', limit = 50, cursor, ...filter } = request.query
+    const [, key, promptType] = decodeCursor(placeSchema(sort), cursor) ?? []
+    const after = key === undefined || promptType === undefined ? null : { key, promptType }
+    const { items, next } = await listPromptConfigs(database.operator, filter, sort, limit, after)
+    return {
+      items,
+      total: await countPromptConfigs(database.operator, filter),
+      next_cursor: next === null ? null : encodeCursor([sort, next.key, next.promptType])
+    }
+  })
+}
+
+/** Only what Postgres will read as the sort's own type gets into the query. */
+const keyPatterns = { text: '^[^\\u0000]*$', boolean: '^(true|false)$', numeric: '^-?\\d{1,60}(\\.\\d{1,60})?$' }
+
+const placeSchema = (sort: PromptConfigSort) => Type.Tuple([
+  Type.Literal(sort),
+  Nullable(Type.String({ pattern: keyPatterns[parseSort(sort).type] })),
+  PromptTypeName()
+])
+
+function createRoute (app: AdminApp, { changePolicy }: RouteDependencies): void {
+  app.post('/prompt-configs', {
+    schema: {
+      operationId: 'createPromptConfig',
+      tags,
+      summary: 'Create a prompt config',
+      description: 'Beforehand: the first call of a prompt type creates one too. 409 `prompt_config_exists` if there is one.',
+      body: NewPromptConfigSchema,
+      response: { 201: Shared('PromptConfig', PromptConfigSchema), ...errors }
+    }
+  }, async (request, reply) => {
+    const { prompt_type: promptType } = request.body
+    const created = await changePolicy(async transaction => {
+      if (!await insertPromptConfig(transaction, request.body)) throw promptConfigExists(promptType)
+      return await findPromptConfig(transaction, promptType)
+    })
+    void reply.code(201).header('location', `/admin/api/prompt-configs/${encodeURIComponent(promptType)}`)
+    return found(created, promptType)
+  })
+}
+
+function readRoute (app: AdminApp, { database }: RouteDependencies): void {
+  app.get('/prompt-configs/:prompt_type', {
+    schema: {
+      operationId: 'getPromptConfig',
+      tags,
+      summary: 'Read a prompt config',
+      description: 'With the latest call in full. `untyped`, the type of calls without one, has a config from its first call on.',
+      params,
+      response: { 200: Shared('PromptConfig', PromptConfigSchema), ...errors }
+    }
+  }, async request => {
+    const { prompt_type: promptType } = request.params
+    return found(await findPromptConfig(database.operator, promptType), promptType)
+  })
+}
+
+function changeRoute (app: AdminApp, { changePolicy }: RouteDependencies): void {
+  app.patch('/prompt-configs/:prompt_type', {
+    schema: {
+      operationId: 'changePromptConfig',
+      tags,
+      summary: 'Change a prompt config',
+      description: 'Holds for the next call. `untyped`, the type of calls without one, can be changed before its first call: this creates its config.',
+      params,
+      body: PromptConfigPatchSchema,
+      response: { 200: Shared('PromptConfig', PromptConfigSchema), ...errors }
+    }
+  }, async request => {
+    const { prompt_type: promptType } = request.params
+    return await changePolicy(async transaction => {
+      if (promptType === UNTYPED) await upsertPromptConfig(transaction, promptType, request.body)
+      else if (!await updatePromptConfig(transaction, promptType, request.body)) throw promptConfigNotFound(promptType)
+      return found(await findPromptConfig(transaction, promptType), promptType)
+    })
+  })
+}
+
+function deleteRoute (app: AdminApp, { changePolicy }: RouteDependencies): void {
+  app.delete('/prompt-configs/:prompt_type', {
+    schema: {
+      operationId: 'deletePromptConfig',
+      tags,
+      summary: 'Delete a prompt config',
+      description: 'Its switches and statistics go; its usage-log rows and costs stay, with `prompt_config_id` null. ' +
+        'The next call of the type, `untyped` too, creates it anew as the settings say.',
+      params,
+      response: { 204: NoContent, ...errors }
+    }
+  }, async (request, reply) => {
+    const { prompt_type: promptType } = request.params
+    await changePolicy(async transaction => {
+      if (!await deletePromptConfig(transaction, promptType)) throw promptConfigNotFound(promptType)
+    })
+    void reply.code(204)
+  })
+}
+
+function found (config: PromptConfig | null, promptType: string): PromptConfig {
+  if (config === null) throw promptConfigNotFound(promptType)
+  return config
+}

@@ -1,0 +1,29 @@
+import { readSettings, updateSettings } from '../queries/settings.js'
+import { errors, Shared } from '../schemas/common.js'
+import { SettingsSchema, SettingsPatchSchema } from '../schemas/settings.js'
+import type { AdminApp, RouteDependencies } from './admin-app.js'
+
+const tags = ['Settings']
+
+export function settingsRoutes (app: AdminApp, { database, changePolicy }: RouteDependencies): void {
+  app.get('/settings', {
+    schema: {
+      operationId: 'getSettings',
+      tags,
+      summary: 'Read the settings',
+      description: 'What a new prompt type starts with.',
+      response: { 200: Shared('Settings', SettingsSchema), ...errors }
+    }
+  }, async () => await readSettings(database.operator))
+
+  app.patch('/settings', {
+    schema: {
+      operationId: 'changeSettings',
+      tags,
+      summary: 'Change the settings',
+      description: 'Holds for prompt types that are created from now on; those that exist keep their switches.',
+      body: SettingsPatchSchema,
+      response: { 200: Shared('Settings', SettingsSchema), ...errors }
+    }
+  }, async request => await changePolicy(async transaction => await updateSettings(transaction, request.body)))
+}

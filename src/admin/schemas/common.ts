@@ -1,0 +1,66 @@
+import { Type, type Static, type TSchema } from 'typebox'
+
+/** The schema, or null. */
+export function Nullable<T extends TSchema & { type: string }> (schema: T) {
+  return Type.Unsafe<Static<T> | null>({ ...schema, type: [schema.type, 'null'] })
+}
+
+/** A schema that the plugin has added under its `$id`. */
+export function Shared<T extends TSchema> (id: string, _schema: T) {
+  return Type.Unsafe<Static<T>>({ $ref: `${id}#` })
+}
+
+export const Count = (description: string) => Type.Integer({ minimum: 0, description })
+export const Usd = (description: string) => Type.Number({ description })
+export const Instant = (description: string) => Type.String({ format: 'date-time', description })
+export const NullableJsonObject = (description: string) =>
+  Type.Unsafe<Record<string, unknown> | null>({ type: ['object', 'null'], additionalProperties: true, description })
+
+/** A moment in a request. Postgres knows no year 0, and this gateway none before 1000 or after 2999. */
+export const InstantText = (description: string) => Type.String({ format: 'date-time', pattern: '^[12]', description })
+
+/** As in the header X-Prompt-Type. */
+export const PromptTypeName = () => Type.String({
+  pattern: '^[A-Za-z0-9][A-Za-z0-9._:-]{0,127}$',
+  description: '1 to 128 of A-Z a-z 0-9 . _ : - beginning with a letter or digit'
+})
+
+/** The query parameters of every list. */
+export const pageQuery = {
+  limit: Type.Optional(Type.Integer({ minimum: 1, maximum: 500, default: 50, description: 'The most items to answer with' })),
+  cursor: Type.Optional(Type.String({ description: 'The `next_cursor` of the page before; send the same filters and `sort` with it' }))
+}
+
+/** What a list answers: `items`, how many there are in `total`, and where the next page begins. */
+export function Page<T extends TSchema> (item: T, totalDescription = 'How many items match the filters, over all pages') {
+  return Type.Object({
+    items: Type.Array(item),
+    total: Count(totalDescription),
+    next_cursor: Nullable(Type.String({ description: 'Send it as `cursor` for the next page; null on the last' }))
+  }, { description: 'One page of the list' })
+}
+
+export const ErrorSchema = Type.Object({
+  error: Type.Object({
+    message: Type.String(),
+    type: Type.String(),
+    param: Nullable(Type.String({ description: 'The field or parameter that the error is about' })),
+    code: Nullable(Type.String({ description: 'Stays the same while messages may change' }))
+  })
+}, {
+  $id: 'Error',
+  description: 'Why not, and what to do',
+  examples: [{
+    error: {
+      message: "Unknown field 'is_actve'. Known are: description, track_full_data, is_active.",
+      type: 'invalid_request_error',
+      param: 'is_actve',
+      code: 'unknown_field'
+    }
+  }]
+})
+
+const error = Shared('Error', ErrorSchema)
+/** The error answers of every route. */
+export const errors = { '4xx': error, '5xx': error }
+export const NoContent = Type.Null({ description: 'Done; no body' })

@@ -1,0 +1,59 @@
+import { Type, type Static } from 'typebox'
+import { Instant, InstantText, Nullable, PromptTypeName } from './common.js'
+
+const name = Type.String({ minLength: 1, maxLength: 100, description: 'Who or what uses the key' })
+const user = Nullable(Type.String({ minLength: 1, maxLength: 256, description: 'Whom calls with this key are for, where they do not say; null: the name' }))
+const allowed = Type.Array(PromptTypeName(), { minItems: 1, maxItems: 1000, uniqueItems: true, description: 'The only prompt types that the key may use; null: every one' })
+
+const example = {
+  id: '2f1de5a4-6f0a-4d5e-9a51-8f1f3d2b7c10',
+  name: 'importer in production',
+  user: 'importer',
+  allowed_prompt_types: ['select_best_tags'],
+  expires_at: '2027-11-22T00:00:00.000Z',
+  created_at: '2026-11-22T21:04:05.678Z',
+  last_used_at: null
+}
+
+export const GatewayKeySchema = Type.Object({
+  id: Type.String({ format: 'uuid' }),
+  name,
+  user,
+  allowed_prompt_types: Nullable(allowed),
+  expires_at: Nullable(Instant('From then on the key is refused; null: never')),
+  created_at: Instant('When the key was made'),
+  last_used_at: Nullable(Instant('The latest call with it; null before the first'))
+}, {
+  $id: 'GatewayKey',
+  description: 'A gateway key; the key itself is not kept',
+  examples: [example]
+})
+export type GatewayKey = Static<typeof GatewayKeySchema>
+
+export const CreatedGatewayKeySchema = Type.Object({
+  ...GatewayKeySchema.properties,
+  key: Type.String({ pattern: '^pm_[A-Za-z0-9_-]{43}$', description: 'The key itself. It is shown here once and never again' })
+}, {
+  $id: 'CreatedGatewayKey',
+  description: 'The new key',
+  examples: [{ ...example, key: 'pm_EXAMPLE_0123456789_0123456789_0123456789_01' }]
+})
+
+const optional = {
+  user: Type.Optional(user),
+  allowed_prompt_types: Type.Optional(Nullable(allowed)),
+  expires_at: Type.Optional(Nullable(InstantText('In the future; null: never')))
+}
+
+export const NewGatewayKeySchema = Type.Object({ name, ...optional }, {
+  additionalProperties: false,
+  examples: [{ name: 'importer in production', user: 'importer', allowed_prompt_types: ['select_best_tags'], expires_at: '2027-11-22T00:00:00Z' }]
+})
+export type NewGatewayKey = Static<typeof NewGatewayKeySchema>
+
+export const GatewayKeyPatchSchema = Type.Object({ name: Type.Optional(name), ...optional }, {
+  additionalProperties: false,
+  minProperties: 1,
+  examples: [{ allowed_prompt_types: null }]
+})
+export type GatewayKeyPatch = Static<typeof GatewayKeyPatchSchema>
