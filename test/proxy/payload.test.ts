@@ -43,9 +43,22 @@ t.test('every way to write a data: URL of base64 is known', t => {
     [`data:image\\\\\\/png;base64,${base64.replaceAll('/', '\\\\\\/')}`, 'image/png'],
     [`data:application/pdf;name=a.pdf;base64,${png.toString('base64url')}`, 'application/pdf'],
     [`data:;base64,${base64.replaceAll('=', '')}`, 'text/plain'],
-    [`data:image/png;BASE64,${lines}`, 'image/png']
+    [`data:image/png;BASE64,${lines}`, 'image/png'],
+    [`data:image/png;base64,${base64.replace(/.{64}/g, '$&\\r\\n').replaceAll('+', '\\u002B')}`, 'image/png']
   ]
   for (const [url, mime] of cases) t.equal(storedText(`{"u":"${url}"}`, big), `{"u":"${placeholder(mime, png)}"}`, url.slice(0, 40))
+  t.end()
+})
+
+t.test('long media are decoded whole, wherever their escapes begin', t => {
+  for (const sizeBytes of [767, 768, 769, 3840, 3841, 66_000, 130_001]) {
+    const media = Buffer.from(Array.from({ length: sizeBytes }, (_, i) => (i * i * 31 + i * 7) >> 3))
+    const base64 = media.toString('base64')
+    for (const from of [0, 1000, 1025, 60_000]) {
+      const escaped = base64.slice(0, from) + base64.slice(from).replaceAll('/', '\\/').replaceAll('+', '\\u002B')
+      t.equal(storedText(`{"u":"data:image/png;base64,${escaped}"} `, big), `{"u":"${placeholder('image/png', media)}"} `)
+    }
+  }
   t.end()
 })
 
