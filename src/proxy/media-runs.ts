@@ -16,6 +16,7 @@ const longestStep = 65_536
  * there is none. The text may be escaped as JSON or percent-encoded, and broken into lines as MIME does.
  */
 export function readBase64 (bytes: Buffer, start: number): Media | null {
+  if (base64RunEnd(bytes, start, start + 1, { start, width: 0 }) === start) return null
   const hash = createHash('sha256')
   const lines: Lines = { start, width: 0 }
   let sizeBytes = 0
@@ -25,7 +26,6 @@ export function readBase64 (bytes: Buffer, start: number): Media | null {
     hash.update(decoded)
     sizeBytes += decoded.length
   }
-  if (base64RunEnd(bytes, start, start + 1, lines) === start) return null
   // Until the first escape: from there on the text is looked at character by character.
   let isPlain = true
   for (let step = firstStep; ; step = Math.min(step * 4, longestStep)) {
