@@ -20,7 +20,7 @@ const LOW_DETAIL_IMAGE_TOKENS = 85
 const IMAGE_TOKENS = 765
 
 const ELIDED = /\[elided [^\]]*\]|data:[\w.+/-]+;base64,[\w+/=-]*/g
-const TRUNCATED = /… \[truncated: (\d+) of (\d+) bytes kept\]$/
+const TRUNCATED = /… \[truncated: (\d{1,15}) of (\d{1,15}) bytes kept\]$/
 
 /** What of a call's bodies costs tokens. A body that cannot be read as a JSON object (cut short, say) counts as it stands. */
 export function countable (endpoint: string, requestText: string | null, responseText: string | null): { input: Countable, output: Countable } {

@@ -1,6 +1,6 @@
 import { countable, type Countable } from './countable.js'
 import type { Encoding, Tokenizer } from './tokenizer.js'
-import { textUsage, type TokenUsage } from './usage.js'
+import { MAX_TOKENS, textUsage, type TokenUsage } from './usage.js'
 
 export { createTokenizer, type Tokenizer } from './tokenizer.js'
 
@@ -30,7 +30,7 @@ export async function estimateUsage (tokenizer: Tokenizer, call: UnmeteredCall):
 }
 
 function total ({ scale, flatTokens }: Countable, counts: readonly number[]): number {
-  return Math.ceil(counts.reduce((sum, count) => sum + count, 0) * scale) + flatTokens
+  return Math.min(MAX_TOKENS, Math.ceil(counts.reduce((sum, count) => sum + count, 0) * scale) + flatTokens)
 }
 
 /** The older chat models, embeddings and base models have `cl100k_base`; all since gpt-4o, and what is unknown, `o200k_base`. */

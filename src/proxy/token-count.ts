@@ -1,6 +1,8 @@
 /** Beyond this many characters of one call, samples stand for the whole: counting them takes some tens of milliseconds. */
 const MAX_CHARS = 131_072
 const SAMPLE_CHARS = 4_096
+/** A shorter sample says little: a text up to this length is always counted whole. */
+const MIN_SAMPLE_CHARS = 256
 /**
  * Byte-pair merging takes time that grows with the square of a piece without a break in it (50,000 times `a`: seconds).
  * Such runs are counted in cuts of this length, each border of which may add a token.
@@ -12,7 +14,7 @@ const LONG_RUN = new RegExp(`(?<!\\S)\\S{${CUT_CHARS + 1},}|(?<!\\s)\\s{${CUT_CH
 export function countTexts (count: (text: string) => number, texts: readonly string[]): number[] {
   const totalChars = texts.reduce((sum, text) => sum + text.length, 0)
   if (totalChars <= MAX_CHARS) return texts.map(text => countText(count, text))
-  return texts.map(text => countSamples(count, text, Math.ceil(text.length * MAX_CHARS / totalChars)))
+  return texts.map(text => countSamples(count, text, Math.max(MIN_SAMPLE_CHARS, Math.ceil(text.length * MAX_CHARS / totalChars))))
 }
 
 function countText (count: (text: string) => number, text: string): number {
@@ -28,6 +30,7 @@ function countText (count: (text: string) => number, text: string): number {
 
 /** Samples spread evenly over the text, so that a long preamble does not speak for all of it. */
 function countSamples (count: (text: string) => number, text: string, sampledChars: number): number {
+  if (text.length <= sampledChars) return countText(count, text)
   const samples = Math.ceil(sampledChars / SAMPLE_CHARS)
   const length = Math.ceil(sampledChars / samples)
   let tokens = 0
@@ -35,5 +38,5 @@ function countSamples (count: (text: string) => number, text: string, sampledCha
     const start = Math.floor(i * text.length / samples)
     tokens += countText(count, text.slice(start, start + length))
   }
-  return samples === 0 ? 0 : Math.ceil(tokens * text.length / (samples * length))
+  return Math.ceil(tokens * text.length / (samples * length))
 }

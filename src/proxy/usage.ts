@@ -26,7 +26,7 @@ export interface TokenUsage {
 }
 
 /** A call with more tokens than this was not made: far above every context window, and its cost still fits the books. */
-const MAX_TOKENS = 1_000_000_000
+export const MAX_TOKENS = 1_000_000_000
 
 /** Plain text in, plain text out, nothing cached: what an embedding or an estimate amounts to. */
 export function textUsage (inputTokens: number, outputTokens: number): TokenUsage {
