@@ -1,11 +1,10 @@
-import { drizzle } from 'drizzle-orm/postgres-js'
 import postgres from 'postgres'
 import type { Options, PostgresType, Sql } from 'postgres'
 import type { Log } from '../log.js'
-import type { Database, DrizzlePool } from './client.js'
+import type { Database } from './client.js'
 import { migrate } from './migrate.js'
 import { sharedPing } from './ping.js'
-import * as schema from './schema/index.js'
+import { openPool } from './pool.js'
 
 const oldestServer = 150_000
 const recordingConnections = 4
@@ -36,9 +35,6 @@ export const openPostgres = async (databaseUrl: string, log: Log): Promise<Datab
     }
   }
 }
-
-/** drizzle replaces the client's parsers and serializers: nothing else may use a client that it was given. */
-export const openPool = (client: Sql): DrizzlePool => drizzle(client, { schema })
 
 const openClient = (databaseUrl: string, log: Log, options: Options<Record<string, PostgresType>>): Sql => {
   try {

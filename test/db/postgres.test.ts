@@ -5,7 +5,7 @@ import { once } from 'node:events'
 import postgres from 'postgres'
 import { openDatabase } from '../../src/db/client.js'
 import { migrate } from '../../src/db/migrate.js'
-import { openPool } from '../../src/db/postgres.js'
+import { openPool } from '../../src/db/pool.js'
 import { createDatabase, openTestDatabase, silentLog, temporaryFolder } from '../helpers/database.js'
 
 t.test('five instances that open an empty database at once migrate it once', async t => {

@@ -1,0 +1,117 @@
+import { plainArray, textArray } from '../db/array-literal.js'
+import type { Column } from '../db/batch-statement.js'
+import { promptConfigs, promptStats, usageLogs, usageRollups } from '../db/schema/index.js'
+import { picoUsdToDecimal } from '../usd.js'
+import { costOrNull, count, countOrNull, keyText, moment } from './batch-totals.js'
+import type { RollupTotals, TypeTotals } from './batch-totals.js'
+import type { BatchEntry } from './call-record.js'
+
+/** A column, and the array of its values for all rows. */
+export interface Field<Row> {
+  readonly column: Column
+  readonly toArray: (rows: readonly Row[]) => string
+}
+
+const text = <Row> (column: Column, value: (row: Row) => string | null): Field<Row> =>
+  ({ column, toArray: rows => textArray(rows, value) })
+
+const plain = <Row> (column: Column, value: (row: Row) => string | number | boolean | null): Field<Row> =>
+  ({ column, toArray: rows => plainArray(rows, value) })
+
+const cost = <Row> (column: Column, picoUsd: (row: Row) => bigint | null): Field<Row> =>
+  plain(column, row => decimal(picoUsd(row)))
+
+const decimal = (picoUsd: bigint | null): string | null => picoUsd === null ? null : picoUsdToDecimal(picoUsd)
+
+const time = <Row> (column: Column, timeMs: (row: Row) => number): Field<Row> =>
+  plain(column, row => new Date(moment(timeMs(row))).toISOString())
+
+/** Of the config that a type's first call creates. */
+export const configFields: readonly Field<TypeTotals>[] = [
+  text(promptConfigs.prompt_type, type => type.promptType),
+  text(promptConfigs.description, type => type.first.taskDescription ?? ''),
+  plain(promptConfigs.track_full_data, type => type.first.newConfig.trackFullData),
+  plain(promptConfigs.is_active, type => type.first.newConfig.isActive)
+]
+
+/** Added to a type's statistics. */
+export const counterFields: readonly Field<TypeTotals>[] = [
+  plain(promptStats.total_calls, type => type.calls),
+  plain(promptStats.failed_calls, type => type.failedCalls),
+  plain(promptStats.unpriced_calls, type => type.unpricedCalls),
+  plain(promptStats.total_input_tokens, type => type.inputTokens),
+  plain(promptStats.total_output_tokens, type => type.outputTokens),
+  cost(promptStats.total_cost, type => type.costPicoUsd)
+]
+
+/** The latest call of a type. */
+export const lastCallFields: readonly Field<TypeTotals>[] = [
+  plain(promptStats.last_call_id, type => type.last.record.id),
+  time(promptStats.last_called_at, type => type.last.record.createdAtMs),
+  text(promptStats.last_prompt, type => type.last.payload?.prompt ?? null),
+  text(promptStats.last_response, type => type.last.payload?.response ?? null),
+  text(promptStats.last_model, type => type.last.record.responseModel ?? type.last.record.requestModel),
+  plain(promptStats.last_input_tokens, type => countOrNull(type.last.record.inputTokens)),
+  plain(promptStats.last_output_tokens, type => countOrNull(type.last.record.outputTokens)),
+  cost(promptStats.last_cost, type => costOrNull(type.last.record.costPicoUsd)),
+  text(promptStats.last_user, type => type.last.record.user),
+  text(promptStats.last_metadata, type => type.last.record.metadata),
+  plain(promptStats.last_duration_ms, type => count(type.last.record.durationMs)),
+  plain(promptStats.last_status_code, type => count(type.last.record.statusCode)),
+  plain(promptStats.last_success, type => type.last.record.success),
+  text(promptStats.last_error, type => type.last.record.errorMessage)
+]
+
+export const rollupKeyFields: readonly Field<RollupTotals>[] = [
+  time(usageRollups.hour, rollup => rollup.hourMs),
+  text(usageRollups.prompt_type, rollup => rollup.promptType),
+  text(usageRollups.model, rollup => rollup.model),
+  text(usageRollups.user_name, rollup => rollup.user)
+]
+
+/** Added to a rollup row. */
+export const rollupFields: readonly Field<RollupTotals>[] = [
+  plain(usageRollups.calls, rollup => rollup.calls),
+  plain(usageRollups.failed_calls, rollup => rollup.failedCalls),
+  plain(usageRollups.unpriced_calls, rollup => rollup.unpricedCalls),
+  plain(usageRollups.input_tokens, rollup => rollup.inputTokens),
+  plain(usageRollups.cached_input_tokens, rollup => rollup.cachedInputTokens),
+  plain(usageRollups.output_tokens, rollup => rollup.outputTokens),
+  plain(usageRollups.reasoning_tokens, rollup => rollup.reasoningTokens),
+  cost(usageRollups.cost, rollup => rollup.costPicoUsd),
+  plain(usageRollups.duration_ms, rollup => rollup.durationMs)
+]
+
+export const logFields: readonly Field<BatchEntry>[] = [
+  plain(usageLogs.id, ({ record }) => record.id),
+  time(usageLogs.created_at, ({ record }) => record.createdAtMs),
+  text(usageLogs.prompt_type, ({ record }) => keyText(record.promptType)),
+  text(usageLogs.task_description, ({ record }) => record.taskDescription),
+  text(usageLogs.provider, ({ record }) => record.provider),
+  text(usageLogs.endpoint, ({ record }) => record.endpoint),
+  text(usageLogs.request_model, ({ record }) => record.requestModel),
+  text(usageLogs.response_model, ({ record }) => record.responseModel),
+  text(usageLogs.service_tier, ({ record }) => record.serviceTier),
+  text(usageLogs.user_name, ({ record }) => record.user),
+  plain(usageLogs.key_id, ({ record }) => record.keyId),
+  text(usageLogs.metadata, ({ record }) => record.metadata),
+  plain(usageLogs.stream, ({ record }) => record.stream),
+  plain(usageLogs.status_code, ({ record }) => count(record.statusCode)),
+  plain(usageLogs.success, ({ record }) => record.success),
+  text(usageLogs.error_type, ({ record }) => record.errorType),
+  text(usageLogs.error_message, ({ record }) => record.errorMessage),
+  plain(usageLogs.input_tokens, ({ record }) => countOrNull(record.inputTokens)),
+  plain(usageLogs.cached_input_tokens, ({ record }) => countOrNull(record.cachedInputTokens)),
+  plain(usageLogs.output_tokens, ({ record }) => countOrNull(record.outputTokens)),
+  plain(usageLogs.reasoning_tokens, ({ record }) => countOrNull(record.reasoningTokens)),
+  text(usageLogs.usage_source, ({ record }) => record.usageSource),
+  cost(usageLogs.cost, ({ record }) => costOrNull(record.costPicoUsd)),
+  text(usageLogs.cost_reason, ({ record }) => record.costReason),
+  plain(usageLogs.duration_ms, ({ record }) => count(record.durationMs)),
+  plain(usageLogs.time_to_first_byte_ms, ({ record }) => countOrNull(record.timeToFirstByteMs)),
+  text(usageLogs.upstream_request_id, ({ record }) => record.upstreamRequestId),
+  plain(usageLogs.request_bytes, ({ record }) => count(record.requestBytes, Number.MAX_SAFE_INTEGER)),
+  plain(usageLogs.response_bytes, ({ record }) => count(record.responseBytes, Number.MAX_SAFE_INTEGER)),
+  text(usageLogs.prompt, ({ record, payload }) => record.storeFullData ? payload?.prompt ?? null : null),
+  text(usageLogs.response, ({ record, payload }) => record.storeFullData ? payload?.response ?? null : null)
+]
