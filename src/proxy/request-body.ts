@@ -42,7 +42,7 @@ export function readBody (req: IncomingMessage, maxBytes: number): Promise<Buffe
     req.on('data', onData)
     req.on('end', () => resolve(chunks.length === 1 && chunks[0] !== undefined ? chunks[0] : Buffer.concat(chunks, size)))
     req.on('error', () => reject(new CallerGoneError()))
-    req.on('close', () => reject(new CallerGoneError()))
+    req.on('close', () => { if (!req.complete) reject(new CallerGoneError()) })
   })
 }
 
