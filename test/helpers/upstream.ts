@@ -130,7 +130,7 @@ export async function startUpstream (t?: { teardown: (close: () => Promise<void>
     const answered = new Promise<void>(resolve => {
       const request = new UpstreamRequest(message, connections.get(message.socket) ?? -1, new Promise(resolve => {
         response.on('answered', () => resolve('answered'))
-        message.socket.on('close', () => resolve('aborted'))
+        response.on('close', () => resolve('aborted')) // After 'answered', where the script ran to its end.
       }))
       requests.push(request)
       arrivals.emit('request')
