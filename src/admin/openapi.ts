@@ -1,4 +1,5 @@
 import type { FastifyDynamicSwaggerOptions } from '@fastify/swagger'
+import { Type } from 'typebox'
 
 /** What the OpenAPI document says beside the routes' own schemas. */
 export const openapiOptions = (version: string): FastifyDynamicSwaggerOptions => ({
@@ -26,4 +27,10 @@ export const openapiOptions = (version: string): FastifyDynamicSwaggerOptions =>
     ]
   },
   refResolver: { buildLocalReference: ({ $id }, _baseUri, _fragment, index) => typeof $id === 'string' ? $id : `def-${index}` }
+})
+
+export const OpenapiSchema = Type.Object({}, {
+  additionalProperties: true,
+  description: 'An OpenAPI 3.1 document',
+  examples: [{ openapi: '3.1.0', info: { title: 'promptmeter operator API', version: '1.0.0' }, paths: {} }]
 })

@@ -82,3 +82,13 @@ t.test('a body that is no JSON object gets an answer that says so', async t => {
   t.equal((await send('{}', 'text/plain')).status, 415)
   t.equal((await send(`{"default_is_active":true${' '.repeat(1024 * 1024)}}`)).status, 413)
 })
+
+t.test('a DELETE may say that its body is JSON, and have none, as some clients do', async t => {
+  const { statusCode } = await app.inject({
+    method: 'DELETE',
+    url: '/admin/api/prompt-configs/none',
+    headers: { authorization: login, 'content-type': 'application/json' },
+    payload: ''
+  })
+  t.equal(statusCode, 404)
+})

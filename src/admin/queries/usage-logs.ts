@@ -1,4 +1,4 @@
-import { desc, eq, getTableColumns, gte, isNotNull, isNull, lt, or, sql, type SQL } from 'drizzle-orm'
+import { desc, eq, getTableColumns, gte, lt, or, sql, type SQL } from 'drizzle-orm'
 import type { Drizzle } from '../../db/client.js'
 import { usageLogs } from '../../db/schema/index.js'
 import type { UsageLog, UsageLogSummary } from '../schemas/usage-log.js'
@@ -67,6 +67,10 @@ export async function countUsageLogs (database: Drizzle, filter: UsageLogFilter,
   return await database.$count(counted)
 }
 
+/** The calls that `unpriced_calls` counts: there was something to price, and no price. */
+const isUnpriced = sql`(${usageLogs.cost} is null and ${usageLogs.cost_reason} in ('unknown_model', 'no_usage')
+  and (${usageLogs.success} or ${usageLogs.input_tokens} is not null or ${usageLogs.output_tokens} is not null))`
+
 function conditions (filter: UsageLogFilter): (SQL | undefined)[] {
   const { model, unpriced, from, to } = filter
   return [
@@ -76,7 +80,7 @@ function conditions (filter: UsageLogFilter): (SQL | undefined)[] {
     is(usageLogs.key_id, filter.key_id),
     is(usageLogs.success, filter.success),
     is(usageLogs.status_code, filter.status_code),
-    unpriced === undefined ? undefined : unpriced ? isNull(usageLogs.cost) : isNotNull(usageLogs.cost),
+    unpriced === undefined ? undefined : unpriced ? isUnpriced : sql`${isUnpriced} is not true`,
     is(usageLogs.upstream_request_id, filter.upstream_request_id),
     from === undefined ? undefined : gte(usageLogs.created_at, inUtc(from)),
     to === undefined ? undefined : lt(usageLogs.created_at, inUtc(to))

@@ -20,7 +20,7 @@ const listQuery = Type.Object({
   key_id: Type.Optional(Type.String({ format: 'uuid', description: "A gateway key's id" })),
   success: Type.Optional(Type.Boolean()),
   status_code: Type.Optional(Type.Integer({ minimum: 100, maximum: 999 })),
-  unpriced: Type.Optional(Type.Boolean({ description: 'Whether cost is null' })),
+  unpriced: Type.Optional(Type.Boolean({ description: 'Whether the call should have a cost but has none, as unpriced_calls counts them' })),
   upstream_request_id: Type.Optional(Type.String({ description: "OpenAI's x-request-id" })),
   from: Type.Optional(InstantText('Finished at this time or later')),
   to: Type.Optional(InstantText('Finished before this time')),
