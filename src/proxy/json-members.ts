@@ -11,7 +11,7 @@ const CLOSE_BRACKET = 0x5d
 const SHORT_STRING_BYTES = 48
 
 /** Where the scanner stands in the top-level object. */
-const enum At { Start, Key, Colon, Value, AfterValue, End, NotAnObject }
+const enum At { Start, Key, Colon, Value, End, NotAnObject }
 
 /** One top-level member. Offsets count bytes from the start of the document. */
 export interface JsonMember {
@@ -46,6 +46,8 @@ export class JsonMembers {
   #keyStart = -1
   #key = ''
   #valueStart = -1
+  /** Behind the last byte of the value so far that is not white space. */
+  #solidEnd = -1
   /** What is being kept: the key, or a wanted member's value. Index into the chunk, -1 when nothing is. */
   #keepFrom = -1
   #kept: Buffer[] = []
@@ -91,30 +93,30 @@ export class JsonMembers {
 
   /** Skips to behind the string's closing quote, or to the chunk's end. */
   #string (chunk: Buffer, from: number): number {
-    let i = from
-    if (this.#escaped) {
-      this.#escaped = false
-      i++
-    }
+    let i = this.#escaped ? from + 1 : from
     const shortEnd = Math.min(chunk.length, i + SHORT_STRING_BYTES)
-    while (i < chunk.length) {
-      if (i >= shortEnd) {
-        i = nextQuoteOrBackslashRun(chunk, i)
-        if (i >= chunk.length) break
-      }
+    while (i < shortEnd) {
       const byte = chunk[i]
-      if (byte === BACKSLASH) {
-        i += 2
-      } else if (byte === QUOTE) {
-        this.#inString = false
-        if (this.#at === At.Key) this.#endKey(chunk, i + 1)
-        return i + 1
-      } else {
-        i++
-      }
+      if (byte === QUOTE) return this.#endString(chunk, i + 1)
+      i += byte === BACKSLASH ? 2 : 1
+    }
+    while (i < chunk.length) {
+      const quote = chunk.indexOf(QUOTE, i)
+      const end = quote === -1 ? chunk.length : quote
+      const isEscaped = backslashesBefore(chunk, end, i) % 2 === 1
+      if (quote !== -1 && !isEscaped) return this.#endString(chunk, quote + 1)
+      i = isEscaped ? end + 1 : end
     }
     this.#escaped = i > chunk.length
     return chunk.length
+  }
+
+  #endString (chunk: Buffer, end: number): number {
+    this.#inString = false
+    this.#escaped = false
+    this.#solidEnd = this.#base + end
+    if (this.#at === At.Key) this.#endKey(chunk, end)
+    return end
   }
 
   #structure (chunk: Buffer, i: number): number {
@@ -154,6 +156,7 @@ export class JsonMembers {
     if (byte === QUOTE) this.#inString = true
     else if (byte === OPEN_BRACE || byte === OPEN_BRACKET) this.#depth++
     else if (byte === CLOSE_BRACE || byte === CLOSE_BRACKET) this.#depth--
+    this.#solidEnd = this.#base + i + 1
     return i + 1
   }
 
@@ -181,11 +184,8 @@ export class JsonMembers {
 
   #endMember (chunk: Buffer, end: number): void {
     if (this.#keepFrom === -1 || this.#valueStart === -1) return
-    const text = this.#takeKept(chunk, end)
-    const valueStart = this.#valueStart
-    const trimmed = text?.trimEnd() ?? null
-    const valueEnd = trimmed === null ? this.#base + end : valueStart + Buffer.byteLength(trimmed)
-    this.#members.set(this.#key, { start: this.#start, keyStart: this.#keyStart, valueStart, valueEnd, text: trimmed })
+    const text = this.#takeKept(chunk, end)?.trimEnd() ?? null
+    this.#members.set(this.#key, { start: this.#start, keyStart: this.#keyStart, valueStart: this.#valueStart, valueEnd: this.#solidEnd, text })
   }
 
   #keep (chunk: Buffer, end: number): void {
@@ -218,10 +218,9 @@ function unescapeKey (text: string): string {
   }
 }
 
-/** The next quote, or the first backslash of the run before it: from there on the bytes are looked at one by one. */
-function nextQuoteOrBackslashRun (chunk: Buffer, from: number): number {
-  const quote = chunk.indexOf(QUOTE, from)
-  let i = quote === -1 ? chunk.length : quote
+/** How many backslashes stand right before `end`, none of them before `from`. Each run is looked at once, however long. */
+function backslashesBefore (chunk: Buffer, end: number, from: number): number {
+  let i = end
   while (i > from && chunk[i - 1] === BACKSLASH) i--
-  return i
+  return end - i
 }
