@@ -16,16 +16,17 @@ export function askForUsage (body: Buffer, members: JsonMembers): Buffer | null 
   if (member === undefined) return splice(body, members.openedAt + 1, members.openedAt + 1, '"stream_options":{"include_usage":true},')
   const options = members.value('stream_options')
   if (options === null) return splice(body, member.valueStart, member.valueEnd, '{"include_usage":true}')
-  if (typeof options !== 'object' || Array.isArray(options) || member.text === null) return null
+  if (typeof options !== 'object' || Array.isArray(options)) return null
 
   const inner = new JsonMembers(new Set(['include_usage']))
-  inner.feed(Buffer.from(member.text))
+  inner.feed(body.subarray(member.valueStart, member.valueEnd))
   const included = inner.get('include_usage')
   if (included === undefined) {
     const comma = Object.keys(options).length === 0 ? '' : ','
     return splice(body, member.valueStart + 1, member.valueStart + 1, `"include_usage":true${comma}`)
   }
-  if (included.text === 'true') return null
+  // True needs no asking; what is no boolean is the caller's mistake, and upstream's to refuse.
+  if (included.text !== 'false' && included.text !== 'null') return null
   return splice(body, member.valueStart + included.valueStart, member.valueStart + included.valueEnd, 'true')
 }
 
