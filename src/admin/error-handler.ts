@@ -1,6 +1,6 @@
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify'
 import { GatewayError } from '../errors.js'
-import { databaseUnavailable, internalError, queryTimeout } from './errors.js'
+import { databaseBusy, databaseUnavailable, internalError, queryTimeout } from './errors.js'
 import { databaseFailure } from './queries/database-error.js'
 
 /** Answers every error of the operator API in the shape `{"error":{"message","type","param","code"}}`. */
@@ -19,6 +19,7 @@ function toGatewayError (error: FastifyError): GatewayError {
   }
   switch (databaseFailure(error).reason) {
     case 'timeout': return queryTimeout()
+    case 'busy': return databaseBusy()
     case 'unavailable': return databaseUnavailable()
     case 'other': return internalError()
   }

@@ -38,6 +38,9 @@ export const keyNotFound = (id: string): GatewayError => new GatewayError(404, '
 export const queryTimeout = (): GatewayError => new GatewayError(503, 'query_timeout', 'api_error',
   'The database took too long for this query. Narrow it, for example with a shorter period.')
 
+export const databaseBusy = (): GatewayError => new GatewayError(503, 'database_busy', 'api_error',
+  'Calls were writing to the same rows. Nothing was changed; try again.')
+
 export const databaseUnavailable = (): GatewayError => new GatewayError(503, 'database_unavailable', 'api_error',
   'The database cannot be reached just now. Nothing was changed, unless the connection broke in the middle; look before you try again.')
 

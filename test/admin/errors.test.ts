@@ -32,6 +32,16 @@ forEachDatabase(t, 'a query that takes too long is 503 query_timeout', async (t,
   t.match(text, '"code":"query_timeout"')
 })
 
+t.test('rows that calls were writing to are 503 database_busy', async t => {
+  const database = await openTestDatabase(t, 'postgres')
+  for (const code of ['40P01', '40001', '55P03']) {
+    const { status, text } = await answerTo(async () => await database.operator.execute(
+      sql.raw(`do $$ begin raise exception 'in the way' using errcode = '${code}'; end $$`)))
+    t.equal(status, 503)
+    t.match(text, '"code":"database_busy"')
+  }
+})
+
 t.test('a database that is gone is 503 database_unavailable', async t => {
   const database = await openTestDatabase(t, 'postgres')
   const { call } = await startAdmin(t, database)
