@@ -41,13 +41,14 @@ export function createTokenizer (options: TokenizerOptions = {}): Tokenizer {
     if (worker !== undefined || closed || performance.now() - startedAt < restartDelayMs) return worker
     startedAt = performance.now()
     worker = new Worker(new URL('./tokenizer-worker.js', import.meta.url), { name: 'tokenizer' })
-    worker.unref()
     worker.on('message', ({ id, counts }: CountAnswer) => answer(id, counts))
     worker.on('error', (error: Error) => onError?.(error))
     worker.on('exit', () => {
       worker = undefined
       for (const id of waiting.keys()) answer(id, null)
     })
+    // After the listeners: one for messages refs the worker's port again.
+    worker.unref()
     return worker
   }
 
