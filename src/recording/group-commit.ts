@@ -1,3 +1,4 @@
+import { performance } from 'node:perf_hooks'
 import type { Log } from '../log.js'
 import type { BatchEntry, FinishedCall, RecordBatch, StoredPayload } from './call-record.js'
 import { uuidV7 } from './uuid-v7.js'
@@ -7,11 +8,14 @@ export interface GroupCommitOptions {
   readonly write: (batch: RecordBatch) => Promise<void>
   /** Whether an error means that the database will never take this batch, as against not now. */
   readonly isRefusal: (error: unknown) => boolean
-  /** Keeps a record aside that the database refuses. */
+  /** Keeps a record aside that the database refuses. If that fails too, the record is lost, and the log says so. */
   readonly setAside: (entry: BatchEntry, error: unknown) => Promise<void>
   /** How long `record` waits for the commit. */
   readonly recordWaitMs: number
+  /** Wall clock, milliseconds since the epoch. */
   readonly now: () => number
+  /** Monotonic milliseconds: a caller's wait must not grow where the wall clock is set back. */
+  readonly monotonicMs?: () => number
   readonly log: Log
 }
 
@@ -25,8 +29,10 @@ interface Waiter {
   readonly release: () => void
 }
 
-/** A commit takes at most so many records: one statement's arrays stay in the low megabytes. */
+/** A commit takes at most so many records, */
 const MAX_BATCH_RECORDS = 512
+/** and with more than one at most so much of stored prompts and responses: one statement's arrays stay in the low megabytes. */
+const MAX_BATCH_PAYLOAD_CHARACTERS = 8 * 1024 * 1024
 const RETRY_FIRST_MS = 50
 const RETRY_MAX_MS = 2000
 
@@ -45,6 +51,7 @@ const RETRY_MAX_MS = 2000
  */
 export class GroupCommit {
   readonly #options: GroupCommitOptions
+  readonly #monotonicMs: () => number
   #queue: Queued[] = []
   #inFlight: Queued[] = []
   /** Callers in the order in which they came, so the first is the next to run out of time. Some may be released already. */
@@ -56,6 +63,7 @@ export class GroupCommit {
 
   constructor (options: GroupCommitOptions) {
     this.#options = options
+    this.#monotonicMs = options.monotonicMs ?? (() => performance.now())
   }
 
   /** The last commit failed and has not succeeded since. */
@@ -68,9 +76,9 @@ export class GroupCommit {
   record (call: FinishedCall): Promise<void> {
     return new Promise(resolve => {
       this.#queue.push({ call, release: resolve })
-      this.#waiters.push({ deadlineMs: this.#options.now() + this.#options.recordWaitMs, release: resolve })
+      this.#waiters.push({ deadlineMs: this.#monotonicMs() + this.#options.recordWaitMs, release: resolve })
       this.#timer ??= setTimeout(() => this.#releaseOverdue(), this.#options.recordWaitMs)
-      this.#running ??= this.#run().finally(() => { this.#running = null })
+      this.#running ??= this.#run()
     })
   }
 
@@ -84,13 +92,20 @@ export class GroupCommit {
     await Promise.resolve()
     while (this.#queue.length > 0) {
       this.#inFlight = this.#queue.splice(0, MAX_BATCH_RECORDS)
-      await this.#commit(this.#seal(this.#inFlight))
+      await this.#commit(this.#inFlight)
       for (const queued of this.#inFlight) queued.release()
       this.#inFlight = []
     }
+    // In the same turn that found the queue empty: whoever comes from now on starts a new run.
+    this.#running = null
   }
 
-  async #commit (batch: RecordBatch): Promise<void> {
+  async #commit (queued: readonly Queued[]): Promise<void> {
+    const batch = this.#seal(queued)
+    if (queued.length > 1 && payloadCharacters(batch) > MAX_BATCH_PAYLOAD_CHARACTERS) {
+      await this.#commitHalves(queued)
+      return
+    }
     for (;;) {
       try {
         await this.#options.write(batch)
@@ -98,7 +113,7 @@ export class GroupCommit {
         return
       } catch (error) {
         if (this.#options.isRefusal(error)) {
-          await this.#divide(batch, error)
+          await this.#refused(queued, batch, error)
           return
         }
         await this.#failed(error)
@@ -106,16 +121,26 @@ export class GroupCommit {
     }
   }
 
+  /** Each half is a batch of its own, with its own newest call of each type. */
+  async #commitHalves (queued: readonly Queued[]): Promise<void> {
+    const middle = Math.ceil(queued.length / 2)
+    await this.#commit(queued.slice(0, middle))
+    await this.#commit(queued.slice(middle))
+  }
+
   /** Finds the record that the database refuses by halving; the others go in. */
-  async #divide (batch: RecordBatch, error: unknown): Promise<void> {
+  async #refused (queued: readonly Queued[], batch: RecordBatch, error: unknown): Promise<void> {
     const [only] = batch.entries
-    if (only !== undefined && batch.entries.length === 1) {
-      await this.#options.setAside(only, error)
+    if (only === undefined || batch.entries.length > 1) {
+      await this.#commitHalves(queued)
       return
     }
-    const middle = Math.ceil(batch.entries.length / 2)
-    await this.#commit({ id: uuidV7(this.#options.now()), entries: batch.entries.slice(0, middle) })
-    await this.#commit({ id: uuidV7(this.#options.now()), entries: batch.entries.slice(middle) })
+    this.#succeeded() // The database answers.
+    try {
+      await this.#options.setAside(only, error)
+    } catch (reason) {
+      this.#options.log.error({ err: reason, refusal: error, id: only.record.id }, 'a record is lost: the database refuses it, and it cannot be kept aside')
+    }
   }
 
   #succeeded (): void {
@@ -133,7 +158,7 @@ export class GroupCommit {
 
   /** One timer serves all: it is set for the first in line. */
   #releaseOverdue (): void {
-    const now = this.#options.now()
+    const now = this.#monotonicMs()
     const next = this.#waiters.findIndex(waiter => waiter.deadlineMs > now)
     const overdue = this.#waiters.splice(0, next === -1 ? this.#waiters.length : next)
     for (const waiter of overdue) waiter.release()
@@ -161,4 +186,10 @@ export class GroupCommit {
       return null
     }
   }
+}
+
+function payloadCharacters (batch: RecordBatch): number {
+  let characters = 0
+  for (const { payload } of batch.entries) characters += (payload?.prompt?.length ?? 0) + (payload?.response?.length ?? 0)
+  return characters
 }
