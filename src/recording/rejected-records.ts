@@ -23,5 +23,5 @@ export async function keepRejected (dataDir: string, entry: BatchEntry, error: u
   await mkdir(dataDir, { recursive: true })
   const line = JSON.stringify({ error: String(error instanceof Error ? error.cause ?? error : error), ...entry },
     (_key, value: unknown) => typeof value === 'bigint' ? value.toString() : value)
-  await appendFile(join(dataDir, 'rejected.jsonl'), line + '\n', { mode: 0o600 })
+  await appendFile(join(dataDir, 'rejected.jsonl'), line + '\n', { mode: 0o600, flush: true })
 }
