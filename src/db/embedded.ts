@@ -1,8 +1,71 @@
+import { existsSync } from 'node:fs'
+import { mkdir } from 'node:fs/promises'
+import { join, resolve } from 'node:path'
+import { sql } from 'drizzle-orm'
 import type { Log } from '../log.js'
 import type { Database } from './client.js'
+import { startEngine } from './embedded-engine.js'
+import { createFolder } from './embedded-template.js'
+import { scheduleVacuum } from './embedded-vacuum.js'
+import { lockFolder } from './folder-lock.js'
+import { migrate } from './migrate.js'
+import { sharedPing } from './ping.js'
+import { openPool } from './pool.js'
 
-/** Opens the embedded database under `dataDir`. */
-export const openEmbedded = async (dataDir: string, log: Log): Promise<Database> => {
-  log.error({ dataDir }, 'The embedded database comes with the next commits')
-  return await Promise.reject(new Error('The embedded database comes with the next commits; set DATABASE_URL.'))
+/** Opens the embedded database in `dataDir/db`, which it makes if need be. One process at a time; both planes share its one connection. */
+export async function openEmbedded (dataDir: string, log: Log): Promise<Database> {
+  const home = resolve(dataDir)
+  await mkdir(home, { recursive: true })
+  const lock = await lockFolder(home, log)
+  try {
+    const folder = join(home, 'db')
+    if (!existsSync(folder)) await createFolder(folder)
+    return await openFolder(folder, log, lock.release)
+  } catch (error) {
+    await lock.release()
+    throw error
+  }
+}
+
+async function openFolder (folder: string, log: Log, onClosed: () => Promise<void>): Promise<Database> {
+  const listeners = new Map<string, (() => void)[]>()
+  const listenTo = async (channel: string): Promise<void> => {
+    await pool.execute(sql`listen ${sql.identifier(channel)}`)
+    for (const listener of listeners.get(channel) ?? []) listener()
+  }
+  const engine = await startEngine(folder, {
+    onNotify: channel => { for (const listener of listeners.get(channel) ?? []) listener() },
+    onDisconnect: () => {
+      log.error({ folder }, 'The embedded database stopped; starting it again')
+      for (const channel of listeners.keys()) {
+        listenTo(channel).catch((error: unknown) => log.error({ err: error }, 'The embedded database did not start again'))
+      }
+    }
+  })
+  const pool = openPool(engine.client)
+  const vacuum = scheduleVacuum(pool, engine.sentBytes, log)
+  try {
+    await migrate(pool)
+  } catch (error) {
+    await close()
+    throw error
+  }
+  async function close (): Promise<void> {
+    await vacuum.close()
+    await engine.close()
+  }
+  return {
+    kind: 'embedded',
+    recording: pool,
+    operator: pool,
+    listen: async (channel, onNotify) => {
+      listeners.set(channel, [...listeners.get(channel) ?? [], onNotify])
+      await listenTo(channel)
+    },
+    ping: sharedPing(pool),
+    close: async () => {
+      await close()
+      await onClosed()
+    }
+  }
 }
