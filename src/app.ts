@@ -55,7 +55,9 @@ export async function buildApp ({ config, database, adminPassword, log, now }: A
     log
   })
   const upstream = createUpstream(config.upstreamBaseUrl, config.upstreamTimeoutMs)
-  const tokenizer = createTokenizer()
+  const tokenizer = createTokenizer({ onError: error => log.warn({ err: error }, 'the tokenizer failed and starts again; estimates are rough meanwhile') })
+  // Its first count takes longer than a call may wait, so it is made before there are calls.
+  if (config.streamUsage === 'estimate') void tokenizer.count('o200k_base', [])
 
   await policy.start()
   await database.listen(POLICY_CHANNEL, () => { policy.refresh().catch((error: unknown) => log.warn({ err: error }, 'the policy cannot be read')) })
