@@ -1,5 +1,6 @@
-import { loadEnvFile } from 'node:process'
 import { existsSync } from 'node:fs'
+import { isIP } from 'node:net'
+import { loadEnvFile } from 'node:process'
 
 /** The gateway's settings, checked and in units that their names give (CONTRACT: "Settings"). */
 export interface Config {
@@ -31,7 +32,7 @@ type Variables = Readonly<Record<string, string | undefined>>
 export class SettingError extends Error {
   override readonly name = 'SettingError'
   constructor (variable: string, got: string, takes: string) {
-    super(`${variable} is '${got}', but takes ${takes}`)
+    super(`${variable} is '${got.replace(/[\p{Cc}\p{Zl}\p{Zp}]+/gu, '…')}', but takes ${takes}`)
   }
 }
 
@@ -62,7 +63,7 @@ export function parseConfig (variables: Variables): Config {
     return value
   }
   return {
-    host: text('HOST') ?? '127.0.0.1',
+    host: host(text('HOST') ?? '127.0.0.1'),
     port: integer('PORT', 8080, 0, 65535),
     upstreamBaseUrl: upstreamBaseUrl(text('UPSTREAM_BASE_URL') ?? 'https://api.openai.com/v1'),
     upstreamApiKey: headerText('UPSTREAM_API_KEY', text('UPSTREAM_API_KEY')),
@@ -82,13 +83,23 @@ export function parseConfig (variables: Variables): Config {
   }
 }
 
+function host (got: string): string {
+  if (isIP(got) === 0 && !/^[\w.-]+$/.test(got)) throw new SettingError('HOST', got, 'a host name or IP address without port or brackets')
+  return got
+}
+
+/** What was given for a URL, less user, password and query, and less a key that took its place by mistake. */
+function withoutSecrets (got: string): string {
+  return got.replace(/^.*@/s, '…@').replace(/[?#].*$/s, '…').replace(/(?:sk-|pm_).*$/s, '…')
+}
+
 function upstreamBaseUrl (got: string): URL {
   const url = URL.canParse(got) ? new URL(got) : null
   if (url === null || (url.protocol !== 'https:' && url.protocol !== 'http:')) {
-    throw new SettingError('UPSTREAM_BASE_URL', got, 'an http or https URL such as https://api.openai.com/v1')
+    throw new SettingError('UPSTREAM_BASE_URL', withoutSecrets(got), 'an http or https URL such as https://api.openai.com/v1')
   }
   if (url.username !== '' || url.password !== '' || url.search !== '' || url.hash !== '') {
-    throw new SettingError('UPSTREAM_BASE_URL', `${url.origin}${url.pathname}…`, 'a URL without user, password, query or fragment')
+    throw new SettingError('UPSTREAM_BASE_URL', withoutSecrets(got), 'a URL without user, password, query or fragment')
   }
   return url
 }
@@ -102,8 +113,9 @@ function databaseUrl (got: string | null): string | null {
   return got
 }
 
+/** Does not repeat what stands behind the colon: it may be meant for a password. */
 function adminUsername (got: string): string {
-  if (got.includes(':')) throw new SettingError('ADMIN_USERNAME', got, 'a name without a colon (RFC 7617)')
+  if (got.includes(':')) throw new SettingError('ADMIN_USERNAME', `${got.slice(0, got.indexOf(':'))}:…`, 'a name without a colon (RFC 7617)')
   return got
 }
 

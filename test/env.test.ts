@@ -1,0 +1,187 @@
+import { writeFileSync } from 'node:fs'
+import fc from 'fast-check'
+import t from 'tap'
+import { type Config, SettingError, parseConfig, readEnvironment } from '../src/env.js'
+
+const defaults = {
+  host: '127.0.0.1',
+  port: 8080,
+  upstreamApiKey: null,
+  upstreamProvider: 'openai',
+  upstreamTimeoutMs: 1_200_000,
+  databaseUrl: null,
+  dataDir: './data',
+  adminUsername: 'admin',
+  adminPassword: null,
+  recordWaitMs: 250,
+  streamUsage: 'inject',
+  payloadMaxBytes: 262_144,
+  maxBodyBytes: 67_108_864,
+  maxPromptTypes: 10_000,
+  shutdownGraceMs: 30_000,
+  logLevel: 'info'
+}
+
+/** The message of the error that the variables are refused with. */
+function refusal (variables: Record<string, string>): string {
+  try {
+    parseConfig(variables)
+  } catch (error) {
+    if (error instanceof SettingError) return error.message
+    throw error
+  }
+  return 'taken'
+}
+
+t.test('without variables, all is as the contract says', t => {
+  const { upstreamBaseUrl, ...config } = parseConfig({})
+  t.equal(upstreamBaseUrl.href, 'https://api.openai.com/v1')
+  t.same(config, defaults)
+  t.end()
+})
+
+t.test('an empty variable, or one of white space, is an unset one', t => {
+  const names = ['HOST', 'PORT', 'UPSTREAM_BASE_URL', 'UPSTREAM_API_KEY', 'UPSTREAM_PROVIDER', 'UPSTREAM_TIMEOUT_MS', 'DATABASE_URL', 'DATA_DIR', 'ADMIN_USERNAME',
+    'ADMIN_PASSWORD', 'RECORD_WAIT_MS', 'STREAM_USAGE', 'PAYLOAD_MAX_BYTES', 'MAX_BODY_BYTES', 'MAX_PROMPT_TYPES', 'SHUTDOWN_GRACE_MS', 'LOG_LEVEL']
+  for (const empty of ['', ' \n']) t.same(parseConfig(Object.fromEntries(names.map(name => [name, empty]))), parseConfig({}))
+  t.end()
+})
+
+t.test('every variable is read', t => {
+  const { upstreamBaseUrl, ...config } = parseConfig({
+    HOST: '::1',
+    PORT: '0',
+    UPSTREAM_BASE_URL: 'http://localhost:9000/openai/v1/',
+    UPSTREAM_API_KEY: ' sk-upstream ',
+    UPSTREAM_PROVIDER: 'azure',
+    UPSTREAM_TIMEOUT_MS: '5',
+    DATABASE_URL: 'postgresql://me:secret@db/books',
+    DATA_DIR: '/var/lib/promptmeter',
+    ADMIN_USERNAME: 'root',
+    ADMIN_PASSWORD: 'swordfish:2',
+    RECORD_WAIT_MS: '1',
+    STREAM_USAGE: 'estimate',
+    PAYLOAD_MAX_BYTES: '1024',
+    MAX_BODY_BYTES: '2048',
+    MAX_PROMPT_TYPES: '1',
+    SHUTDOWN_GRACE_MS: '0',
+    LOG_LEVEL: 'silent'
+  })
+  t.equal(upstreamBaseUrl.href, 'http://localhost:9000/openai/v1/')
+  t.same(config, {
+    host: '::1',
+    port: 0,
+    upstreamApiKey: 'sk-upstream',
+    upstreamProvider: 'azure',
+    upstreamTimeoutMs: 5,
+    databaseUrl: 'postgresql://me:secret@db/books',
+    dataDir: '/var/lib/promptmeter',
+    adminUsername: 'root',
+    adminPassword: 'swordfish:2',
+    recordWaitMs: 1,
+    streamUsage: 'estimate',
+    payloadMaxBytes: 1024,
+    maxBodyBytes: 2048,
+    maxPromptTypes: 1,
+    shutdownGraceMs: 0,
+    logLevel: 'silent'
+  })
+  t.end()
+})
+
+t.test('a number is whole, plain and within its bounds', t => {
+  const numbers: Array<[string, keyof Config, number, number]> = [
+    ['PORT', 'port', 0, 65_535],
+    ['UPSTREAM_TIMEOUT_MS', 'upstreamTimeoutMs', 1, 86_400_000],
+    ['RECORD_WAIT_MS', 'recordWaitMs', 1, 60_000],
+    ['PAYLOAD_MAX_BYTES', 'payloadMaxBytes', 1024, 16_777_216],
+    ['MAX_BODY_BYTES', 'maxBodyBytes', 1024, 1_073_741_824],
+    ['MAX_PROMPT_TYPES', 'maxPromptTypes', 1, 1_000_000],
+    ['SHUTDOWN_GRACE_MS', 'shutdownGraceMs', 0, 3_600_000]
+  ]
+  for (const [name, key, min, max] of numbers) {
+    for (const value of [min, max]) t.equal(parseConfig({ [name]: String(value) })[key], value)
+    for (const got of [String(min - 1), String(max + 1), '9'.repeat(30), '1e3', '0x50', '80.5', '1_000', 'many', 'NaN', 'Infinity', '٣', '5 0']) {
+      t.equal(refusal({ [name]: got }), `${name} is '${got}', but takes a whole number from ${min} to ${max}`)
+    }
+  }
+  t.end()
+})
+
+t.test('a word is one of those there are', t => {
+  for (const level of ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']) t.equal(parseConfig({ LOG_LEVEL: level }).logLevel, level)
+  t.equal(refusal({ LOG_LEVEL: 'verbose' }), "LOG_LEVEL is 'verbose', but takes one of fatal, error, warn, info, debug, trace, silent")
+  t.equal(refusal({ STREAM_USAGE: 'Inject' }), "STREAM_USAGE is 'Inject', but takes one of inject, estimate")
+  t.end()
+})
+
+t.test('a host is a name or an address', t => {
+  for (const host of ['localhost', '0.0.0.0', '::', 'fe80::1%eth0', 'gateway_1.internal']) t.equal(parseConfig({ HOST: host }).host, host)
+  for (const host of ['http://0.0.0.0', '0.0.0.0:80', '[::]', 'a b']) {
+    t.equal(refusal({ HOST: host }), `HOST is '${host}', but takes a host name or IP address without port or brackets`)
+  }
+  t.end()
+})
+
+t.test('a URL is one of its kind', t => {
+  const takes = 'an http or https URL such as https://api.openai.com/v1'
+  for (const got of ['api.openai.com/v1', 'ftp://example.com/', 'nonsense', '/v1']) t.equal(refusal({ UPSTREAM_BASE_URL: got }), `UPSTREAM_BASE_URL is '${got}', but takes ${takes}`)
+  t.equal(refusal({ UPSTREAM_BASE_URL: 'https://api.openai.com/v1?a=1' }),
+    "UPSTREAM_BASE_URL is 'https://api.openai.com/v1…', but takes a URL without user, password, query or fragment")
+  for (const url of ['https://me@host/v1', 'https://host/v1#x']) t.match(refusal({ UPSTREAM_BASE_URL: url }), /without user, password, query or fragment$/)
+  for (const got of ['db:5432/books', 'mysql://db/books', 'localhost', 'https://db/books']) {
+    t.equal(refusal({ DATABASE_URL: got }), "DATABASE_URL is '…', but takes a URL such as postgres://user:password@host:5432/promptmeter")
+  }
+  t.end()
+})
+
+t.test('a user name has no colon, a key no spaces', t => {
+  t.equal(refusal({ ADMIN_USERNAME: 'ann:secret' }), "ADMIN_USERNAME is 'ann:…', but takes a name without a colon (RFC 7617)")
+  for (const key of ['sk-secret x', 'sk-secret\nx', 'sk-secreté']) {
+    t.equal(refusal({ UPSTREAM_API_KEY: key }), "UPSTREAM_API_KEY is '…', but takes a key of printable ASCII without spaces")
+  }
+  t.end()
+})
+
+t.test('no refusal shows a secret', t => {
+  const cases = [
+    { DATABASE_URL: 'postgers://me:secret@db/books' },
+    { DATABASE_URL: 'postgres://me:secret@db:port/books' },
+    { UPSTREAM_BASE_URL: 'https://me:secret@host/v1' },
+    { UPSTREAM_BASE_URL: 'htps://me:secret@host/v1' },
+    { UPSTREAM_BASE_URL: 'https://me:sec/secret@host/v1' },
+    { UPSTREAM_BASE_URL: 'host/v1?key=secret' },
+    { UPSTREAM_BASE_URL: 'https://host/v1?key=secret' },
+    { UPSTREAM_BASE_URL: 'sk-secret' },
+    { ADMIN_USERNAME: 'admin:secret' },
+    { UPSTREAM_API_KEY: 'secret key' }
+  ]
+  for (const variables of cases) t.notMatch(refusal(variables), /secret|taken/)
+  t.end()
+})
+
+t.test('a refusal is one line, whatever was given', t => {
+  const names = ['HOST', 'PORT', 'UPSTREAM_BASE_URL', 'UPSTREAM_API_KEY', 'DATABASE_URL', 'ADMIN_USERNAME', 'RECORD_WAIT_MS', 'STREAM_USAGE', 'LOG_LEVEL']
+  fc.assert(fc.property(fc.constantFrom(...names), fc.string({ unit: fc.constantFrom('a', ':', '\n', '\r', '\u0085', '\u2028', ' ', '/'), minLength: 1 }), (name, value) => {
+    const message = refusal({ [name]: value })
+    if (/[\n\r\u0085\u2028\u2029]/.test(message)) throw new Error(JSON.stringify(message))
+    if (message !== 'taken' && !message.startsWith(`${name} is '`)) throw new Error(message)
+  }))
+  t.end()
+})
+
+t.test('.env in the working folder is read, beneath what the environment says', t => {
+  const home = process.cwd()
+  t.teardown(() => {
+    process.chdir(home)
+    delete process.env.PORT
+    delete process.env.ADMIN_USERNAME
+  })
+  process.chdir(t.testdir())
+  process.env.PORT = '1111'
+  delete process.env.ADMIN_USERNAME
+  t.match(readEnvironment(), { port: 1111, adminUsername: 'admin' })
+  writeFileSync('.env', '# settings\nPORT=2222\nADMIN_USERNAME="ann"\n')
+  t.match(readEnvironment(), { port: 1111, adminUsername: 'ann' })
+  t.end()
+})
