@@ -2,14 +2,15 @@ import { createHash } from 'node:crypto'
 import t from 'tap'
 import { eq } from 'drizzle-orm'
 import { gatewayKeys } from '../../src/db/schema/index.js'
-import { forEachDatabase, openTestDatabase } from '../helpers/database.js'
+import { openTestDatabase } from '../helpers/database.js'
+import { onEachDatabase } from './each-database.js'
 import { allPages, errorOf, startAdmin, type Page } from './start-admin.js'
 
 const list = '/admin/api/keys'
 const uuid = /^[\da-f]{8}(-[\da-f]{4}){3}-[\da-f]{12}$/
 const unknownId = '2f1de5a4-6f0a-4d5e-9a51-8f1f3d2b7c10'
 
-forEachDatabase(t, 'a key is shown once, and only its SHA-256 is kept', async (t, database) => {
+onEachDatabase(t, 'a key is shown once, and only its SHA-256 is kept', async (t, database) => {
   const { call, policyChanges } = await startAdmin(t, database)
   const { status, body } = await call('POST', list, { name: 'importer' })
   t.equal(status, 201)
@@ -32,7 +33,7 @@ forEachDatabase(t, 'a key is shown once, and only its SHA-256 is kept', async (t
   t.not(((await call('POST', list, { name: 'importer' })).body as { key: string }).key, key)
 })
 
-forEachDatabase(t, 'a key is changed field by field, and null takes a limit away', async (t, database) => {
+onEachDatabase(t, 'a key is changed field by field, and null takes a limit away', async (t, database) => {
   const { call, policyChanges } = await startAdmin(t, database)
   const limited = { name: 'n'.repeat(100), user: 'u', allowed_prompt_types: ['a', 'b:c', 'untyped'], expires_at: '2999-01-01T02:00:00+02:00' }
   const created = await call('POST', list, limited)
@@ -47,7 +48,7 @@ forEachDatabase(t, 'a key is changed field by field, and null takes a limit away
   t.equal(policyChanges(), 4)
 })
 
-forEachDatabase(t, 'a revoked key leaves the list for good, and its row stays', async (t, database) => {
+onEachDatabase(t, 'a revoked key leaves the list for good, and its row stays', async (t, database) => {
   const { call } = await startAdmin(t, database)
   const { id } = (await call('POST', list, { name: 'a' })).body as { id: string }
   t.equal((await call('DELETE', `${list}/${id}`)).status, 204)
@@ -58,7 +59,7 @@ forEachDatabase(t, 'a revoked key leaves the list for good, and its row stays', 
   t.ok(row?.revoked_at)
 })
 
-forEachDatabase(t, 'the list is newest first, and its pages neither skip nor repeat over equal times', async (t, database) => {
+onEachDatabase(t, 'the list is newest first, and its pages neither skip nor repeat over equal times', async (t, database) => {
   const admin = await startAdmin(t, database)
   const times = ['2026-01-01T00:00:00.000001Z', '2026-01-01T00:00:00.000002Z', '2026-01-02T00:00:00Z']
   await database.operator.insert(gatewayKeys).values(Array.from({ length: 12 }, (_, i) => ({

@@ -1,7 +1,8 @@
 import t from 'tap'
 import type { Database } from '../../src/db/client.js'
 import { promptConfigs, promptStats } from '../../src/db/schema/index.js'
-import { forEachDatabase, openTestDatabase } from '../helpers/database.js'
+import { openTestDatabase } from '../helpers/database.js'
+import { onEachDatabase } from './each-database.js'
 import { allPages, errorOf, messageOf, startAdmin, type Page } from './start-admin.js'
 import type { PromptStatsRow } from './rows.js'
 
@@ -16,12 +17,12 @@ async function fill (database: Database, configs: Config[], stats: PromptStatsRo
 
 const names = (page: unknown): unknown[] => (page as Page).items.map(item => item['prompt_type'])
 
-forEachDatabase(t, 'an empty list is an empty page', async (t, database) => {
+onEachDatabase(t, 'an empty list is an empty page', async (t, database) => {
   const { call } = await startAdmin(t, database)
   t.strictSame((await call('GET', list)).body, { items: [], total: 0, next_cursor: null })
 })
 
-forEachDatabase(t, 'each filter keeps what it says, and together they all hold', async (t, database) => {
+onEachDatabase(t, 'each filter keeps what it says, and together they all hold', async (t, database) => {
   const { call } = await startAdmin(t, database)
   await fill(database, [
     { prompt_type: 'alpha', description: 'Reads 100% of it', created_at: '2026-01-01T00:00:00Z' },
@@ -54,7 +55,7 @@ forEachDatabase(t, 'each filter keeps what it says, and together they all hold',
   t.equal(await found('track_full_data=true&is_active=true'), 'beta')
 })
 
-forEachDatabase(t, 'the order is by cost unless another is asked for, and configs without a value come last', async (t, database) => {
+onEachDatabase(t, 'the order is by cost unless another is asked for, and configs without a value come last', async (t, database) => {
   const { call } = await startAdmin(t, database)
   await fill(database, ['a', 'b', 'c', 'd'].map(name => ({ prompt_type: name, created_at: '2026-01-01T00:00:00Z' })), [
     { prompt_type: 'b', total_calls: 2, total_cost: '1', last_model: 'm', last_called_at: '2026-02-01T00:00:00Z' },
@@ -74,7 +75,7 @@ forEachDatabase(t, 'the order is by cost unless another is asked for, and config
   t.equal(await order('is_active'), 'abcd')
 })
 
-forEachDatabase(t, 'pages neither skip nor repeat, over ties and missing values, in every order', async (t, database) => {
+onEachDatabase(t, 'pages neither skip nor repeat, over ties and missing values, in every order', async (t, database) => {
   const admin = await startAdmin(t, database)
   const configs = Array.from({ length: 23 }, (_, i) => ({
     prompt_type: `type-${i}`,
@@ -106,7 +107,7 @@ forEachDatabase(t, 'pages neither skip nor repeat, over ties and missing values,
   }
 })
 
-forEachDatabase(t, 'a page that just holds all is the last', async (t, database) => {
+onEachDatabase(t, 'a page that just holds all is the last', async (t, database) => {
   const admin = await startAdmin(t, database)
   await fill(database, ['a', 'b'].map(name => ({ prompt_type: name })))
   t.equal((await allPages(admin, `${list}?limit=2`)).length, 1)
@@ -131,7 +132,7 @@ t.test('a query parameter that is wrong is refused by name', async t => {
   }
 })
 
-forEachDatabase(t, 'a cursor that this list did not give for this sort is refused', async (t, database) => {
+onEachDatabase(t, 'a cursor that this list did not give for this sort is refused', async (t, database) => {
   const { call } = await startAdmin(t, database)
   await fill(database, ['a', 'b'].map(name => ({ prompt_type: name })))
   const { next_cursor: cursor } = (await call('GET', `${list}?limit=1&sort=total_calls`)).body as Page

@@ -2,14 +2,15 @@ import t from 'tap'
 import { eq } from 'drizzle-orm'
 import { createPartitions, monthOf } from '../../src/db/partitions.js'
 import { promptConfigs, promptStats, usageLogs } from '../../src/db/schema/index.js'
-import { forEachDatabase, openTestDatabase } from '../helpers/database.js'
+import { openTestDatabase } from '../helpers/database.js'
+import { onEachDatabase } from './each-database.js'
 import { usageLogRow } from './rows.js'
 import { errorOf, messageOf, startAdmin } from './start-admin.js'
 
 const list = '/admin/api/prompt-configs'
 const rfc3339 = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/
 
-forEachDatabase(t, 'a config is created, read, changed and deleted', async (t, database) => {
+onEachDatabase(t, 'a config is created, read, changed and deleted', async (t, database) => {
   const { call, policyChanges } = await startAdmin(t, database)
   const created = await call('POST', list, { prompt_type: 'a:b', description: 'Does it', track_full_data: true })
   t.equal(created.status, 201)
@@ -60,14 +61,14 @@ forEachDatabase(t, 'a config is created, read, changed and deleted', async (t, d
   t.equal(policyChanges(), 3)
 })
 
-forEachDatabase(t, 'what a new config leaves out starts as the settings say', async (t, database) => {
+onEachDatabase(t, 'what a new config leaves out starts as the settings say', async (t, database) => {
   const { call } = await startAdmin(t, database)
   await call('PATCH', '/admin/api/settings', { default_track_full_data: true, default_is_active: false })
   t.match((await call('POST', list, { prompt_type: 'a' })).body, { track_full_data: true, is_active: false, description: '' })
   t.match((await call('POST', list, { prompt_type: 'b', is_active: true })).body, { track_full_data: true, is_active: true })
 })
 
-forEachDatabase(t, 'a second config of the same type is a conflict and changes nothing', async (t, database) => {
+onEachDatabase(t, 'a second config of the same type is a conflict and changes nothing', async (t, database) => {
   const { call, policyChanges } = await startAdmin(t, database)
   await call('POST', list, { prompt_type: 'a', description: 'first' })
   const second = await call('POST', list, { prompt_type: 'a', description: 'second' })
@@ -78,7 +79,7 @@ forEachDatabase(t, 'a second config of the same type is a conflict and changes n
   t.equal((await call('POST', list, { prompt_type: 'A' })).status, 201, 'names differ by case')
 })
 
-forEachDatabase(t, 'statistics and the latest call are exact and in their JSON types', async (t, database) => {
+onEachDatabase(t, 'statistics and the latest call are exact and in their JSON types', async (t, database) => {
   const { call } = await startAdmin(t, database)
   await call('POST', list, { prompt_type: 'a' })
   await database.operator.insert(promptStats).values({
@@ -129,7 +130,7 @@ forEachDatabase(t, 'statistics and the latest call are exact and in their JSON t
   t.strictSame((await call('GET', list)).body, { items: [summary], total: 1, next_cursor: null })
 })
 
-forEachDatabase(t, 'deleting a config takes its statistics; its log rows stay and lose the reference', async (t, database) => {
+onEachDatabase(t, 'deleting a config takes its statistics; its log rows stay and lose the reference', async (t, database) => {
   const { call } = await startAdmin(t, database)
   await call('POST', list, { prompt_type: 'a' })
   const [config] = await database.operator.select().from(promptConfigs)
@@ -144,7 +145,7 @@ forEachDatabase(t, 'deleting a config takes its statistics; its log rows stay an
   t.match((await call('GET', `/admin/api/usage-logs/${row.id}`)).body, { prompt_type: 'a', prompt_config_id: null })
 })
 
-forEachDatabase(t, 'untyped can be changed before its first call, and deleting it resets it', async (t, database) => {
+onEachDatabase(t, 'untyped can be changed before its first call, and deleting it resets it', async (t, database) => {
   const { call } = await startAdmin(t, database)
   t.equal(errorOf(await call('GET', `${list}/untyped`)), '404 prompt_config_not_found prompt_type')
   await call('PATCH', '/admin/api/settings', { default_is_active: false })
@@ -172,7 +173,7 @@ t.test('a config is refused by the name of the field that is wrong', async t => 
   t.equal(policyChanges(), 0)
 })
 
-forEachDatabase(t, 'any name in the path is answered: a long one, one that is none, an unknown one', async (t, database) => {
+onEachDatabase(t, 'any name in the path is answered: a long one, one that is none, an unknown one', async (t, database) => {
   const { call } = await startAdmin(t, database)
   const long = 'a' + ':'.repeat(127)
   t.equal((await call('POST', list, { prompt_type: long })).status, 201)
@@ -186,7 +187,7 @@ forEachDatabase(t, 'any name in the path is answered: a long one, one that is no
   t.equal(errorOf(await call('GET', `${list}/a%00b`)), '400 invalid_field prompt_type')
 })
 
-forEachDatabase(t, 'of many who create the same config at once, one does', async (t, database) => {
+onEachDatabase(t, 'of many who create the same config at once, one does', async (t, database) => {
   const { call } = await startAdmin(t, database)
   const answers = await Promise.all(Array.from({ length: 10 }, async () => await call('POST', list, { prompt_type: 'a' })))
   t.strictSame(answers.map(({ status }) => status).sort(), [201, ...Array.from({ length: 9 }, () => 409)])

@@ -1,9 +1,10 @@
 import t from 'tap'
 import { gatewaySettings } from '../../src/db/schema/index.js'
-import { forEachDatabase, openTestDatabase } from '../helpers/database.js'
+import { openTestDatabase } from '../helpers/database.js'
+import { onEachDatabase } from './each-database.js'
 import { errorOf, messageOf, startAdmin } from './start-admin.js'
 
-forEachDatabase(t, 'settings are read and changed, each by itself', async (t, database) => {
+onEachDatabase(t, 'settings are read and changed, each by itself', async (t, database) => {
   const { call, policyChanges } = await startAdmin(t, database)
   t.strictSame((await call('GET', '/admin/api/settings')).body, { default_track_full_data: false, default_is_active: true })
   const changed = await call('PATCH', '/admin/api/settings', { default_track_full_data: true })
@@ -14,7 +15,7 @@ forEachDatabase(t, 'settings are read and changed, each by itself', async (t, da
   t.equal(policyChanges(), 2)
 })
 
-forEachDatabase(t, 'a change raises the policy version, a refused one does not', async (t, database) => {
+onEachDatabase(t, 'a change raises the policy version, a refused one does not', async (t, database) => {
   const { call, policyChanges } = await startAdmin(t, database)
   const version = async () => (await database.operator.select().from(gatewaySettings))[0]?.policy_version ?? 0
   const before = await version()

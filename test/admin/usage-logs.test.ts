@@ -2,7 +2,8 @@ import t from 'tap'
 import type { Database } from '../../src/db/client.js'
 import { createPartitions, monthOf } from '../../src/db/partitions.js'
 import { usageLogs } from '../../src/db/schema/index.js'
-import { forEachDatabase, openTestDatabase } from '../helpers/database.js'
+import { openTestDatabase } from '../helpers/database.js'
+import { onEachDatabase } from './each-database.js'
 import { usageLogRow, uuidv7 } from './rows.js'
 import { allPages, errorOf, messageOf, startAdmin, type Page } from './start-admin.js'
 
@@ -18,7 +19,7 @@ async function fill (database: Database, rows: Parameters<typeof usageLogRow>[0]
 
 const types = (page: unknown): string => (page as Page).items.map(item => item['prompt_type']).join(' ')
 
-forEachDatabase(t, 'a row has every field in its JSON type; in lists without prompt and response', async (t, database) => {
+onEachDatabase(t, 'a row has every field in its JSON type; in lists without prompt and response', async (t, database) => {
   const { call } = await startAdmin(t, database)
   const id = uuidv7('2026-11-22T21:04:05.678Z', 1)
   await fill(database, [{
@@ -75,7 +76,7 @@ forEachDatabase(t, 'a row has every field in its JSON type; in lists without pro
   t.match((await call('GET', `${list}/${id.toUpperCase()}`)).body, { id })
 })
 
-forEachDatabase(t, 'each filter keeps what it says, and together they all hold', async (t, database) => {
+onEachDatabase(t, 'each filter keeps what it says, and together they all hold', async (t, database) => {
   const { call } = await startAdmin(t, database)
   const day = (number: number) => `2026-11-0${number}T00:00:00Z`
   await fill(database, [
@@ -111,7 +112,7 @@ forEachDatabase(t, 'each filter keeps what it says, and together they all hold',
   t.equal(await found('from=2026-11-03T01:00:00%2B01:00&to=2026-11-03T00:00:00.001Z'), 'c')
 })
 
-forEachDatabase(t, 'pages neither skip nor repeat, over equal times and over months, nor while calls go on', async (t, database) => {
+onEachDatabase(t, 'pages neither skip nor repeat, over equal times and over months, nor while calls go on', async (t, database) => {
   const admin = await startAdmin(t, database)
   const times = ['2026-11-30T23:59:59.999Z', '2026-11-30T23:59:59.9995Z', '2026-12-01T00:00:00Z', '2026-12-01T00:00:00.000001Z']
   await fill(database, Array.from({ length: 40 }, (_, i) => ({ created_at: times[i % 4] ?? '', prompt_type: `t${i}` })))
@@ -130,7 +131,7 @@ forEachDatabase(t, 'pages neither skip nor repeat, over equal times and over mon
   t.equal(second.total, 40, 'the total of the first page')
 })
 
-forEachDatabase(t, 'a row is found by its id alone, at the edge of a month and where the id is of another kind', async (t, database) => {
+onEachDatabase(t, 'a row is found by its id alone, at the edge of a month and where the id is of another kind', async (t, database) => {
   const { call } = await startAdmin(t, database)
   const random = 'c7b6a1de-30a5-4a41-a3c2-2e2e4e7c9f01'
   const edge = uuidv7('2026-11-30T23:59:59.999Z', 1)
@@ -158,7 +159,7 @@ t.test('a query parameter that is wrong is refused by name', async t => {
   }
 })
 
-forEachDatabase(t, 'a cursor that this list did not give is refused', async (t, database) => {
+onEachDatabase(t, 'a cursor that this list did not give is refused', async (t, database) => {
   const { call } = await startAdmin(t, database)
   const encode = (place: unknown) => Buffer.from(JSON.stringify(place)).toString('base64url')
   t.equal((await call('GET', `${list}?cursor=${encode([Number.MAX_SAFE_INTEGER, key, 1])}`)).status, 200)

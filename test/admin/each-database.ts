@@ -1,0 +1,32 @@
+import { sql } from 'drizzle-orm'
+import type { Test } from 'tap'
+import type { Database } from '../../src/db/client.js'
+import { gatewayKeys, gatewaySettings, promptConfigs, promptStats, usageLogs } from '../../src/db/schema/index.js'
+import { databaseKinds, openTestDatabase, type DatabaseKind } from '../helpers/database.js'
+
+const opened = new Map<DatabaseKind, Promise<Database>>()
+
+/**
+ * Runs the test body twice, on the embedded database and on a real PostgreSQL. `t` is the file's own: its tests share one
+ * database of each kind, for opening an embedded one takes seconds, and each test finds it empty.
+ */
+export function onEachDatabase (t: Test, name: string, body: (t: Test, database: Database) => Promise<void>): void {
+  for (const kind of databaseKinds) {
+    t.test(`${name} (${kind})`, async subtest => {
+      const database = await (opened.get(kind) ?? open(t, kind))
+      await clear(database)
+      await body(subtest, database)
+    })
+  }
+}
+
+function open (t: Test, kind: DatabaseKind): Promise<Database> {
+  const database = openTestDatabase(t, kind)
+  opened.set(kind, database)
+  return database
+}
+
+async function clear (database: Database): Promise<void> {
+  await database.operator.execute(sql`truncate ${usageLogs}, ${promptStats}, ${promptConfigs}, ${gatewayKeys}`)
+  await database.operator.update(gatewaySettings).set({ default_track_full_data: false, default_is_active: true })
+}
