@@ -62,6 +62,8 @@ export async function buildApp ({ config, database, adminPassword, log, now }: A
   await policy.start()
   await database.listen(POLICY_CHANNEL, () => { policy.refresh().catch((error: unknown) => log.warn({ err: error }, 'the policy cannot be read')) })
   const partitions = schedulePartitions(database.operator, log, now)
+  // Making one locks the log for a moment: not under the first calls.
+  await partitions.firstRun
 
   await app.register(healthRoutes, { database, policy, recorder })
   await app.register(proxyPlugin, {

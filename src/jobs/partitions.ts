@@ -11,6 +11,8 @@ export const ensurePartitions = async (database: Drizzle, nowMs: number): Promis
   await createPartitions(database, Array.from({ length: monthsAhead + 1 }, (_, later) => monthOf(nowMs, later)))
 
 export interface PartitionsJob {
+  /** The first run is over: this month has its partition, or the log says why not. */
+  readonly firstRun: Promise<void>
   /** Waits for a run that is under way; none begins afterwards. */
   close: () => Promise<void>
 }
@@ -37,6 +39,7 @@ export const schedulePartitions = (database: Drizzle, log: Log, now: () => numbe
   const start = (): void => { running = run() }
   start()
   return {
+    firstRun: running,
     close: async () => {
       closed = true
       clearTimeout(timer)
