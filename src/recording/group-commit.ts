@@ -82,9 +82,12 @@ export class GroupCommit {
     })
   }
 
-  /** Resolves when every record is committed. */
+  /** Resolves when every record is committed. The timer goes too: nobody waits any more, and it would keep the process. */
   async flush (): Promise<void> {
     while (this.#running !== null) await this.#running
+    if (this.#timer !== null) clearTimeout(this.#timer)
+    this.#timer = null
+    this.#waiters = []
   }
 
   async #run (): Promise<void> {
