@@ -1,4 +1,4 @@
-import Fastify, { type FastifyBaseLogger, type FastifyInstance, LogController } from 'fastify'
+import Fastify, { type FastifyBaseLogger, type FastifyInstance, type FastifyReply, LogController } from 'fastify'
 import { adminPlugin } from './admin/plugin.js'
 import type { Database } from './db/client.js'
 import { POLICY_CHANNEL, loadPolicy, readPolicyVersion } from './db/policy-store.js'
@@ -34,7 +34,12 @@ export async function buildApp ({ config, database, adminPassword, log, now }: A
     rewriteUrl: routeProxyCalls,
     routerOptions: { maxParamLength: 1024 },
     return503OnClosing: false,
-    http: { maxHeaderSize: MAX_HEADER_BYTES }
+    http: { maxHeaderSize: MAX_HEADER_BYTES },
+    // What the router itself refuses: a path that does not decode, or with an endless segment.
+    frameworkErrors: (error, _request, reply: FastifyReply) => {
+      const answer = new GatewayError(error.statusCode ?? 400, 'invalid_path', 'invalid_request_error', error.message)
+      void reply.code(answer.statusCode).send(answer.toBody())
+    }
   })
   const policy = new Policy({
     load: () => loadPolicy(database.recording),

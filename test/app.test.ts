@@ -1,0 +1,47 @@
+import t from 'tap'
+import { testDatabaseOptions } from './helpers/database.js'
+import { startGateway } from './helpers/gateway.js'
+import { json, startUpstream } from './helpers/upstream.js'
+
+t.test('the routes without a login answer, and everything unknown answers in OpenAI\'s error shape', async t => {
+  const upstream = await startUpstream(t)
+  const gateway = await startGateway(t, { upstreamUrl: upstream.url })
+  const get = async (path: string): Promise<{ status: number, body: unknown }> => {
+    const response = await fetch(gateway.origin + path)
+    return { status: response.status, body: await response.json() }
+  }
+
+  t.same(await get('/healthz'), { status: 200, body: { status: 'ok' } })
+  t.match(await get('/readyz'), { status: 200, body: { status: 'ok', database: 'ok' } })
+  t.match(await get('/nowhere'), { status: 404, body: { error: { code: 'not_found', type: 'invalid_request_error' } } })
+  t.match(await get('/admin/%ZZ'), { status: 400, body: { error: { code: 'invalid_path' } } })
+  t.match(await get(`/admin/api/prompt-configs/${'a'.repeat(1100)}`), { status: 414, body: { error: { code: 'invalid_path' } } })
+})
+
+t.test('a close waits for the calls under way, and their records are in the books', async t => {
+  const upstream = await startUpstream(t)
+  const location = await testDatabaseOptions(t, 'postgres')
+  const gateway = await startGateway(t, { upstreamUrl: upstream.url, location })
+  let answer: () => void = () => {}
+  const asked = new Promise<void>(resolve => {
+    upstream.reply(async () => {
+      resolve()
+      await new Promise<void>(resolve => { answer = resolve })
+      return json({ model: 'gpt-4o-mini', usage: { prompt_tokens: 1, completion_tokens: 1 } })
+    })
+  })
+  const call = fetch(`${gateway.origin}/v1/chat/completions`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json', 'x-prompt-type': 'last_one', connection: 'close' },
+    body: '{"model":"gpt-4o-mini","messages":[]}'
+  })
+  await asked
+  const closed = gateway.close()
+  answer()
+  t.equal((await call).status, 200)
+  await (await call).text()
+  await closed
+
+  const again = await startGateway(t, { upstreamUrl: upstream.url, location })
+  t.match(await again.admin('GET', '/prompt-configs/last_one'), { status: 200, body: { total_calls: 1 } })
+})
