@@ -34,9 +34,9 @@ export class Delivery {
     this.#res.writeHead(statusCode, statusMessage, headers)
   }
 
-  /** The headers go out before there is a body. */
+  /** The headers go out before there is a body. (`res.flushHeaders` would make UTF-8 of their Latin-1.) */
   flushHeaders (): void {
-    if (!this.#res.destroyed) this.#res.flushHeaders()
+    if (!this.#res.destroyed) this.#res.write(Buffer.alloc(0))
   }
 
   send (chunk: Buffer): void {
@@ -102,7 +102,7 @@ export class Delivery {
     if (this.#res.destroyed) return
     if (this.#end === 'cut') {
       // No last chunk and no missing bytes made up: the connection ends as the upstream's did.
-      this.#res.flushHeaders()
+      this.flushHeaders()
       this.#res.socket?.destroySoon()
       return
     }
