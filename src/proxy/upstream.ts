@@ -65,6 +65,7 @@ export function createUpstream (baseUrl: URL, timeoutMs: number): Upstream {
 class Exchange implements Dispatcher.DispatchHandler, UpstreamExchange {
   readonly #handler: UpstreamHandler
   #controller: Dispatcher.DispatchController | null = null
+  #statusCode = 0
   #abortReason: Error | null = null
 
   constructor (handler: UpstreamHandler) {
@@ -87,7 +88,9 @@ class Exchange implements Dispatcher.DispatchHandler, UpstreamExchange {
 
   onResponseStart (controller: Dispatcher.DispatchController, statusCode: number, _headers: unknown, statusMessage = ''): void {
     if (statusCode < 200) return
-    this.#handler.onHeaders(statusCode, statusMessage, decodeRaw(controller.rawHeaders))
+    this.#statusCode = statusCode
+    // undici reads the reason phrase, and only that, as UTF-8.
+    this.#handler.onHeaders(statusCode, Buffer.from(statusMessage).toString('latin1'), decodeRaw(controller.rawHeaders))
   }
 
   onResponseData (_controller: Dispatcher.DispatchController, chunk: Buffer): void {
@@ -95,11 +98,15 @@ class Exchange implements Dispatcher.DispatchHandler, UpstreamExchange {
   }
 
   onResponseEnd (controller: Dispatcher.DispatchController): void {
+    this.#controller = null // Its connection serves another call from here on.
     this.#handler.onEnd(decodeRaw(controller.rawTrailers))
   }
 
   onResponseError (_controller: Dispatcher.DispatchController, error: Error): void {
-    this.#handler.onError(error)
+    this.#controller = null
+    // A 304 may say how long the body is that it does not have (RFC 9110 §8.6); to undici it broke off.
+    if (this.#statusCode === 304 && error instanceof errors.ResponseContentLengthMismatchError) this.#handler.onEnd([])
+    else this.#handler.onError(error)
   }
 }
 
