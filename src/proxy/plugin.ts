@@ -9,12 +9,17 @@ const PROXY_PATH = '/v1'
 const PLAIN = /^\/v1(?=[/?]|$)/
 const WITH_PROMPT_TYPE = /^\/prompt-types\/([^/?]*)\/v1(?=[/?]|$)/
 
+/** The path and query of a request target in absolute form, which every server takes (RFC 9112 §3.2.2). */
+function originForm (url: string): string {
+  return url.startsWith('/') ? url : url.replace(/^https?:\/\/[^/?]*/i, '')
+}
+
 /**
  * For Fastify's `rewriteUrl`: every call to the proxy goes to one route, by its prefix alone. What stands behind it is the
  * upstream's business, so the router must not decode it, find fault with it or limit its length.
  */
 export function routeProxyCalls (req: RawRequestDefaultExpression): string {
-  const url = req.url ?? '/'
+  const url = originForm(req.url ?? '/')
   return PLAIN.test(url) || WITH_PROMPT_TYPE.test(url) ? PROXY_PATH : url
 }
 
@@ -30,7 +35,7 @@ export function proxyPlugin (app: FastifyInstance, deps: ProxyDeps, done: () => 
     // From here the raw request and response are the proxy's: Fastify must not read the body.
     onRequest: (request, reply) => {
       reply.hijack()
-      const url = request.originalUrl
+      const url = originForm(request.originalUrl)
       const prefix = WITH_PROMPT_TYPE.exec(url)
       const path = prefix === null ? url.slice(PROXY_PATH.length) : url.slice(prefix[0].length)
       route(request.raw, reply.raw, path, prefix?.[1] ?? null).catch((error: unknown) => {
