@@ -1,10 +1,13 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import type { Test } from 'tap'
+import { sql } from 'drizzle-orm'
 import postgres from 'postgres'
+import root from 'tap'
+import type { Test } from 'tap'
 import { openDatabase } from '../../src/db/client.js'
-import type { Database } from '../../src/db/client.js'
+import type { Database, Drizzle } from '../../src/db/client.js'
+import { gatewaySettings } from '../../src/db/schema/index.js'
 import type { Log } from '../../src/log.js'
 import { startPostgres } from './postgres-server.js'
 import type { PostgresServer } from './postgres-server.js'
@@ -24,6 +27,7 @@ export const forEachDatabase = (
 
 /** An empty database with its schema, closed at the end of the test. */
 export const openTestDatabase = async (t: Test, kind: DatabaseKind): Promise<Database> => {
+  if (kind === 'embedded' && !lent) return await borrowEmbedded(t)
   const database = await openDatabase({ ...await testDatabaseOptions(t, kind), log: silentLog })
   t.teardown(async () => await database.close())
   return database
@@ -47,6 +51,45 @@ export const temporaryFolder = (t: Test): string => {
 
 /** For tests to which it does not matter what is logged. */
 export const silentLog: Log = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} }
+
+/** Starting PGlite from source takes seconds: the tests of one process take turns on one, emptied in between. */
+let embedded: Promise<Database> | undefined
+let lent = false
+
+const borrowEmbedded = async (t: Test): Promise<Database> => {
+  lent = true
+  embedded ??= openShared()
+  const database = await embedded
+  let open = true
+  const close = async (): Promise<void> => {
+    if (!open) return
+    open = false
+    await empty(database.operator)
+    lent = false
+  }
+  t.teardown(close)
+  const listen: Database['listen'] = async (channel, onNotify) => await database.listen(channel, () => { if (open) onNotify() })
+  return { ...database, listen, close }
+}
+
+const openShared = async (): Promise<Database> => {
+  const database = await openDatabase({ databaseUrl: null, dataDir: temporaryFolder(root), log: silentLog })
+  root.teardown(async () => await database.close())
+  return database
+}
+
+/** As it was when it was migrated: no partitions, no rows but the settings'. */
+const empty = async (database: Drizzle): Promise<void> => {
+  await database.execute(sql`do $$ declare found regclass; begin
+    for found in select inhrelid from pg_inherits join pg_class on oid = inhrelid where relkind = 'r' loop
+      execute format('drop table %s', found);
+    end loop;
+    for found in select oid from pg_class where relkind in ('r', 'p') and relnamespace = 'public'::regnamespace loop
+      execute format('truncate %s restart identity cascade', found);
+    end loop;
+  end $$`)
+  await database.insert(gatewaySettings).values({})
+}
 
 /** The server that the tests of one process share. It goes when the process does. */
 export const sharedPostgres = async (): Promise<PostgresServer> => await (shared ??= startPostgres())
