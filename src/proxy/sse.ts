@@ -1,13 +1,10 @@
-import { JsonMembers } from './json-members.js'
+import { CR, LF, SPACE, afterLineEnd, dataOf, isData, lineEnd } from './sse-lines.js'
+import { usageTrace } from './usage-trace.js'
 
-const LF = 0x0a
-const CR = 0x0d
-const SPACE = 0x20
-const DATA = Buffer.from('data:')
 const DONE = Buffer.from('[DONE]')
 const USAGE = Buffer.from('"usage"')
 const ERROR = Buffer.from('"error"')
-const NULL_MEMBER = Buffer.from(',"usage":null')
+const COMPLETED = Buffer.from('"response.completed"')
 const FAILED = Buffer.from('"response.failed"')
 const INCOMPLETE = Buffer.from('"response.incomplete"')
 
@@ -23,7 +20,7 @@ export interface StreamFacts {
   model: string | null
   /** The tier that served the call. */
   serviceTier: string | null
-  /** OpenAI's `error` object, from an error event or a failed response. */
+  /** OpenAI's `error` object, from an error event or a failed response; other upstreams may have a string there. */
   error: unknown
 }
 
@@ -48,6 +45,8 @@ export class SseTee {
   #carry: Buffer[] = []
   #carryBytes = 0
   #overlong = false
+  /** `strip`: what came last is the CR behind an event that was dropped; an LF that follows is a part of it. */
+  #dropsLf = false
   #held: Buffer | null = null
 
   constructor (mode: 'watch' | 'strip') {
@@ -64,8 +63,10 @@ export class SseTee {
   }
 
   facts (): StreamFacts {
-    if (this.#facts.model === null && this.#firstData !== null) this.#readLabels(parse(this.#firstData))
-    return this.#facts
+    const facts = this.#facts
+    if (this.#firstData === null || (facts.model !== null && facts.serviceTier !== null)) return facts
+    const first = labelsOf(parse(this.#firstData))
+    return { ...facts, model: facts.model ?? first.model, serviceTier: facts.serviceTier ?? first.serviceTier }
   }
 
   /** @returns what may go to the caller now: the chunk itself, a part of it, or null for nothing */
@@ -116,10 +117,11 @@ export class SseTee {
   }
 
   #pushStripping (chunk: Buffer): Buffer | null {
-    if (this.#overlong) return chunk
-    let buffer = chunk
+    if (this.#overlong || chunk.length === 0) return chunk
+    let buffer = this.#dropsLf && chunk[0] === LF ? chunk.subarray(1) : chunk
+    this.#dropsLf = false
     if (this.#carryBytes > 0) {
-      this.#addCarry(chunk)
+      this.#addCarry(buffer)
       if (this.#carryBytes > MAX_EVENT_BYTES) {
         this.#overlong = true
         return this.#takeCarry()
@@ -131,7 +133,7 @@ export class SseTee {
     const cuts: number[] = []
     let eventStart = 0
     let lineStart = 0
-    for (let end = wholeLineEnd(buffer, 0); end !== -1; end = wholeLineEnd(buffer, lineStart)) {
+    for (let end = lineEnd(buffer, 0); end !== -1; end = lineEnd(buffer, lineStart)) {
       const next = afterLineEnd(buffer, end)
       if (end === lineStart) {
         if (this.#readEvent(buffer, eventStart, next, cuts)) {
@@ -143,44 +145,29 @@ export class SseTee {
       lineStart = next
     }
     if (eventStart < buffer.length) this.#addCarry(buffer.subarray(eventStart))
+    this.#dropsLf = cuts.at(-1) === buffer.length && buffer[buffer.length - 1] === CR
     return without(buffer, cuts, eventStart)
   }
 
   /** Reads one event's lines, noting what of it is to be cut out. @returns whether it ends the stream */
   #readEvent (buffer: Buffer, start: number, end: number, cuts: number[]): boolean {
+    const cutsBefore = cuts.length
     let from = start
     while (from < end) {
       let to = lineEnd(buffer, from)
       if (to === -1 || to > end) to = end
-      if (this.#readLine(buffer, from, to)) return true
-      if (isData(buffer, from) && this.#cutUsage(buffer, from, to, start, end, cuts)) return false
+      if (this.#readLine(buffer, from, to)) {
+        cuts.length = cutsBefore // It is held whole.
+        return true
+      }
+      const trace = isData(buffer, from) ? usageTrace(buffer.subarray(from, to)) : null
+      if (trace === 'event') {
+        cuts.splice(cutsBefore, Infinity, start, end)
+        return false
+      }
+      if (trace !== null) cuts.push(from + trace[0], from + trace[1])
       from = to === end ? end : afterLineEnd(buffer, to)
     }
-    return false
-  }
-
-  /** Notes the cut of a data line's `usage`. @returns whether the whole event goes */
-  #cutUsage (buffer: Buffer, from: number, to: number, eventStart: number, eventEnd: number, cuts: number[]): boolean {
-    const at = buffer.subarray(from, to).indexOf(NULL_MEMBER)
-    if (at !== -1 && closesObjectAfter(buffer, from + at + NULL_MEMBER.length, to)) {
-      cuts.push(from + at, from + at + NULL_MEMBER.length)
-      return false
-    }
-    const line = buffer.subarray(from, to)
-    if (!line.includes(USAGE)) return false
-    const json = dataOf(line)
-    const members = new JsonMembers(new Set(['usage', 'choices']), MAX_EVENT_BYTES)
-    members.feed(json)
-    const usage = members.get('usage')
-    if (!members.complete || usage === undefined) return false
-    const choices = members.value('choices')
-    if (usage.text !== 'null' && Array.isArray(choices) && choices.length === 0) {
-      cuts.push(eventStart, eventEnd)
-      return true
-    }
-    const offset = to - json.length
-    const isFirst = usage.start === usage.keyStart
-    cuts.push(offset + usage.start, offset + (isFirst ? afterComma(json, usage.valueEnd) : usage.valueEnd))
     return false
   }
 
@@ -189,9 +176,9 @@ export class SseTee {
     if (!isData(buffer, from)) return false
     const line = buffer.subarray(from, to)
     const data = dataOf(line)
-    if (data.length === DONE.length && data.equals(DONE)) return true
+    if (data.subarray(0, DONE.length).equals(DONE)) return true // As the official clients compare it.
     this.#firstData ??= Buffer.from(data.subarray(0, MAX_FIRST_EVENT_BYTES))
-    if (!hasValue(data, USAGE) && !hasValue(data, ERROR) && !data.includes(FAILED) && !data.includes(INCOMPLETE)) return false
+    if (!hasValue(data, USAGE) && !hasValue(data, ERROR) && !data.includes(COMPLETED) && !data.includes(FAILED) && !data.includes(INCOMPLETE)) return false
     const event = parse(data)
     if (event === null) return false
     return this.#readEventObject(event)
@@ -202,18 +189,11 @@ export class SseTee {
     const source = isObject(event.response) ? event.response : event
     if (isObject(source.usage)) {
       this.#facts.usage = source.usage
-      this.#readLabels(event)
+      Object.assign(this.#facts, labelsOf(event))
     }
-    if (isObject(source.error)) this.#facts.error = source.error
+    if (isError(source.error)) this.#facts.error = source.error
     else if (event.type === 'error') this.#facts.error = event
-    return isFinalResponse || isObject(event.error) || event.type === 'error'
-  }
-
-  #readLabels (event: Record<string, unknown> | null): void {
-    if (event === null) return
-    const source = isObject(event.response) ? event.response : event
-    if (typeof source.model === 'string') this.#facts.model = source.model
-    if (typeof source.service_tier === 'string') this.#facts.serviceTier = source.service_tier
+    return isFinalResponse || isError(event.error) || event.type === 'error'
   }
 
   #addCarry (part: Buffer): void {
@@ -235,32 +215,6 @@ export class SseTee {
   }
 }
 
-/** The end of the line that begins at `from`, the index of its LF or CR; -1 if it is not there yet. */
-function lineEnd (buffer: Buffer, from: number): number {
-  const lf = buffer.indexOf(LF, from)
-  const cr = buffer.subarray(from, lf === -1 ? buffer.length : lf).indexOf(CR)
-  return cr === -1 ? lf : from + cr
-}
-
-/** As `lineEnd`, but a CR that is the last byte so far waits: an LF may follow that belongs to it. */
-function wholeLineEnd (buffer: Buffer, from: number): number {
-  const end = lineEnd(buffer, from)
-  return end === buffer.length - 1 && buffer[end] === CR ? -1 : end
-}
-
-function afterLineEnd (buffer: Buffer, end: number): number {
-  return buffer[end] === CR && buffer[end + 1] === LF ? end + 2 : end + 1
-}
-
-function isData (buffer: Buffer, from: number): boolean {
-  return buffer[from] === DATA[0] && buffer.subarray(from, from + DATA.length).equals(DATA)
-}
-
-/** A data line's value: what follows the colon and, if there is one, the space behind it. */
-function dataOf (line: Buffer): Buffer {
-  return line.subarray(line[DATA.length] === SPACE ? DATA.length + 1 : DATA.length)
-}
-
 /** Whether the member occurs with a value other than null. Inside a JSON string its quotes would be escaped. */
 function hasValue (data: Buffer, key: Buffer): boolean {
   for (let at = data.indexOf(key); at !== -1; at = data.indexOf(key, at + key.length)) {
@@ -269,24 +223,6 @@ function hasValue (data: Buffer, key: Buffer): boolean {
     if (data[i] !== 0x6e) return true // 'n' of null
   }
   return false
-}
-
-/**
- * Whether the object that ends the line closes right after `at`, with nothing but OpenAI's `obfuscation` between: then
- * a member that ends at `at` is a top-level one for certain, whatever stands before it.
- */
-function closesObjectAfter (buffer: Buffer, at: number, to: number): boolean {
-  if (at === to - 1) return buffer[at] === 0x7d
-  return to - at < 100 && /^,"obfuscation":"[^"\\]*"}$/.test(buffer.toString('latin1', at, to))
-}
-
-function afterComma (json: Buffer, from: number): number {
-  let i = from
-  while (json[i] === SPACE) i++
-  if (json[i] !== 0x2c) return from
-  i++
-  while (json[i] === SPACE) i++
-  return i
 }
 
 /** The bytes before `end`, less the ranges cut out (pairs of offsets, in order). Null if nothing is left. */
@@ -313,6 +249,20 @@ function parse (data: Buffer): Record<string, unknown> | null {
   }
 }
 
+/** The model and tier that an event names. */
+function labelsOf (event: Record<string, unknown> | null): Pick<StreamFacts, 'model' | 'serviceTier'> {
+  const source = isObject(event?.response) ? event.response : event
+  return {
+    model: typeof source?.model === 'string' ? source.model : null,
+    serviceTier: typeof source?.service_tier === 'string' ? source.service_tier : null
+  }
+}
+
 function isObject (value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value)
+}
+
+/** What the official clients throw for. */
+function isError (value: unknown): boolean {
+  return isObject(value) || (typeof value === 'string' && value !== '')
 }
