@@ -17,7 +17,7 @@ export const UNTYPED = 'untyped'
 const PROMPT_TYPE = /^[A-Za-z0-9][A-Za-z0-9._:-]{0,127}$/
 const MAX_DESCRIPTION_CHARACTERS = 1000
 const MAX_METADATA_BYTES = 4096
-// eslint's no-control-regex has the same list: what no header value may bring into the books.
+/** What no header value may bring into the books. */
 const CONTROL = /\p{Cc}/u
 
 /**
@@ -33,8 +33,12 @@ export function parsePromptHeaders (rawHeaders: readonly string[], pathPromptTyp
     const name = rawHeaders[i] ?? ''
     if (!isPromptHeader(name)) continue
     const key = name.toLowerCase()
-    if (found.has(key)) throw invalidPromptHeader(name, 'stands more than once. Send it once.')
-    found.set(key, rawHeaders[i + 1] ?? '')
+    const value = rawHeaders[i + 1] ?? ''
+    const before = found.get(key)
+    if (before !== undefined) {
+      throw key === 'x-prompt-type' ? invalidPromptType(printable(`${before}, ${value}`)) : invalidPromptHeader(name, 'stands more than once. Send it once.')
+    }
+    found.set(key, value)
   }
   return {
     promptType: promptType(found.get('x-prompt-type') ?? null, pathPromptType),
