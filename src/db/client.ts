@@ -1,15 +1,17 @@
-import type { PostgresJsDatabase } from 'drizzle-orm/postgres-js'
+import type { ExtractTablesWithRelations } from 'drizzle-orm'
+import type { PgDatabase } from 'drizzle-orm/pg-core'
+import type { PostgresJsDatabase, PostgresJsQueryResultHKT } from 'drizzle-orm/postgres-js'
 import type { Sql } from 'postgres'
 import type { Log } from '../log.js'
 import { openEmbedded } from './embedded.js'
 import { openPostgres } from './postgres.js'
 import type * as schema from './schema/index.js'
 
-/** What queries need; a transaction is one too. */
-export type Drizzle = PostgresJsDatabase<typeof schema>
+/** What queries need: a pool, or a transaction. */
+export type Drizzle = PgDatabase<PostgresJsQueryResultHKT, typeof schema, ExtractTablesWithRelations<typeof schema>>
 
 /** A pool, with the postgres.js client under it for what drizzle cannot say (prepared statements over arrays). */
-export type DrizzlePool = Drizzle & { readonly $client: Sql }
+export type DrizzlePool = PostgresJsDatabase<typeof schema> & { readonly $client: Sql }
 
 /** The one database behind both planes, opened and migrated by `openDatabase`. */
 export interface Database {

@@ -3,7 +3,7 @@ import { sql } from 'drizzle-orm'
 import { readMigrationFiles } from 'drizzle-orm/migrator'
 import { migrate as applyMigrations } from 'drizzle-orm/postgres-js/migrator'
 import { lockKeys } from './advisory-locks.js'
-import type { Drizzle } from './client.js'
+import type { Drizzle, DrizzlePool } from './client.js'
 
 /** The same folder from src/db and from dist/db. */
 const migrationsFolder = fileURLToPath(new URL('../../drizzle', import.meta.url))
@@ -16,7 +16,7 @@ export const migrationHashes = (): string[] => readMigrationFiles({ migrationsFo
  * transaction, so a session lock is held around all of it. `connection` must therefore be a pool of one connection.
  * Throws if the database was migrated by a newer build, whose tables this one does not know.
  */
-export const migrate = async (connection: Drizzle): Promise<void> => {
+export const migrate = async (connection: DrizzlePool): Promise<void> => {
   await connection.execute(sql`select pg_advisory_lock(${lockKeys('migrate')})`)
   try {
     await refuseNewerSchema(connection)
