@@ -6,6 +6,9 @@ export interface Source {
   resume: () => void
 }
 
+/** What of a chunk is kept back while it may be the last. */
+export type Keep = 'nothing' | 'byte' | 'chunk'
+
 /**
  * A response on its way to the caller. Its end is held back until `release`, which comes once the call's record is
  * safe; everything before goes out as it comes. A write that the socket cannot take pauses the source.
@@ -39,22 +42,13 @@ export class Delivery {
     if (!this.#res.destroyed) this.#res.write(Buffer.alloc(0))
   }
 
-  send (chunk: Buffer): void {
-    this.sizeBytes += chunk.length
-    this.#write(chunk)
-  }
-
-  /** Holds the chunk, or its last byte, and sends what was held before: whatever comes last waits for the release. */
-  keepBack (chunk: Buffer, keep: 'chunk' | 'byte'): void {
+  /** Sends what was kept of the chunk before, and of this one all but what is to be kept until the next, or the release. */
+  send (chunk: Buffer, keep: Keep): void {
     if (chunk.length === 0) return
     this.sizeBytes += chunk.length
-    if (this.#released) {
-      this.#write(chunk)
-      return
-    }
-    const border = keep === 'chunk' ? 0 : chunk.length - 1
     const before = this.#held
-    this.#held = [chunk.subarray(border)]
+    const border = this.#released || keep === 'nothing' ? chunk.length : keep === 'byte' ? chunk.length - 1 : 0
+    this.#held = border === chunk.length ? [] : [chunk.subarray(border)]
     for (const part of before) this.#write(part)
     if (border > 0) this.#write(chunk.subarray(0, border))
   }
@@ -62,7 +56,7 @@ export class Delivery {
   /** Adds to what waits for the release; the source rests meanwhile. */
   hold (chunk: Buffer): void {
     if (this.#released) {
-      this.send(chunk)
+      this.send(chunk, 'nothing')
       return
     }
     this.sizeBytes += chunk.length

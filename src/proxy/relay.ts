@@ -1,9 +1,9 @@
 import type { ServerResponse } from 'node:http'
-import type { Transform } from 'node:stream'
-import { type Coder, codingOf } from './content-coding.js'
-import { Delivery } from './delivery.js'
+import { type Coding, codingOf } from './content-coding.js'
+import { Decoding } from './decoding.js'
+import { Delivery, type Keep, type Source } from './delivery.js'
 import { endToEndHeaders } from './hop-by-hop.js'
-import { type ResponseReader, StreamReader, createReader, decodeInto } from './response-reader.js'
+import { type ResponseReader, StreamReader, createReader } from './response-reader.js'
 import type { UpstreamExchange, UpstreamHandler } from './upstream.js'
 
 /** How a call upstream went, at the moment from which its record can be made. */
@@ -35,6 +35,10 @@ interface Head {
 
 /** Of an answer that may be a refusal of `stream_options`, what is read before deciding. */
 const MAX_REFUSAL_BYTES = 64 * 1024
+const MAX_DECODED_REFUSAL_BYTES = 1024 * 1024
+
+/** What a client may parse as soon as it looks whole. */
+const JSON_TYPE = /^application\/(?:[a-z0-9.+-]+\+)?json\b/
 
 /**
  * One call's answer on its way from upstream to the caller, with the books reading along. `outcome` resolves once, when
@@ -49,15 +53,19 @@ export class Relay implements UpstreamHandler {
   #head: Head | null = null
   #reader: ResponseReader | null = null
   #onChunk: (chunk: Buffer) => void = () => {}
-  #onDone: (trailers: string[]) => void
+  /** The body is over, with its proper end if it is `whole`: what is still being decoded goes on its way first. */
+  #flush: (whole: boolean, then: (failure?: Error) => void) => void = (_whole, then) => then()
+  /** What of the last chunk so far waits for the next: where a client can take it for the end, its end waits for the record. */
+  #keep: Keep = 'nothing'
+  /** What keeps upstream from sending on. */
+  readonly #pausedBy = new Set<'caller' | 'decoder'>()
   /** A 400 or 422 to a request that the gateway changed, until it is known what it means. */
   #refusal: { readonly head: Head, readonly chunks: Buffer[], sizeBytes: number } | null = null
   firstByteAtMs: number | null = null
 
   constructor (options: RelayOptions) {
     this.#options = options
-    this.#delivery = new Delivery(options.res, { pause: () => this.#exchange?.pause(), resume: () => this.#exchange?.resume() })
-    this.#onDone = trailers => this.#answered(trailers)
+    this.#delivery = new Delivery(options.res, this.#source('caller'))
     this.outcome = new Promise(resolve => { this.#settle = resolve })
   }
 
@@ -99,14 +107,17 @@ export class Relay implements UpstreamHandler {
 
   onEnd (trailers: string[]): void {
     if (this.#refusal !== null) {
-      const text = Buffer.concat(this.#refusal.chunks).toString()
-      if (text.includes('stream_options') || text.includes('include_usage')) {
+      if (isAboutUsage(this.#refusal.head, Buffer.concat(this.#refusal.chunks))) {
         this.#settle({ kind: 'usage_refused' })
         return
       }
       this.#passRefusal()
     }
-    this.#onDone(trailers)
+    this.#flush(true, failure => {
+      if (failure === undefined) this.#delivery.end(trailers)
+      else this.#delivery.cut()
+      this.#settle(failure === undefined ? { kind: 'answered' } : { kind: 'cut', error: failure })
+    })
   }
 
   onError (error: Error): void {
@@ -115,8 +126,23 @@ export class Relay implements UpstreamHandler {
       this.#settle({ kind: 'unanswered', error })
       return
     }
-    this.#delivery.cut()
-    this.#settle({ kind: 'cut', error })
+    this.#flush(false, () => {
+      this.#delivery.cut()
+      this.#settle({ kind: 'cut', error })
+    })
+  }
+
+  /** The exchange flows while nobody holds it. */
+  #source (reader: 'caller' | 'decoder'): Source {
+    return {
+      pause: () => {
+        this.#pausedBy.add(reader)
+        this.#exchange?.pause()
+      },
+      resume: () => {
+        if (this.#pausedBy.delete(reader) && this.#pausedBy.size === 0) this.#exchange?.resume()
+      }
+    }
   }
 
   /** It was the caller's own mistake: the answer goes on as any other. */
@@ -129,77 +155,97 @@ export class Relay implements UpstreamHandler {
   }
 
   #begin (head: Head): void {
-    this.#head = head
     const contentType = headerValue(head.rawHeaders, 'content-type')?.toLowerCase() ?? ''
     const coding = codingOf(headerValue(head.rawHeaders, 'content-encoding'))
     const isStream = contentType.startsWith('text/event-stream')
     const strip = this.#options.strip && isStream && coding !== undefined
     this.#delivery.begin(head.statusCode, head.statusMessage, endToEndHeaders(head.rawHeaders, name => strip && name === 'content-length'))
+    this.#head = head
+    // Behind a body without a length there is still its last chunk to wait for the record.
+    const hasLength = !strip && headerValue(head.rawHeaders, 'content-length') !== null
+    this.#keep = JSON_TYPE.test(contentType) ? 'chunk' : hasLength ? 'byte' : 'nothing'
 
     if (isStream) this.#delivery.flushHeaders()
-    if (isStream && coding === null) this.#relayStream(new StreamReader(strip ? 'strip' : 'watch', this.#options.payloadMaxBytes))
-    else if (strip && coding != null) this.#relayCodedStream(coding.decoder(), coding.encoder())
-    else this.#relayBody(contentType, coding)
-  }
-
-  #answered (trailers: string[]): void {
-    this.#delivery.end(trailers)
-    this.#settle({ kind: 'answered' })
+    if (!isStream || coding === undefined) this.#relayBody(contentType, coding)
+    else if (coding === null) this.#relayStream(strip)
+    else if (strip) this.#recodeStream(coding)
+    else this.#relayCodedStream(coding)
   }
 
   /** Any body but a stream that can be read: its end is held, its decoded text is read along. */
-  #relayBody (contentType: string, coding: ReturnType<typeof codingOf>): void {
-    const keep = contentType.includes('json') ? 'chunk' : 'byte'
+  #relayBody (contentType: string, coding: Coding | null | undefined): void {
     const reader = createReader(coding === undefined ? 'application/octet-stream' : contentType, this.#options.payloadMaxBytes)
     this.#reader = reader
-    if (coding == null) {
-      this.#onChunk = chunk => {
-        reader.push(chunk)
-        this.#delivery.keepBack(chunk, keep)
-      }
-      return
+    let read = (chunk: Buffer): void => reader.push(chunk)
+    if (coding != null) {
+      const decoding = new Decoding(coding.decoder(), text => reader.push(text), this.#source('decoder'))
+      read = chunk => decoding.push(chunk, () => {})
+      this.#flush = (_whole, then) => { void decoding.finish().then(() => then()) }
     }
-    const decoded = decodeInto(reader, coding.decoder())
     this.#onChunk = chunk => {
-      decoded.push(chunk)
-      this.#delivery.keepBack(chunk, keep)
+      read(chunk)
+      this.#delivery.send(chunk, this.#keep)
     }
-    this.#onDone = trailers => { void decoded.finished().then(() => this.#answered(trailers)) }
   }
 
-  #relayStream (reader: StreamReader): void {
+  #relayStream (strip: boolean): void {
+    const reader = new StreamReader(strip ? 'strip' : 'watch', this.#options.payloadMaxBytes)
     this.#reader = reader
     this.#onChunk = chunk => this.#passEvents(reader, chunk, this.#delivery)
-    this.#onDone = trailers => {
+    this.#flush = (_whole, then) => {
       const rest = reader.tee.finish()
-      if (rest !== null) this.#delivery.send(rest)
-      this.#answered(trailers)
+      if (rest !== null) this.#delivery.hold(rest)
+      then()
+    }
+  }
+
+  /** A compressed stream: its chunks go on as they are once it is known whether they hold the final event. */
+  #relayCodedStream (coding: Coding): void {
+    const reader = new StreamReader('watch', this.#options.payloadMaxBytes)
+    this.#reader = reader
+    const decoding = new Decoding(coding.decoder(), text => { reader.pass(text) }, this.#source('decoder'))
+    this.#onChunk = chunk => decoding.push(chunk, () => {
+      if (!reader.tee.ended) this.#delivery.send(chunk, this.#keep)
+      else this.#holdEnd(chunk, this.#delivery)
+    })
+    this.#flush = (_whole, then) => {
+      void decoding.finish().then(() => {
+        reader.tee.finish()
+        then()
+      })
     }
   }
 
   /** A compressed stream that has to be changed: decoded, stripped, and coded again as it was. */
-  #relayCodedStream (decoder: Transform, encoder: Coder): void {
+  #recodeStream (coding: Coding): void {
     const reader = new StreamReader('strip', this.#options.payloadMaxBytes)
     this.#reader = reader
+    const encoder = coding.encoder()
+    const decoder = coding.decoder()
     const code = (chunk: Buffer): void => {
-      encoder.write(chunk)
+      if (!encoder.write(chunk)) decoder.pause()
       encoder.flush()
     }
+    encoder.on('drain', () => decoder.resume())
     encoder.on('data', (chunk: Buffer) => {
-      if (reader.tee.ended) this.#delivery.hold(chunk)
-      else this.#delivery.keepBack(chunk, 'byte')
+      if (reader.tee.ended || encoder.writableEnded) this.#delivery.hold(chunk)
+      else this.#delivery.send(chunk, this.#keep)
     })
-    decoder.on('data', (chunk: Buffer) => this.#passEvents(reader, chunk, { send: code, hold: code }))
-    decoder.on('error', error => this.onError(error))
-    this.#onChunk = chunk => { decoder.write(chunk) }
-    this.#onDone = trailers => {
-      decoder.on('end', () => {
+    const decoding = new Decoding(decoder, text => this.#passEvents(reader, text, { send: code, hold: code }), this.#source('decoder'))
+    this.#onChunk = chunk => decoding.push(chunk, () => {
+      if (decoding.failure !== undefined) this.#exchange?.abort(decoding.failure)
+    })
+    this.#flush = (whole, then) => {
+      void decoding.finish().then(() => {
         const rest = reader.tee.finish()
         if (rest !== null) encoder.write(rest)
-        encoder.on('end', () => this.#answered(trailers))
+        if (!whole || decoding.failure !== undefined) {
+          encoder.flush(() => then(decoding.failure))
+          return
+        }
+        encoder.on('end', () => then())
         encoder.end()
       })
-      decoder.end()
     }
   }
 
@@ -208,12 +254,23 @@ export class Relay implements UpstreamHandler {
     const rest = tee.ended ? chunk : null
     if (rest === null) {
       const passed = reader.pass(chunk)
-      if (passed !== null) to.send(passed)
+      if (passed !== null) to.send(passed, this.#keep)
     }
-    if (!tee.ended) return
-    to.hold(rest ?? tee.takeHeld())
+    if (tee.ended) this.#holdEnd(rest ?? tee.takeHeld(), to)
+  }
+
+  /** The event that ends the stream, and what is behind it: all that the record needs is known. */
+  #holdEnd (chunk: Buffer, to: Pick<Delivery, 'hold'>): void {
+    to.hold(chunk)
     this.#settle({ kind: 'answered' })
   }
+}
+
+/** Whether an upstream's refusal is about what the gateway added to the request. */
+function isAboutUsage (head: Head, body: Buffer): boolean {
+  const coding = codingOf(headerValue(head.rawHeaders, 'content-encoding'))
+  const text = (coding == null ? body : coding.decode(body, MAX_DECODED_REFUSAL_BYTES) ?? body).toString()
+  return text.includes('stream_options') || text.includes('include_usage')
 }
 
 /** The first value of a header, as it came. */

@@ -1,4 +1,3 @@
-import type { Transform } from 'node:stream'
 import { StreamAssembly } from './assemble-stream.js'
 import { JsonMembers } from './json-members.js'
 import { storedBinary, storedText } from './payload.js'
@@ -150,21 +149,4 @@ export function createReader (contentType: string, payloadMaxBytes: number): Res
   if (/^application\/(?:[a-z0-9.+-]+\+)?json\b/.test(contentType)) return new JsonReader(payloadMaxBytes)
   if (contentType === '' || contentType.startsWith('text/')) return new TextReader(payloadMaxBytes)
   return new BinaryReader(contentType)
-}
-
-/** Feeds a reader through a decoder. `finished` settles when the reader has all that could be decoded. */
-export function decodeInto (reader: ResponseReader, decoder: Transform): { push: (chunk: Buffer) => void, finished: () => Promise<void> } {
-  const closed = new Promise<void>(resolve => {
-    decoder.on('data', (chunk: Buffer) => reader.push(chunk))
-    // What cannot be decoded is not in the books; the caller has its bytes all the same.
-    decoder.on('error', () => resolve())
-    decoder.on('end', () => resolve())
-  })
-  return {
-    push: chunk => { if (!decoder.destroyed) decoder.write(chunk) },
-    finished: () => {
-      decoder.end()
-      return closed
-    }
-  }
 }
