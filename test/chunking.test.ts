@@ -19,7 +19,7 @@ interface Sample {
   readonly tokens?: readonly [input: string, output: string]
 }
 
-const RUNS = 40
+const RUNS = 25
 
 const chunk = (content: string, usage = ''): string =>
   `{"id":"chatcmpl-1","model":"gpt-4o-mini-2024-07-18","choices":[{"index":0,"delta":{"content":${JSON.stringify(content)}}}]${usage}}`
