@@ -1,6 +1,9 @@
 import { execFile, spawn, spawnSync } from 'node:child_process'
+import type { ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
-import { accessSync, constants, cpSync, existsSync, mkdtempSync, readFileSync, readdirSync, symlinkSync } from 'node:fs'
+import {
+  accessSync, closeSync, constants, cpSync, existsSync, mkdtempSync, openSync, readFileSync, readdirSync, rmSync, symlinkSync
+} from 'node:fs'
 import { appendFile, chown } from 'node:fs/promises'
 import { Socket, createServer } from 'node:net'
 import { tmpdir } from 'node:os'
@@ -45,28 +48,59 @@ export const startPostgres = async (options: PostgresServerOptions = {}): Promis
     "listen_addresses = '127.0.0.1'", `port = ${port}`, `unix_socket_directories = '${folder}'`, 'max_connections = 60',
     ...options.fsync === true ? [] : ['fsync = off'], ...options.config ?? [], ''
   ].join('\n'))
-  const control = async (...args: string[]): Promise<void> => {
-    // pg_ctl's server keeps the output open: it gets files of its own, else this would wait for the server's end.
-    const child = spawn(join(bin, 'pg_ctl'), ['-D', data, '-w', '-t', '60', '-s', ...args], { ...asUser, stdio: 'ignore' })
-    const [code] = await once(child, 'exit') as [number | null]
-    if (code !== 0) throw new Error(`pg_ctl ${args.join(' ')} ended with ${String(code)}: ${tail(join(folder, 'log'))}`)
+  let child: ChildProcess | undefined
+  const ended = async (): Promise<void> => {
+    if (child === undefined || child.exitCode !== null || child.signalCode !== null) return
+    child.ref()
+    await once(child, 'exit')
   }
   const server: PostgresServer = {
     url: (database = 'postgres') => `postgres://postgres@127.0.0.1:${port}/${database}`,
     port,
-    start: async () => await control('start', '-l', join(folder, 'log')),
-    stop: async mode => await control('stop', '-m', mode),
+    start: async () => {
+      await ended()
+      const log = openSync(join(folder, 'log'), 'a')
+      child = spawn(join(bin, 'postgres'), ['-D', data], { ...asUser, detached: true, stdio: ['ignore', log, log] })
+      child.unref()
+      // Killed, it leaves the file behind, and whoever gets its number next would be taken for it.
+      child.once('exit', () => rmSync(join(data, 'postmaster.pid'), { force: true }))
+      closeSync(log)
+      while (!isReady(data)) {
+        if (child.exitCode !== null) throw new Error(`PostgreSQL did not start: ${readFileSync(join(folder, 'log'), 'utf8').slice(-2000)}`)
+        await new Promise(resolve => setTimeout(resolve, 10))
+      }
+    },
+    stop: async mode => {
+      child?.kill(mode === 'fast' ? 'SIGINT' : 'SIGQUIT')
+      await ended()
+    },
     kill: signal => {
-      const first = Number(readFileSync(join(data, 'postmaster.pid'), 'utf8').split('\n')[0])
-      for (const pid of [first, ...childrenOf(first)]) process.kill(pid, signal)
+      const first = child?.pid
+      if (first !== undefined) for (const pid of [first, ...childrenOf(first)]) send(signal, pid)
     },
     remove: async () => {
+      removed.ref()
       removed.stdin.end()
       if (removed.exitCode === null) await once(removed, 'exit')
     }
   }
   await server.start()
   return server
+}
+
+/** The server writes its state into the last line of its pid file. */
+const isReady = (data: string): boolean => {
+  const file = join(data, 'postmaster.pid')
+  return existsSync(file) && readFileSync(file, 'utf8').split('\n')[7]?.trim() === 'ready'
+}
+
+const send = (signal: NodeJS.Signals, pid: number): void => {
+  try {
+    process.kill(pid, signal)
+  } catch (error) {
+    // One that has ended meanwhile needs no signal.
+    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error
+  }
 }
 
 interface ServerUser { readonly uid?: number, readonly gid?: number }
@@ -86,12 +120,12 @@ const canRun = (program: string, user: ServerUser): boolean =>
 const temporaryFolder = (user: ServerUser): string =>
   spawnSync('test', ['-x', tmpdir()], { ...user, cwd: '/' }).status === 0 ? tmpdir() : '/tmp'
 
-/** The folder of initdb and pg_ctl: on PATH, in Debian's place (the newest), or copied from npm's to where the user may run them. */
+/** The folder of initdb and postgres: on PATH, in Debian's place (the newest), or copied from npm's to where the user may run them. */
 const findPrograms = (folder: string, user: ServerUser): string => {
   const debian = '/usr/lib/postgresql'
   const versions = existsSync(debian) ? readdirSync(debian).sort((a, b) => Number(b) - Number(a)) : []
   const folders = [...(process.env['PATH'] ?? '').split(delimiter), ...versions.map(version => join(debian, version, 'bin'))]
-  const complete = folders.find(path => ['initdb', 'pg_ctl', 'postgres'].every(name => isProgram(join(path, name))))
+  const complete = folders.find(path => ['initdb', 'postgres'].every(name => isProgram(join(path, name))))
   if (complete !== undefined && canRun(join(complete, 'initdb'), user)) return complete
   const native = npmPrograms()
   if (canRun(join(native, 'bin', 'postgres'), user)) return join(native, 'bin')
@@ -137,7 +171,7 @@ cat > /dev/null
 pid=$(head -n 1 "$1/data/postmaster.pid" 2> /dev/null)
 if [ -n "$pid" ]; then
   kill -CONT "$pid"; kill -QUIT "$pid"
-  n=0; while kill -0 "$pid" && [ $n -lt 100 ]; do sleep 0.05; n=$((n + 1)); done
+  n=0; while [ -e "$1/data/postmaster.pid" ] && kill -0 "$pid" && [ $n -lt 100 ]; do sleep 0.05; n=$((n + 1)); done
 fi 2> /dev/null
 rm -rf "$1"`
 
@@ -170,5 +204,3 @@ const freePort = async (): Promise<number> => {
   if (address === null || typeof address === 'string') throw new Error('no port was given')
   return address.port
 }
-
-const tail = (file: string): string => existsSync(file) ? readFileSync(file, 'utf8').slice(-2000) : 'no log'
