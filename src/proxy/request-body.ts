@@ -1,6 +1,7 @@
 import type { IncomingMessage } from 'node:http'
 import { Transform, type TransformCallback } from 'node:stream'
 import { requestTooLarge } from '../errors.js'
+import { GatheredBytes } from './gathered-bytes.js'
 
 /** The caller's connection ended before the call did. */
 export class CallerGoneError extends Error {
@@ -24,23 +25,25 @@ export function checkContentLength (req: IncomingMessage, maxBytes: number): voi
 /**
  * The whole body, for those that need a look inside.
  *
+ * @param look sees each chunk as it comes, so that no body is looked through in one go
  * @throws GatewayError 413 `request_too_large`; CallerGoneError
  */
-export function readBody (req: IncomingMessage, maxBytes: number): Promise<Buffer> {
+export function readBody (req: IncomingMessage, maxBytes: number, look: (chunk: Buffer) => void): Promise<Buffer> {
   return new Promise((resolve, reject) => {
-    const chunks: Buffer[] = []
-    let size = 0
+    const body = new GatheredBytes()
     const onData = (chunk: Buffer): void => {
-      size += chunk.length
-      chunks.push(chunk)
-      if (size <= maxBytes) return
+      body.push(chunk)
+      if (body.sizeBytes <= maxBytes) {
+        look(chunk)
+        return
+      }
       req.off('data', onData)
       req.resume() // Read to its end and dropped, so that the caller gets to read the answer.
-      chunks.length = 0
+      body.clear()
       reject(requestTooLarge(maxBytes))
     }
     req.on('data', onData)
-    req.on('end', () => resolve(chunks.length === 1 && chunks[0] !== undefined ? chunks[0] : Buffer.concat(chunks, size)))
+    req.on('end', () => resolve(body.toBuffer()))
     req.on('error', () => reject(new CallerGoneError()))
     req.on('close', () => { if (!req.complete) reject(new CallerGoneError()) })
   })

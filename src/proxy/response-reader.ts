@@ -1,4 +1,5 @@
 import { StreamAssembly } from './assemble-stream.js'
+import { GatheredBytes } from './gathered-bytes.js'
 import { JsonMembers } from './json-members.js'
 import { storedBinary, storedText } from './payload.js'
 import { SseTee } from './sse.js'
@@ -119,27 +120,22 @@ export class StreamReader implements ResponseReader {
   }
 }
 
-/** The first bytes of a body, as the chunks they came in. */
+/** The first bytes of a body. */
 class KeptBytes {
   readonly #maxBytes: number
-  #chunks: Buffer[] = []
-  #keptBytes = 0
+  readonly #kept = new GatheredBytes()
 
   constructor (maxBytes: number) {
     this.#maxBytes = maxBytes
   }
 
   push (chunk: Buffer): void {
-    const room = this.#maxBytes - this.#keptBytes
-    if (room <= 0) return
-    this.#chunks.push(chunk.length <= room ? chunk : chunk.subarray(0, room))
-    this.#keptBytes += Math.min(chunk.length, room)
+    const room = this.#maxBytes - this.#kept.sizeBytes
+    if (room > 0) this.#kept.push(chunk.length <= room ? chunk : chunk.subarray(0, room))
   }
 
   text (maxBytes: number): string | null {
-    if (this.#keptBytes === 0) return null
-    const [only] = this.#chunks
-    return storedText(this.#chunks.length === 1 && only !== undefined ? only : Buffer.concat(this.#chunks), maxBytes)
+    return this.#kept.sizeBytes === 0 ? null : storedText(this.#kept.toBuffer(), maxBytes)
   }
 }
 

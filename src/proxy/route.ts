@@ -106,9 +106,8 @@ async function prepareBody (deps: ProxyDeps, call: AdmittedCall, mayAsk: boolean
     const passing = new PassingBody(req, deps.maxBodyBytes)
     return { content: passing, asking: null, facts: () => ({ ...noFacts, sizeBytes: passing.sizeBytes }) }
   }
-  const body = await readBody(req, deps.maxBodyBytes)
   const members = new JsonMembers(REQUEST_MEMBERS)
-  members.feed(body)
+  const body = await readBody(req, deps.maxBodyBytes, chunk => members.feed(chunk))
   const asks = mayAsk && deps.streamUsage === 'inject' && call.endpoint.takesStreamOptions
   return {
     content: body,
@@ -128,8 +127,11 @@ function send (deps: ProxyDeps, call: AdmittedCall, body: PreparedBody, asking: 
     headers: upstreamHeaders(req.rawHeaders, call.caller, content instanceof Buffer, asking !== null),
     body: content
   }, relay))
-  if (res.destroyed) relay.callerGone(new CallerGoneError())
-  else res.on('close', () => { if (!res.writableEnded) relay.callerGone(new CallerGoneError()) })
+  const leave = (): void => { if (!res.writableEnded) relay.callerGone(new CallerGoneError()) }
+  if (res.destroyed || req.socket.destroyed) leave()
+  res.on('close', leave)
+  // A response in line behind another's, on a pipelined connection, does not hear of its end.
+  if (res.socket === null) req.socket.once('close', leave)
   return relay
 }
 
