@@ -1,4 +1,5 @@
 import type { ServerResponse } from 'node:http'
+import type { Socket } from 'node:net'
 
 /** What slows the source down while the caller reads slower than it sends. */
 export interface Source {
@@ -97,7 +98,9 @@ export class Delivery {
     if (this.#end === 'cut') {
       // No last chunk and no missing bytes made up: the connection ends as the upstream's did.
       this.flushHeaders()
-      this.#res.socket?.destroySoon()
+      if (this.#res.socket !== null) this.#res.socket.destroySoon()
+      // Still in line behind another response of a pipelined connection: what came goes out when it is its turn.
+      else this.#res.once('socket', (socket: Socket) => setImmediate(() => socket.destroySoon()))
       return
     }
     if (this.#trailers.length > 0) this.#res.addTrailers(pairs(this.#trailers))
