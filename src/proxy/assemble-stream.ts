@@ -5,6 +5,8 @@ import { SseEvents } from './sse-events.js'
 
 /** However little is to be kept, an event of the usual size is read. */
 const minEventBytes = 65_536
+/** JSON no longer than this is never nested too deep for `JSON.stringify`. */
+const shallowChars = 4096
 
 /**
  * What is kept of a stream: the one object that its events add up to. `push` costs a copy; events are read when 64 KiB
@@ -78,8 +80,10 @@ export class StreamAssembly {
 
 function parsed (data: string): unknown {
   try {
-    return JSON.parse(data)
+    const value: unknown = JSON.parse(data)
+    if (data.length > shallowChars) JSON.stringify(value)
+    return value
   } catch {
-    return undefined // Not JSON: kept as the text that it is.
+    return undefined // Not JSON, or nested deeper than it can be written again: kept as the text that it is.
   }
 }
