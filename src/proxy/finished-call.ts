@@ -145,7 +145,16 @@ function upstreamError (error: unknown): { type: string, message: string } | nul
   if (typeof error === 'string' && error !== '') return { type: 'upstream_error', message: error }
   if (typeof error !== 'object' || error === null) return null
   const type = text(error, 'type') ?? text(error, 'code') ?? 'upstream_error'
-  return { type: type.slice(0, MAX_LABEL_CHARACTERS), message: text(error, 'message') ?? JSON.stringify(error) }
+  return { type: label(type) ?? 'upstream_error', message: text(error, 'message') ?? jsonText(error) }
+}
+
+/** JSON can be nested deeper than it can be written again. */
+function jsonText (value: object): string {
+  try {
+    return JSON.stringify(value)
+  } catch {
+    return 'The upstream API answered with an error that is nested too deep to be kept.'
+  }
 }
 
 function text (object: object, key: string): string | null {
@@ -159,12 +168,12 @@ function userOf (members: JsonMembers | null): string | null {
 
 function metadataOf (members: JsonMembers | null): string | null {
   const value = members?.value('metadata')
-  return typeof value === 'object' && value !== null && !Array.isArray(value) ? JSON.stringify(value) : null
+  return typeof value === 'object' && value !== null && !Array.isArray(value) ? members?.get('metadata')?.text ?? null : null
 }
 
 /** Names come from outside: no longer than any real one. */
 function label (value: string | null): string | null {
-  return value === null || value === '' ? null : value.slice(0, MAX_LABEL_CHARACTERS)
+  return value === null || value === '' ? null : redactKeys(value).slice(0, MAX_LABEL_CHARACTERS)
 }
 
 function redacted (value: string | null): string | null {
