@@ -1,15 +1,19 @@
 import { elided, elideInlineMedia } from './inline-media.js'
+import { redactKeys } from './redact.js'
+
+/** Of a key that the cut goes through, so much is looked at: enough to know it for one. */
+const LONGEST_KEY_BYTES = 64
 
 /**
  * A request or response body as it is stored in Postgres `text`: inline media elided, what `text` refuses (NUL bytes,
- * broken UTF-8) replaced by U+FFFD, and cut to `maxBytes` bytes of UTF-8, the mark that says so included. All else is the
- * body's own text, byte for byte. Never throws.
+ * broken UTF-8) replaced by U+FFFD, API keys redacted, and cut to `maxBytes` bytes of UTF-8, the mark that says so
+ * included. All else is the body's own text, byte for byte. Never throws.
  */
 export function storedText (body: Buffer | string, maxBytes: number): string {
   const bytes = elideInlineMedia(typeof body === 'string' ? Buffer.from(body) : body)
-  // Cleaning never shortens: what will be kept comes from the first `maxBytes` bytes.
+  // Redacted before it is cut: what is left of a key would not be known for one.
   const isCut = bytes.length > maxBytes
-  const text = cleaned(bytes.toString('utf8', 0, isCut ? maxBytes : bytes.length))
+  const text = redactKeys(cleaned(bytes.toString('utf8', 0, isCut ? maxBytes + LONGEST_KEY_BYTES : bytes.length)))
   const sizeBytes = isCut ? bytes.length : Buffer.byteLength(text)
   if (sizeBytes <= maxBytes) return text
 

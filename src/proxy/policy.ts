@@ -47,6 +47,7 @@ export class Policy {
   #timer: NodeJS.Timeout | null = null
   #loading: Promise<void> | null = null
   #stale = false
+  #closed = false
 
   constructor (options: PolicyOptions) {
     this.#options = options
@@ -55,11 +56,12 @@ export class Policy {
   /** Loads the first snapshot and starts the poll. @throws what `load` throws */
   async start (): Promise<void> {
     await this.refresh()
-    this.#timer = setInterval(() => { void this.#poll() }, POLL_MS).unref()
+    this.#pollLater()
   }
 
   close (): void {
-    if (this.#timer !== null) clearInterval(this.#timer)
+    this.#closed = true
+    if (this.#timer !== null) clearTimeout(this.#timer)
   }
 
   /** The latest reading of the policy worked; false while calls are admitted by an old one. */
@@ -99,7 +101,7 @@ export class Policy {
   }
 
   async #load (): Promise<void> {
-    const known = new Set(this.#newTypes)
+    const admittedBefore = new Set(this.#newTypes)
     const data = await this.#options.load()
     this.#version = data.version
     this.#defaults = data.defaults
@@ -107,8 +109,15 @@ export class Policy {
     this.#keys = new Map(data.keys.map(key => [key.keySha256, key]))
     // A type admitted before this reading has its record by now, or a call under way that will make one; either way
     // it is counted again when it comes back.
-    for (const promptType of known) this.#newTypes.delete(promptType)
+    for (const promptType of this.#newTypes) {
+      if (admittedBefore.has(promptType) || this.#configs.has(promptType)) this.#newTypes.delete(promptType)
+    }
     this.#stale = false
+  }
+
+  /** One poll at a time: a database that does not answer is not asked again. */
+  #pollLater (): void {
+    if (!this.#closed) this.#timer = setTimeout(() => { void this.#poll().finally(() => this.#pollLater()) }, POLL_MS).unref()
   }
 
   async #poll (): Promise<void> {

@@ -101,7 +101,8 @@ export const moment = (timeMs: number): number => count(timeMs, MAX_TIME_MS)
 export const keyText = (text: string): string => text.slice(0, MAX_KEY_CHARACTERS).replace(unstorable, '\uFFFD')
 const unstorable = /[\0\p{Surrogate}]/gu
 
-const isLater = (a: CallRecord, b: CallRecord): boolean =>
+/** Which of two calls of a type is its latest. */
+export const isLater = (a: CallRecord, b: CallRecord): boolean =>
   a.createdAtMs > b.createdAtMs || (a.createdAtMs === b.createdAtMs && a.id > b.id)
 
 function rollupOf (rollups: Map<string, RollupTotals>, promptType: string, record: CallRecord): RollupTotals {

@@ -1,5 +1,6 @@
 import { performance } from 'node:perf_hooks'
 import type { Log } from '../log.js'
+import { isLater } from './batch-totals.js'
 import type { BatchEntry, FinishedCall, RecordBatch, StoredPayload } from './call-record.js'
 import { uuidV7 } from './uuid-v7.js'
 
@@ -172,7 +173,10 @@ export class GroupCommit {
   /** Makes the batch: a payload is built only for the newest call of each type, and where full data is stored. */
   #seal (queued: readonly Queued[]): RecordBatch {
     const newest = new Map<string, FinishedCall>()
-    for (const { call } of queued) newest.set(call.record.promptType, call)
+    for (const { call } of queued) {
+      const known = newest.get(call.record.promptType)
+      if (known === undefined || !isLater(known.record, call.record)) newest.set(call.record.promptType, call)
+    }
     const entries = queued.map(({ call }): BatchEntry => {
       const { record } = call
       const kept = newest.get(record.promptType) === call || (record.storeFullData && record.logged)

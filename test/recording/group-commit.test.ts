@@ -209,16 +209,16 @@ t.test('a payload is built for the newest call of each type, and where full data
     call(id, changes, () => { built.push(id); return { prompt: id, response: id } })
   const { recorder, next } = start()
   const all = Promise.all([
-    tracked('old', { promptType: 'a' }),
-    tracked('full', { promptType: 'a', storeFullData: true }),
-    tracked('b', { promptType: 'b', storeFullData: true, logged: false }),
-    tracked('unlogged', { promptType: 'a', storeFullData: true, logged: false }),
-    tracked('b2', { promptType: 'b', logged: false }),
-    tracked('newest', { promptType: 'a' })
+    tracked('1-old', { promptType: 'a' }),
+    tracked('2-full', { promptType: 'a', storeFullData: true }),
+    tracked('3-b', { promptType: 'b', storeFullData: true, logged: false }),
+    tracked('4-unlogged', { promptType: 'a', storeFullData: true, logged: false }),
+    tracked('5-b2', { promptType: 'b', logged: false }),
+    tracked('6-newest', { promptType: 'a' })
   ].map(call => recorder.record(call)))
   const { batch, succeed } = await next()
-  t.same(payloads(batch), [null, 'full', null, null, 'b2', 'newest'])
-  t.same(built, ['full', 'b2', 'newest'])
+  t.same(payloads(batch), [null, '2-full', null, null, '5-b2', '6-newest'])
+  t.same(built, ['2-full', '5-b2', '6-newest'])
   succeed()
   await all
 })
@@ -262,11 +262,11 @@ t.test('a batch takes 512 records, and no more payload than a statement can hold
   batches.length = 0
   const large = (): StoredPayload => ({ prompt: 'x'.repeat(1024 * 1024), response: 'y'.repeat(1024 * 1024) })
   const largeCalls = Array.from({ length: 10 }, (_, i) => call(String(i), { storeFullData: true }, large))
-  const huge = call('10', {}, () => ({ prompt: 'x'.repeat(20 * 1024 * 1024), response: null }))
+  const huge = call('a', {}, () => ({ prompt: 'x'.repeat(20 * 1024 * 1024), response: null }))
   await Promise.all([...largeCalls, huge].map(call => recorder.record(call)))
-  t.same(batches.flat().map(({ record }) => record.id), ['0', '1', '2', '3', '4', '5', '6', '7', '8', '9', '10'])
+  t.same(batches.flat().map(({ record }) => record.id), ['0', '1', '2', '3', '4', '5', '6', '7', '8', '9', 'a'])
   t.ok(batches.every(batch => batch.length === 1 || batch.length <= 4))
-  t.same(batches.at(-1)?.map(({ record }) => record.id), ['10'], 'one alone goes whatever its size')
+  t.same(batches.at(-1)?.map(({ record }) => record.id), ['a'], 'one alone goes whatever its size')
   t.ok(batches.flat().every(({ payload }) => payload !== null))
 })
 
