@@ -1,4 +1,4 @@
-import { METHODS } from 'node:http'
+import { type IncomingMessage, METHODS, type ServerResponse } from 'node:http'
 import type { FastifyInstance, RawRequestDefaultExpression } from 'fastify'
 import { GatewayError } from '../errors.js'
 import { type ProxyDeps, createProxyRoute } from './route.js'
@@ -29,6 +29,11 @@ export function proxyPlugin (app: FastifyInstance, deps: ProxyDeps, done: () => 
   for (const method of METHODS) {
     if (method !== 'CONNECT' && !app.supportedMethods.includes(method)) app.addHttpMethod(method, { hasBody: true })
   }
+  app.server.on('checkContinue', (req: IncomingMessage, res: ServerResponse) => {
+    // The proxy says when it wants a body; all others do at once, as Node does by itself.
+    if (routeProxyCalls(req) !== PROXY_PATH) res.writeContinue()
+    app.server.emit('request', req, res)
+  })
   app.route({
     method: app.supportedMethods,
     url: PROXY_PATH,

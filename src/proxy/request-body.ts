@@ -17,6 +17,11 @@ export function hasBody (req: IncomingMessage): boolean {
   return req.headers['transfer-encoding'] !== undefined || (length !== undefined && length !== '0')
 }
 
+/** The caller sends its body once it is asked to: RFC 9110 §10.1.1. */
+export function expectsContinue (req: IncomingMessage): boolean {
+  return req.headers.expect?.toLowerCase() === '100-continue'
+}
+
 /** @throws GatewayError 413 `request_too_large` where `Content-Length` already says so */
 export function checkContentLength (req: IncomingMessage, maxBytes: number): void {
   if (Number(req.headers['content-length'] ?? 0) > maxBytes) throw requestTooLarge(maxBytes)

@@ -12,7 +12,7 @@ import { JsonMembers } from './json-members.js'
 import type { Admission, Policy } from './policy.js'
 import { type PromptHeaders, isPromptHeader, parsePromptHeaders } from './prompt-headers.js'
 import { type Outcome, Relay, headerValue } from './relay.js'
-import { CallerGoneError, PassingBody, checkContentLength, hasBody, readBody } from './request-body.js'
+import { CallerGoneError, PassingBody, checkContentLength, expectsContinue, hasBody, readBody } from './request-body.js'
 import { askForUsage } from './stream-options.js'
 import { type Upstream, toGatewayError } from './upstream.js'
 
@@ -100,6 +100,7 @@ async function prepareBody (deps: ProxyDeps, call: AdmittedCall, mayAsk: boolean
   const noFacts = { body: null, members: null, contentType }
   if (!hasBody(req)) return { content: null, asking: null, facts: () => ({ ...noFacts, sizeBytes: 0 }) }
   checkContentLength(req, deps.maxBodyBytes)
+  if (expectsContinue(req)) call.res.writeContinue()
 
   const isReadable = (call.endpoint.metering !== 'none' || contentType.includes('json')) && req.headers['content-encoding'] === undefined
   if (!isReadable) {
@@ -160,7 +161,9 @@ function refuse (deps: ProxyDeps, req: IncomingMessage, res: ServerResponse, err
     ? error
     : new GatewayError(500, 'internal_error', 'api_error', 'The gateway failed to handle this call; its log says why.')
   const body = Buffer.from(JSON.stringify(answer.toBody()))
-  res.writeHead(answer.statusCode, { 'content-type': 'application/json; charset=utf-8', 'content-length': body.length, ...answer.headers })
+  // Who waits to be asked for its body may send it all the same or not at all: there is no telling what comes next.
+  const connection = expectsContinue(req) && !req.complete ? { connection: 'close' } : {}
+  res.writeHead(answer.statusCode, { 'content-type': 'application/json; charset=utf-8', 'content-length': body.length, ...connection, ...answer.headers })
   res.end(body)
 }
 
