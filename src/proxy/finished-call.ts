@@ -70,11 +70,11 @@ export async function finishedCall (deps: BookkeepingDeps, call: CallFacts): Pro
     promptType: admission.promptType,
     taskDescription: redacted(call.headers.description),
     provider: deps.provider,
-    endpoint: call.endpoint.name,
+    endpoint: call.endpoint.name.slice(0, MAX_LABEL_CHARACTERS),
     requestModel,
     responseModel: label(facts?.model ?? null),
     serviceTier: label(facts?.serviceTier ?? null),
-    user: redacted(call.headers.user ?? userOf(request.members) ?? call.caller.user),
+    user: redacted(label(call.headers.user) ?? userOf(request.members) ?? call.caller.user),
     keyId: call.caller.keyId,
     metadata: redacted(call.headers.metadata ?? metadataOf(request.members)),
     stream: request.members?.value('stream') === true,
@@ -171,7 +171,7 @@ function metadataOf (members: JsonMembers | null): string | null {
   return typeof value === 'object' && value !== null && !Array.isArray(value) ? members?.get('metadata')?.text ?? null : null
 }
 
-/** Names come from outside: no longer than any real one. */
+/** Names come from outside: no longer than any real one, and no key that got into the wrong place. */
 function label (value: string | null): string | null {
   return value === null || value === '' ? null : redactKeys(value).slice(0, MAX_LABEL_CHARACTERS)
 }
@@ -185,8 +185,8 @@ function payloadBuilder (maxBytes: number, call: CallFacts): FinishedCall['build
   let payload: ReturnType<FinishedCall['buildPayload']> | null = null
   return () => {
     payload ??= {
-      prompt: redacted(promptText(maxBytes, call.request)),
-      response: redacted(call.response.reader?.text() ?? null)
+      prompt: promptText(maxBytes, call.request),
+      response: call.response.reader?.text() ?? null
     }
     return payload
   }

@@ -90,7 +90,7 @@ export class Relay implements UpstreamHandler {
 
   onHeaders (statusCode: number, statusMessage: string, rawHeaders: string[]): void {
     const head = { statusCode, statusMessage, rawHeaders }
-    if (this.#options.strip && (statusCode === 400 || statusCode === 422)) this.#refusal = { head, chunks: [], sizeBytes: 0 }
+    if (this.#options.strip && isRefusal(statusCode)) this.#refusal = { head, chunks: [], sizeBytes: 0 }
     else this.#begin(head)
   }
 
@@ -272,6 +272,9 @@ function isAboutUsage (head: Head, body: Buffer): boolean {
   const text = (coding == null ? body : coding.decode(body, MAX_DECODED_REFUSAL_BYTES) ?? body).toString()
   return text.includes('stream_options') || text.includes('include_usage')
 }
+
+/** The statuses with which servers refuse a member that they do not know. */
+export const isRefusal = (statusCode: number): boolean => statusCode === 400 || statusCode === 422
 
 /** The first value of a header, as it came. */
 export function headerValue (rawHeaders: readonly string[], lowerCaseName: string): string | null {

@@ -11,7 +11,7 @@ import { type Caller, type IdentityOptions, identifyCaller } from './identity.js
 import { JsonMembers } from './json-members.js'
 import type { Admission, Policy } from './policy.js'
 import { type PromptHeaders, isPromptHeader, parsePromptHeaders } from './prompt-headers.js'
-import { type Outcome, Relay, headerValue } from './relay.js'
+import { type Outcome, Relay, headerValue, isRefusal } from './relay.js'
 import { CallerGoneError, PassingBody, checkContentLength, expectsContinue, hasBody, readBody } from './request-body.js'
 import { askForUsage } from './stream-options.js'
 import { type Upstream, toGatewayError } from './upstream.js'
@@ -82,15 +82,30 @@ export function createProxyRoute (deps: ProxyDeps): (req: IncomingMessage, res: 
     let relay = send(deps, call, body, body.asking)
     let outcome = await relay.outcome
     if (outcome.kind === 'usage_refused') {
-      refusesStreamOptions.add(call.endpoint.name)
-      deps.log.info({ endpoint: call.endpoint.name }, 'the upstream does not take stream_options; asking without, tokens of its streams are estimated')
       relay = send(deps, call, body, null)
       outcome = await relay.outcome
+      // If it is refused again, the fault was the caller's own.
+      if (relay.head !== null && !isRefusal(relay.head.statusCode)) {
+        refusesStreamOptions.add(call.endpoint.name)
+        deps.log.info({ endpoint: call.endpoint.name }, 'the upstream does not take stream_options; asking without, tokens of its streams are estimated')
+      }
     }
-    await deps.recorder.record(await finishedCall(deps, factsOf(deps, call, body.facts(), relay, outcome)))
+    await keepBooks(deps, factsOf(deps, call, body.facts(), relay, outcome))
     if (outcome.kind === 'unanswered') refuse(deps, req, res, gatewayError(outcome.error, deps.upstreamTimeoutMs))
     else relay.release()
   }
+}
+
+/** Records the call, and waits for that. A call that cannot be understood is counted all the same, without what it used. */
+async function keepBooks (deps: ProxyDeps, facts: CallFacts): Promise<void> {
+  let call: FinishedCall
+  try {
+    call = await finishedCall(deps, facts)
+  } catch (error) {
+    deps.log.error({ err: error }, 'what a call used could not be found out; it is recorded without')
+    call = await finishedCall(deps, { ...facts, response: { ...facts.response, reader: null } })
+  }
+  await deps.recorder.record(call)
 }
 
 /** JSON is read whole, for its model and to ask for usage; everything else streams through. */
@@ -171,14 +186,14 @@ function refuse (deps: ProxyDeps, req: IncomingMessage, res: ServerResponse, err
 async function recordUnsent (deps: ProxyDeps, call: AdmittedCall, error: unknown): Promise<void> {
   const request = { body: null, members: null, contentType: '', sizeBytes: 0 }
   const statusCode = error instanceof GatewayError ? error.statusCode : CALLER_GONE
-  await deps.recorder.record(await finishedCall(deps, {
+  await keepBooks(deps, {
     ...call,
     request,
     response: { statusCode, reader: null, sizeBytes: 0, upstreamRequestId: null },
     failure: failureOf(error),
     durationMs: Math.round(performance.now() - call.startedAtMs),
     timeToFirstByteMs: null
-  }))
+  })
 }
 
 function factsOf (deps: ProxyDeps, call: AdmittedCall, request: RequestFacts, relay: Relay, outcome: Outcome): CallFacts {
