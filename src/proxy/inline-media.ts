@@ -11,21 +11,33 @@ interface Found extends Media {
   readonly mime: string
 }
 
+interface Body {
+  readonly bytes: Buffer
+  /** Of its images, once one has asked. */
+  imageMime?: string
+}
+
 interface Marker {
   readonly text: string
   /** Reads the media that the marker at `at` announces; null where it announces none. */
-  readonly read: (bytes: Buffer, at: number) => Found | null
+  readonly read: (body: Body, at: number) => Found | null
 }
 
 /**
  * Bytes without their inline media, each replaced by what `elided` says of it; all other bytes are those given. The body
  * may be JSON, JSON in a JSON string, any text, or a part of these. Finding is left to native code: a body is searched
  * once per marker, and media are decoded and hashed in pieces, so that none is ever held a second time.
+ *
+ * @param wantedBytes how much of the result matters: media behind that much of it stay, so that a body of nothing but
+ *   small media costs no more than what is kept of it
  */
-export function elideInlineMedia (bytes: Buffer): Buffer {
+export function elideInlineMedia (bytes: Buffer, wantedBytes = Infinity): Buffer {
   const next = markers.map(marker => bytes.indexOf(marker.text))
   const pieces: Buffer[] = []
+  const body: Body = { bytes }
   let kept = 0
+  /** By how much the result is shorter than the body so far. */
+  let savedBytes = 0
   for (;;) {
     let first = -1
     for (let i = 0; i < next.length; i++) {
@@ -34,14 +46,16 @@ export function elideInlineMedia (bytes: Buffer): Buffer {
     }
     const marker = markers[first]
     const at = next[first]
-    if (marker === undefined || at === undefined) break
-    const found = marker.read(bytes, at)
+    if (marker === undefined || at === undefined || at - savedBytes > wantedBytes) break
+    const found = marker.read(body, at)
     if (found === null) {
       next[first] = bytes.indexOf(marker.text, at + marker.text.length)
       continue
     }
-    pieces.push(bytes.subarray(kept, found.start), Buffer.from(elided(found.mime, found.sizeBytes, found.sha256)))
+    const mark = Buffer.from(elided(found.mime, found.sizeBytes, found.sha256))
+    pieces.push(bytes.subarray(kept, found.start), mark)
     kept = found.end
+    savedBytes += found.end - found.start - mark.length
     for (let i = 0; i < next.length; i++) {
       const was = next[i] ?? -1
       if (was !== -1 && was < kept) next[i] = bytes.indexOf(markers[i]?.text ?? '', kept)
@@ -62,25 +76,25 @@ const minBrokenBase64Bytes = 64
 // Two begin with the underscore of their key: text has few of them, so that the search goes fast.
 const markers: readonly Marker[] = [
   { text: 'data:', read: readDataUrl },
-  { text: 'b64_json', read: (bytes, at) => readValue(bytes, at + 'b64_json'.length, /^\\*"\s*:\s*\\*"/, imageMime) },
+  { text: 'b64_json', read: (body, at) => readValue(body, at + 'b64_json'.length, /^\\*"\s*:\s*\\*"/, imageMime) },
   {
     text: '_data',
-    read: (bytes, at) => bytes.toString('latin1', at - 4, at) === 'file'
-      ? readValue(bytes, at + '_data'.length, /^\\*"\s*:\s*\\*"/, () => 'application/octet-stream')
+    read: (body, at) => body.bytes.toString('latin1', at - 4, at) === 'file'
+      ? readValue(body, at + '_data'.length, /^\\*"\s*:\s*\\*"/, () => 'application/octet-stream')
       : null
   },
   // `input_audio` of a request, `audio` of an answer.
-  { text: 'audio"', read: (bytes, at) => readValue(bytes, at + 'audio"'.length, /^\s*:\s*\{[^{}]*?"data"\s*:\s*"/, audioMime) },
+  { text: 'audio"', read: (body, at) => readValue(body, at + 'audio"'.length, /^\s*:\s*\{[^{}]*?"data"\s*:\s*"/, audioMime) },
   {
     text: '_generation_call"',
-    read: (bytes, at) => readValue(bytes, at + '_generation_call"'.length, /^[^{}]*?"result"\s*:\s*"/, imageMime)
+    read: (body, at) => readValue(body, at + '_generation_call"'.length, /^[^{}]*?"result"\s*:\s*"/, imageMime)
   }
 ]
 
 /** RFC 2397, in JSON as its writers escape it: PHP writes `\/` for a slash, .NET `\u002B` for a plus sign. */
 const dataUrlHead = /^((?:[\w.+-]|\\+u002b)+\\*\/(?:[\w.+-]|\\+u002b)+)?((?:;[^;,"'\s\\]{1,128})*),/i
 
-function readDataUrl (bytes: Buffer, at: number): Found | null {
+function readDataUrl ({ bytes }: Body, at: number): Found | null {
   if (wordCharacter(bytes[at - 1]) || !urlHeadStart(bytes[at + 5])) return null
   const head = dataUrlHead.exec(near(bytes, at + 5))
   if (head === null) return null
@@ -99,8 +113,9 @@ function readDataUrl (bytes: Buffer, at: number): Found | null {
 
 /** The base64 value that begins where `opening`, matched after a key at `at`, ends. */
 function readValue (
-  bytes: Buffer, at: number, opening: RegExp, mimeOf: (bytes: Buffer, keyEnd: number, end: number) => string
+  body: Body, at: number, opening: RegExp, mimeOf: (body: Body, keyEnd: number, end: number) => string
 ): Found | null {
+  const { bytes } = body
   const match = opening.exec(near(bytes, at))
   if (match === null) return null
   const start = at + match[0].length
@@ -108,11 +123,11 @@ function readValue (
   if (media === null) return null
   const isToItsEnd = media.end === bytes.length || bytes[media.end] === quote || bytes[media.end] === backslash
   if (!isToItsEnd && media.end - start < minBrokenBase64Bytes) return null
-  return { ...media, start, mime: mimeOf(bytes, at, media.end) }
+  return { ...media, start, mime: mimeOf(body, at, media.end) }
 }
 
 /** The sibling `format` of `data` says it; an answer's audio has none, its format stands in the request. */
-function audioMime (bytes: Buffer, keyEnd: number, end: number): string {
+function audioMime ({ bytes }: Body, keyEnd: number, end: number): string {
   const siblings = /^[^{}]*\{[^{}]*/.exec(near(bytes, keyEnd))?.[0] ?? ''
   const after = /^[^{}]*/.exec(near(bytes, end))?.[0] ?? ''
   const format = /"format"\s*:\s*"([\w.+-]+)"/.exec(siblings + after)?.[1]
@@ -120,10 +135,13 @@ function audioMime (bytes: Buffer, keyEnd: number, end: number): string {
 }
 
 /** An answer has one `output_format`, wherever it stands in the object around the images. */
-function imageMime (bytes: Buffer): string {
-  const at = bytes.indexOf('output_format')
-  const format = at === -1 ? undefined : /^output_format\\*"\s*:\s*\\*"([\w.+-]+)/.exec(near(bytes, at))?.[1]
-  return `image/${format ?? 'png'}`
+function imageMime (body: Body): string {
+  if (body.imageMime === undefined) {
+    const at = body.bytes.indexOf('output_format')
+    const format = at === -1 ? undefined : /^output_format\\*"\s*:\s*\\*"([\w.+-]+)/.exec(near(body.bytes, at))?.[1]
+    body.imageMime = `image/${format ?? 'png'}`
+  }
+  return body.imageMime
 }
 
 const quote = 0x22

@@ -10,7 +10,7 @@ const LONGEST_KEY_BYTES = 64
  * included. All else is the body's own text, byte for byte. Never throws.
  */
 export function storedText (body: Buffer | string, maxBytes: number): string {
-  const bytes = elideInlineMedia(typeof body === 'string' ? Buffer.from(body) : body)
+  const bytes = elideInlineMedia(typeof body === 'string' ? Buffer.from(body) : body, maxBytes + LONGEST_KEY_BYTES)
   // Redacted before it is cut: what is left of a key would not be known for one.
   const isCut = bytes.length > maxBytes
   const text = redactKeys(cleaned(bytes.toString('utf8', 0, isCut ? maxBytes + LONGEST_KEY_BYTES : bytes.length)))

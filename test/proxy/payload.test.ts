@@ -143,6 +143,17 @@ t.test('a long body is cut between two characters, and says so', t => {
   t.end()
 })
 
+t.test('of a body of nothing but small media only what is kept is looked at', t => {
+  for (const one of ['{"b64_json":"AAAA"},', '"data:image/png;base64,AAAA",', '"data:', '"data:text/plain,%41']) {
+    const text = storedText(Buffer.alloc(30_000_000, one), 10_000)
+    t.ok(Buffer.byteLength(text) <= 10_000)
+    t.match(text, /\[truncated: \d+ of \d+ bytes kept\]$/)
+    t.equal(text.includes('AAAA'), false, one)
+  }
+  t.equal(storedText(`"data:text/plain,${'%41'.repeat(10_000_000)}"`, 10_000), `"${placeholder('text/plain', Buffer.alloc(10_000_000, 'A'))}"`)
+  t.end()
+})
+
 t.test('whatever the body: within the limit, no NUL, valid UTF-8, and no error', t => {
   const fragment = fc.oneof(
     fc.string({ unit: 'binary' }), fc.uint8Array().map(bytes => Buffer.from(bytes).toString('base64')),
