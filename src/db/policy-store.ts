@@ -20,10 +20,12 @@ export interface PolicyToggles {
   readonly isActive: boolean
 }
 
+/** A gateway key: never the key, only its hash. */
 export interface PolicyKey {
   readonly id: string
   readonly name: string
   readonly user: string | null
+  /** Lower-case hex. */
   readonly keySha256: string
   /** Null: every prompt type. */
   readonly allowedPromptTypes: readonly string[] | null

@@ -1,18 +1,6 @@
 import { createHash, timingSafeEqual } from 'node:crypto'
+import type { PolicyKey } from '../db/policy-store.js'
 import { invalidApiKey, promptTypeNotAllowed } from '../errors.js'
-
-/** A gateway key as the policy knows it: never the key, only its hash. */
-export interface KnownKey {
-  readonly id: string
-  readonly name: string
-  readonly user: string | null
-  /** Lower-case hex. */
-  readonly keySha256: string
-  /** Null: every prompt type. */
-  readonly allowedPromptTypes: readonly string[] | null
-  readonly expiresAtMs: number | null
-  readonly revoked: boolean
-}
 
 /** Who calls. */
 export interface Caller {
@@ -26,7 +14,7 @@ export interface Caller {
 export interface IdentityOptions {
   /** `UPSTREAM_API_KEY`; null: callers bring the upstream's key themselves. */
   readonly upstreamApiKey: string | null
-  readonly findKey: (keySha256: string) => KnownKey | undefined
+  readonly findKey: (keySha256: string) => PolicyKey | undefined
   readonly now: () => number
 }
 

@@ -1,7 +1,6 @@
-import type { PolicyData } from '../db/policy-store.js'
+import type { PolicyData, PolicyKey } from '../db/policy-store.js'
 import { promptTypeLimit } from '../errors.js'
 import type { Log } from '../log.js'
-import type { KnownKey } from './identity.js'
 import { UNTYPED } from './prompt-headers.js'
 
 /** What holds for one call: decided when it comes in, kept to its end. */
@@ -41,7 +40,7 @@ export class Policy {
   #version = -1
   #defaults: Toggles = { trackFullData: false, isActive: true }
   #configs = new Map<string, Toggles>()
-  #keys = new Map<string, KnownKey>()
+  #keys = new Map<string, PolicyKey>()
   /** Types admitted for the first time here, whose config the next snapshot may not show yet. */
   #newTypes = new Set<string>()
   #timer: NodeJS.Timeout | null = null
@@ -90,7 +89,7 @@ export class Policy {
     }
   }
 
-  findKey (keySha256: string): KnownKey | undefined {
+  findKey (keySha256: string): PolicyKey | undefined {
     return this.#keys.get(keySha256)
   }
 

@@ -1,16 +1,17 @@
 import { createHash } from 'node:crypto'
 import t from 'tap'
 import { GatewayError } from '../../src/errors.js'
-import { type Caller, type IdentityOptions, type KnownKey, identifyCaller } from '../../src/proxy/identity.js'
+import type { PolicyKey } from '../../src/db/policy-store.js'
+import { type Caller, type IdentityOptions, identifyCaller } from '../../src/proxy/identity.js'
 
 const KEY = 'pm_' + 'aZ09_-x'.repeat(6) + 'q'
 const sha256 = (key: string): string => createHash('sha256').update(key).digest('hex')
 
-const known = (changes: Partial<KnownKey> = {}): KnownKey => ({
+const known = (changes: Partial<PolicyKey> = {}): PolicyKey => ({
   id: 'key-1', name: 'importer', user: null, keySha256: sha256(KEY), allowedPromptTypes: null, expiresAtMs: null, revoked: false, ...changes
 })
 
-const options = (key: KnownKey = known()): IdentityOptions => ({
+const options = (key: PolicyKey = known()): IdentityOptions => ({
   upstreamApiKey: 'sk-upstream',
   findKey: hash => hash === key.keySha256 ? key : undefined,
   now: () => 1000
