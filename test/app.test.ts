@@ -45,3 +45,11 @@ t.test('a close waits for the calls under way, and their records are in the book
   const again = await startGateway(t, { upstreamUrl: upstream.url, location })
   t.match(await again.admin('GET', '/prompt-configs/last_one'), { status: 200, body: { total_calls: 1 } })
 })
+
+t.test('nothing but UPSTREAM_TIMEOUT_MS, 20 minutes, ends a call that waits for its answer', async t => {
+  const upstream = await startUpstream(t)
+  const { server, config } = await startGateway(t, { upstreamUrl: upstream.url })
+  t.equal(server.timeout, 0, 'a socket on which nothing comes or goes stays open')
+  t.equal(server.requestTimeout, 0, 'however long the caller takes to send its request')
+  t.equal(config.upstreamTimeoutMs, 20 * 60 * 1000)
+})

@@ -1,3 +1,4 @@
+import type { Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { pino } from 'pino'
 import type { Test } from 'tap'
@@ -11,6 +12,7 @@ export const ADMIN = { username: 'admin', password: 'correct horse' }
 export interface TestGateway {
   /** `http://127.0.0.1:<port>` */
   readonly origin: string
+  readonly server: Server
   readonly database: Database
   readonly config: Config
   /** What was logged, a parsed line each. */
@@ -48,7 +50,7 @@ export async function startGateway (t: Test, options: TestGatewayOptions): Promi
   let closed: Promise<void> | null = null
   const close = (): Promise<void> => (closed ??= app.close().then(() => database.close()))
   t.teardown(close)
-  return { origin, database, config, logged, admin: adminOf(origin), close }
+  return { origin, server: app.server, database, config, logged, admin: adminOf(origin), close }
 }
 
 function adminOf (origin: string): TestGateway['admin'] {
