@@ -1,4 +1,5 @@
-import { CR, LF, SPACE, afterLineEnd, dataOf, isData, lineEnd } from './sse-lines.js'
+import { GatheredBytes } from './gathered-bytes.js'
+import { CR, LF, SPACE, afterLineEnd, bringsBlankLine, dataOf, isData, lineEnd } from './sse-lines.js'
 import { usageTrace } from './usage-trace.js'
 
 const DONE = Buffer.from('[DONE]')
@@ -42,8 +43,10 @@ export class SseTee {
   readonly #facts: StreamFacts = { usage: undefined, model: null, serviceTier: null, error: undefined }
   #firstData: Buffer | null = null
   /** `watch`: the unfinished line; `strip`: the unfinished event. */
-  #carry: Buffer[] = []
+  readonly #carry = new GatheredBytes()
+  /** How long it is, kept or not. */
   #carryBytes = 0
+  #carryEnd: number | undefined
   #overlong = false
   /** `strip`: what came last is the CR behind an event that was dropped; an LF that follows is a part of it. */
   #dropsLf = false
@@ -121,13 +124,14 @@ export class SseTee {
     let buffer = this.#dropsLf && chunk[0] === LF ? chunk.subarray(1) : chunk
     this.#dropsLf = false
     if (this.#carryBytes > 0) {
+      // Looked through only once it is whole: an event of many lines in many chunks would be each time.
+      const isWhole = bringsBlankLine(this.#carryEnd, buffer)
       this.#addCarry(buffer)
       if (this.#carryBytes > MAX_EVENT_BYTES) {
         this.#overlong = true
         return this.#takeCarry()
       }
-      // An event ends with a line end: without one there is nothing new to find.
-      if (!chunk.includes(LF) && !chunk.includes(CR)) return null
+      if (!isWhole) return null
       buffer = this.#takeCarry()
     }
     const cuts: number[] = []
@@ -197,19 +201,17 @@ export class SseTee {
   }
 
   #addCarry (part: Buffer): void {
-    if (this.#overlong) return
+    if (this.#overlong || part.length === 0) return
     this.#carryBytes += part.length
-    if (!this.#strip && this.#carryBytes > MAX_EVENT_BYTES) {
-      this.#carry = [Buffer.alloc(0)] // The line cannot be read any more; its end still has to be found.
-      return
-    }
+    this.#carryEnd = part[part.length - 1]
     this.#carry.push(Buffer.from(part))
+    // Such a line cannot be read any more; its end still has to be found.
+    if (!this.#strip && this.#carryBytes > MAX_EVENT_BYTES) this.#carry.clear()
   }
 
   #takeCarry (): Buffer {
-    const [only] = this.#carry
-    const all = this.#carry.length === 1 && only !== undefined ? only : Buffer.concat(this.#carry)
-    this.#carry = []
+    const all = this.#carry.toBuffer()
+    this.#carry.clear()
     this.#carryBytes = 0
     return all
   }
