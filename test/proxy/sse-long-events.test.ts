@@ -2,11 +2,11 @@ import t from 'tap'
 import { SseTee } from '../../src/proxy/sse.js'
 
 // Work that grows with the square of an event's lines would keep these busy for hours.
-const chunks = 1_000_000
+const chunks = 200_000
 
 for (const mode of ['strip', 'watch'] as const) {
   for (const line of ['a\n', 'data: 1\r\n', '\ndata:', 'x', ':\r']) {
-    t.test(`an event of a million chunks goes through as it came (${mode}, ${JSON.stringify(line)})`, t => {
+    t.test(`an event of very many chunks goes through as it came (${mode}, ${JSON.stringify(line)})`, t => {
       const tee = new SseTee(mode)
       const before = process.memoryUsage().rss
       const passed: Buffer[] = [tee.push(Buffer.from('data: 0\n\n')) ?? Buffer.alloc(0)]
