@@ -70,7 +70,7 @@ export async function finishedCall (deps: BookkeepingDeps, call: CallFacts): Pro
     promptType: admission.promptType,
     taskDescription: redacted(call.headers.description),
     provider: deps.provider,
-    endpoint: call.endpoint.name.slice(0, MAX_LABEL_CHARACTERS),
+    endpoint: label(call.endpoint.name) ?? '',
     requestModel,
     responseModel: label(facts?.model ?? null),
     serviceTier: label(facts?.serviceTier ?? null),

@@ -274,7 +274,7 @@ function isAboutUsage (head: Head, body: Buffer): boolean {
 }
 
 /** The statuses with which servers refuse a member that they do not know. */
-export const isRefusal = (statusCode: number): boolean => statusCode === 400 || statusCode === 422
+const isRefusal = (statusCode: number): boolean => statusCode === 400 || statusCode === 422
 
 /** The first value of a header, as it came. */
 export function headerValue (rawHeaders: readonly string[], lowerCaseName: string): string | null {

@@ -11,7 +11,7 @@ import { type Caller, type IdentityOptions, identifyCaller } from './identity.js
 import { JsonMembers } from './json-members.js'
 import type { Admission, Policy } from './policy.js'
 import { type PromptHeaders, isPromptHeader, parsePromptHeaders } from './prompt-headers.js'
-import { type Outcome, Relay, headerValue, isRefusal } from './relay.js'
+import { type Outcome, Relay, headerValue } from './relay.js'
 import { CallerGoneError, PassingBody, checkContentLength, expectsContinue, hasBody, readBody } from './request-body.js'
 import { askForUsage } from './stream-options.js'
 import { type Upstream, toGatewayError } from './upstream.js'
@@ -84,8 +84,8 @@ export function createProxyRoute (deps: ProxyDeps): (req: IncomingMessage, res: 
     if (outcome.kind === 'usage_refused') {
       relay = send(deps, call, body, null)
       outcome = await relay.outcome
-      // If it is refused again, the fault was the caller's own.
-      if (relay.head !== null && !isRefusal(relay.head.statusCode)) {
+      // If it fails again, the fault may have been the caller's own.
+      if (relay.head !== null && relay.head.statusCode < 400) {
         refusesStreamOptions.add(call.endpoint.name)
         deps.log.info({ endpoint: call.endpoint.name }, 'the upstream does not take stream_options; asking without, tokens of its streams are estimated')
       }
