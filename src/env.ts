@@ -19,6 +19,8 @@ export interface Config {
   readonly payloadMaxBytes: number
   readonly maxBodyBytes: number
   readonly maxPromptTypes: number
+  /** Callers of `/metrics` must send it; null: they need none. */
+  readonly metricsToken: string | null
   readonly shutdownGraceMs: number
   readonly logLevel: LogLevel
 }
@@ -78,6 +80,7 @@ export function parseConfig (variables: Variables): Config {
     payloadMaxBytes: integer('PAYLOAD_MAX_BYTES', 262_144, 1024, 16_777_216),
     maxBodyBytes: integer('MAX_BODY_BYTES', 67_108_864, 1024, 1_073_741_824),
     maxPromptTypes: integer('MAX_PROMPT_TYPES', 10_000, 1, 1_000_000),
+    metricsToken: headerText('METRICS_TOKEN', text('METRICS_TOKEN')),
     shutdownGraceMs: integer('SHUTDOWN_GRACE_MS', 30_000, 0, 3_600_000),
     logLevel: oneOf('LOG_LEVEL', 'info', LOG_LEVELS)
   }

@@ -18,6 +18,7 @@ const defaults = {
   payloadMaxBytes: 262_144,
   maxBodyBytes: 67_108_864,
   maxPromptTypes: 10_000,
+  metricsToken: null,
   shutdownGraceMs: 30_000,
   logLevel: 'info'
 }
@@ -42,7 +43,8 @@ t.test('without variables, all is as the contract says', t => {
 
 t.test('an empty variable, or one of white space, is an unset one', t => {
   const names = ['HOST', 'PORT', 'UPSTREAM_BASE_URL', 'UPSTREAM_API_KEY', 'UPSTREAM_PROVIDER', 'UPSTREAM_TIMEOUT_MS', 'DATABASE_URL', 'DATA_DIR', 'ADMIN_USERNAME',
-    'ADMIN_PASSWORD', 'RECORD_WAIT_MS', 'STREAM_USAGE', 'PAYLOAD_MAX_BYTES', 'MAX_BODY_BYTES', 'MAX_PROMPT_TYPES', 'SHUTDOWN_GRACE_MS', 'LOG_LEVEL']
+    'ADMIN_PASSWORD', 'RECORD_WAIT_MS', 'STREAM_USAGE', 'PAYLOAD_MAX_BYTES', 'MAX_BODY_BYTES', 'MAX_PROMPT_TYPES', 'METRICS_TOKEN',
+    'SHUTDOWN_GRACE_MS', 'LOG_LEVEL']
   for (const empty of ['', ' \n']) t.same(parseConfig(Object.fromEntries(names.map(name => [name, empty]))), parseConfig({}))
   t.end()
 })
@@ -64,6 +66,7 @@ t.test('every variable is read', t => {
     PAYLOAD_MAX_BYTES: '1024',
     MAX_BODY_BYTES: '2048',
     MAX_PROMPT_TYPES: '1',
+    METRICS_TOKEN: ' scrape+me/=1 ',
     SHUTDOWN_GRACE_MS: '0',
     LOG_LEVEL: 'silent'
   })
@@ -83,6 +86,7 @@ t.test('every variable is read', t => {
     payloadMaxBytes: 1024,
     maxBodyBytes: 2048,
     maxPromptTypes: 1,
+    metricsToken: 'scrape+me/=1',
     shutdownGraceMs: 0,
     logLevel: 'silent'
   })
@@ -138,7 +142,9 @@ t.test('a URL is one of its kind', t => {
 t.test('a user name has no colon, a key no spaces', t => {
   t.equal(refusal({ ADMIN_USERNAME: 'ann:secret' }), "ADMIN_USERNAME is 'ann:…', but takes a name without a colon (RFC 7617)")
   for (const key of ['sk-secret x', 'sk-secret\nx', 'sk-secreté']) {
-    t.equal(refusal({ UPSTREAM_API_KEY: key }), "UPSTREAM_API_KEY is '…', but takes a key of printable ASCII without spaces")
+    for (const name of ['UPSTREAM_API_KEY', 'METRICS_TOKEN']) {
+      t.equal(refusal({ [name]: key }), `${name} is '…', but takes a key of printable ASCII without spaces`)
+    }
   }
   t.end()
 })
@@ -154,14 +160,16 @@ t.test('no refusal shows a secret', t => {
     { UPSTREAM_BASE_URL: 'https://host/v1?key=secret' },
     { UPSTREAM_BASE_URL: 'sk-secret' },
     { ADMIN_USERNAME: 'admin:secret' },
-    { UPSTREAM_API_KEY: 'secret key' }
+    { UPSTREAM_API_KEY: 'secret key' },
+    { METRICS_TOKEN: 'secret key' }
   ]
   for (const variables of cases) t.notMatch(refusal(variables), /secret|taken/)
   t.end()
 })
 
 t.test('a refusal is one line, whatever was given', t => {
-  const names = ['HOST', 'PORT', 'UPSTREAM_BASE_URL', 'UPSTREAM_API_KEY', 'DATABASE_URL', 'ADMIN_USERNAME', 'RECORD_WAIT_MS', 'STREAM_USAGE', 'LOG_LEVEL']
+  const names = ['HOST', 'PORT', 'UPSTREAM_BASE_URL', 'UPSTREAM_API_KEY', 'DATABASE_URL', 'ADMIN_USERNAME', 'RECORD_WAIT_MS', 'STREAM_USAGE', 'METRICS_TOKEN',
+    'LOG_LEVEL']
   fc.assert(fc.property(fc.constantFrom(...names), fc.string({ unit: fc.constantFrom('a', ':', '\n', '\r', '\u0085', '\u2028', ' ', '/'), minLength: 1 }), (name, value) => {
     const message = refusal({ [name]: value })
     if (/[\n\r\u0085\u2028\u2029]/.test(message)) throw new Error(JSON.stringify(message))
