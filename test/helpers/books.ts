@@ -1,4 +1,4 @@
-import type { TestGateway } from './gateway.js'
+import type { Database } from '../../src/db/client.js'
 
 /** Sums over calls; money in 10⁻¹² USD. */
 export interface Totals {
@@ -16,27 +16,27 @@ export interface Totals {
 export type LogRow = Readonly<Record<string, string | null>>
 
 /** The usage log in the order in which the calls finished. */
-export async function usageLogs (gateway: TestGateway): Promise<LogRow[]> {
-  const rows = await gateway.database.operator.$client.unsafe<Array<{ row: LogRow }>>(`
+export async function usageLogs ({ database }: { readonly database: Database }): Promise<LogRow[]> {
+  const rows = await database.operator.$client.unsafe<Array<{ row: LogRow }>>(`
     select (select jsonb_object_agg(key, value) from jsonb_each_text(to_jsonb(logs))) as row from usage_logs logs order by id`)
   return rows.map(({ row }) => row)
 }
 
 /** Prompt type → its statistics. What the statistics do not sum is left at nothing. */
-export async function promptTotals (gateway: TestGateway): Promise<Map<string, Totals>> {
-  return await totals(gateway, `select prompt_type as key, total_calls as calls, failed_calls as failed, unpriced_calls as unpriced,
+export async function promptTotals ({ database }: { readonly database: Database }): Promise<Map<string, Totals>> {
+  return await totals(database, `select prompt_type as key, total_calls as calls, failed_calls as failed, unpriced_calls as unpriced,
     total_input_tokens as input, 0 as cached, total_output_tokens as output, 0 as reasoning, total_cost as cost from prompt_stats`)
 }
 
 /** `type|model|user` → the sum of its rollups over all hours. */
-export async function rollupTotals (gateway: TestGateway): Promise<Map<string, Totals>> {
-  return await totals(gateway, `select concat_ws('|', prompt_type, model, user_name) as key, sum(calls) as calls, sum(failed_calls) as failed,
+export async function rollupTotals ({ database }: { readonly database: Database }): Promise<Map<string, Totals>> {
+  return await totals(database, `select concat_ws('|', prompt_type, model, user_name) as key, sum(calls) as calls, sum(failed_calls) as failed,
     sum(unpriced_calls) as unpriced, sum(input_tokens) as input, sum(cached_input_tokens) as cached, sum(output_tokens) as output,
     sum(reasoning_tokens) as reasoning, sum(cost) as cost from usage_rollups group by 1`)
 }
 
-async function totals (gateway: TestGateway, query: string): Promise<Map<string, Totals>> {
-  const rows = await gateway.database.operator.$client.unsafe<Array<Record<keyof Totals | 'key', string>>>(`
+async function totals (database: Database, query: string): Promise<Map<string, Totals>> {
+  const rows = await database.operator.$client.unsafe<Array<Record<keyof Totals | 'key', string>>>(`
     select key, calls::text, failed::text, unpriced::text, input::text, cached::text, output::text, reasoning::text,
       (cost * 1000000000000)::numeric(60, 0)::text as cost from (${query}) as sums order by key`)
   return new Map(rows.map(({ key, ...sums }) => [key, {
