@@ -1,6 +1,7 @@
 import Fastify, { type FastifyBaseLogger, type FastifyInstance, type FastifyReply, LogController } from 'fastify'
 import { adminPlugin } from './admin/plugin.js'
 import type { Database } from './db/client.js'
+import { policyFile } from './db/policy-file.js'
 import { POLICY_CHANNEL, loadPolicy, readPolicyVersion } from './db/policy-store.js'
 import type { Config } from './env.js'
 import { GatewayError } from './errors.js'
@@ -11,9 +12,10 @@ import { proxyPlugin, routeProxyCalls } from './proxy/plugin.js'
 import { Policy } from './proxy/policy.js'
 import { createPricing } from './proxy/pricing.js'
 import { MAX_HEADER_BYTES, createUpstream } from './proxy/upstream.js'
-import { createBatchWriter, isRefusal } from './recording/batch-writer.js'
-import { GroupCommit } from './recording/group-commit.js'
-import { keepRejected } from './recording/rejected-records.js'
+import { createMetrics } from './metrics/metrics.js'
+import { metricsRoute } from './metrics/metrics-route.js'
+import { redactKeys } from './proxy/redact.js'
+import { Recorder } from './recording/recorder.js'
 import { VERSION } from './version.js'
 
 export interface AppDeps {
@@ -41,22 +43,13 @@ export async function buildApp ({ config, database, adminPassword, log, now }: A
       void reply.code(answer.statusCode).send(answer.toBody())
     }
   })
+  const kept = policyFile(config.dataDir)
   const policy = new Policy({
     load: () => loadPolicy(database.recording),
     readVersion: () => readPolicyVersion(database.recording),
+    kept: await kept.read(log),
+    keep: data => kept.write(data),
     maxPromptTypes: config.maxPromptTypes,
-    log
-  })
-  const writer = createBatchWriter(database.recording)
-  const recorder = new GroupCommit({
-    write: batch => writer.write(batch),
-    isRefusal,
-    setAside: async (entry, error) => {
-      log.error({ err: error, id: entry.record.id }, 'the database refuses a record; it is kept in rejected.jsonl')
-      await keepRejected(config.dataDir, entry, error)
-    },
-    recordWaitMs: config.recordWaitMs,
-    now,
     log
   })
   const upstream = createUpstream(config.upstreamBaseUrl, config.upstreamTimeoutMs)
@@ -64,13 +57,30 @@ export async function buildApp ({ config, database, adminPassword, log, now }: A
   // Its first count takes longer than a call may wait, so it is made before there are calls.
   if (config.streamUsage === 'estimate') void tokenizer.count('o200k_base', [])
 
+  const metrics = createMetrics({
+    version: VERSION,
+    redact: redactKeys,
+    upstream: () => upstream.stats(),
+    pending: () => recorder.pending,
+    journal: () => {
+      const { sizeBytes, oldestAtMs } = recorder.journal
+      return { sizeBytes, oldestAgeMs: oldestAtMs === null ? null : now() - oldestAtMs }
+    }
+  })
+  const recorder = await Recorder.open({
+    database, dataDir: config.dataDir, recordWaitMs: config.recordWaitMs, observer: metrics.recorder, now, log
+  })
   await policy.start()
-  await database.listen(POLICY_CHANNEL, () => { policy.refresh().catch((error: unknown) => log.warn({ err: error }, 'the policy cannot be read')) })
+  const listening = database.listen(POLICY_CHANNEL, () => {
+    policy.refresh().catch((error: unknown) => log.warn({ err: error }, 'the policy cannot be read'))
+  })
   const partitions = schedulePartitions(database.operator, log, now)
-  // Making one locks the log for a moment: not under the first calls.
-  await partitions.firstRun
+  // Making a partition locks the log for a moment: not under the first calls. A database that is away can wait for both.
+  if (policy.fresh) await Promise.all([listening, partitions.firstRun])
+  else listening.catch((error: unknown) => log.warn({ err: error }, 'changes of policy are not heard of; they are asked for every second'))
 
   await app.register(healthRoutes, { database, policy, recorder })
+  await app.register(metricsRoute, { metrics, token: config.metricsToken })
   await app.register(proxyPlugin, {
     provider: config.upstreamProvider,
     pricing: createPricing({ provider: config.upstreamProvider }),
@@ -79,7 +89,13 @@ export async function buildApp ({ config, database, adminPassword, log, now }: A
     now,
     policy,
     upstream,
-    recorder,
+    recorder: {
+      expect: () => recorder.expect(),
+      record: call => {
+        metrics.observeCall(call.record)
+        return recorder.record(call)
+      }
+    },
     upstreamApiKey: config.upstreamApiKey,
     upstreamTimeoutMs: config.upstreamTimeoutMs,
     streamUsage: config.streamUsage,
@@ -99,9 +115,9 @@ export async function buildApp ({ config, database, adminPassword, log, now }: A
     return reply.code(404).send(error.toBody())
   })
   app.addHook('onClose', async () => {
-    policy.close()
-    await recorder.flush()
-    await Promise.all([upstream.close(), tokenizer.close(), partitions.close()])
+    await recorder.close()
+    metrics.close()
+    await Promise.all([policy.close(), upstream.close(), tokenizer.close(), partitions.close()])
   })
   return app
 }

@@ -1,12 +1,12 @@
 import type { FastifyInstance } from 'fastify'
 import type { Database } from './db/client.js'
 import type { Policy } from './proxy/policy.js'
-import type { GroupCommit } from './recording/group-commit.js'
+import type { Recorder } from './recording/recorder.js'
 
 export interface HealthDeps {
   readonly database: Database
   readonly policy: Policy
-  readonly recorder: GroupCommit
+  readonly recorder: Recorder
 }
 
 /** `/healthz`: the process is up. `/readyz`: it can serve calls, and says what of it is degraded. Neither needs a login. */
@@ -14,9 +14,10 @@ export function healthRoutes (app: FastifyInstance, { database, policy, recorder
   app.get('/healthz', () => ({ status: 'ok' }))
   app.get('/readyz', async () => {
     const answers = await database.ping().then(() => true, () => false)
-    const databaseState = answers && policy.fresh && !recorder.failing ? 'ok' : 'degraded'
+    const databaseState = answers && policy.fresh && !recorder.away ? 'ok' : 'degraded'
+    const isOk = databaseState === 'ok' && recorder.journalState === 'ok'
     // Calls are served without the database, from the last policy known: degraded is still ready.
-    return { status: databaseState, database: databaseState, records_pending: recorder.pending }
+    return { status: isOk ? 'ok' : 'degraded', database: databaseState, journal: recorder.journalState, records_pending: recorder.pending }
   })
   done()
 }

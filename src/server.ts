@@ -3,8 +3,12 @@ import { pino } from 'pino'
 import { loadAdminPassword } from './admin-password.js'
 import type { buildApp } from './app.js'
 import { type Database, openDatabase } from './db/client.js'
+import { hasPolicyFile } from './db/policy-file.js'
 import { type Config, readEnvironment } from './env.js'
 import { greeting } from './greeting.js'
+
+/** When the calls are over, or cut, their records are still to be made safe, and the database to be closed. */
+const LAST_RECORDS_MS = 15_000
 
 async function start (): Promise<void> {
   const config = readEnvironment()
@@ -12,7 +16,7 @@ async function start (): Promise<void> {
   const log = pino({ level: config.logLevel, base: null }, pino.destination({ dest: 2, sync: false }))
   // The embedded database starts in a thread of its own; loading the rest meanwhile saves a third of the start.
   const [database, app] = await Promise.all([
-    openDatabase({ databaseUrl: config.databaseUrl, dataDir: config.dataDir, log }),
+    openDatabase({ databaseUrl: config.databaseUrl, dataDir: config.dataDir, mayBeAway: hasPolicyFile(config.dataDir), log }),
     import('./app.js')
   ])
   try {
@@ -26,10 +30,15 @@ async function start (): Promise<void> {
 async function serve (build: typeof buildApp, config: Config, database: Database, log: pino.Logger): Promise<void> {
   const admin = await loadAdminPassword(config.adminPassword, config.dataDir)
   const app = await build({ config, database, adminPassword: admin.password, log, now: Date.now })
-  closeWithGrace({ delay: config.shutdownGraceMs, logger: log }, async ({ err, signal }) => {
+  closeWithGrace({ delay: config.shutdownGraceMs + LAST_RECORDS_MS, logger: log }, async ({ err, signal }) => {
     if (err !== undefined) log.fatal({ err }, 'closing after an error that nobody handled')
     else log.info({ signal }, 'closing: no new calls, those under way are finished and recorded')
+    const cut = setTimeout(() => {
+      log.warn('SHUTDOWN_GRACE_MS is over: the calls that are still under way are cut, and recorded as that')
+      app.server.closeAllConnections()
+    }, config.shutdownGraceMs)
     await app.close()
+    clearTimeout(cut)
     await database.close()
   })
   const address = await app.listen({ host: config.host, port: config.port })

@@ -1,9 +1,12 @@
+import { mkdir } from 'node:fs/promises'
+import { resolve } from 'node:path'
 import type { ExtractTablesWithRelations } from 'drizzle-orm'
 import type { PgDatabase } from 'drizzle-orm/pg-core'
 import type { PostgresJsDatabase, PostgresJsQueryResultHKT } from 'drizzle-orm/postgres-js'
 import type { Sql } from 'postgres'
 import type { Log } from '../log.js'
 import { openEmbedded } from './embedded.js'
+import { lockFolder } from './folder-lock.js'
 import { openPostgres } from './postgres.js'
 import type * as schema from './schema/index.js'
 
@@ -16,30 +19,48 @@ export type DrizzlePool = PostgresJsDatabase<typeof schema> & { readonly $client
 /** The one database behind both planes, opened and migrated by `openDatabase`. */
 export interface Database {
   readonly kind: 'postgres' | 'embedded'
-  /** For the data plane: the recorder's commits and the policy's reads. On PostgreSQL a pool of its own. */
+  /**
+   * For the data plane: the recorder's commits and the policy's reads. On PostgreSQL a pool of its own, which `reconnect`
+   * replaces: ask for it at each use. Throws `DatabaseAway` before the database was reached for the first time.
+   */
   readonly recording: DrizzlePool
   /** For the control plane: a pool of its own with a statement time-out. On the embedded database the same connection. */
   readonly operator: DrizzlePool
   /**
    * Calls back at every NOTIFY on the channel, and after each connect, the first one too: notifications may have been
-   * missed before it.
+   * missed before it. While the database is away the connection is tried again and again.
    */
   listen: (channel: string, onNotify: () => void) => Promise<void>
   /** Resolves if a query is answered; rejects with the reason otherwise, after 5 s at the latest. */
   ping: () => Promise<void>
+  /** Lets go of the recording pool's connections: statements on which no answer comes reject, the next get new ones. */
+  reconnect: () => void
   close: () => Promise<void>
 }
 
 export interface DatabaseOptions {
   /** `postgres://…`; null: the embedded database under `dataDir`. */
   readonly databaseUrl: string | null
+  /** Locked for this process until `close`, with either database: the journal lies there too. */
   readonly dataDir: string
+  /** A PostgreSQL that cannot be reached is no reason not to start: it is opened as soon as it can be. */
+  readonly mayBeAway?: boolean
   readonly log: Log
 }
 
 /**
  * Opens the database and brings its schema up to date. Rejects, in words that say what to do and without the password,
- * if it cannot be reached, is too old, was migrated by a newer build, or (embedded) is in use by another process.
+ * if it cannot be reached (unless it may be away), is too old, was migrated by a newer build, or if another process has
+ * the data folder.
  */
-export const openDatabase = async ({ databaseUrl, dataDir, log }: DatabaseOptions): Promise<Database> =>
-  databaseUrl === null ? await openEmbedded(dataDir, log) : await openPostgres(databaseUrl, log)
+export const openDatabase = async ({ databaseUrl, dataDir, mayBeAway = false, log }: DatabaseOptions): Promise<Database> => {
+  const home = resolve(dataDir)
+  await mkdir(home, { recursive: true })
+  const lock = await lockFolder(home, log)
+  try {
+    return databaseUrl === null ? await openEmbedded(home, log, lock.release) : await openPostgres(databaseUrl, mayBeAway, log, lock.release)
+  } catch (error) {
+    await lock.release()
+    throw error
+  }
+}

@@ -1,33 +1,19 @@
 import { existsSync } from 'node:fs'
-import { mkdir } from 'node:fs/promises'
-import { join, resolve } from 'node:path'
+import { join } from 'node:path'
 import { sql } from 'drizzle-orm'
 import type { Log } from '../log.js'
 import type { Database } from './client.js'
 import { startEngine } from './embedded-engine.js'
 import { createFolder } from './embedded-template.js'
 import { scheduleVacuum } from './embedded-vacuum.js'
-import { lockFolder } from './folder-lock.js'
 import { migrate } from './migrate.js'
 import { sharedPing } from './ping.js'
 import { openPool } from './pool.js'
 
-/** Opens the embedded database in `dataDir/db`, which it makes if need be. One process at a time; both planes share its one connection. */
-export async function openEmbedded (dataDir: string, log: Log): Promise<Database> {
-  const home = resolve(dataDir)
-  await mkdir(home, { recursive: true })
-  const lock = await lockFolder(home, log)
-  try {
-    const folder = join(home, 'db')
-    if (!existsSync(folder)) await createFolder(folder)
-    return await openFolder(folder, log, lock.release)
-  } catch (error) {
-    await lock.release()
-    throw error
-  }
-}
-
-async function openFolder (folder: string, log: Log, onClosed: () => Promise<void>): Promise<Database> {
+/** Opens the embedded database in `dataDir/db`, which it makes if need be. Both planes share its one connection. */
+export async function openEmbedded (dataDir: string, log: Log, onClosed: () => Promise<void>): Promise<Database> {
+  const folder = join(dataDir, 'db')
+  if (!existsSync(folder)) await createFolder(folder)
   const listeners = new Map<string, (() => void)[]>()
   const listenTo = async (channel: string): Promise<void> => {
     await pool.execute(sql`listen ${sql.identifier(channel)}`)
@@ -62,7 +48,9 @@ async function openFolder (folder: string, log: Log, onClosed: () => Promise<voi
       listeners.set(channel, [...listeners.get(channel) ?? [], onNotify])
       await listenTo(channel)
     },
-    ping: sharedPing(pool),
+    ping: sharedPing(() => pool),
+    // Its thread is this process's own: if it does not answer, it is at work.
+    reconnect: () => {},
     close: async () => {
       await close()
       await onClosed()

@@ -8,8 +8,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Log } from '../log.js'
 
-// PGlite takes no lock on its folder, and two processes on one destroy it. Node has no flock, and a file with a process
-// id lies: ids are used again, and two containers that share a volume are both process 1. But a Unix socket in the folder
+// Two processes on one journal would each replay the other's, and PGlite takes no lock on its folder, which two processes
+// destroy. Node has no flock, and a file with a process id lies: ids are used again, and two containers that share a volume are both process 1. But a Unix socket in the folder
 // can be called: who answers is alive, wherever it runs on this machine, and when a process dies, however it dies, its
 // socket answers no more.
 //
@@ -61,8 +61,8 @@ export async function lockFolder (folder: string, log: Log): Promise<FolderLock>
 }
 
 const inUse = (folder: string, pid: string): Error => new Error(
-  `The embedded database in ${folder} is in use by another promptmeter (process ${pid}). Stop that one, or give this one ` +
-  'a DATA_DIR of its own; several instances on the same books need PostgreSQL (DATABASE_URL).')
+  `The data folder ${folder} is in use by another promptmeter (process ${pid}). Stop that one, or give this one ` +
+  'a DATA_DIR of its own; instances that share their books share a PostgreSQL (DATABASE_URL), never a folder.')
 
 interface Candidate extends FolderLock {
   readonly name: string

@@ -7,11 +7,11 @@ const pingTimeoutMs = 5_000
  * Asks the database for one row. A frozen database answers nothing, so there is a time-out; and callers who ask meanwhile
  * share the question, so that questions do not pile up behind one that nobody answers.
  */
-export const sharedPing = (database: Drizzle): () => Promise<void> => {
+export const sharedPing = (database: () => Drizzle): () => Promise<void> => {
   let asked: Promise<void> | null = null
   const ask = async (): Promise<void> => {
     try {
-      await database.execute(sql`select 1`)
+      await database().execute(sql`select 1`)
     } finally {
       asked = null
     }

@@ -1,7 +1,8 @@
 import postgres from 'postgres'
 import type { Options, PostgresType, Sql } from 'postgres'
 import type { Log } from '../log.js'
-import type { Database } from './client.js'
+import type { Database, DrizzlePool } from './client.js'
+import { DatabaseAway, driverError, isConnectionLost } from './connection-lost.js'
 import { migrate } from './migrate.js'
 import { sharedPing } from './ping.js'
 import { openPool } from './pool.js'
@@ -12,26 +13,95 @@ const operatorConnections = 4
 const operatorTimeoutMs = 15_000
 const connectTimeoutSeconds = 10
 const closeTimeoutSeconds = 5
+const prepareAgainMs = 1000
 
-/** Opens PostgreSQL: one pool a plane, and the schema brought up to date on a connection of its own. */
-export const openPostgres = async (databaseUrl: string, log: Log): Promise<Database> => {
+/**
+ * Opens PostgreSQL: one pool a plane, and the schema brought up to date on a connection of its own. Where the server may
+ * be away and is, that is done as soon as it is there; until then nothing can be recorded in it.
+ */
+export const openPostgres = async (databaseUrl: string, mayBeAway: boolean, log: Log, onClosed: () => Promise<void>): Promise<Database> => {
   const connect = (options: Options<Record<string, PostgresType>>): Sql => openClient(databaseUrl, log, options)
-  await prepareSchema(connect({ max: 1 }))
-  const recording = openPool(connect({ max: recordingConnections }))
+  const preparation = await prepare(() => connect({ max: 1 }), mayBeAway, log)
+  const openRecording = (): DrizzlePool => openPool(connect({ max: recordingConnections }))
+  let recording = openRecording()
   const operator = openPool(connect({
     max: operatorConnections,
     connection: { application_name: 'promptmeter operator', statement_timeout: operatorTimeoutMs }
   }))
   return {
     kind: 'postgres',
-    recording,
+    get recording () {
+      if (!preparation.isDone()) throw new DatabaseAway('The database could not be reached since the start.')
+      return recording
+    },
     operator,
-    listen: async (channel, onNotify) => { await recording.$client.listen(channel, onNotify, onNotify) },
-    ping: sharedPing(recording),
+    listen: async (channel, onNotify) => {
+      // The client makes a connection for it, and another whenever that is lost.
+      await operator.$client.listen(channel, onNotify, onNotify).catch((error: unknown) => {
+        if (!isConnectionLost(error)) throw error
+      })
+    },
+    ping: sharedPing(() => recording),
+    reconnect: () => {
+      const hanging = recording
+      recording = openRecording()
+      void hanging.$client.end({ timeout: 0 })
+    },
     close: async () => {
-      await Promise.all([recording, operator].map(async ({ $client }) => {
+      await Promise.all([preparation.close(), ...[recording, operator].map(async ({ $client }) => {
         await $client.end({ timeout: closeTimeoutSeconds })
-      }))
+      })])
+      await onClosed()
+    }
+  }
+}
+
+interface Preparation {
+  isDone: () => boolean
+  close: () => Promise<void>
+}
+
+/** Checks the server and migrates, now, or, where the server may be away and is, again and again until it could be done. */
+const prepare = async (connect: () => Sql, mayBeAway: boolean, log: Log): Promise<Preparation> => {
+  let isDone = false
+  let isClosed = false
+  let client = connect()
+  let timer: NodeJS.Timeout | undefined
+  let lastFailure = ''
+  const run = async (): Promise<void> => {
+    try {
+      await prepareSchema(client)
+      isDone = true
+    } finally {
+      await client.end({ timeout: 0 })
+    }
+  }
+  const runAgain = async (): Promise<void> => {
+    client = connect()
+    try {
+      await run()
+      log.info({}, 'the database is there')
+    } catch (error) {
+      if (isClosed) return
+      if (String(error) !== lastFailure) log.error({ err: error }, 'the database cannot be opened; trying again')
+      lastFailure = String(error)
+      later()
+    }
+  }
+  const later = (): void => { timer = setTimeout(() => { void runAgain() }, prepareAgainMs).unref() }
+  try {
+    await run()
+  } catch (error) {
+    if (!mayBeAway || !(error instanceof DatabaseAway)) throw error
+    log.error({ err: error }, 'starting without the database, with the policy of the last run; records go to the journal until it is there')
+    later()
+  }
+  return {
+    isDone: () => isDone,
+    close: async () => {
+      isClosed = true
+      clearTimeout(timer)
+      await client.end({ timeout: 0 })
     }
   }
 }
@@ -57,11 +127,12 @@ const openClient = (databaseUrl: string, log: Log, options: Options<Record<strin
 }
 
 const prepareSchema = async (client: Sql): Promise<void> => {
+  await checkServer(client)
   try {
-    await checkServer(client)
     await migrate(openPool(client))
-  } finally {
-    await client.end({ timeout: closeTimeoutSeconds })
+  } catch (error) {
+    if (!isConnectionLost(error)) throw error
+    throw new DatabaseAway(`The database was lost while its schema was brought up to date (${String(driverError(error))}).`, { cause: error })
   }
 }
 
@@ -71,8 +142,9 @@ const checkServer = async (client: Sql): Promise<void> => {
   const [row] = await client<{ version: number }[]>`select current_setting('server_version_num')::int as version`
     .catch((error: unknown) => {
       const why = error instanceof Error && 'code' in error ? `${String(error.code)}: ${error.message}` : String(error)
-      throw new Error(`Cannot open ${where} (${why}). Check that PostgreSQL runs there and that DATABASE_URL names the ` +
-        'right host, user, password and database; or unset DATABASE_URL to use the embedded database.', { cause: error })
+      const message = `Cannot open ${where} (${why}). Check that PostgreSQL runs there and that DATABASE_URL names the ` +
+        'right host, user, password and database; or unset DATABASE_URL to use the embedded database.'
+      throw isConnectionLost(error) ? new DatabaseAway(message, { cause: error }) : new Error(message, { cause: error })
     })
   if (row !== undefined && row.version < oldestServer) {
     throw new Error(`PostgreSQL ${Math.floor(row.version / 10_000)} runs ${where}; promptmeter needs 15 or newer.`)

@@ -24,11 +24,17 @@ export interface PolicyOptions {
   readonly load: () => Promise<PolicyData>
   /** Reads the number that every change of policy raises. */
   readonly readVersion: () => Promise<number>
+  /** What was kept of the last run; null where there is nothing. */
+  readonly kept: PolicyData | null
+  /** Keeps the policy for the next run. */
+  readonly keep: (policy: PolicyData) => Promise<void>
   readonly maxPromptTypes: number
   readonly log: Log
 }
 
 const POLL_MS = 1000
+/** New prompt types may raise the version many times a second; of ten thousand types the policy is a megabyte. */
+const KEEP_MS = 1000
 
 /**
  * The snapshot of operators' switches and keys that calls are admitted by: no call waits for a query. `refresh` is
@@ -44,6 +50,9 @@ export class Policy {
   /** Types admitted for the first time here, whose config the next snapshot may not show yet. */
   #newTypes = new Set<string>()
   #timer: NodeJS.Timeout | null = null
+  /** What was read since the policy was last kept. */
+  #unkept: PolicyData | null = null
+  #keepTimer: NodeJS.Timeout | null = null
   #loading: Promise<void> | null = null
   #stale = false
   #closed = false
@@ -52,15 +61,24 @@ export class Policy {
     this.#options = options
   }
 
-  /** Loads the first snapshot and starts the poll. @throws what `load` throws */
+  /** Loads the first snapshot, or takes the one of the last run, and starts the poll. @throws what `load` throws where there is none */
   async start (): Promise<void> {
-    await this.refresh()
+    try {
+      await this.refresh()
+    } catch (error) {
+      if (this.#options.kept === null) throw error
+      this.#options.log.warn({ err: error }, 'the policy cannot be read; calls are admitted by that of the last run')
+      this.#stale = true
+      this.#use(this.#options.kept)
+    }
     this.#pollLater()
   }
 
-  close (): void {
+  async close (): Promise<void> {
     this.#closed = true
     if (this.#timer !== null) clearTimeout(this.#timer)
+    if (this.#keepTimer !== null) clearTimeout(this.#keepTimer)
+    await this.#keep()
   }
 
   /** The latest reading of the policy worked; false while calls are admitted by an old one. */
@@ -102,16 +120,33 @@ export class Policy {
   async #load (): Promise<void> {
     const admittedBefore = new Set(this.#newTypes)
     const data = await this.#options.load()
-    this.#version = data.version
-    this.#defaults = data.defaults
-    this.#configs = new Map(data.configs.map(config => [config.promptType, config]))
-    this.#keys = new Map(data.keys.map(key => [key.keySha256, key]))
+    this.#use(data)
+    this.#unkept = data
+    if (!this.#closed) this.#keepTimer ??= setTimeout(() => { this.#keepTimer = null; void this.#keep() }, KEEP_MS).unref()
     // A type admitted before this reading has its record by now, or a call under way that will make one; either way
     // it is counted again when it comes back.
     for (const promptType of this.#newTypes) {
       if (admittedBefore.has(promptType) || this.#configs.has(promptType)) this.#newTypes.delete(promptType)
     }
     this.#stale = false
+  }
+
+  #use (data: PolicyData): void {
+    this.#version = data.version
+    this.#defaults = data.defaults
+    this.#configs = new Map(data.configs.map(config => [config.promptType, config]))
+    this.#keys = new Map(data.keys.map(key => [key.keySha256, key]))
+  }
+
+  async #keep (): Promise<void> {
+    const policy = this.#unkept
+    this.#unkept = null
+    if (policy === null) return
+    try {
+      await this.#options.keep(policy)
+    } catch (error) {
+      this.#options.log.warn({ err: error }, 'the policy cannot be kept on disk; a start while the database is away would go by an older one')
+    }
   }
 
   /** One poll at a time: a database that does not answer is not asked again. */

@@ -19,7 +19,11 @@ import { type Upstream, toGatewayError } from './upstream.js'
 export interface ProxyDeps extends BookkeepingDeps {
   readonly policy: Policy
   readonly upstream: Upstream
-  readonly recorder: { record: (call: FinishedCall) => Promise<void> }
+  readonly recorder: {
+    /** A call was let in: exactly one `record` follows. */
+    readonly expect: () => void
+    readonly record: (call: FinishedCall) => Promise<void>
+  }
   readonly upstreamApiKey: string | null
   readonly upstreamTimeoutMs: number
   readonly streamUsage: 'inject' | 'estimate'
@@ -69,6 +73,7 @@ export function createProxyRoute (deps: ProxyDeps): (req: IncomingMessage, res: 
       refuse(deps, req, res, error)
       return
     }
+    deps.recorder.expect()
 
     let body: PreparedBody
     try {

@@ -30,6 +30,8 @@ export interface UpstreamExchange {
 export interface Upstream {
   /** Sends the request once; it is never retried. */
   forward: (request: UpstreamRequest, handler: UpstreamHandler) => UpstreamExchange
+  /** Connections, `free` of them without a request; requests that run, and that wait for a connection. */
+  stats: () => { readonly connected: number, readonly free: number, readonly running: number, readonly queued: number }
   close: () => Promise<void>
 }
 
@@ -57,6 +59,7 @@ export function createUpstream (baseUrl: URL, timeoutMs: number): Upstream {
       pool.dispatch({ ...request, path: path.startsWith('/') ? path : `/${path}`, method: request.method }, exchange)
       return exchange
     },
+    stats: () => pool.stats,
     close: () => pool.destroy()
   }
 }

@@ -1,7 +1,7 @@
 import postgres from 'postgres'
 import { plainArray } from '../db/array-literal.js'
 import { batchStatement } from '../db/batch-statement.js'
-import type { DrizzlePool } from '../db/client.js'
+import type { Database } from '../db/client.js'
 import { createPartitions, monthOf } from '../db/partitions.js'
 import { configFields, counterFields, lastCallFields, logFields, rollupFields, rollupKeyFields } from './batch-fields.js'
 import { keyText, moment, totalBatch } from './batch-totals.js'
@@ -13,6 +13,8 @@ export interface BatchWriter {
    * see `isRefusal` for which of them are final.
    */
   write: (batch: RecordBatch) => Promise<void>
+  /** Resolves if the database would take the batch, rejects as `write` would; nothing is committed. */
+  tryOut: (batch: RecordBatch) => Promise<void>
 }
 
 const maxAttempts = 6
@@ -23,14 +25,13 @@ const foreignKeyViolation = '23503'
 const checkViolation = '23514'
 
 /** Writes batches as one prepared statement each: one round trip, one commit. */
-export function createBatchWriter (database: DrizzlePool): BatchWriter {
-  const client = database.$client
+export function createBatchWriter (database: Pick<Database, 'recording'>): BatchWriter {
   const write = async (batch: RecordBatch): Promise<void> => {
     if (batch.entries.length === 0) return
     const parameters = batchParameters(batch)
     for (let attempt = 1; ; attempt++) {
       try {
-        await client.unsafe(statement, parameters, { prepare: true })
+        await database.recording.$client.unsafe(statement, parameters, { prepare: true })
         return
       } catch (error) {
         if (attempt === maxAttempts || !await isCured(error, batch)) throw error
@@ -45,13 +46,24 @@ export function createBatchWriter (database: DrizzlePool): BatchWriter {
       case foreignKeyViolation: // the config was deleted under it: it is created again
         return true
       case checkViolation: // no table here has a check but for its partition's bounds: a month without a partition
-        await createPartitions(database, batch.entries.map(({ record }) => monthOf(moment(record.createdAtMs))))
+        await createPartitions(database.recording, batch.entries.map(({ record }) => monthOf(moment(record.createdAtMs))))
         return true
       default:
         return false
     }
   }
-  return { write }
+  const tryOut = async (batch: RecordBatch): Promise<void> => {
+    const rolledBack = new Error('rolled back')
+    try {
+      await database.recording.$client.begin(async transaction => {
+        await transaction.unsafe(statement, batchParameters(batch), { prepare: true })
+        throw rolledBack
+      })
+    } catch (error) {
+      if (error !== rolledBack) throw error
+    }
+  }
+  return { write, tryOut }
 }
 
 /**

@@ -5,169 +5,130 @@ import type { BatchEntry, FinishedCall, RecordBatch, StoredPayload } from './cal
 import { uuidV7 } from './uuid-v7.js'
 
 export interface GroupCommitOptions {
-  /** Commits a batch, whole; writing one again that was committed is a no-op. */
-  readonly write: (batch: RecordBatch) => Promise<void>
-  /** Whether an error means that the database will never take this batch, as against not now. */
-  readonly isRefusal: (error: unknown) => boolean
-  /** Keeps a record aside that the database refuses. If that fails too, the record is lost, and the log says so. */
-  readonly setAside: (entry: BatchEntry, error: unknown) => Promise<void>
-  /** How long `record` waits for the commit. */
+  /** Puts a batch where it lasts: resolves once its callers can be let go, and never rejects. */
+  readonly save: (batch: RecordBatch, deadlineMs: number) => Promise<void>
+  /** How long a record may wait for its commit. */
   readonly recordWaitMs: number
   /** Wall clock, milliseconds since the epoch. */
   readonly now: () => number
-  /** Monotonic milliseconds: a caller's wait must not grow where the wall clock is set back. */
-  readonly monotonicMs?: () => number
   readonly log: Log
 }
 
 interface Queued {
   readonly call: FinishedCall
-  readonly release: () => void
-}
-
-interface Waiter {
-  readonly deadlineMs: number
+  /** On the clock of `performance.now()`. */
+  readonly sinceMs: number
   readonly release: () => void
 }
 
 /** A commit takes at most so many records, */
 const MAX_BATCH_RECORDS = 512
-/** and with more than one at most so much of stored prompts and responses: one statement's arrays stay in the low megabytes. */
+/** and with more than one at most so much of stored prompts and responses: one statement stays in the low megabytes. */
 const MAX_BATCH_PAYLOAD_CHARACTERS = 8 * 1024 * 1024
-const RETRY_FIRST_MS = 50
-const RETRY_MAX_MS = 2000
+/** How long a batch waits for calls that are under way to join it. */
+const GATHER_MS = 2
 
 /**
  * Records finished calls in groups: those that finish while a commit is on its way make up the next one, so that one
  * fsync serves them all, and a call alone waits for one round trip.
  *
  * ```
- *   record() ─▶ queue ─────take─────▶ committing ──▶ released
- *                 ▲   (one at a time)      │
- *                 └── waits while ─────────┴─ database away: the same batch again, after a pause
+ *   expect() ─▶ under way ─record()─▶ queue ─take─▶ saving ─▶ released
+ *                                       ▲  (one at a time)
+ *                                       └── waits while a batch is being saved, and GATHER_MS more
+ *                                           while fewer calls are in line than under way
  * ```
  *
- * A batch keeps its id and its contents over retries, so a commit whose answer was lost is not counted twice. A caller
- * waits at most `recordWaitMs`; its record stays in line and goes in when the database is back.
+ * A commit costs about the same for one record as for ten. So under load a batch waits a moment until half of the calls
+ * that are open have joined it; a call that is alone finds nobody to wait for.
  */
 export class GroupCommit {
   readonly #options: GroupCommitOptions
-  readonly #monotonicMs: () => number
   #queue: Queued[] = []
-  #inFlight: Queued[] = []
-  /** Callers in the order in which they came, so the first is the next to run out of time. Some may be released already. */
-  #waiters: Waiter[] = []
-  #timer: NodeJS.Timeout | null = null
+  #saving: Queued[] = []
+  /** Calls that were let in and are not finished yet. */
+  #underWay = 0
   #running: Promise<void> | null = null
-  #retryMs = RETRY_FIRST_MS
-  #failing = false
+  /** Ends the wait for more calls. */
+  #gathered: (() => void) | null = null
+  /** Ends the wait of `flush` for a call under way. */
+  #onRecord: (() => void) | null = null
 
   constructor (options: GroupCommitOptions) {
     this.#options = options
-    this.#monotonicMs = options.monotonicMs ?? (() => performance.now())
   }
 
-  /** The last commit failed and has not succeeded since. */
-  get failing (): boolean { return this.#failing }
+  /** Records that are neither in the database nor in the journal yet. */
+  get pending (): number { return this.#saving.length + this.#queue.length }
 
-  /** Records that are not in the database yet. */
-  get pending (): number { return this.#inFlight.length + this.#queue.length }
+  /** A call was let in: `record` will follow. */
+  expect (): void {
+    this.#underWay++
+  }
 
-  /** Resolves when the call is in the books, or when it has waited long enough. Never rejects. */
+  /** Resolves when the call's record is safe, or cannot be made so. Never rejects. */
   record (call: FinishedCall): Promise<void> {
     return new Promise(resolve => {
-      this.#queue.push({ call, release: resolve })
-      this.#waiters.push({ deadlineMs: this.#monotonicMs() + this.#options.recordWaitMs, release: resolve })
-      this.#timer ??= setTimeout(() => this.#releaseOverdue(), this.#options.recordWaitMs)
+      this.#underWay--
+      this.#queue.push({ call, sinceMs: performance.now(), release: resolve })
+      if (this.#gathered !== null && this.#isFull) this.#gathered()
       this.#running ??= this.#run()
+      this.#onRecord?.()
     })
   }
 
-  /** Resolves when every record is committed. The timer goes too: nobody waits any more, and it would keep the process. */
+  /** Resolves when no call is under way or in line any more. */
   async flush (): Promise<void> {
-    while (this.#running !== null) await this.#running
-    if (this.#timer !== null) clearTimeout(this.#timer)
-    this.#timer = null
-    this.#waiters = []
+    while (this.#running !== null || this.#underWay > 0) {
+      await (this.#running ?? new Promise<void>(resolve => { this.#onRecord = resolve }))
+    }
+  }
+
+  /** At least half of the calls that are open are in line. */
+  get #isFull (): boolean {
+    return this.#queue.length >= Math.min(this.#underWay, MAX_BATCH_RECORDS)
   }
 
   async #run (): Promise<void> {
     // Calls that finish in the same turn of the event loop belong together.
     await Promise.resolve()
     while (this.#queue.length > 0) {
-      this.#inFlight = this.#queue.splice(0, MAX_BATCH_RECORDS)
-      await this.#commit(this.#inFlight)
-      for (const queued of this.#inFlight) queued.release()
-      this.#inFlight = []
+      if (!this.#isFull) await this.#gather()
+      this.#saving = this.#queue.splice(0, MAX_BATCH_RECORDS)
+      for (const part of this.#parts(this.#saving)) await this.#save(part)
+      this.#saving = []
     }
     // In the same turn that found the queue empty: whoever comes from now on starts a new run.
     this.#running = null
   }
 
-  async #commit (queued: readonly Queued[]): Promise<void> {
-    const batch = this.#seal(queued)
-    if (queued.length > 1 && payloadCharacters(batch) > MAX_BATCH_PAYLOAD_CHARACTERS) {
-      await this.#commitHalves(queued)
-      return
-    }
-    for (;;) {
-      try {
-        await this.#options.write(batch)
-        this.#succeeded()
-        return
-      } catch (error) {
-        if (this.#options.isRefusal(error)) {
-          await this.#refused(queued, batch, error)
-          return
-        }
-        await this.#failed(error)
+  async #gather (): Promise<void> {
+    await new Promise<void>(resolve => {
+      const timer = setTimeout(resolve, GATHER_MS)
+      this.#gathered = () => {
+        clearTimeout(timer)
+        resolve()
       }
-    }
+    })
+    this.#gathered = null
   }
 
-  /** Each half is a batch of its own, with its own newest call of each type. */
-  async #commitHalves (queued: readonly Queued[]): Promise<void> {
-    const middle = Math.ceil(queued.length / 2)
-    await this.#commit(queued.slice(0, middle))
-    await this.#commit(queued.slice(middle))
+  async #save ({ batch, queued }: Part): Promise<void> {
+    const sinceMs = queued[0]?.sinceMs ?? performance.now()
+    await this.#options.save(batch, sinceMs + this.#options.recordWaitMs)
+    for (const { release } of queued) release()
   }
 
-  /** Finds the record that the database refuses by halving; the others go in. */
-  async #refused (queued: readonly Queued[], batch: RecordBatch, error: unknown): Promise<void> {
-    const [only] = batch.entries
-    if (only === undefined || batch.entries.length > 1) {
-      await this.#commitHalves(queued)
+  /** One batch, or as many as hold its prompts and responses. */
+  * #parts (queued: readonly Queued[]): Generator<Part> {
+    const batch = this.#seal(queued)
+    if (queued.length === 1 || payloadCharacters(batch) <= MAX_BATCH_PAYLOAD_CHARACTERS) {
+      yield { batch, queued }
       return
     }
-    this.#succeeded() // The database answers.
-    try {
-      await this.#options.setAside(only, error)
-    } catch (reason) {
-      this.#options.log.error({ err: reason, refusal: error, id: only.record.id }, 'a record is lost: the database refuses it, and it cannot be kept aside')
-    }
-  }
-
-  #succeeded (): void {
-    if (this.#failing) this.#options.log.info({ pending: this.pending }, 'the database takes records again')
-    this.#failing = false
-    this.#retryMs = RETRY_FIRST_MS
-  }
-
-  async #failed (error: unknown): Promise<void> {
-    if (!this.#failing) this.#options.log.error({ err: error, pending: this.pending }, 'records cannot be committed; trying again until they are')
-    this.#failing = true
-    await new Promise(resolve => setTimeout(resolve, this.#retryMs))
-    this.#retryMs = Math.min(this.#retryMs * 2, RETRY_MAX_MS)
-  }
-
-  /** One timer serves all: it is set for the first in line. */
-  #releaseOverdue (): void {
-    const now = this.#monotonicMs()
-    const next = this.#waiters.findIndex(waiter => waiter.deadlineMs > now)
-    const overdue = this.#waiters.splice(0, next === -1 ? this.#waiters.length : next)
-    for (const waiter of overdue) waiter.release()
-    const [first] = this.#waiters
-    this.#timer = first === undefined ? null : setTimeout(() => this.#releaseOverdue(), first.deadlineMs - now)
+    const middle = Math.ceil(queued.length / 2)
+    yield * this.#parts(queued.slice(0, middle))
+    yield * this.#parts(queued.slice(middle))
   }
 
   /** Makes the batch: a payload is built only for the newest call of each type, and where full data is stored. */
@@ -193,6 +154,11 @@ export class GroupCommit {
       return null
     }
   }
+}
+
+interface Part {
+  readonly batch: RecordBatch
+  readonly queued: readonly Queued[]
 }
 
 function payloadCharacters (batch: RecordBatch): number {

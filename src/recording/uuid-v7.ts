@@ -31,3 +31,8 @@ export function uuidV7 (nowMs: number): string {
   poolAt += RANDOM_BYTES
   return `${time.slice(0, 8)}-${time.slice(8)}-7${sequence}-${variant}-${random}`
 }
+
+/** When a UUIDv7 was made, milliseconds since the epoch. */
+export function uuidTimeMs (uuid: string): number {
+  return parseInt(uuid.slice(0, 8) + uuid.slice(9, 13), 16)
+}

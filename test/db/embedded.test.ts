@@ -91,7 +91,7 @@ t.test('if its thread dies, what is under way is rejected, and the next statemen
   process.on('worker', onWorker)
   t.teardown(() => process.off('worker', onWorker))
   const database = await open(t, temporaryFolder(t))
-  const writer = createBatchWriter(database.recording)
+  const writer = createBatchWriter(database)
   await writer.write(batchOf(entry()))
   let calls = 0
   await database.listen('news', () => { calls++ })
@@ -109,7 +109,7 @@ t.test('if its thread dies, what is under way is rejected, and the next statemen
 
 t.test('counters do not bloat, vacuumed now and then', async t => {
   const database = await openTestDatabase(t, 'embedded')
-  const writer = createBatchWriter(database.recording)
+  const writer = createBatchWriter(database)
   const payload = { prompt: 'p'.repeat(20_000), response: Array.from({ length: 3000 }, (_, i) => i.toString(36)).join(' ') }
   const sizeAfter = async (commits: number): Promise<number> => {
     for (let commit = 0; commit < commits; commit++) await writer.write(batchOf(entry({ logged: false }, payload)))

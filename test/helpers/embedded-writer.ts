@@ -7,7 +7,7 @@ import { silentLog } from './database.js'
 // one's id on a line once it is committed.
 const [dataDir = ''] = process.argv.slice(2)
 const database = await openDatabase({ databaseUrl: null, dataDir, log: silentLog })
-const writer = createBatchWriter(database.recording)
+const writer = createBatchWriter(database)
 for (;;) {
   const one = entry()
   await writer.write(batchOf(one))

@@ -20,6 +20,8 @@ function policyOver (store: { data: PolicyData, away?: boolean }, changes: Parti
       return answer(store.data)
     },
     readVersion: () => answer(store.data.version),
+    kept: null,
+    keep: () => Promise.resolve(),
     maxPromptTypes: 3,
     log: { debug: warn, info: warn, warn, error: warn },
     ...changes
@@ -117,6 +119,35 @@ t.test('a refresh that waited for a reading that failed reads for itself', async
 
 t.test('a start without a policy is no start', async t => {
   await t.rejects(policyOver({ data: data(), away: true }).policy.start(), { message: 'the database is away' })
+})
+
+t.test('a start while the database is away goes by the policy of the last run, until the database is back', async t => {
+  const store = { data: data({ version: 2 }), away: true }
+  const { policy } = policyOver(store, { kept: data({ configs: [config('a', { isActive: false })] }) })
+  await policy.start()
+  t.teardown(() => policy.close())
+  t.equal(policy.fresh, false)
+  t.equal(policy.admit('a', null).logged, false)
+  store.away = false
+  const isFresh = (): boolean => policy.fresh
+  while (!isFresh()) await sleep(20)
+  t.equal(policy.admit('a', null).logged, true)
+})
+
+t.test('what is read is kept for the next run, the latest at the close; that it cannot be kept is no failure', async t => {
+  const store = { data: data() }
+  const kept: PolicyData[] = []
+  const { policy } = policyOver(store, { keep: policy => { kept.push(policy); return Promise.resolve() } })
+  await policy.start()
+  store.data = data({ version: 2 })
+  await policy.refresh()
+  await policy.close()
+  t.same(kept.map(({ version }) => version), [2], 'many changes in a second are kept once')
+
+  const failing = policyOver(store, { keep: () => Promise.reject(new Error('disk full')) })
+  await failing.policy.start()
+  await failing.policy.close()
+  t.same(failing.warnings.length, 1)
 })
 
 t.test('the poll finds a change that no notification told of', async t => {

@@ -24,11 +24,13 @@ async function startRoute (t: Test, upstream: Upstream, changes: Partial<ProxyDe
     policy: new Policy({
       load: () => Promise.reject(new Error('not asked')),
       readVersion: () => Promise.reject(new Error('not asked')),
+      kept: null,
+      keep: () => Promise.resolve(),
       maxPromptTypes: 10,
       log: silentLog
     }),
     upstream: backend,
-    recorder: { record: call => { records.push(call.record); return Promise.resolve() } },
+    recorder: { expect: () => {}, record: call => { records.push(call.record); return Promise.resolve() } },
     upstreamApiKey: null,
     upstreamTimeoutMs: 5000,
     streamUsage: 'inject',

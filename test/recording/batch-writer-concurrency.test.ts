@@ -12,7 +12,7 @@ const count = async (database: Database, table: typeof usageLogs | typeof prompt
   await database.operator.$count(table)
 
 forEachDatabase(t, 'a batch that is written twice, or twice at once, counts once', async (t, database) => {
-  const writer = createBatchWriter(database.recording)
+  const writer = createBatchWriter(database)
   const batch = batchOf(entry(), entry({ promptType: 'other' }), entry())
   await Promise.all([writer.write(batch), writer.write(batch), writer.write(batch)])
   await writer.write(batch)
@@ -31,7 +31,7 @@ forEachDatabase(t, 'a thousand concurrent first calls make one config, whose ver
   const announced = new Promise<void>(resolve => { notified = resolve })
   // The first call back says that it listens.
   await database.listen(POLICY_CHANNEL, () => { if (++notifications === 2) notified() })
-  const writers = [createBatchWriter(database.recording), createBatchWriter(database.operator)]
+  const writers = [createBatchWriter(database), createBatchWriter({ recording: database.operator })]
   const entries = Array.from({ length: 1000 }, (_, i) => entry({ taskDescription: `call ${i}` }))
   await Promise.all(entries.map(async (one, i) => await writers[i % 2]?.write(batchOf(one))))
   t.equal(await count(database, promptConfigs), 1)
@@ -50,7 +50,7 @@ t.test('writers whose batches overlap do not deadlock, in whatever order their c
   // PostgreSQL leaves a deadlock alone for so long, and the test runs out of time.
   const database = await openDatabase({ databaseUrl: `${databaseUrl ?? ''}?deadlock_timeout=600000`, dataDir, log: silentLog })
   t.teardown(async () => await database.close())
-  const writers = [createBatchWriter(database.recording), createBatchWriter(database.operator)]
+  const writers = [createBatchWriter(database), createBatchWriter({ recording: database.operator })]
   const types = Array.from({ length: 20 }, (_, i) => `type-${i}`)
   const work = async (index: number): Promise<void> => {
     for (let round = 0; round < 15; round++) {
@@ -64,7 +64,7 @@ t.test('writers whose batches overlap do not deadlock, in whatever order their c
 })
 
 forEachDatabase(t, 'configs may be deleted while their calls are written', async (t, database) => {
-  const writer = createBatchWriter(database.recording)
+  const writer = createBatchWriter(database)
   const types = ['a', 'b', 'c']
   const rounds = 40
   const write = async (): Promise<void> => {

@@ -39,7 +39,7 @@ forEachDatabase(t, 'no text and no number in a record makes the database refuse 
     costPicoUsd: 10n ** 60n
   }
   const long = 'x'.repeat(100_000)
-  const writer = createBatchWriter(database.recording)
+  const writer = createBatchWriter(database)
   await writer.write(batchOf(
     entry(wanted, { prompt: weird, response: weird }),
     entry({ ...wanted, responseModel: weird.replace('\0', '\uFFFD') }),
@@ -70,7 +70,7 @@ forEachDatabase(t, 'no text and no number in a record makes the database refuse 
 })
 
 forEachDatabase(t, 'a month without a partition gets one, whatever the month', async (t, database) => {
-  const writer = createBatchWriter(database.recording)
+  const writer = createBatchWriter(database)
   const edges = [
     Date.UTC(2026, 11, 31, 23, 59, 59, 999), Date.UTC(2027, 0, 1), Date.UTC(2024, 1, 29, 23, 59, 59, 999), Date.UTC(2024, 2, 1),
     Date.UTC(1969, 0), Date.UTC(9000, 0)
@@ -84,7 +84,7 @@ forEachDatabase(t, 'a month without a partition gets one, whatever the month', a
 })
 
 forEachDatabase(t, 'a record that the database refuses is refused as such, and nothing of its batch is written', async (t, database) => {
-  const writer = createBatchWriter(database.recording)
+  const writer = createBatchWriter(database)
   const error: unknown = await writer.write(batchOf(entry(), entry({ id: 'no uuid' }))).catch((e: unknown) => e)
   t.ok(isRefusal(error))
   t.notOk(isRefusal(new Error('away')))

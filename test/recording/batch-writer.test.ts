@@ -19,7 +19,7 @@ forEachDatabase(t, 'a record is in every table, whole and exact', async (t, data
     keyId: '019aa7a0-0000-7000-8000-000000000001',
     costPicoUsd: 123_456_789_012_345_678n
   })
-  await createBatchWriter(database.recording).write(batchOf({ record, payload: { prompt: '{"a":1}', response: '{"b":"\\"2\\""}' } }))
+  await createBatchWriter(database).write(batchOf({ record, payload: { prompt: '{"a":1}', response: '{"b":"\\"2\\""}' } }))
 
   const [config] = await database.operator.select().from(promptConfigs)
   t.match(config, { prompt_type: 'summarize', description: 'Summarizes a page', track_full_data: true, is_active: true })
@@ -101,7 +101,7 @@ forEachDatabase(t, 'a record is in every table, whole and exact', async (t, data
 })
 
 forEachDatabase(t, 'an empty batch is nothing', async (t, database) => {
-  await createBatchWriter(database.recording).write(batchOf())
+  await createBatchWriter(database).write(batchOf())
   t.equal(await count(database, promptStats), 0)
 })
 
@@ -120,7 +120,7 @@ const reference = (records: readonly CallRecord[], promptType: string): Record<s
 }
 
 forEachDatabase(t, 'however records are split into batches, the totals are exact', async (t, database) => {
-  const writer = createBatchWriter(database.recording)
+  const writer = createBatchWriter(database)
   const record = fc.record({
     promptType: fc.constantFrom('a', 'b', 'c', 'd:e-f_g.h'),
     createdAtMs: fc.integer({ min: Date.UTC(2026, 9, 31, 22), max: Date.UTC(2026, 10, 1, 2) }),
@@ -164,7 +164,7 @@ forEachDatabase(t, 'however records are split into batches, the totals are exact
 })
 
 forEachDatabase(t, 'the latest call is the one with the latest end, not the one written last', async (t, database) => {
-  const writer = createBatchWriter(database.recording)
+  const writer = createBatchWriter(database)
   const at = Date.UTC(2026, 10, 20)
   const latest = async (): Promise<unknown> =>
     (await database.operator.select({ user: promptStats.last_user, prompt: promptStats.last_prompt }).from(promptStats))[0]
@@ -179,7 +179,7 @@ forEachDatabase(t, 'the latest call is the one with the latest end, not the one 
 
 forEachDatabase(t, 'an inactive type has statistics and no rows, and payloads only go into rows that ask for them', async (t, database) => {
   const payload = { prompt: '"p"', response: '"r"' }
-  await createBatchWriter(database.recording).write(batchOf(
+  await createBatchWriter(database).write(batchOf(
     entry({ promptType: 'off', logged: false, newConfig: { trackFullData: false, isActive: false } }, payload),
     entry({ promptType: 'on' }, payload)
   ))
@@ -200,13 +200,13 @@ forEachDatabase(t, 'a call counts as unpriced when it had usage, or should have 
     ['failed', { ...free, ...failed, costReason: 'no_usage' }],
     ['priced', {}]
   ]
-  await createBatchWriter(database.recording).write(batchOf(...cases.map(([promptType, wanted]) => entry({ promptType, ...wanted }))))
+  await createBatchWriter(database).write(batchOf(...cases.map(([promptType, wanted]) => entry({ promptType, ...wanted }))))
   const unpriced = await database.operator.select({ type: promptStats.prompt_type, calls: promptStats.unpriced_calls }).from(promptStats)
   t.same(new Map(unpriced.map(({ type, calls }) => [type, calls])), new Map(cases.map(([type]) => [type, type.startsWith('unpriced') ? 1 : 0])))
 })
 
 forEachDatabase(t, 'a deleted config leaves its rows without one, and its type’s next call makes it anew', async (t, database) => {
-  const writer = createBatchWriter(database.recording)
+  const writer = createBatchWriter(database)
   await writer.write(batchOf(entry()))
   await database.operator.delete(promptConfigs)
   t.same(await database.operator.select({ type: usageLogs.prompt_type, config: usageLogs.prompt_config_id }).from(usageLogs),

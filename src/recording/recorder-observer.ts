@@ -1,0 +1,13 @@
+/** What becomes of records, for whoever counts it. Called as it happens, so it must be quick, and must not throw. */
+export interface RecorderObserver {
+  /** A batch went into the database directly, in so long. */
+  committed: (records: number, durationMs: number) => void
+  /** A batch went into the journal. */
+  journaled: (records: number) => void
+  /** A batch went from the journal into the database. */
+  replayed: (records: number) => void
+  /** Neither the database nor the journal took a batch: its calls were answered, and are in no book. */
+  lost: (records: number) => void
+  /** The database refused records for what is in them; they are kept in `rejected.jsonl`. */
+  rejected: (records: number) => void
+}

@@ -1,0 +1,91 @@
+import { join } from 'node:path'
+import type { Database } from '../db/client.js'
+import type { Log } from '../log.js'
+import { RECORDED_BATCHES_KEPT_MS } from '../db/recorded-batches-horizon.js'
+import { createBatchWriter, isRefusal } from './batch-writer.js'
+import type { FinishedCall } from './call-record.js'
+import { DurableWriter } from './durable-writer.js'
+import { GroupCommit } from './group-commit.js'
+import { Journal } from './journal.js'
+import type { RecorderObserver } from './recorder-observer.js'
+import { keepRejected } from './rejected-records.js'
+
+export interface RecorderOptions {
+  readonly database: Pick<Database, 'recording' | 'ping' | 'reconnect'>
+  /** The journal and the rejected records lie in it. */
+  readonly dataDir: string
+  /** How long a record may wait for its commit before it goes to the journal. */
+  readonly recordWaitMs: number
+  readonly observer: RecorderObserver
+  /** Wall clock, milliseconds since the epoch. */
+  readonly now: () => number
+  readonly log: Log
+}
+
+/** The durable write path, put together: group commit, the database, the journal beside it. */
+export class Recorder {
+  readonly #groups: GroupCommit
+  readonly #writer: DurableWriter
+  readonly #journal: Journal
+
+  private constructor (options: RecorderOptions, journal: Journal) {
+    const { database, dataDir, observer, now, log } = options
+    const batches = createBatchWriter(database)
+    this.#journal = journal
+    this.#writer = new DurableWriter({
+      database: {
+        write: batch => batches.write(batch),
+        tryOut: batch => batches.tryOut(batch),
+        isRefusal,
+        ping: () => database.ping(),
+        reconnect: () => database.reconnect(),
+        remembersForMs: RECORDED_BATCHES_KEPT_MS
+      },
+      journal,
+      setAside: (entry, error) => keepRejected(dataDir, entry, error),
+      observer,
+      now,
+      log
+    })
+    this.#groups = new GroupCommit({
+      save: (batch, deadlineMs) => this.#writer.save(batch, deadlineMs),
+      recordWaitMs: options.recordWaitMs,
+      now,
+      log
+    })
+  }
+
+  /** Opens the journal, and begins to bring what it holds into the database. @throws what the file system throws */
+  static async open (options: RecorderOptions): Promise<Recorder> {
+    const recorder = new Recorder(options, await Journal.open(join(options.dataDir, 'journal'), options.log))
+    recorder.#writer.start()
+    return recorder
+  }
+
+  /** Records that are not in the database yet. */
+  get pending (): number { return this.#groups.pending + this.#journal.records }
+
+  /** The database did not take the last batch. */
+  get away (): boolean { return this.#writer.away }
+
+  get journalState (): 'ok' | 'in_use' | 'failing' {
+    if (this.#writer.journalFails) return 'failing'
+    return this.#journal.isEmpty ? 'ok' : 'in_use'
+  }
+
+  /** What waits in the journal. */
+  get journal (): { readonly sizeBytes: number, readonly oldestAtMs: number | null } { return this.#journal }
+
+  /** A call was let in: `record` will follow. */
+  expect (): void { this.#groups.expect() }
+
+  /** Resolves when the call's record is in the database or in the journal, or neither takes it. Never rejects. */
+  record (call: FinishedCall): Promise<void> { return this.#groups.record(call) }
+
+  /** Makes what is in line safe, and ends. */
+  async close (): Promise<void> {
+    await this.#groups.flush()
+    await this.#writer.close()
+    await this.#journal.close()
+  }
+}
