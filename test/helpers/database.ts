@@ -111,7 +111,7 @@ let migratedTemplate: Promise<void> | undefined
 /** The schema is migrated once a process; each database is then a copy. */
 const createTemplate = async (server: PostgresServer): Promise<void> => {
   await administer(server, `create database ${templateName}`)
-  const database = await openDatabase({ databaseUrl: server.url(templateName), dataDir: tmpdir(), log: silentLog })
+  const database = await openDatabase({ databaseUrl: server.url(templateName), dataDir: temporaryFolder(root), log: silentLog })
   await database.close()
 }
 
