@@ -64,14 +64,14 @@ function importers (ofPackage: RegExp, allowedIn: RegExp): string[] {
 const containing = (pattern: RegExp, files: readonly string[]): string[] => files.filter(path => pattern.test(read(path)))
 
 /**
- * `server → app → {proxy, admin, jobs} → {recording, db} → errors`: a file imports its own folder or a lower layer.
+ * `server → app → {proxy, admin, jobs, metrics} → {recording, db} → errors`: a file imports its own folder or a lower layer.
  * The greeting is the server's; the health routes are the app's, for they look at both planes.
  */
 function layer (path: string): number {
   if (path === 'server.ts' || path === 'greeting.ts') return 4
   if (path === 'app.ts' || path === 'health.ts') return 3
   const folder = path.split('/')[0] ?? ''
-  return ['proxy', 'admin', 'jobs'].includes(folder) ? 2 : ['recording', 'db'].includes(folder) ? 1 : 0
+  return ['proxy', 'admin', 'jobs', 'metrics'].includes(folder) ? 2 : ['recording', 'db'].includes(folder) ? 1 : 0
 }
 
 t.test('imports go down the layers, and never from one plane to another', t => {
@@ -93,8 +93,13 @@ t.test('only db, the batch writer, the admin queries and the jobs know SQL', t =
   t.end()
 })
 
-t.test('only the app, the plugins, the proxy\'s route and the admin\'s HTTP side know Fastify', t => {
-  t.same(importers(/^@?fastify(\/|$)/, /^(app|health|server|proxy\/plugin|proxy\/route|admin\/(?!queries\/).+)\.ts$/), [])
+t.test('only the app, the plugins, the proxy\'s and the metrics\' route and the admin\'s HTTP side know Fastify', t => {
+  t.same(importers(/^@?fastify(\/|$)/, /^(app|health|server|proxy\/plugin|proxy\/route|metrics\/metrics-route|admin\/(?!queries\/).+)\.ts$/), [])
+  t.end()
+})
+
+t.test('only the metrics know prom-client', t => {
+  t.same(importers(/^prom-client$/, /^metrics\//), [])
   t.end()
 })
 

@@ -1,0 +1,86 @@
+import { setImmediate } from 'node:timers/promises'
+import { Gauge, Registry } from 'prom-client'
+import type { CallRecord } from '../recording/call-record.js'
+import type { RecorderObserver } from '../recording/recorder-observer.js'
+import { addCallMetrics } from './call-metrics.js'
+import { CallCounts } from './call-series.js'
+import { addProcessMetrics } from './process-metrics.js'
+import { type RecorderState, addRecorderMetrics } from './recorder-metrics.js'
+
+/** What the metrics read when they are scraped. None of it may be slow or throw. */
+export interface MetricsDeps extends RecorderState {
+  readonly version: string
+  /** The text without API keys, for label values that callers choose. */
+  readonly redact: (text: string) => string
+  /** Connections to the upstream, `free` of them without a request; requests that run, and that wait for a connection. */
+  readonly upstream: () => { readonly connected: number, readonly free: number, readonly running: number, readonly queued: number }
+}
+
+/** One gateway's metrics, in a registry of its own. */
+export interface Metrics {
+  /** Counts a finished call: once for each record. Takes well under a microsecond, and never throws. */
+  readonly observeCall: (record: CallRecord) => void
+  readonly recorder: RecorderObserver
+  readonly contentType: string
+  /** Prometheus' text format, version 0.0.4. */
+  readonly text: () => Promise<string>
+  readonly close: () => void
+}
+
+/** Names and units follow https://prometheus.io/docs/practices/naming/; docs/operating.md lists them. */
+export function createMetrics ({ version, redact, upstream, ...recorderState }: MetricsDeps): Metrics {
+  const registry = new Registry()
+  const counts = new CallCounts(redact)
+  addCallMetrics(registry, counts)
+  const recorder = addRecorderMetrics(registry, recorderState)
+  addUpstreamMetrics(registry, upstream)
+  const stopMeasuring = addProcessMetrics(registry)
+  new Gauge({
+    name: 'promptmeter_build_info',
+    help: 'Always 1; the label says which version runs.',
+    labelNames: ['version'],
+    registers: [registry]
+  }).set({ version }, 1)
+  return {
+    observeCall: record => counts.observe(record),
+    recorder,
+    contentType: registry.contentType,
+    text: () => render(registry),
+    close: stopMeasuring
+  }
+}
+
+function addUpstreamMetrics (registry: Registry, upstream: MetricsDeps['upstream']): void {
+  registry.registerMetric(new Gauge({
+    name: 'promptmeter_upstream_connections',
+    help: 'Open connections to the upstream, by state: busy or free.',
+    labelNames: ['state'],
+    registers: [],
+    collect () {
+      const { connected, free } = upstream()
+      this.set({ state: 'busy' }, connected - free)
+      this.set({ state: 'free' }, free)
+    }
+  }))
+  registry.registerMetric(new Gauge({
+    name: 'promptmeter_upstream_requests',
+    help: 'Requests to the upstream by state: running, or queued for a connection.',
+    labelNames: ['state'],
+    registers: [],
+    collect () {
+      const { running, queued } = upstream()
+      this.set({ state: 'running' }, running)
+      this.set({ state: 'queued' }, queued)
+    }
+  }))
+}
+
+/** A thousand series are some ten thousand lines: between two metrics, calls have their turn. */
+async function render (registry: Registry): Promise<string> {
+  let text = ''
+  for (const { name } of registry.getMetricsAsArray()) {
+    text += `${await registry.getSingleMetricAsString(name)}\n`
+    await setImmediate()
+  }
+  return text
+}

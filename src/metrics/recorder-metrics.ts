@@ -1,0 +1,52 @@
+import { Counter, Gauge, type Registry } from 'prom-client'
+import type { RecorderObserver } from '../recording/recorder-observer.js'
+import { Buckets } from './buckets.js'
+import { NO_LABELS, ScrapedHistogram } from './scraped.js'
+
+/** Records; a batch has at most 512. */
+const BATCH_BOUNDS = [1, 2, 4, 8, 16, 32, 64, 128, 256, 512]
+/** Seconds: from one round trip to a database nearby, to a commit that is given up. */
+const COMMIT_BOUNDS = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10]
+
+/** What the recorder has in hand, asked at each scrape. */
+export interface RecorderState {
+  /** Records that are neither in the database nor in the journal yet. */
+  readonly pending: () => number
+  /** `oldestAgeMs`: how long ago the oldest record in it was put there; null when it is empty. */
+  readonly journal: () => { readonly sizeBytes: number, readonly oldestAgeMs: number | null }
+}
+
+/** The metrics of what becomes of records. @returns what counts them */
+export function addRecorderMetrics (registry: Registry, { pending, journal }: RecorderState): RecorderObserver {
+  const counter = (name: string, help: string): Counter => new Counter({ name: `promptmeter_records_${name}_total`, help, registers: [registry] })
+  const gauge = (name: string, help: string, read: () => number): void => {
+    registry.registerMetric(new Gauge({ name, help, registers: [], collect () { this.set(read()) } }))
+  }
+  // At one connection a batch is a call, so these too are counted by hand.
+  const histogram = (name: string, help: string, bounds: readonly number[]): Buckets => {
+    const buckets = new Buckets(bounds)
+    registry.registerMetric(new ScrapedHistogram({ name, help }, () => [{ labels: NO_LABELS, buckets }]))
+    return buckets
+  }
+  const committed = counter('committed', 'Records that went straight into the database.')
+  const journaled = counter('journaled', 'Records that went into the journal on disk, because the database did not take them in time.')
+  const replayed = counter('replayed', 'Records that went from the journal into the database.')
+  const lost = counter('lost', 'Records that neither the database nor the journal took: calls that are in no book.')
+  const rejected = counter('rejected', 'Records that the database refused for their data; they are in rejected.jsonl.')
+  const batchRecords = histogram('promptmeter_batch_records', 'Records in a batch that went straight into the database.', BATCH_BOUNDS)
+  const commitSeconds = histogram('promptmeter_commit_duration_seconds', 'How long such a batch took to commit.', COMMIT_BOUNDS)
+  gauge('promptmeter_records_pending', 'Records that are neither in the database nor in the journal yet.', pending)
+  gauge('promptmeter_journal_bytes', 'Size of the journal on disk.', () => journal().sizeBytes)
+  gauge('promptmeter_journal_oldest_seconds', 'Age of the oldest record in the journal; 0 when it is empty.', () => (journal().oldestAgeMs ?? 0) / 1000)
+  return {
+    committed: (records, durationMs) => {
+      committed.inc(records)
+      batchRecords.add(records)
+      commitSeconds.add(durationMs / 1000)
+    },
+    journaled: records => journaled.inc(records),
+    replayed: records => replayed.inc(records),
+    lost: records => lost.inc(records),
+    rejected: records => rejected.inc(records)
+  }
+}
