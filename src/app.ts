@@ -16,6 +16,7 @@ import { createMetrics } from './metrics/metrics.js'
 import { metricsRoute } from './metrics/metrics-route.js'
 import { redactKeys } from './proxy/redact.js'
 import { Recorder } from './recording/recorder.js'
+import { refuseUnreadable } from './unreadable-request.js'
 import { VERSION } from './version.js'
 
 export interface AppDeps {
@@ -36,6 +37,7 @@ export async function buildApp ({ config, database, adminPassword, log, now }: A
     rewriteUrl: routeProxyCalls,
     routerOptions: { maxParamLength: 1024 },
     return503OnClosing: false,
+    clientErrorHandler: refuseUnreadable,
     http: { maxHeaderSize: MAX_HEADER_BYTES },
     // What the router itself refuses: a path that does not decode, or with an endless segment.
     frameworkErrors: (error, _request, reply: FastifyReply) => {
@@ -43,6 +45,8 @@ export async function buildApp ({ config, database, adminPassword, log, now }: A
       void reply.code(answer.statusCode).send(answer.toBody())
     }
   })
+  // Their size is limited, and Node drops those past the first thousand without a word.
+  app.server.maxHeadersCount = 0
   const kept = policyFile(config.dataDir)
   const policy = new Policy({
     load: () => loadPolicy(database.recording),
