@@ -10,7 +10,7 @@ const COMMIT_BOUNDS = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.2
 
 /** What the recorder has in hand, asked at each scrape. */
 export interface RecorderState {
-  /** Records that are neither in the database nor in the journal yet. */
+  /** Records that are not in the database yet; those in the journal too. */
   readonly pending: () => number
   /** `oldestAgeMs`: how long ago the oldest record in it was put there; null when it is empty. */
   readonly journal: () => { readonly sizeBytes: number, readonly oldestAgeMs: number | null }
@@ -35,7 +35,7 @@ export function addRecorderMetrics (registry: Registry, { pending, journal }: Re
   const rejected = counter('rejected', 'Records that the database refused for their data; they are in rejected.jsonl.')
   const batchRecords = histogram('promptmeter_batch_records', 'Records in a batch that went straight into the database.', BATCH_BOUNDS)
   const commitSeconds = histogram('promptmeter_commit_duration_seconds', 'How long such a batch took to commit.', COMMIT_BOUNDS)
-  gauge('promptmeter_records_pending', 'Records that are neither in the database nor in the journal yet.', pending)
+  gauge('promptmeter_records_pending', 'Records that are not in the database yet; those in the journal too.', pending)
   gauge('promptmeter_journal_bytes', 'Size of the journal on disk.', () => journal().sizeBytes)
   gauge('promptmeter_journal_oldest_seconds', 'Age of the oldest record in the journal; 0 when it is empty.', () => (journal().oldestAgeMs ?? 0) / 1000)
   return {
