@@ -17,6 +17,7 @@ import { metricsRoute } from './metrics/metrics-route.js'
 import { redactKeys } from './proxy/redact.js'
 import { Recorder } from './recording/recorder.js'
 import { refuseUnreadable } from './unreadable-request.js'
+import { unusedConnections } from './unused-connections.js'
 import { VERSION } from './version.js'
 
 export interface AppDeps {
@@ -118,7 +119,14 @@ export async function buildApp ({ config, database, adminPassword, log, now }: A
       `Nothing is at ${request.method} ${request.url}. Calls go to /v1/…, operators to /admin.`)
     return reply.code(404).send(error.toBody())
   })
+  const closeUnused = unusedConnections(app.server)
+  let stopClosing = (): void => undefined
+  app.addHook('preClose', done => {
+    stopClosing = closeUnused()
+    done()
+  })
   app.addHook('onClose', async () => {
+    stopClosing()
     await recorder.close()
     metrics.close()
     await Promise.all([policy.close(), upstream.close(), tokenizer.close(), partitions.close()])
