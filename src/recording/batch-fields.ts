@@ -1,33 +1,21 @@
-import { plainArray, textArray } from '../db/array-literal.js'
-import type { Column } from '../db/batch-statement.js'
 import { promptConfigs, promptStats, usageLogs, usageRollups } from '../db/schema/index.js'
-import { picoUsdToDecimal } from '../usd.js'
-import { costOrNull, count, countOrNull, keyText, moment } from './batch-totals.js'
-import type { RollupTotals, TypeTotals } from './batch-totals.js'
-import type { BatchEntry } from './call-record.js'
+import type { Column } from '../db/batch-statement.js'
+import { payload, plain, text } from './batch-rows.js'
+import type { Field } from './batch-rows.js'
+import { costOrNull, count, countOrNull, moment } from './batch-totals.js'
+import type { LogRow, RollupTotals, TypeTotals } from './batch-totals.js'
 
-/** A column, and the array of its values for all rows. */
-export interface Field<Row> {
-  readonly column: Column
-  readonly toArray: (rows: readonly Row[]) => string
-}
-
-const text = <Row> (column: Column, value: (row: Row) => string | null): Field<Row> =>
-  ({ column, toArray: rows => textArray(rows, value) })
-
-const plain = <Row> (column: Column, value: (row: Row) => string | number | boolean | null): Field<Row> =>
-  ({ column, toArray: rows => plainArray(rows, value) })
-
-const cost = <Row> (column: Column, picoUsd: (row: Row) => bigint | null): Field<Row> =>
-  plain(column, row => decimal(picoUsd(row)))
-
-const decimal = (picoUsd: bigint | null): string | null => picoUsd === null ? null : picoUsdToDecimal(picoUsd)
+/** Postgres reads an exponent: the decimal point moves without arithmetic. */
+const cost = <Row> (column: Column, picoUsd: (row: Row) => bigint | null): Field<Row> => plain(column, row => {
+  const amount = picoUsd(row)
+  return amount === null ? null : `${amount}e-12`
+})
 
 const time = <Row> (column: Column, timeMs: (row: Row) => number): Field<Row> =>
   plain(column, row => new Date(moment(timeMs(row))).toISOString())
 
 /** Of the config that a type's first call creates. */
-export const configFields: readonly Field<TypeTotals>[] = [
+const configFields: readonly Field<TypeTotals>[] = [
   text(promptConfigs.prompt_type, type => type.promptType),
   text(promptConfigs.description, type => type.first.taskDescription ?? ''),
   plain(promptConfigs.track_full_data, type => type.first.newConfig.trackFullData),
@@ -35,7 +23,7 @@ export const configFields: readonly Field<TypeTotals>[] = [
 ]
 
 /** Added to a type's statistics. */
-export const counterFields: readonly Field<TypeTotals>[] = [
+const counterFields: readonly Field<TypeTotals>[] = [
   plain(promptStats.total_calls, type => type.calls),
   plain(promptStats.failed_calls, type => type.failedCalls),
   plain(promptStats.unpriced_calls, type => type.unpricedCalls),
@@ -45,11 +33,11 @@ export const counterFields: readonly Field<TypeTotals>[] = [
 ]
 
 /** The latest call of a type. */
-export const lastCallFields: readonly Field<TypeTotals>[] = [
-  plain(promptStats.last_call_id, type => type.last.record.id),
+const lastCallFields: readonly Field<TypeTotals>[] = [
+  text(promptStats.last_call_id, type => type.last.record.id),
   time(promptStats.last_called_at, type => type.last.record.createdAtMs),
-  text(promptStats.last_prompt, type => type.last.payload?.prompt ?? null),
-  text(promptStats.last_response, type => type.last.payload?.response ?? null),
+  payload(promptStats.last_prompt, 'prompt', type => type.last.payload),
+  payload(promptStats.last_response, 'response', type => type.last.payload),
   text(promptStats.last_model, type => type.last.record.responseModel ?? type.last.record.requestModel),
   plain(promptStats.last_input_tokens, type => countOrNull(type.last.record.inputTokens)),
   plain(promptStats.last_output_tokens, type => countOrNull(type.last.record.outputTokens)),
@@ -62,7 +50,7 @@ export const lastCallFields: readonly Field<TypeTotals>[] = [
   text(promptStats.last_error, type => type.last.record.errorMessage)
 ]
 
-export const rollupKeyFields: readonly Field<RollupTotals>[] = [
+const rollupKeyFields: readonly Field<RollupTotals>[] = [
   time(usageRollups.hour, rollup => rollup.hourMs),
   text(usageRollups.prompt_type, rollup => rollup.promptType),
   text(usageRollups.model, rollup => rollup.model),
@@ -70,7 +58,7 @@ export const rollupKeyFields: readonly Field<RollupTotals>[] = [
 ]
 
 /** Added to a rollup row. */
-export const rollupFields: readonly Field<RollupTotals>[] = [
+const rollupFields: readonly Field<RollupTotals>[] = [
   plain(usageRollups.calls, rollup => rollup.calls),
   plain(usageRollups.failed_calls, rollup => rollup.failedCalls),
   plain(usageRollups.unpriced_calls, rollup => rollup.unpricedCalls),
@@ -82,10 +70,15 @@ export const rollupFields: readonly Field<RollupTotals>[] = [
   plain(usageRollups.duration_ms, rollup => rollup.durationMs)
 ]
 
-export const logFields: readonly Field<BatchEntry>[] = [
-  plain(usageLogs.id, ({ record }) => record.id),
+/** Members of `write_batch_v1_type`, in its order. */
+export const typeFields: readonly Field<TypeTotals>[] = [...configFields, ...counterFields, ...lastCallFields]
+/** Of `write_batch_v1_rollup`. */
+export const rollupRowFields: readonly Field<RollupTotals>[] = [...rollupKeyFields, ...rollupFields]
+/** Of `write_batch_v1_log`. */
+export const logFields: readonly Field<LogRow>[] = [
+  text(usageLogs.id, ({ record }) => record.id),
   time(usageLogs.created_at, ({ record }) => record.createdAtMs),
-  text(usageLogs.prompt_type, ({ record }) => keyText(record.promptType)),
+  text(usageLogs.prompt_type, ({ type }) => type.promptType),
   text(usageLogs.task_description, ({ record }) => record.taskDescription),
   text(usageLogs.provider, ({ record }) => record.provider),
   text(usageLogs.endpoint, ({ record }) => record.endpoint),
@@ -93,7 +86,7 @@ export const logFields: readonly Field<BatchEntry>[] = [
   text(usageLogs.response_model, ({ record }) => record.responseModel),
   text(usageLogs.service_tier, ({ record }) => record.serviceTier),
   text(usageLogs.user_name, ({ record }) => record.user),
-  plain(usageLogs.key_id, ({ record }) => record.keyId),
+  text(usageLogs.key_id, ({ record }) => record.keyId),
   text(usageLogs.metadata, ({ record }) => record.metadata),
   plain(usageLogs.stream, ({ record }) => record.stream),
   plain(usageLogs.status_code, ({ record }) => count(record.statusCode)),
@@ -112,6 +105,7 @@ export const logFields: readonly Field<BatchEntry>[] = [
   text(usageLogs.upstream_request_id, ({ record }) => record.upstreamRequestId),
   plain(usageLogs.request_bytes, ({ record }) => count(record.requestBytes, Number.MAX_SAFE_INTEGER)),
   plain(usageLogs.response_bytes, ({ record }) => count(record.responseBytes, Number.MAX_SAFE_INTEGER)),
-  text(usageLogs.prompt, ({ record, payload }) => record.storeFullData ? payload?.prompt ?? null : null),
-  text(usageLogs.response, ({ record, payload }) => record.storeFullData ? payload?.response ?? null : null)
+  payload(usageLogs.prompt, 'prompt', ({ record, payload }) => record.storeFullData ? payload : null),
+  payload(usageLogs.response, 'response', ({ record, payload }) => record.storeFullData ? payload : null),
+  { name: 'type_place', type: 'integer', write: ({ type }) => String(type.place) }
 ]

@@ -6,6 +6,13 @@ export interface TypeTotals extends Totals {
   /** The type's first call in the batch: it creates the config if there is none. */
   readonly first: CallRecord
   last: BatchEntry
+  /** Where it stands in `BatchTotals.types`, from 1 as Postgres counts. */
+  place: number
+}
+
+/** A row of the usage log. */
+export interface LogRow extends BatchEntry {
+  readonly type: TypeTotals
 }
 
 /** What a batch adds to one row of the rollups. */
@@ -35,8 +42,8 @@ export interface BatchTotals {
   readonly types: TypeTotals[]
   /** Sorted by their key. */
   readonly rollups: RollupTotals[]
-  /** Where each entry's prompt type stands in `types`, from 1 as Postgres counts. */
-  readonly typePositions: ReadonlyMap<string, number>
+  /** The calls of active types, in the order of the batch. */
+  readonly logs: LogRow[]
 }
 
 const HOUR_MS = 3_600_000
@@ -53,24 +60,23 @@ const MAX_TIME_MS = Date.UTC(2200, 0) - 1
 export function totalBatch (entries: readonly BatchEntry[]): BatchTotals {
   const types = new Map<string, TypeTotals>()
   const rollups = new Map<string, RollupTotals>()
+  const logs: LogRow[] = []
   for (const entry of entries) {
-    const { record } = entry
+    const { record, payload } = entry
     const promptType = keyText(record.promptType)
     let type = types.get(promptType)
     if (type === undefined) {
-      type = { promptType, first: record, last: entry, ...zero() }
+      type = { promptType, first: record, last: entry, place: 0, ...zero() }
       types.set(promptType, type)
     }
     if (isLater(record, type.last.record)) type.last = entry
     addCall(type, record)
     addCall(rollupOf(rollups, promptType, record), record)
+    if (record.logged) logs.push({ record, payload, type })
   }
   const sortedTypes = sortByKey(types)
-  return {
-    types: sortedTypes,
-    rollups: sortByKey(rollups),
-    typePositions: new Map(sortedTypes.map(({ promptType }, index) => [promptType, index + 1]))
-  }
+  sortedTypes.forEach((type, index) => { type.place = index + 1 })
+  return { types: sortedTypes, rollups: sortByKey(rollups), logs }
 }
 
 /** Whether the call is one that has no cost in the books although it should: its model or its usage is not known. */
@@ -98,7 +104,12 @@ export const moment = (timeMs: number): number => count(timeMs, MAX_TIME_MS)
  * Text that is part of a key: short enough for an index, and clean before it is grouped by, since two keys that only
  * become equal in the database would be one row that is written twice, which it refuses.
  */
-export const keyText = (text: string): string => text.slice(0, MAX_KEY_CHARACTERS).replace(unstorable, '\uFFFD')
+export const keyText = (text: string): string => {
+  const key = text.length > MAX_KEY_CHARACTERS ? text.slice(0, MAX_KEY_CHARACTERS) : text
+  return suspect.test(key) ? key.replace(unstorable, '\uFFFD') : key
+}
+/** Half of a surrogate pair too, which is most of what it finds: the test is cheap, telling them apart is not. */
+const suspect = /[\0\ud800-\udfff]/
 const unstorable = /[\0\p{Surrogate}]/gu
 
 /** Which of two calls of a type is its latest. */

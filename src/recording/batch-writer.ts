@@ -1,10 +1,11 @@
 import postgres from 'postgres'
-import { plainArray } from '../db/array-literal.js'
-import { batchStatement } from '../db/batch-statement.js'
+import { writeBatchStatement } from '../db/batch-statement.js'
 import type { Database } from '../db/client.js'
 import { createPartitions, monthOf } from '../db/partitions.js'
-import { configFields, counterFields, lastCallFields, logFields, rollupFields, rollupKeyFields } from './batch-fields.js'
-import { keyText, moment, totalBatch } from './batch-totals.js'
+import { logFields, rollupRowFields, typeFields } from './batch-fields.js'
+import { Texts, rowArray } from './batch-rows.js'
+import { moment, totalBatch } from './batch-totals.js'
+import type { BatchTotals } from './batch-totals.js'
 import type { RecordBatch } from './call-record.js'
 
 export interface BatchWriter {
@@ -18,25 +19,39 @@ export interface BatchWriter {
 }
 
 const maxAttempts = 6
+/** Prompt types whose config's id is remembered. */
+const maxConfigIds = 20_000
 /** https://www.postgresql.org/docs/current/errcodes-appendix.html */
 const serializationFailure = '40001'
 const deadlockDetected = '40P01'
 const foreignKeyViolation = '23503'
 const checkViolation = '23514'
 
-/** Writes batches as one prepared statement each: one round trip, one commit. */
+/** Writes batches as one call of a prepared function each: one round trip, one commit. */
 export function createBatchWriter (database: Pick<Database, 'recording'>): BatchWriter {
+  /** By prompt type, as Postgres writes them. One that is out of date fails the batch by its foreign key. */
+  const configIds = new Map<string, string>()
   const write = async (batch: RecordBatch): Promise<void> => {
     if (batch.entries.length === 0) return
-    const parameters = batchParameters(batch)
+    const totals = totalBatch(batch.entries)
     for (let attempt = 1; ; attempt++) {
       try {
-        await database.recording.$client.unsafe(statement, parameters, { prepare: true })
+        const parameters = batchParameters(batch.id, totals, configIds)
+        const [row] = await database.recording.$client.unsafe<{ config_ids: string | null }[]>(writeBatchStatement, parameters, { prepare: true })
+        remember(totals, row?.config_ids ?? null)
         return
       } catch (error) {
+        for (const { promptType } of totals.types) configIds.delete(promptType)
         if (attempt === maxAttempts || !await isCured(error, batch)) throw error
       }
     }
+  }
+  const remember = ({ types }: BatchTotals, found: string | null): void => {
+    if (found === null) return
+    if (configIds.size + types.length > maxConfigIds) configIds.clear()
+    // `{1,2,3}`
+    const ids = found.slice(1, -1).split(',')
+    types.forEach(({ promptType }, index) => configIds.set(promptType, ids[index] ?? 'NULL'))
   }
   /** Whether the batch can be tried again at once. */
   const isCured = async (error: unknown, batch: RecordBatch): Promise<boolean> => {
@@ -56,7 +71,7 @@ export function createBatchWriter (database: Pick<Database, 'recording'>): Batch
     const rolledBack = new Error('rolled back')
     try {
       await database.recording.$client.begin(async transaction => {
-        await transaction.unsafe(statement, batchParameters(batch), { prepare: true })
+        await transaction.unsafe(writeBatchStatement, batchParameters(batch.id, totalBatch(batch.entries), new Map()), { prepare: true })
         throw rolledBack
       })
     } catch (error) {
@@ -66,33 +81,31 @@ export function createBatchWriter (database: Pick<Database, 'recording'>): Batch
   return { write, tryOut }
 }
 
-/**
- * Whether the database will never take this batch as it is (bad data), rather than not now (it is away, full, or busy):
- * SQLSTATE classes 22 (data exception), 23 (integrity) and 54 (a limit exceeded).
- */
-export function isRefusal (error: unknown): boolean {
-  return error instanceof postgres.PostgresError && /^(22|23|54)/.test(error.code)
-}
-
-const columnsOf = <Row extends { column: unknown }> (fields: readonly Row[]): Row['column'][] => fields.map(({ column }) => column)
-
-const statement = batchStatement({
-  config: columnsOf(configFields),
-  counters: columnsOf(counterFields),
-  lastCall: columnsOf(lastCallFields),
-  rollupKey: columnsOf(rollupKeyFields),
-  rollup: columnsOf(rollupFields),
-  log: columnsOf(logFields)
-})
-
-function batchParameters ({ id, entries }: RecordBatch): string[] {
-  const { types, rollups, typePositions } = totalBatch(entries)
-  const logged = entries.filter(({ record }) => record.logged)
+function batchParameters (id: string, { types, rollups, logs }: BatchTotals, configIds: ReadonlyMap<string, string>): string[] {
+  const texts = new Texts()
   return [
     id,
-    ...[...configFields, ...counterFields, ...lastCallFields].map(({ toArray }) => toArray(types)),
-    ...[...rollupKeyFields, ...rollupFields].map(({ toArray }) => toArray(rollups)),
-    ...logFields.map(({ toArray }) => toArray(logged)),
-    plainArray(logged, ({ record }) => typePositions.get(keyText(record.promptType)) ?? null)
+    `{${types.map(({ promptType }) => configIds.get(promptType) ?? 'NULL').join(',')}}`,
+    rowArray(typeFields, types, texts),
+    rowArray(rollupRowFields, rollups, texts),
+    rowArray(logFields, logs, texts),
+    texts.join(id)
   ]
+}
+
+/**
+ * SQLSTATE classes that tell of the database's state and not of the data: connection (08), transaction (25: read-only; 40),
+ * authorization (28), no such database or schema (3D, 3F), no such table or no right to it (42), out of disk, memory or
+ * connections (53), locks (55), shut down or cancelled (57), the system's and its own failures (58, F0, XX).
+ */
+const stateClasses = /^(08|25|28|3D|3F|40|42|53|55|57|58|F0|XX)/
+
+/**
+ * Whether the database will never take this batch as it is, rather than not now. Any error that the database raises is a
+ * refusal unless its class is known to pass: a trigger of an operator's own may raise what it likes, and one bad record
+ * must not keep those behind it waiting for ever.
+ */
+export function isRefusal (error: unknown): boolean {
+  // A config that is deleted again and again while its calls are written: the next try will find it, or make it.
+  return error instanceof postgres.PostgresError && !stateClasses.test(error.code) && error.code !== foreignKeyViolation
 }
