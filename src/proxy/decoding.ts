@@ -16,12 +16,12 @@ export class Decoding {
     this.#decoder = decoder
     this.#source = source
     decoder.on('data', onText)
-    decoder.on('drain', () => source.resume())
+    decoder.on('drain', () => source.resume('decoder'))
     decoder.on('error', error => { this.#failure = error })
     this.#closed = new Promise(resolve => decoder.on('close', () => {
       this.#isClosed = true
       for (const passed of this.#waiting.splice(0)) passed()
-      source.resume()
+      source.resume('decoder')
       resolve()
     }))
   }
@@ -37,7 +37,7 @@ export class Decoding {
     }
     this.#waiting.push(passed)
     const takesMore = this.#decoder.write(chunk, error => { if (error == null) this.#waiting.shift()?.() })
-    if (!takesMore && !this.#decoder.destroyed) this.#source.pause()
+    if (!takesMore && !this.#decoder.destroyed) this.#source.pause('decoder')
   }
 
   /** The body is over. Resolves when all is decoded that could be. */

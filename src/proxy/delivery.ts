@@ -1,10 +1,13 @@
 import type { ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 
-/** What slows the source down while the caller reads slower than it sends. */
+/** Who can hold a source up: a caller that reads slower than it sends, or a decoder. */
+export type Holder = 'caller' | 'decoder'
+
+/** What sends: it rests while anyone holds it. */
 export interface Source {
-  pause: () => void
-  resume: () => void
+  pause: (holder: Holder) => void
+  resume: (holder: Holder) => void
 }
 
 /** What of a chunk is kept back while it may be the last. */
@@ -21,6 +24,7 @@ export class Delivery {
   #released = false
   /** The source was paused until the release, however fast the caller reads. */
   #resting = false
+  #waitsForDrain = false
   #end: 'open' | 'clean' | 'cut' = 'open'
   #trailers: string[] = []
   /** Body bytes that went to the caller, or are held for it. */
@@ -29,7 +33,6 @@ export class Delivery {
   constructor (res: ServerResponse, source: Source) {
     this.#res = res
     this.#source = source
-    res.on('drain', () => { if (!this.#resting) source.resume() })
   }
 
   begin (statusCode: number, statusMessage: string, headers: string[]): void {
@@ -47,11 +50,11 @@ export class Delivery {
   send (chunk: Buffer, keep: Keep): void {
     if (chunk.length === 0) return
     this.sizeBytes += chunk.length
-    const before = this.#held
-    const border = this.#released || keep === 'nothing' ? chunk.length : keep === 'byte' ? chunk.length - 1 : 0
-    this.#held = border === chunk.length ? [] : [chunk.subarray(border)]
-    for (const part of before) this.#write(part)
-    if (border > 0) this.#write(chunk.subarray(0, border))
+    const keptBytes = this.#released || keep === 'nothing' ? 0 : keep === 'byte' ? 1 : chunk.length
+    if (this.#held.length > 0) this.#writeHeld()
+    if (keptBytes === 0) this.#write(chunk)
+    else if (keptBytes < chunk.length) this.#write(chunk.subarray(0, -keptBytes))
+    if (keptBytes > 0) this.#held.push(chunk.subarray(-keptBytes))
   }
 
   /** Adds to what waits for the release; the source rests meanwhile. */
@@ -63,7 +66,7 @@ export class Delivery {
     this.sizeBytes += chunk.length
     this.#held.push(chunk)
     this.#resting = true
-    this.#source.pause()
+    this.#source.pause('caller')
   }
 
   /** The upstream's answer is over. */
@@ -87,9 +90,8 @@ export class Delivery {
       if (!this.#res.destroyed) this.#res.end(this.#held[0])
       return
     }
-    for (const part of this.#held) this.#write(part)
-    this.#held = []
-    if (this.#end === 'open') this.#source.resume()
+    this.#writeHeld()
+    if (this.#end === 'open') this.#source.resume('caller')
     else this.#finish()
   }
 
@@ -107,9 +109,21 @@ export class Delivery {
     this.#res.end()
   }
 
+  #writeHeld (): void {
+    const held = this.#held
+    this.#held = []
+    for (const part of held) this.#write(part)
+  }
+
   #write (chunk: Buffer): void {
-    if (this.#res.destroyed) return
-    if (!this.#res.write(chunk)) this.#source.pause()
+    if (this.#res.destroyed || this.#res.write(chunk)) return
+    this.#source.pause('caller')
+    if (this.#waitsForDrain) return
+    this.#waitsForDrain = true
+    this.#res.once('drain', () => {
+      this.#waitsForDrain = false
+      if (!this.#resting) this.#source.resume('caller')
+    })
   }
 }
 

@@ -1,4 +1,5 @@
-import type { CallRecord, CostReason, FinishedCall, UsageSource } from '../recording/call-record.js'
+import type { Log } from '../log.js'
+import type { CallRecord, FinishedCall, StoredPayload, UsageSource } from '../recording/call-record.js'
 import { uuidV7 } from '../recording/uuid-v7.js'
 import type { Endpoint } from './endpoints.js'
 import { estimateUsage } from './estimate.js'
@@ -18,10 +19,13 @@ export const REQUEST_MEMBERS: ReadonlySet<string> = new Set(['model', 'stream', 
 
 /** All that is known of a call once its outcome is. */
 export interface CallFacts {
-  readonly endpoint: Endpoint
-  readonly admission: Admission
-  readonly headers: PromptHeaders
-  readonly caller: Caller
+  /** What was known when it was let in. (Referred to, not copied: a copy of an object of this size costs more than all that is done with it.) */
+  readonly call: {
+    readonly endpoint: Endpoint
+    readonly admission: Admission
+    readonly headers: PromptHeaders
+    readonly caller: Caller
+  }
   readonly request: RequestFacts
   readonly response: {
     readonly statusCode: number
@@ -49,34 +53,46 @@ export interface BookkeepingDeps {
   readonly tokenizer: Tokenizer
   readonly payloadMaxBytes: number
   readonly now: () => number
+  readonly log: Log
+}
+
+/** What a call used, as far as its answer says. */
+interface Used {
+  readonly answer: ResponseFacts | null
+  readonly usage: TokenUsage | null
+  readonly source: UsageSource
+  readonly cost: Pick<CallRecord, 'costPicoUsd' | 'costReason'>
 }
 
 const MAX_LABEL_CHARACTERS = 256
 const MAX_ERROR_CHARACTERS = 2000
 
-/** Makes the record of a call: what it used, what that costs, and how it went. */
-export async function finishedCall (deps: BookkeepingDeps, call: CallFacts): Promise<FinishedCall> {
-  const { request, response, admission } = call
-  const facts = response.reader?.facts() ?? null
-  const error = errorOf(call, facts)
+/**
+ * Makes the record of a call: what it used, what that costs, and how it went. Never rejects: a call that cannot be
+ * understood is counted all the same, without what it used.
+ */
+export async function finishedCall (deps: BookkeepingDeps, facts: CallFacts): Promise<FinishedCall> {
+  const { request, response } = facts
+  const { admission, headers, caller, endpoint } = facts.call
   const requestModel = label(request.members?.string('model') ?? null)
-  const buildPayload = payloadBuilder(deps.payloadMaxBytes, call)
-  const { usage, source } = await usageOf(deps, call, facts, requestModel, buildPayload)
+  const buildPayload = payloadBuilder(deps.payloadMaxBytes, request, response.reader)
+  const { answer, usage, source, cost } = await usedBy(deps, facts, requestModel, buildPayload)
+  const error = errorOf(facts, answer)
   const nowMs = deps.now()
 
   const record: CallRecord = {
     id: uuidV7(nowMs),
     createdAtMs: nowMs,
     promptType: admission.promptType,
-    taskDescription: redacted(call.headers.description),
+    taskDescription: redacted(headers.description),
     provider: deps.provider,
-    endpoint: label(call.endpoint.name) ?? '',
+    endpoint: label(endpoint.name) ?? '',
     requestModel,
-    responseModel: label(facts?.model ?? null),
-    serviceTier: label(facts?.serviceTier ?? null),
-    user: redacted(label(call.headers.user) ?? userOf(request.members) ?? call.caller.user),
-    keyId: call.caller.keyId,
-    metadata: redacted(call.headers.metadata ?? metadataOf(request.members)),
+    responseModel: label(answer?.model ?? null),
+    serviceTier: label(answer?.serviceTier ?? null),
+    user: redacted(label(headers.user) ?? userOf(request.members) ?? caller.user),
+    keyId: caller.keyId,
+    metadata: redacted(headers.metadata ?? metadataOf(request.members)),
     stream: request.members?.value('stream') === true,
     statusCode: response.statusCode,
     success: error === null,
@@ -87,9 +103,10 @@ export async function finishedCall (deps: BookkeepingDeps, call: CallFacts): Pro
     outputTokens: usage?.outputTokens ?? null,
     reasoningTokens: usage?.reasoningTokens ?? null,
     usageSource: source,
-    ...costOf(deps, call, facts, requestModel, usage, nowMs),
-    durationMs: call.durationMs,
-    timeToFirstByteMs: call.timeToFirstByteMs,
+    costPicoUsd: cost.costPicoUsd,
+    costReason: cost.costReason,
+    durationMs: facts.durationMs,
+    timeToFirstByteMs: facts.timeToFirstByteMs,
     upstreamRequestId: label(response.upstreamRequestId),
     requestBytes: request.sizeBytes,
     responseBytes: response.sizeBytes,
@@ -100,42 +117,52 @@ export async function finishedCall (deps: BookkeepingDeps, call: CallFacts): Pro
   return { record, buildPayload }
 }
 
-function costOf (deps: BookkeepingDeps, call: CallFacts, facts: ResponseFacts | null, requestModel: string | null,
-  usage: TokenUsage | null, nowMs: number): { costPicoUsd: bigint | null, costReason: CostReason | null } {
-  if (call.endpoint.metering === 'none') return { costPicoUsd: null, costReason: 'not_metered' }
-  if (call.endpoint.metering === 'free') return { costPicoUsd: 0n, costReason: null }
+/** The upstream's own count; an estimate where a good answer, or the part of one that came, has none. */
+async function usedBy (deps: BookkeepingDeps, facts: CallFacts, requestModel: string | null, buildPayload: FinishedCall['buildPayload']): Promise<Used> {
+  try {
+    const answer = facts.response.reader?.facts() ?? null
+    let usage = facts.call.endpoint.metering === 'tokens' && answer !== null ? parseUsage(answer.usage) : null
+    let source: UsageSource = usage === null ? 'none' : 'upstream'
+    if (usage === null && answer !== null && isEstimable(facts, answer)) {
+      const { prompt, response } = buildPayload()
+      usage = await estimateUsage(deps.tokenizer, {
+        endpoint: facts.call.endpoint.name,
+        model: answer.model ?? requestModel,
+        requestText: prompt,
+        responseText: response
+      })
+      source = 'estimated'
+    }
+    return { answer, usage, source, cost: costOf(deps, facts, answer, requestModel, usage) }
+  } catch (error) {
+    deps.log.error({ err: error }, 'what a call used could not be found out; it is recorded without')
+    return { answer: null, usage: null, source: 'none', cost: costOf(deps, facts, null, requestModel, null) }
+  }
+}
+
+function isEstimable ({ call, response }: CallFacts, answer: ResponseFacts): boolean {
+  const isUnfinished = answer.status === 'queued' || answer.status === 'in_progress'
+  return call.endpoint.metering === 'tokens' && response.statusCode < 300 && !isUnfinished && response.reader?.isModelOutput === true
+}
+
+function costOf (deps: BookkeepingDeps, facts: CallFacts, answer: ResponseFacts | null, requestModel: string | null, usage: TokenUsage | null): Used['cost'] {
+  const { metering } = facts.call.endpoint
+  if (metering === 'none') return { costPicoUsd: null, costReason: 'not_metered' }
+  if (metering === 'free') return { costPicoUsd: 0n, costReason: null }
   if (usage === null) return { costPicoUsd: null, costReason: 'no_usage' }
   return deps.pricing.price({
-    responseModel: facts?.model ?? null,
+    responseModel: answer?.model ?? null,
     requestModel,
-    serviceTier: facts?.serviceTier ?? null,
+    serviceTier: answer?.serviceTier ?? null,
     usage,
-    atMs: nowMs - call.durationMs
+    atMs: deps.now() - facts.durationMs
   })
 }
 
-/** The upstream's own count; an estimate where a good answer, or the part of one that came, has none. */
-async function usageOf (deps: BookkeepingDeps, call: CallFacts, facts: ResponseFacts | null, requestModel: string | null,
-  buildPayload: FinishedCall['buildPayload']): Promise<{ usage: TokenUsage | null, source: UsageSource }> {
-  if (call.endpoint.metering !== 'tokens' || facts === null) return { usage: null, source: 'none' }
-  const usage = parseUsage(facts.usage)
-  if (usage !== null) return { usage, source: 'upstream' }
-  const unfinished = facts.status === 'queued' || facts.status === 'in_progress'
-  if (call.response.statusCode >= 300 || unfinished || call.response.reader?.isModelOutput !== true) return { usage: null, source: 'none' }
-  const { prompt, response } = buildPayload()
-  const estimate = await estimateUsage(deps.tokenizer, {
-    endpoint: call.endpoint.name,
-    model: facts.model ?? requestModel,
-    requestText: prompt,
-    responseText: response
-  })
-  return { usage: estimate, source: 'estimated' }
-}
-
-function errorOf (call: CallFacts, facts: ResponseFacts | null): { type: string, message: string } | null {
-  const upstream = upstreamError(facts?.error)
-  const { statusCode } = call.response
-  if (call.failure !== null) return call.failure
+function errorOf (facts: CallFacts, answer: ResponseFacts | null): { type: string, message: string } | null {
+  if (facts.failure !== null) return facts.failure
+  const upstream = upstreamError(answer?.error)
+  const { statusCode } = facts.response
   if (upstream !== null) return upstream
   return statusCode >= 400 ? { type: 'http_error', message: `The upstream API answered ${statusCode} without an error object.` } : null
 }
@@ -180,13 +207,13 @@ function redacted (value: string | null): string | null {
   return value === null ? null : redactKeys(value)
 }
 
-/** Builds the payload at most once, and lets go of the bodies then. */
-function payloadBuilder (maxBytes: number, call: CallFacts): FinishedCall['buildPayload'] {
-  let payload: ReturnType<FinishedCall['buildPayload']> | null = null
+/** Builds the payload at most once. Until then it holds the bodies, and nothing else of the call. */
+function payloadBuilder (maxBytes: number, request: RequestFacts, reader: ResponseReader | null): FinishedCall['buildPayload'] {
+  let payload: StoredPayload | null = null
   return () => {
     payload ??= {
-      prompt: promptText(maxBytes, call.request),
-      response: call.response.reader?.text() ?? null
+      prompt: promptText(maxBytes, request),
+      response: reader?.text() ?? null
     }
     return payload
   }

@@ -37,6 +37,8 @@ export function proxyPlugin (app: FastifyInstance, deps: ProxyDeps, done: () => 
   app.route({
     method: app.supportedMethods,
     url: PROXY_PATH,
+    // Calls are not logged one by one: none needs a logger of its own.
+    childLoggerFactory: logger => logger,
     // From here the raw request and response are the proxy's: Fastify must not read the body.
     onRequest: (request, reply) => {
       reply.hijack()

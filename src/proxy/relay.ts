@@ -1,9 +1,9 @@
 import type { ServerResponse } from 'node:http'
-import { type Coding, codingOf } from './content-coding.js'
-import { Decoding } from './decoding.js'
-import { Delivery, type Keep, type Source } from './delivery.js'
-import { endToEndHeaders } from './hop-by-hop.js'
-import { type ResponseReader, StreamReader, createReader } from './response-reader.js'
+import { codingOf } from './content-coding.js'
+import { Delivery, type Holder, type Source } from './delivery.js'
+import { endToEndHeaders, headerValue, isNamed } from './hop-by-hop.js'
+import { type Channel, type Passage, PlainPassage, StreamPassage, codedPassage, codedStreamPassage, recodedStreamPassage } from './passages.js'
+import { type ResponseReader, createReader } from './response-reader.js'
 import type { UpstreamExchange, UpstreamHandler } from './upstream.js'
 
 /** How a call upstream went, at the moment from which its record can be made. */
@@ -41,36 +41,31 @@ const MAX_DECODED_REFUSAL_BYTES = 1024 * 1024
 const JSON_TYPE = /^application\/(?:[a-z0-9.+-]+\+)?json\b/
 
 /**
- * One call's answer on its way from upstream to the caller, with the books reading along. `outcome` resolves once, when
- * all is known that the record needs; the answer's end goes out at `release`.
+ * One call's answer on its way from upstream to the caller. `outcome` resolves once, when all is known that the record
+ * needs; the answer's end goes out at `release`.
  */
-export class Relay implements UpstreamHandler {
+export class Relay implements UpstreamHandler, Source {
   readonly outcome: Promise<Outcome>
   readonly #options: RelayOptions
   readonly #delivery: Delivery
-  #settle: (outcome: Outcome) => void = () => {}
+  #settle: (outcome: Outcome) => void = nobodyWaits
   #exchange: UpstreamExchange | null = null
   #head: Head | null = null
-  #reader: ResponseReader | null = null
-  #onChunk: (chunk: Buffer) => void = () => {}
-  /** The body is over, with its proper end if it is `whole`: what is still being decoded goes on its way first. */
-  #flush: (whole: boolean, then: (failure?: Error) => void) => void = (_whole, then) => then()
-  /** What of the last chunk so far waits for the next: where a client can take it for the end, its end waits for the record. */
-  #keep: Keep = 'nothing'
-  /** What keeps upstream from sending on. */
-  readonly #pausedBy = new Set<'caller' | 'decoder'>()
+  #passage: Passage | null = null
+  /** Who keeps upstream from sending on. */
+  #pausedBy: Set<Holder> | null = null
   /** A 400 or 422 to a request that the gateway changed, until it is known what it means. */
   #refusal: { readonly head: Head, readonly chunks: Buffer[], sizeBytes: number } | null = null
   firstByteAtMs: number | null = null
 
   constructor (options: RelayOptions) {
     this.#options = options
-    this.#delivery = new Delivery(options.res, this.#source('caller'))
+    this.#delivery = new Delivery(options.res, this)
     this.outcome = new Promise(resolve => { this.#settle = resolve })
   }
 
   get head (): Head | null { return this.#head }
-  get reader (): ResponseReader | null { return this.#reader }
+  get reader (): ResponseReader | null { return this.#passage?.reader ?? null }
   /** Body bytes of the caller's response. */
   get sizeBytes (): number { return this.#delivery.sizeBytes }
 
@@ -88,6 +83,17 @@ export class Relay implements UpstreamHandler {
     this.#delivery.release()
   }
 
+  pause (holder: Holder): void {
+    this.#pausedBy ??= new Set()
+    this.#pausedBy.add(holder)
+    this.#exchange?.pause()
+  }
+
+  /** The exchange flows while nobody holds it. */
+  resume (holder: Holder): void {
+    if (this.#pausedBy?.delete(holder) === true && this.#pausedBy.size === 0) this.#exchange?.resume()
+  }
+
   onHeaders (statusCode: number, statusMessage: string, rawHeaders: string[]): void {
     const head = { statusCode, statusMessage, rawHeaders }
     if (this.#options.strip && isRefusal(statusCode)) this.#refusal = { head, chunks: [], sizeBytes: 0 }
@@ -97,7 +103,7 @@ export class Relay implements UpstreamHandler {
   onData (chunk: Buffer): void {
     this.firstByteAtMs ??= this.#options.monotonicMs()
     if (this.#refusal === null) {
-      this.#onChunk(chunk)
+      this.#passage?.push(chunk)
       return
     }
     this.#refusal.chunks.push(chunk)
@@ -113,36 +119,23 @@ export class Relay implements UpstreamHandler {
       }
       this.#passRefusal()
     }
-    this.#flush(true, failure => {
+    this.#passage?.finish(true, failure => {
       if (failure === undefined) this.#delivery.end(trailers)
       else this.#delivery.cut()
-      this.#settle(failure === undefined ? { kind: 'answered' } : { kind: 'cut', error: failure })
+      this.#settle(failure === undefined ? ANSWERED : { kind: 'cut', error: failure })
     })
   }
 
   onError (error: Error): void {
     if (this.#refusal !== null) this.#passRefusal()
-    if (this.#head === null) {
+    if (this.#passage === null) {
       this.#settle({ kind: 'unanswered', error })
       return
     }
-    this.#flush(false, () => {
+    this.#passage.finish(false, () => {
       this.#delivery.cut()
       this.#settle({ kind: 'cut', error })
     })
-  }
-
-  /** The exchange flows while nobody holds it. */
-  #source (reader: 'caller' | 'decoder'): Source {
-    return {
-      pause: () => {
-        this.#pausedBy.add(reader)
-        this.#exchange?.pause()
-      },
-      resume: () => {
-        if (this.#pausedBy.delete(reader) && this.#pausedBy.size === 0) this.#exchange?.resume()
-      }
-    }
   }
 
   /** It was the caller's own mistake: the answer goes on as any other. */
@@ -151,120 +144,39 @@ export class Relay implements UpstreamHandler {
     const { head, chunks } = this.#refusal
     this.#refusal = null
     this.#begin(head)
-    for (const chunk of chunks) this.#onChunk(chunk)
+    for (const chunk of chunks) this.#passage?.push(chunk)
   }
 
   #begin (head: Head): void {
+    const { payloadMaxBytes } = this.#options
     const contentType = headerValue(head.rawHeaders, 'content-type')?.toLowerCase() ?? ''
     const coding = codingOf(headerValue(head.rawHeaders, 'content-encoding'))
     const isStream = contentType.startsWith('text/event-stream')
     const strip = this.#options.strip && isStream && coding !== undefined
-    this.#delivery.begin(head.statusCode, head.statusMessage, endToEndHeaders(head.rawHeaders, name => strip && name === 'content-length'))
+    this.#delivery.begin(head.statusCode, head.statusMessage, endToEndHeaders(head.rawHeaders, name => strip && isNamed(name, 'content-length')))
     this.#head = head
     // Behind a body without a length there is still its last chunk to wait for the record.
     const hasLength = !strip && headerValue(head.rawHeaders, 'content-length') !== null
-    this.#keep = JSON_TYPE.test(contentType) ? 'chunk' : hasLength ? 'byte' : 'nothing'
+    const channel: Channel = {
+      delivery: this.#delivery,
+      keep: JSON_TYPE.test(contentType) ? 'chunk' : hasLength ? 'byte' : 'nothing',
+      source: this,
+      ended: () => this.#settle(ANSWERED),
+      abort: reason => this.#exchange?.abort(reason)
+    }
 
     if (isStream) this.#delivery.flushHeaders()
-    if (!isStream || coding === undefined) this.#relayBody(contentType, coding)
-    else if (coding === null) this.#relayStream(strip)
-    else if (strip) this.#recodeStream(coding)
-    else this.#relayCodedStream(coding)
-  }
-
-  /** Any body but a stream that can be read: its end is held, its decoded text is read along. */
-  #relayBody (contentType: string, coding: Coding | null | undefined): void {
-    const reader = createReader(coding === undefined ? 'application/octet-stream' : contentType, this.#options.payloadMaxBytes)
-    this.#reader = reader
-    let read = (chunk: Buffer): void => reader.push(chunk)
-    if (coding != null) {
-      const decoding = new Decoding(coding.decoder(), text => reader.push(text), this.#source('decoder'))
-      read = chunk => decoding.push(chunk, () => {})
-      this.#flush = (_whole, then) => { void decoding.finish().then(() => then()) }
-    }
-    this.#onChunk = chunk => {
-      read(chunk)
-      this.#delivery.send(chunk, this.#keep)
-    }
-  }
-
-  #relayStream (strip: boolean): void {
-    const reader = new StreamReader(strip ? 'strip' : 'watch', this.#options.payloadMaxBytes)
-    this.#reader = reader
-    this.#onChunk = chunk => this.#passEvents(reader, chunk, this.#delivery)
-    this.#flush = (_whole, then) => {
-      const rest = reader.tee.finish()
-      if (rest !== null) this.#delivery.hold(rest)
-      then()
-    }
-  }
-
-  /** A compressed stream: its chunks go on as they are once it is known whether they hold the final event. */
-  #relayCodedStream (coding: Coding): void {
-    const reader = new StreamReader('watch', this.#options.payloadMaxBytes)
-    this.#reader = reader
-    const decoding = new Decoding(coding.decoder(), text => { reader.pass(text) }, this.#source('decoder'))
-    this.#onChunk = chunk => decoding.push(chunk, () => {
-      if (!reader.tee.ended) this.#delivery.send(chunk, this.#keep)
-      else this.#holdEnd(chunk, this.#delivery)
-    })
-    this.#flush = (_whole, then) => {
-      void decoding.finish().then(() => {
-        reader.tee.finish()
-        then()
-      })
-    }
-  }
-
-  /** A compressed stream that has to be changed: decoded, stripped, and coded again as it was. */
-  #recodeStream (coding: Coding): void {
-    const reader = new StreamReader('strip', this.#options.payloadMaxBytes)
-    this.#reader = reader
-    const encoder = coding.encoder()
-    const decoder = coding.decoder()
-    const code = (chunk: Buffer): void => {
-      if (!encoder.write(chunk)) decoder.pause()
-      encoder.flush()
-    }
-    encoder.on('drain', () => decoder.resume())
-    encoder.on('data', (chunk: Buffer) => {
-      if (reader.tee.ended || encoder.writableEnded) this.#delivery.hold(chunk)
-      else this.#delivery.send(chunk, this.#keep)
-    })
-    const decoding = new Decoding(decoder, text => this.#passEvents(reader, text, { send: code, hold: code }), this.#source('decoder'))
-    this.#onChunk = chunk => decoding.push(chunk, () => {
-      if (decoding.failure !== undefined) this.#exchange?.abort(decoding.failure)
-    })
-    this.#flush = (whole, then) => {
-      void decoding.finish().then(() => {
-        const rest = reader.tee.finish()
-        if (rest !== null) encoder.write(rest)
-        if (!whole || decoding.failure !== undefined) {
-          encoder.flush(() => then(decoding.failure))
-          return
-        }
-        encoder.on('end', () => then())
-        encoder.end()
-      })
-    }
-  }
-
-  #passEvents (reader: StreamReader, chunk: Buffer, to: Pick<Delivery, 'send' | 'hold'>): void {
-    const { tee } = reader
-    const rest = tee.ended ? chunk : null
-    if (rest === null) {
-      const passed = reader.pass(chunk)
-      if (passed !== null) to.send(passed, this.#keep)
-    }
-    if (tee.ended) this.#holdEnd(rest ?? tee.takeHeld(), to)
-  }
-
-  /** The event that ends the stream, and what is behind it: all that the record needs is known. */
-  #holdEnd (chunk: Buffer, to: Pick<Delivery, 'hold'>): void {
-    to.hold(chunk)
-    this.#settle({ kind: 'answered' })
+    if (coding === undefined) this.#passage = new PlainPassage(channel, createReader('application/octet-stream', payloadMaxBytes))
+    else if (isStream && coding === null) this.#passage = new StreamPassage(channel, strip, payloadMaxBytes)
+    else if (coding === null) this.#passage = new PlainPassage(channel, createReader(contentType, payloadMaxBytes))
+    else if (!isStream) this.#passage = codedPassage(channel, createReader(contentType, payloadMaxBytes), coding)
+    else if (strip) this.#passage = recodedStreamPassage(channel, coding, payloadMaxBytes)
+    else this.#passage = codedStreamPassage(channel, coding, payloadMaxBytes)
   }
 }
+
+const ANSWERED: Outcome = { kind: 'answered' }
+const nobodyWaits = (): void => {}
 
 /** Whether an upstream's refusal is about what the gateway added to the request. */
 function isAboutUsage (head: Head, body: Buffer): boolean {
@@ -275,11 +187,3 @@ function isAboutUsage (head: Head, body: Buffer): boolean {
 
 /** The statuses with which servers refuse a member that they do not know. */
 const isRefusal = (statusCode: number): boolean => statusCode === 400 || statusCode === 422
-
-/** The first value of a header, as it came. */
-export function headerValue (rawHeaders: readonly string[], lowerCaseName: string): string | null {
-  for (let i = 0; i < rawHeaders.length; i += 2) {
-    if (rawHeaders[i]?.length === lowerCaseName.length && rawHeaders[i]?.toLowerCase() === lowerCaseName) return rawHeaders[i + 1] ?? ''
-  }
-  return null
-}

@@ -2,6 +2,7 @@ import type { IncomingMessage } from 'node:http'
 import { Transform, type TransformCallback } from 'node:stream'
 import { requestTooLarge } from '../errors.js'
 import { GatheredBytes } from './gathered-bytes.js'
+import type { JsonMembers } from './json-members.js'
 
 /** The caller's connection ended before the call did. */
 export class CallerGoneError extends Error {
@@ -30,16 +31,16 @@ export function checkContentLength (req: IncomingMessage, maxBytes: number): voi
 /**
  * The whole body, for those that need a look inside.
  *
- * @param look sees each chunk as it comes, so that no body is looked through in one go
+ * @param members are fed each chunk as it comes, so that no body is looked through in one go
  * @throws GatewayError 413 `request_too_large`; CallerGoneError
  */
-export function readBody (req: IncomingMessage, maxBytes: number, look: (chunk: Buffer) => void): Promise<Buffer> {
+export function readBody (req: IncomingMessage, maxBytes: number, members: JsonMembers): Promise<Buffer> {
   return new Promise((resolve, reject) => {
     const body = new GatheredBytes()
     const onData = (chunk: Buffer): void => {
       body.push(chunk)
       if (body.sizeBytes <= maxBytes) {
-        look(chunk)
+        members.feed(chunk)
         return
       }
       req.off('data', onData)
@@ -49,7 +50,7 @@ export function readBody (req: IncomingMessage, maxBytes: number, look: (chunk: 
     }
     req.on('data', onData)
     req.on('end', () => resolve(body.toBuffer()))
-    req.on('error', () => reject(new CallerGoneError()))
+    // A connection that breaks off is told here too: without a listener for it there is no 'error'.
     req.on('close', () => { if (!req.complete) reject(new CallerGoneError()) })
   })
 }

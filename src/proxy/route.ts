@@ -6,12 +6,12 @@ import type { FinishedCall } from '../recording/call-record.js'
 import { readableCodings } from './content-coding.js'
 import { type Endpoint, endpointOf } from './endpoints.js'
 import { type BookkeepingDeps, type CallFacts, REQUEST_MEMBERS, type RequestFacts, finishedCall } from './finished-call.js'
-import { endToEndHeaders } from './hop-by-hop.js'
+import { endToEndHeaders, headerValue, isNamed } from './hop-by-hop.js'
 import { type Caller, type IdentityOptions, identifyCaller } from './identity.js'
 import { JsonMembers } from './json-members.js'
 import type { Admission, Policy } from './policy.js'
 import { type PromptHeaders, isPromptHeader, parsePromptHeaders } from './prompt-headers.js'
-import { type Outcome, Relay, headerValue } from './relay.js'
+import { type Outcome, Relay } from './relay.js'
 import { CallerGoneError, PassingBody, checkContentLength, expectsContinue, hasBody, readBody } from './request-body.js'
 import { askForUsage } from './stream-options.js'
 import { type Upstream, toGatewayError } from './upstream.js'
@@ -49,7 +49,7 @@ interface PreparedBody {
   readonly content: Buffer | PassingBody | null
   /** The same body, asking for usage; null where the gateway does not ask. */
   readonly asking: Buffer | null
-  readonly facts: () => RequestFacts
+  readonly facts: RequestFacts
 }
 
 /** nginx's status for a caller that left before it was answered; nobody is sent it. */
@@ -95,45 +95,32 @@ export function createProxyRoute (deps: ProxyDeps): (req: IncomingMessage, res: 
         deps.log.info({ endpoint: call.endpoint.name }, 'the upstream does not take stream_options; asking without, tokens of its streams are estimated')
       }
     }
-    await keepBooks(deps, factsOf(deps, call, body.facts(), relay, outcome))
+    await deps.recorder.record(await finishedCall(deps, factsOf(deps, call, body.facts, relay, outcome)))
     if (outcome.kind === 'unanswered') refuse(deps, req, res, gatewayError(outcome.error, deps.upstreamTimeoutMs))
     else relay.release()
   }
-}
-
-/** Records the call, and waits for that. A call that cannot be understood is counted all the same, without what it used. */
-async function keepBooks (deps: ProxyDeps, facts: CallFacts): Promise<void> {
-  let call: FinishedCall
-  try {
-    call = await finishedCall(deps, facts)
-  } catch (error) {
-    deps.log.error({ err: error }, 'what a call used could not be found out; it is recorded without')
-    call = await finishedCall(deps, { ...facts, response: { ...facts.response, reader: null } })
-  }
-  await deps.recorder.record(call)
 }
 
 /** JSON is read whole, for its model and to ask for usage; everything else streams through. */
 async function prepareBody (deps: ProxyDeps, call: AdmittedCall, mayAsk: boolean): Promise<PreparedBody> {
   const { req } = call
   const contentType = req.headers['content-type']?.toLowerCase() ?? ''
-  const noFacts = { body: null, members: null, contentType }
-  if (!hasBody(req)) return { content: null, asking: null, facts: () => ({ ...noFacts, sizeBytes: 0 }) }
+  if (!hasBody(req)) return { content: null, asking: null, facts: { body: null, members: null, contentType, sizeBytes: 0 } }
   checkContentLength(req, deps.maxBodyBytes)
   if (expectsContinue(req)) call.res.writeContinue()
 
   const isReadable = (call.endpoint.metering !== 'none' || contentType.includes('json')) && req.headers['content-encoding'] === undefined
   if (!isReadable) {
     const passing = new PassingBody(req, deps.maxBodyBytes)
-    return { content: passing, asking: null, facts: () => ({ ...noFacts, sizeBytes: passing.sizeBytes }) }
+    return { content: passing, asking: null, facts: { body: null, members: null, contentType, get sizeBytes () { return passing.sizeBytes } } }
   }
   const members = new JsonMembers(REQUEST_MEMBERS)
-  const body = await readBody(req, deps.maxBodyBytes, chunk => members.feed(chunk))
+  const body = await readBody(req, deps.maxBodyBytes, members)
   const asks = mayAsk && deps.streamUsage === 'inject' && call.endpoint.takesStreamOptions
   return {
     content: body,
     asking: asks ? askForUsage(body, members) : null,
-    facts: () => ({ body, members, contentType, sizeBytes: body.length })
+    facts: { body, members, contentType, sizeBytes: body.length }
   }
 }
 
@@ -159,12 +146,12 @@ function send (deps: ProxyDeps, call: AdmittedCall, body: PreparedBody, asking: 
 /** The caller's end-to-end headers, in their order, less what is meant for the gateway. */
 function upstreamHeaders (rawHeaders: readonly string[], caller: Caller, lengthIsOurs: boolean, asksForUsage: boolean): string[] {
   const headers = endToEndHeaders(rawHeaders, name =>
-    name === 'host' || name === 'expect' || isPromptHeader(name) || (lengthIsOurs && name === 'content-length'))
+    isNamed(name, 'host') || isNamed(name, 'expect') || isPromptHeader(name) || (lengthIsOurs && isNamed(name, 'content-length')))
   if (caller.upstreamAuthorization === null && !asksForUsage) return headers
   for (let i = 0; i < headers.length; i += 2) {
-    const name = headers[i]?.toLowerCase()
-    if (name === 'authorization' && caller.upstreamAuthorization !== null) headers[i + 1] = caller.upstreamAuthorization
-    if (name === 'accept-encoding' && asksForUsage) headers[i + 1] = readableCodings(headers[i + 1] ?? '')
+    const name = headers[i] ?? ''
+    if (caller.upstreamAuthorization !== null && isNamed(name, 'authorization')) headers[i + 1] = caller.upstreamAuthorization
+    if (asksForUsage && isNamed(name, 'accept-encoding')) headers[i + 1] = readableCodings(headers[i + 1] ?? '')
   }
   return headers
 }
@@ -191,14 +178,14 @@ function refuse (deps: ProxyDeps, req: IncomingMessage, res: ServerResponse, err
 async function recordUnsent (deps: ProxyDeps, call: AdmittedCall, error: unknown): Promise<void> {
   const request = { body: null, members: null, contentType: '', sizeBytes: 0 }
   const statusCode = error instanceof GatewayError ? error.statusCode : CALLER_GONE
-  await keepBooks(deps, {
-    ...call,
+  await deps.recorder.record(await finishedCall(deps, {
+    call,
     request,
     response: { statusCode, reader: null, sizeBytes: 0, upstreamRequestId: null },
     failure: failureOf(error),
     durationMs: Math.round(performance.now() - call.startedAtMs),
     timeToFirstByteMs: null
-  })
+  }))
 }
 
 function factsOf (deps: ProxyDeps, call: AdmittedCall, request: RequestFacts, relay: Relay, outcome: Outcome): CallFacts {
@@ -213,7 +200,7 @@ function factsOf (deps: ProxyDeps, call: AdmittedCall, request: RequestFacts, re
     if (error instanceof GatewayError) statusCode = error.statusCode
   }
   return {
-    ...call,
+    call,
     request,
     response: {
       statusCode,

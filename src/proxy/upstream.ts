@@ -56,7 +56,12 @@ export function createUpstream (baseUrl: URL, timeoutMs: number): Upstream {
     forward (request, handler) {
       const exchange = new Exchange(handler)
       const path = basePath + request.path
-      pool.dispatch({ ...request, path: path.startsWith('/') ? path : `/${path}`, method: request.method }, exchange)
+      pool.dispatch({
+        method: request.method,
+        path: path.startsWith('/') ? path : `/${path}`,
+        headers: request.headers,
+        body: request.body
+      }, exchange)
       return exchange
     },
     stats: () => pool.stats,
@@ -64,10 +69,15 @@ export function createUpstream (baseUrl: URL, timeoutMs: number): Upstream {
   }
 }
 
-/** undici's handler on one side, the gateway's on the other. */
+/**
+ * undici's handler on one side, the gateway's on the other. It is undici's older handler, which its newer one is built
+ * upon: that makes an object of every call's headers, and nobody here wants one.
+ */
 class Exchange implements Dispatcher.DispatchHandler, UpstreamExchange {
   readonly #handler: UpstreamHandler
-  #controller: Dispatcher.DispatchController | null = null
+  #abort: ((reason: Error) => void) | null = null
+  #resume: (() => void) | null = null
+  #paused = false
   #statusCode = 0
   #abortReason: Error | null = null
 
@@ -75,48 +85,66 @@ class Exchange implements Dispatcher.DispatchHandler, UpstreamExchange {
     this.#handler = handler
   }
 
-  pause (): void { this.#controller?.pause() }
-  resume (): void { this.#controller?.resume() }
+  pause (): void { this.#paused = true }
+
+  resume (): void {
+    if (!this.#paused) return
+    this.#paused = false
+    this.#resume?.()
+  }
 
   abort (reason: Error): void {
-    this.#abortReason = reason
-    this.#controller?.abort(reason)
+    this.#abortReason ??= reason
+    this.#abort?.(reason)
   }
 
-  onRequestStart (controller: Dispatcher.DispatchController): void {
-    this.#controller = controller
+  onConnect (abort: (reason?: Error) => void): void {
+    this.#abort = abort
     // The caller left while the request waited for a connection.
-    if (this.#abortReason !== null) controller.abort(this.#abortReason)
+    if (this.#abortReason !== null) abort(this.#abortReason)
   }
 
-  onResponseStart (controller: Dispatcher.DispatchController, statusCode: number, _headers: unknown, statusMessage = ''): void {
-    if (statusCode < 200) return
+  /** @returns whether undici may go on reading */
+  onHeaders (statusCode: number, rawHeaders: Buffer[], resume: () => void, statusMessage: string): boolean {
+    this.#resume = resume
+    if (statusCode < 200) return true
     this.#statusCode = statusCode
-    // undici reads the reason phrase, and only that, as UTF-8.
-    this.#handler.onHeaders(statusCode, Buffer.from(statusMessage).toString('latin1'), decodeRaw(controller.rawHeaders))
+    this.#handler.onHeaders(statusCode, reasonPhrase(statusMessage), decodeRaw(rawHeaders))
+    return !this.#paused
   }
 
-  onResponseData (_controller: Dispatcher.DispatchController, chunk: Buffer): void {
+  onData (chunk: Buffer): boolean {
     this.#handler.onData(chunk)
+    return !this.#paused
   }
 
-  onResponseEnd (controller: Dispatcher.DispatchController): void {
-    this.#controller = null // Its connection serves another call from here on.
-    this.#handler.onEnd(decodeRaw(controller.rawTrailers))
+  onComplete (rawTrailers: Buffer[] | string[] | null): void {
+    this.#letGo()
+    this.#handler.onEnd(decodeRaw(rawTrailers))
   }
 
-  onResponseError (_controller: Dispatcher.DispatchController, error: Error): void {
-    this.#controller = null
+  onError (error: Error): void {
+    this.#letGo()
     // A 304 may say how long the body is that it does not have (RFC 9110 §8.6); to undici it broke off.
     if (this.#statusCode === 304 && error instanceof errors.ResponseContentLengthMismatchError) this.#handler.onEnd([])
     else this.#handler.onError(error)
   }
+
+  /** Its connection serves another call from here on. */
+  #letGo (): void {
+    this.#abort = null
+    this.#resume = null
+  }
+}
+
+/** undici reads the reason phrase, and only that, as UTF-8. */
+function reasonPhrase (text: string): string {
+  return /[^\x20-\x7e]/.test(text) ? Buffer.from(text).toString('latin1') : text
 }
 
 /** Header bytes are Latin-1 to Node on both sides: what comes in goes out as it was. */
-function decodeRaw (raw: Dispatcher.DispatchController['rawHeaders']): string[] {
-  if (!Array.isArray(raw)) return []
-  return raw.map(part => typeof part === 'string' ? part : part.toString('latin1'))
+function decodeRaw (raw: readonly (Buffer | string)[] | null): string[] {
+  return raw === null ? [] : raw.map(part => typeof part === 'string' ? part : part.toString('latin1'))
 }
 
 /** What a caller is told where the upstream gave no answer at all. The message names no address beyond the error's code. */

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import t from 'tap'
-import { endToEndHeaders } from '../../src/proxy/hop-by-hop.js'
+import { endToEndHeaders, isNamed } from '../../src/proxy/hop-by-hop.js'
 
 const none = (): boolean => false
 
@@ -26,10 +26,10 @@ t.test('all else stays: order, case, duplicates, values', t => {
   t.end()
 })
 
-t.test('the caller\'s own choice is asked by lower-case name, and never about what goes anyway', t => {
+t.test('the caller\'s own choice is asked by the name as it came, and never about what goes anyway', t => {
   const asked: string[] = []
-  const skip = (name: string): boolean => { asked.push(name); return name === 'host' }
+  const skip = (name: string): boolean => { asked.push(name); return isNamed(name, 'host') }
   t.same(endToEndHeaders(['Host', 'h', 'Connection', 'x-hop', 'X-Hop', '1', 'HOST', 'i', 'Accept', '*/*'], skip), ['Accept', '*/*'])
-  t.same(asked, ['host', 'host', 'accept'])
+  t.same(asked, ['Host', 'HOST', 'Accept'])
   t.end()
 })
