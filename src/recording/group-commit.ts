@@ -51,8 +51,8 @@ export class GroupCommit {
   #running: Promise<void> | null = null
   /** Ends the wait for more calls. */
   #gathered: (() => void) | null = null
-  /** Ends the wait of `flush` for a call under way. */
-  #onRecord: (() => void) | null = null
+  /** Ends the waits of `flush` for a call under way. */
+  readonly #onRecord: (() => void)[] = []
 
   constructor (options: GroupCommitOptions) {
     this.#options = options
@@ -73,14 +73,14 @@ export class GroupCommit {
       this.#queue.push({ call, sinceMs: performance.now(), release: resolve })
       if (this.#gathered !== null && this.#isFull) this.#gathered()
       this.#running ??= this.#run()
-      this.#onRecord?.()
+      for (const go of this.#onRecord.splice(0)) go()
     })
   }
 
   /** Resolves when no call is under way or in line any more. */
   async flush (): Promise<void> {
     while (this.#running !== null || this.#underWay > 0) {
-      await (this.#running ?? new Promise<void>(resolve => { this.#onRecord = resolve }))
+      await (this.#running ?? new Promise<void>(resolve => { this.#onRecord.push(resolve) }))
     }
   }
 
