@@ -65,7 +65,10 @@ export async function buildApp ({ config, database, adminPassword, log, now }: A
   const metrics = createMetrics({
     version: VERSION,
     redact: redactKeys,
-    upstream: () => upstream.stats(),
+    upstream: () => {
+      const { connected, free, running, pending } = upstream.stats()
+      return { connected, free, running, queued: pending }
+    },
     pending: () => recorder.pending,
     journal: () => {
       const { sizeBytes, oldestAtMs } = recorder.journal
