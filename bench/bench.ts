@@ -9,12 +9,16 @@ import { startLoad } from './load-process.js'
 import { describeMachine } from './machine.js'
 import { type Options, parseOptions } from './options.js'
 import type { Bench, Part } from './part.js'
+import { memory } from './parts/memory.js'
 import { plain } from './parts/plain.js'
+import { recorder } from './parts/recorder.js'
+import { scale } from './parts/scale.js'
 import { streams } from './parts/streams.js'
+import { vision } from './parts/vision.js'
 
 // `npm run bench`: all parts, or those named. Rewrites their tables in BENCHMARKS.md.
 
-const PARTS: readonly Part[] = [plain, streams]
+const PARTS: readonly Part[] = [plain, streams, vision, memory, recorder, scale]
 const FILE = 'BENCHMARKS.md'
 
 const print = (text: string): void => { process.stdout.write(`${text}\n`) }
