@@ -1,6 +1,3 @@
-import { once } from 'node:events'
-import { connect } from 'node:net'
-import { setTimeout as sleep } from 'node:timers/promises'
 import t, { type Test } from 'tap'
 import { openDatabase } from '../../src/db/client.js'
 import { databaseKinds, silentLog, temporaryFolder, testDatabaseOptions } from '../helpers/database.js'
@@ -9,6 +6,7 @@ import { type Tally, newTally, startFaultLoad } from '../helpers/fault-load.js'
 import { startGatewayProcess } from '../helpers/gateway-process.js'
 import { startPlannedUpstream } from '../helpers/planned-calls.js'
 import { type TcpProxy, startTcpProxy } from '../helpers/tcp-proxy.js'
+import { untilRefused } from '../helpers/until-refused.js'
 
 t.setTimeout(120_000)
 
@@ -20,17 +18,6 @@ interface Location {
 /** Longer than the test may take: a gateway that waits for this limit does not pass. */
 const NO_LIMIT = { SHUTDOWN_GRACE_MS: '3600000' }
 const ended = { code: 0, signal: null }
-
-/** Resolves once nobody takes connections there any more. */
-async function untilRefused (origin: string): Promise<void> {
-  for (;;) {
-    const socket = connect(Number(new URL(origin).port), '127.0.0.1')
-    const outcome = await Promise.race([once(socket, 'connect').then(() => 'taken', String), once(socket, 'close').then(() => 'closed')])
-    socket.destroy()
-    if (outcome.includes('ECONNREFUSED')) return
-    await sleep(5)
-  }
-}
 
 /** Whose call was not answered had no connection, or lost it before the call was begun; no call was broken off in its answer. */
 function checkFailures (t: Test, tally: Tally): void {
