@@ -19,16 +19,14 @@ export interface BatchWriter {
 }
 
 const maxAttempts = 6
-/** Prompt types whose config's id is remembered. */
-const maxConfigIds = 20_000
 /** https://www.postgresql.org/docs/current/errcodes-appendix.html */
 const serializationFailure = '40001'
 const deadlockDetected = '40P01'
 const foreignKeyViolation = '23503'
 const checkViolation = '23514'
 
-/** Writes batches as one call of a prepared function each: one round trip, one commit. */
-export function createBatchWriter (database: Pick<Database, 'recording'>): BatchWriter {
+/** Writes batches as one call of a prepared function each: one round trip, one commit. Remembers so many configs' ids. */
+export function createBatchWriter (database: Pick<Database, 'recording'>, { maxConfigIds = 20_000 } = {}): BatchWriter {
   /** By prompt type, as Postgres writes them. One that is out of date fails the batch by its foreign key. */
   const configIds = new Map<string, string>()
   const write = async (batch: RecordBatch): Promise<void> => {

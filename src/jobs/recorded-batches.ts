@@ -1,0 +1,74 @@
+import { sql } from 'drizzle-orm'
+import { lockKeys } from '../db/advisory-locks.js'
+import type { Drizzle } from '../db/client.js'
+import { RECORDED_BATCHES_KEPT_MS } from '../db/recorded-batches-horizon.js'
+import { recordedBatches } from '../db/schema/index.js'
+import type { Log } from '../log.js'
+
+/** One transaction deletes so many rows: short enough to hold up nobody. */
+const CHUNK_ROWS = 10_000
+const dayMs = 86_400_000
+const retryMs = 60_000
+
+/**
+ * Deletes the ids of batches that were made and committed longer ago than `RECORDED_BATCHES_KEPT_MS`, and answers with
+ * how many. An id begins with its milliseconds, so the primary key finds them; one that came late, by way of a
+ * journal, stays until its commit is as old. Does nothing while another instance is at it.
+ */
+export async function forgetOldBatches (database: Drizzle, nowMs: number, chunkRows = CHUNK_ROWS): Promise<number> {
+  const beforeMs = nowMs - RECORDED_BATCHES_KEPT_MS
+  const before = new Date(beforeMs).toISOString()
+  const idBefore = firstUuidOf(beforeMs)
+  let deleted = 0
+  for (;;) {
+    const rows = await database.transaction(async tx => {
+      const [lock] = await tx.execute<{ held: boolean }>(sql`select pg_try_advisory_xact_lock(${lockKeys('recordedBatches')}) as held`)
+      if (lock?.held !== true) return 0
+      const gone = await tx.execute(sql`delete from ${recordedBatches} where id in (
+        select id from ${recordedBatches} where id < ${idBefore}::uuid and recorded_at < ${before}::timestamptz order by id limit ${chunkRows})`)
+      return gone.count
+    })
+    deleted += rows
+    if (rows < chunkRows) return deleted
+  }
+}
+
+/** No UUIDv7 (RFC 9562 §5.7) of that millisecond or a later one is less. */
+const firstUuidOf = (timeMs: number): string => {
+  const time = timeMs.toString(16).padStart(12, '0')
+  return `${time.slice(0, 8)}-${time.slice(8)}-0000-0000-000000000000`
+}
+
+export interface RecordedBatchesJob {
+  readonly firstRun: Promise<void>
+  /** Waits for a run that is under way; none begins afterwards. */
+  close: () => Promise<void>
+}
+
+/** Runs `forgetOldBatches` now and every day, and a minute after a failure, which is logged and not thrown. */
+export const scheduleRecordedBatches = (database: Drizzle, log: Log, now: () => number = Date.now): RecordedBatchesJob => {
+  let closed = false
+  let timer: NodeJS.Timeout | undefined
+  const run = async (): Promise<void> => {
+    let nextMs = dayMs
+    try {
+      const batches = await forgetOldBatches(database, now())
+      if (batches > 0) log.info({ batches }, 'Forgot the ids of old batches')
+    } catch (error) {
+      nextMs = retryMs
+      log.error({ err: error }, 'Could not delete the ids of old batches; trying again in a minute')
+    }
+    if (!closed) timer = setTimeout(start, nextMs).unref()
+  }
+  let running: Promise<void> = Promise.resolve()
+  const start = (): void => { running = run() }
+  start()
+  return {
+    firstRun: running,
+    close: async () => {
+      closed = true
+      clearTimeout(timer)
+      await running
+    }
+  }
+}
