@@ -12,6 +12,8 @@ export interface PromptmeterOptions {
   readonly databaseUrl: string | null
   readonly watchLoop: boolean
   readonly nodeArgs?: readonly string[]
+  /** Settings other than the defaults. */
+  readonly env?: Readonly<Record<string, string>>
 }
 
 /** The gateway as it is run: `node dist/server.js`, with default settings. Its data go when it stops. */
@@ -30,8 +32,8 @@ export async function startPromptmeter ({ upstreamOrigin }: Surroundings, option
         DATA_DIR: dataDir,
         ADMIN_PASSWORD: password,
         LOG_LEVEL: 'warn',
-        MAX_PROMPT_TYPES: '100000',
-        ...(databaseUrl === null ? {} : { DATABASE_URL: databaseUrl })
+        ...(databaseUrl === null ? {} : { DATABASE_URL: databaseUrl }),
+        ...options.env
       },
       readyPath: '/readyz',
       watchLoop: options.watchLoop,

@@ -59,7 +59,7 @@ async function measureLoad (
   const rounds = await inRounds(bench, `${exchange} at ${connections} connections`, targets, async (target, key): Promise<Round> => {
     if (key === 'direct') await load.beforeRound?.()
     const busy = await measure(bench.load, target, { exchange, connections, seconds })
-    const alone = load.isPaced === true ? null : await measure(bench.load, target, { exchange, connections: 1, seconds: seconds / 2 })
+    const alone = load.isPaced === true ? null : await measure(bench.load, target, { exchange, connections: 1, seconds: seconds / 3 })
     return { busy, alone }
   })
   return { load, rounds, names: new Map([...started].map(([key, { name }]) => [key, name])), missing }

@@ -14,7 +14,7 @@ export const plain: Part = {
     const databaseUrl = await createDatabase(bench.surroundings.postgres)
     const commits: Array<{ p50Ms: number, p99Ms: number }> = []
     const measureCommits = async (): Promise<void> => {
-      commits.push(await measureSingleRowCommits(databaseUrl, bench.options.seconds / 2))
+      commits.push(await measureSingleRowCommits(databaseUrl, bench.options.seconds / 3))
     }
     const [small, large] = await measureGateways(bench, CONTENDERS, [
       { exchange: 'plain-4k', connections: CONNECTIONS, beforeRound: measureCommits },

@@ -50,7 +50,12 @@ const describe = ({ promptTypes, log }: Case, { options }: Bench): string =>
 
 async function startGateway (bench: Bench, log: Case['log']): Promise<Contender> {
   const databaseUrl = await createDatabase(bench.surroundings.postgres)
-  const gateway = await startPromptmeter(bench.surroundings, { name: `promptmeter, ${log} log`, databaseUrl, watchLoop: false })
+  const gateway = await startPromptmeter(bench.surroundings, {
+    name: `promptmeter, ${log} log`,
+    databaseUrl,
+    watchLoop: false,
+    env: { MAX_PROMPT_TYPES: `${MANY_TYPES + 1}` } // One more: the type of the cases that have only one.
+  })
   try {
     await createTypes(databaseUrl)
     if (log === 'long') await fillLog(bench, databaseUrl)
