@@ -1,6 +1,6 @@
 import { GatheredBytes } from './gathered-bytes.js'
 import { CR, LF, SPACE, afterLineEnd, bringsBlankLine, dataOf, isData, lineEnd } from './sse-lines.js'
-import { usageTrace } from './usage-trace.js'
+import { ordinaryTraces, usageTrace } from './usage-trace.js'
 
 const DONE = Buffer.from('[DONE]')
 const USAGE = Buffer.from('"usage"')
@@ -113,14 +113,19 @@ export class SseTee {
     return chunk
   }
 
-  /** Whole lines with nothing to read in them: by far most chunks. */
+  /** Whole lines with nothing to read in them: by far most chunks. (A string is searched much faster than a buffer.) */
   #isUnremarkable (chunk: Buffer): boolean {
-    return chunk[chunk.length - 1] === LF && this.#firstData !== null &&
-      !chunk.includes(USAGE) && !chunk.includes(DONE) && !chunk.includes(ERROR)
+    if (chunk[chunk.length - 1] !== LF || this.#firstData === null) return false
+    const text = chunk.toString('latin1')
+    return !text.includes('[DONE]') && !text.includes('"error"') && !(text.includes('"usage"') && /"usage"[ :]*[^n :]/.test(text))
   }
 
   #pushStripping (chunk: Buffer): Buffer | null {
     if (this.#overlong || chunk.length === 0) return chunk
+    if (this.#carryBytes === 0 && !this.#dropsLf && this.#firstData !== null) {
+      const cuts = ordinaryTraces(chunk.toString('latin1'))
+      if (cuts !== null) return without(chunk, cuts, chunk.length)
+    }
     let buffer = this.#dropsLf && chunk[0] === LF ? chunk.subarray(1) : chunk
     this.#dropsLf = false
     if (this.#carryBytes > 0) {

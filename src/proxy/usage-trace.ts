@@ -3,9 +3,8 @@ import { SPACE, dataOf } from './sse-lines.js'
 
 const TAB = 0x09
 const COMMA = 0x2c
-const CLOSE_BRACE = 0x7d
 const USAGE = Buffer.from('"usage"')
-const NULL_MEMBER = Buffer.from(',"usage":null')
+const NULL_MEMBER = ',"usage":null'
 
 /**
  * What a stream's data line has of the question for usage (`stream_options.include_usage`): nothing, a member (from, to),
@@ -13,7 +12,7 @@ const NULL_MEMBER = Buffer.from(',"usage":null')
  */
 export function usageTrace (line: Buffer): 'event' | readonly [number, number] | null {
   const at = line.indexOf(NULL_MEMBER)
-  if (at !== -1 && closesObject(line, at + NULL_MEMBER.length)) return [at, at + NULL_MEMBER.length]
+  if (at !== -1 && closesObject(line.toString('latin1', at + NULL_MEMBER.length))) return [at, at + NULL_MEMBER.length]
   if (!line.includes(USAGE)) return null
 
   const json = dataOf(line)
@@ -29,12 +28,34 @@ export function usageTrace (line: Buffer): 'event' | readonly [number, number] |
 }
 
 /**
- * Whether the object that ends the line closes at `at`, with nothing but OpenAI's `obfuscation` between: then a member
- * that ends there is a top-level one for certain, whatever stands before it.
+ * Where a chunk of ordinary events has traces of the question for usage, as pairs of offsets; null where it has to be read
+ * line by line. Ordinary is what nearly every chunk is: whole events of one data line each, and in each of them at most
+ * `"usage":null`, where OpenAI writes it.
+ *
+ * @param text the chunk as Latin-1, so that an index into it is one into the bytes
  */
-function closesObject (line: Buffer, at: number): boolean {
-  if (at === line.length - 1) return line[at] === CLOSE_BRACE
-  return line.length - at < 100 && /^,"obfuscation":"[^"\\]*"}$/.test(line.toString('latin1', at))
+export function ordinaryTraces (text: string): number[] | null {
+  const cuts: number[] = []
+  let usage = text.indexOf('"usage"')
+  for (let from = 0, end = 0; from < text.length; from = end + 2) {
+    end = text.indexOf('\n', from)
+    if (end === -1 || text[end + 1] !== '\n' || !text.startsWith('data: {', from)) return null
+    if (usage === -1 || usage > end) continue
+    const at = usage - 1
+    const after = at + NULL_MEMBER.length
+    usage = text.indexOf('"usage"', after)
+    if (!text.startsWith(NULL_MEMBER, at) || !closesObject(text.slice(after, end)) || (usage !== -1 && usage < end)) return null
+    cuts.push(at, after)
+  }
+  return text.includes('"error"') || text.includes('"response.') || text.includes('\r') ? null : cuts
+}
+
+/**
+ * Whether the object that ends a line closes behind a member, given what is behind it: nothing but OpenAI's
+ * `obfuscation`. Then the member is a top-level one for certain, whatever stands before it.
+ */
+function closesObject (rest: string): boolean {
+  return rest === '}' || (rest.length < 100 && /^,"obfuscation":"[^"\\\n]*"}$/.test(rest))
 }
 
 function afterComma (json: Buffer, from: number): number {
