@@ -1,9 +1,11 @@
 import { performance } from 'node:perf_hooks'
 import type { Log } from '../log.js'
 import type { BatchEntry, RecordBatch } from './call-record.js'
+import { findRefused } from './find-refused.js'
 import type { Journal } from './journal.js'
 import type { RecorderObserver } from './recorder-observer.js'
 import { uuidTimeMs } from './uuid-v7.js'
+import { pause, settledWithin, timer } from './waits.js'
 
 export interface DurableWriterOptions {
   readonly database: {
@@ -59,6 +61,8 @@ export class DurableWriter {
   #away = false
   #journalFails = false
   #replaying: Promise<void> | null = null
+  /** Records kept aside, until what becomes of their batch is settled: a second try does not keep them again. */
+  readonly #aside = new Set<string>()
   #lossLoggedAtMs = -Infinity
   #lostSinceLogged = 0
 
@@ -106,11 +110,13 @@ export class DurableWriter {
   async #writeInTime (batch: RecordBatch, deadlineMs: number): Promise<boolean> {
     const startedAtMs = performance.now()
     let outOfTime = false
-    const committed = this.#writeUntil(batch, () => outOfTime).then(() => true)
+    const committed = this.#writeUntil(batch, () => outOfTime || this.#closing.signal.aborted)
     const timedOut = timer(deadlineMs - startedAtMs)
     try {
-      if (await Promise.race([committed, timedOut.promise])) {
-        this.#options.observer.committed(batch.entries.length, performance.now() - startedAtMs)
+      const records = await Promise.race([committed, timedOut.promise])
+      if (records !== false) {
+        this.#settle(batch)
+        this.#options.observer.committed(records, performance.now() - startedAtMs)
         return true
       }
       this.#goAway(new Error(`no commit within ${Math.round(performance.now() - startedAtMs)} ms`))
@@ -123,12 +129,11 @@ export class DurableWriter {
     return false
   }
 
-  /** Tries until it works, or time is out: a connection that was cut is soon replaced by another. */
-  async #writeUntil (batch: RecordBatch, isOver: () => boolean): Promise<void> {
+  /** Tries until it works, or is over: a connection that was cut is soon replaced by another. */
+  async #writeUntil (batch: RecordBatch, isOver: () => boolean): Promise<number> {
     for (let waitMs = RETRY_FIRST_MS; ; waitMs *= 2) {
       try {
-        await this.#write(batch)
-        return
+        return await this.#write(batch, isOver)
       } catch (error) {
         if (isOver()) throw error
         await pause(waitMs, this.#closing.signal)
@@ -137,58 +142,59 @@ export class DurableWriter {
     }
   }
 
-  async #write (batch: RecordBatch): Promise<void> {
+  /** @returns how many of its records are committed; the others are kept aside */
+  async #write (batch: RecordBatch, isOver: () => boolean): Promise<number> {
     const { database } = this.#options
     try {
-      await database.write(batch)
+      await this.#answered(database.write(batch))
+      return batch.entries.length
     } catch (error) {
-      if (!database.isRefusal(error)) throw error
-      await this.#writeWithoutRefused(batch, error)
+      if (isOver() || !database.isRefusal(error)) throw error
+      return await this.#writeWithoutRefused(batch, error, isOver)
     }
   }
 
   /**
    * Finds the records that the database refuses, keeps them aside, and commits the others under the batch's own id: so
-   * it stays one commit, which is there or not, however often this is begun again.
+   * it stays one commit, which is there or not, however often this is begun again. Of two who are at it (a try that is
+   * out of time, and the replay) only the later keeps records aside.
    */
-  async #writeWithoutRefused (batch: RecordBatch, error: unknown): Promise<void> {
-    const refused = await this.#findRefused(batch, error)
+  async #writeWithoutRefused (batch: RecordBatch, error: unknown, isOver: () => boolean): Promise<number> {
+    const { database } = this.#options
+    const refused = await findRefused(batch, error, async part => {
+      if (isOver()) throw error
+      try {
+        await this.#answered(database.tryOut(part))
+        return null
+      } catch (reason) {
+        if (!database.isRefusal(reason)) throw reason
+        return { reason }
+      }
+    })
+    if (isOver()) throw error
     for (const [entry, reason] of refused) await this.#keepAside(entry, reason)
     const entries = batch.entries.filter(entry => !refused.has(entry))
-    if (entries.length > 0) await this.#write({ id: batch.id, entries })
-  }
-
-  async #findRefused (batch: RecordBatch, error: unknown): Promise<Map<BatchEntry, unknown>> {
-    const [only, ...others] = batch.entries
-    if (only === undefined) return new Map()
-    if (others.length === 0) return new Map([[only, error]])
-    const middle = Math.ceil(batch.entries.length / 2)
-    const refused = new Map<BatchEntry, unknown>()
-    const halves = [batch.entries.slice(0, middle), batch.entries.slice(middle)]
-    for (const entries of halves) {
-      const half = { id: batch.id, entries }
-      try {
-        await this.#options.database.tryOut(half)
-      } catch (reason) {
-        if (!this.#options.database.isRefusal(reason)) throw reason
-        for (const [entry, why] of await this.#findRefused(half, reason)) refused.set(entry, why)
-      }
-    }
-    // Each half would do, only not both: there is no telling which record is at fault.
-    if (refused.size === 0) for (const entry of batch.entries) refused.set(entry, error)
-    return refused
+    return entries.length > 0 ? await this.#write({ id: batch.id, entries }, isOver) : 0
   }
 
   async #keepAside (entry: BatchEntry, error: unknown): Promise<void> {
     const { setAside, observer, log } = this.#options
+    const { id } = entry.record
+    if (this.#aside.has(id)) return
+    this.#aside.add(id)
     try {
       await setAside(entry, error)
       observer.rejected(1)
-      log.error({ err: error, id: entry.record.id }, 'the database refuses a record; it is kept in rejected.jsonl')
+      log.error({ err: error, id }, 'the database refuses a record; it is kept in rejected.jsonl')
     } catch (reason) {
       observer.lost(1)
-      log.error({ err: reason, refusal: error, id: entry.record.id }, 'a record is lost: the database refuses it, and it cannot be kept aside')
+      log.error({ err: reason, refusal: error, id }, 'a record is lost: the database refuses it, and it cannot be kept aside')
     }
+  }
+
+  /** The batch will not be tried again. */
+  #settle ({ entries }: RecordBatch): void {
+    if (this.#aside.size > 0) for (const { record } of entries) this.#aside.delete(record.id)
   }
 
   #goAway (error: unknown): void {
@@ -225,8 +231,6 @@ export class DurableWriter {
       try {
         await this.#replayOldest()
         waitMs = RETRY_FIRST_MS
-        if (this.#away) log.info({}, 'the database takes records again')
-        this.#away = false
       } catch (error) {
         const message = String(error)
         if (message !== lastError) log.warn({ err: error }, 'the database does not take what is in the journal yet')
@@ -240,25 +244,48 @@ export class DurableWriter {
   }
 
   async #replayOldest (): Promise<void> {
-    const { journal, database, observer } = this.#options
-    const batch = await journal.oldest()
+    const { journal, observer } = this.#options
+    const batch = await this.#oldest()
     if (batch === null) {
-      await this.#answered(database.ping())
+      await this.#findBack()
       return
     }
-    if (uuidTimeMs(batch.id) < this.#options.now() - database.remembersForMs) {
+    if (uuidTimeMs(batch.id) < this.#options.now() - this.#options.database.remembersForMs) {
       const reason = new Error('The batch is too old to be told from one that is in the database already.')
       for (const entry of batch.entries) await this.#keepAside(entry, reason)
+      await journal.dropOldest()
     } else {
-      await this.#answered(this.#write(batch))
-      observer.replayed(batch.entries.length)
+      const records = await this.#write(batch, () => this.#closing.signal.aborted)
+      this.#comeBack()
+      await journal.dropOldest()
+      observer.replayed(records)
     }
-    await journal.dropOldest()
+    this.#settle(batch)
+  }
+
+  /** @throws what the disk throws; it alone is no reason to send new batches there */
+  async #oldest (): Promise<RecordBatch | null> {
+    try {
+      return await this.#options.journal.oldest()
+    } catch (error) {
+      if (this.#away) await this.#findBack()
+      throw error
+    }
+  }
+
+  async #findBack (): Promise<void> {
+    await this.#answered(this.#options.database.ping())
+    this.#comeBack()
+  }
+
+  #comeBack (): void {
+    if (this.#away) this.#options.log.info({}, 'the database takes records again')
+    this.#away = false
   }
 
   /** @throws where there is no answer for long; its connection is let go of */
   async #answered (answer: Promise<void>): Promise<void> {
-    const hangs = timer(HANGS_MS)
+    const hangs = timer(HANGS_MS, false)
     try {
       const inTime = await Promise.race([answer.then(() => true), hangs.promise])
       if (inTime) return
@@ -268,31 +295,4 @@ export class DurableWriter {
       hangs.cancel()
     }
   }
-}
-
-/** Resolves with false after that time. */
-function timer (ms: number): { promise: Promise<false>, cancel: () => void } {
-  let timeout: NodeJS.Timeout | undefined
-  const promise = new Promise<false>(resolve => { timeout = setTimeout(() => resolve(false), Math.max(0, ms)) })
-  return { promise, cancel: () => clearTimeout(timeout) }
-}
-
-/** Resolves after that time, or when the signal comes. */
-async function pause (ms: number, signal: AbortSignal): Promise<void> {
-  if (signal.aborted) return
-  await new Promise<void>(resolve => {
-    const done = (): void => {
-      clearTimeout(timeout)
-      signal.removeEventListener('abort', done)
-      resolve()
-    }
-    const timeout = setTimeout(done, ms)
-    signal.addEventListener('abort', done)
-  })
-}
-
-async function settledWithin (promise: Promise<void>, ms: number): Promise<void> {
-  const late = timer(ms)
-  await Promise.race([promise, late.promise])
-  late.cancel()
 }

@@ -3,84 +3,90 @@ import { crc32 } from 'node:zlib'
 
 // A journal file (`00000001.journal`) is a row of frames, one per batch, and nothing else:
 //
-//   ┌───────────┬──────────────┬───────────┬──────────────────┐
-//   │ length u32│ checksum u32 │ records u32│ the batch as JSON│   numbers little-endian
-//   └───────────┴──────────────┴───────────┴──────────────────┘
+//   ┌────────────┬─────────────┬───────────────────┬─────────────────────┬───────────────────┐
+//   │ length u32 │ records u32 │ JSON checksum u32 │ header checksum u32 │ the batch as JSON │   numbers little-endian
+//   └────────────┴─────────────┴───────────────────┴─────────────────────┴───────────────────┘
 //
-// `length` counts the JSON's bytes; `checksum` is the CRC-32 (as in gzip) of the two other numbers and the JSON, so that
-// zeros, which a crash may leave behind, are no frame. A frame is synced before the answers of its calls go out, and a
-// file is never written to again by a later process, so only the last frame of a file can be torn: it ends behind the
-// end of the file, or exactly there with a wrong checksum. No answer was released for it.
+// `length` counts the JSON's bytes; the checksums are CRC-32 (as in gzip), the header's is that of the three numbers
+// before it. So a length is known to be true before the file's end is compared with it.
+//
+// A frame is synced before the answers of its calls go out, and a file is never written to again by a later process. So
+// only the last frame of a file can be torn, and no answer was released for it: it ends behind the end of the file, or
+// what a crash left of it is zeros, which neither a header nor JSON is. All else that cannot be read is damage.
 
-export const FRAME_HEADER_BYTES = 12
+export const FRAME_HEADER_BYTES = 16
 
-/** Longer than any batch can be: a length above it is no length. */
-const MAX_JSON_BYTES = 1024 * 1024 * 1024
-
-export interface Frame {
-  readonly json: string
+export interface FrameHeader {
   readonly records: number
   /** Header and JSON. */
   readonly sizeBytes: number
+  readonly jsonChecksum: number
 }
 
-/** What a frame that cannot be read is: the last one, cut short by a crash, or damage done later to a whole one. */
+/** A frame that cannot be read: the last one, cut short by a crash, or one to which something was done later. */
 export class UnreadableFrame extends Error {
   override readonly name = 'UnreadableFrame'
   readonly kind: 'torn' | 'damaged'
-  constructor (kind: 'torn' | 'damaged', offset: number) {
-    super(kind === 'torn' ? `the last entry, at byte ${offset}, is not whole` : `the entry at byte ${offset} is damaged`)
+  /** What is passed over with it. */
+  readonly sizeBytes: number
+  /** Records that are passed over, as far as is known. */
+  readonly records: number
+
+  constructor (kind: 'torn' | 'damaged', offset: number, sizeBytes = Infinity, records = 0) {
+    super(`the entry at byte ${offset} is ${kind}`)
     this.kind = kind
+    this.sizeBytes = sizeBytes
+    this.records = records
   }
 }
 
 export function encodeFrame (json: string, records: number): Buffer {
   const length = Buffer.byteLength(json)
   const frame = Buffer.allocUnsafe(FRAME_HEADER_BYTES + length)
-  frame.writeUInt32LE(length, 0)
-  frame.writeUInt32LE(records, 8)
   frame.write(json, FRAME_HEADER_BYTES)
-  frame.writeUInt32LE(checksum(frame), 4)
+  frame.writeUInt32LE(length, 0)
+  frame.writeUInt32LE(records, 4)
+  frame.writeUInt32LE(crc32(frame.subarray(FRAME_HEADER_BYTES)), 8)
+  frame.writeUInt32LE(crc32(frame.subarray(0, 12)), 12)
   return frame
 }
 
 /**
- * Reads the frame at `offset` of a file of `fileBytes`; null where the file ends there.
+ * Reads the JSON of the frame at `offset` of a file of `fileBytes`.
  *
  * @throws UnreadableFrame; what the file system throws
  */
-export async function readFrame (file: FileHandle, offset: number, fileBytes: number): Promise<Frame | null> {
-  if (offset === fileBytes) return null
-  const header = await readFrameHeader(file, offset, fileBytes)
-  const frame = Buffer.allocUnsafe(header.sizeBytes)
-  await readWhole(file, frame, offset)
-  if (checksum(frame) !== frame.readUInt32LE(4)) {
-    throw new UnreadableFrame(offset + header.sizeBytes === fileBytes ? 'torn' : 'damaged', offset)
+export async function readFrame (file: FileHandle, offset: number, fileBytes: number): Promise<string> {
+  const { sizeBytes, records, jsonChecksum } = await readFrameHeader(file, offset, fileBytes)
+  const json = await readBytes(file, offset + FRAME_HEADER_BYTES, sizeBytes - FRAME_HEADER_BYTES)
+  if (crc32(json) !== jsonChecksum) {
+    const isTorn = offset + sizeBytes === fileBytes && json.includes(0)
+    throw new UnreadableFrame(isTorn ? 'torn' : 'damaged', offset, sizeBytes, records)
   }
-  return { json: frame.toString('utf8', FRAME_HEADER_BYTES), records: header.records, sizeBytes: header.sizeBytes }
+  return json.toString()
 }
 
-/** Reads how long the frame is and how many records it holds, and trusts that. @throws UnreadableFrame where it cannot be so */
-export async function readFrameHeader (file: FileHandle, offset: number, fileBytes: number): Promise<Omit<Frame, 'json'>> {
-  if (fileBytes - offset < FRAME_HEADER_BYTES) throw new UnreadableFrame('torn', offset)
-  const header = Buffer.allocUnsafe(FRAME_HEADER_BYTES)
-  await readWhole(file, header, offset)
-  const length = header.readUInt32LE(0)
-  const sizeBytes = FRAME_HEADER_BYTES + length
-  // Where a crash left zeros.
-  if (length === 0) throw new UnreadableFrame('torn', offset)
-  if (length > MAX_JSON_BYTES) throw new UnreadableFrame('damaged', offset)
-  if (offset + sizeBytes > fileBytes) throw new UnreadableFrame('torn', offset)
-  return { records: header.readUInt32LE(8), sizeBytes }
+/** Reads how long the frame is and how many records it holds. @throws UnreadableFrame; what the file system throws */
+export async function readFrameHeader (file: FileHandle, offset: number, fileBytes: number): Promise<FrameHeader> {
+  const restBytes = fileBytes - offset
+  if (restBytes < FRAME_HEADER_BYTES) throw new UnreadableFrame('torn', offset)
+  const header = await readBytes(file, offset, FRAME_HEADER_BYTES)
+  if (crc32(header.subarray(0, 12)) !== header.readUInt32LE(12)) {
+    const rest = await readBytes(file, offset, restBytes)
+    throw new UnreadableFrame(rest.some(byte => byte !== 0) ? 'damaged' : 'torn', offset)
+  }
+  const sizeBytes = FRAME_HEADER_BYTES + header.readUInt32LE(0)
+  if (sizeBytes > restBytes) throw new UnreadableFrame('torn', offset)
+  return { records: header.readUInt32LE(4), sizeBytes, jsonChecksum: header.readUInt32LE(8) }
 }
 
-const checksum = (frame: Buffer): number =>
-  crc32(frame.subarray(8), crc32(frame.subarray(0, 4)))
-
-async function readWhole (file: FileHandle, buffer: Buffer, offset: number): Promise<void> {
-  for (let read = 0; read < buffer.length;) {
-    const { bytesRead } = await file.read(buffer, read, buffer.length - read, offset + read)
-    if (bytesRead === 0) throw new Error('the file ended while it was read')
+async function readBytes (file: FileHandle, offset: number, length: number): Promise<Buffer> {
+  const buffer = Buffer.allocUnsafe(length)
+  for (let read = 0; read < length;) {
+    const { bytesRead } = await file.read(buffer, read, length - read, offset + read)
+    // Somebody cut it while it was read.
+    if (bytesRead === 0) throw new UnreadableFrame('damaged', offset)
     read += bytesRead
   }
+  return buffer
 }

@@ -17,9 +17,12 @@ interface Segment {
   doneBytes: number
   /** Records in the frames that are not done with. */
   records: number
+  /** A frame of it cannot be read: the file is kept, out of the way, for people to look at. */
+  damaged: boolean
 }
 
-const SEGMENT_NAME = /^(\d{8})\.journal$/
+/** A damaged file keeps its number, so that no other comes to have its name. */
+const SEGMENT_NAME = /^(\d{8})\.journal(\.damaged)?$/
 /** A file is given up when all of it is in the database, so files are not too large. */
 const MAX_SEGMENT_BYTES = 64 * 1024 * 1024
 
@@ -56,10 +59,10 @@ export class Journal {
     const journal = new Journal(folder, log)
     await mkdir(folder, { recursive: true, mode: 0o700 })
     for (const name of (await readdir(folder)).sort()) {
-      const number = SEGMENT_NAME.exec(name)?.[1]
+      const [, number, damaged] = SEGMENT_NAME.exec(name) ?? []
       if (number === undefined) continue
       journal.#lastNumber = Number(number)
-      journal.#segments.push(await journal.#scan(join(folder, name)))
+      if (damaged === undefined) journal.#segments.push(await journal.#scan(join(folder, name)))
     }
     if (journal.records > 0) log.warn({ records: journal.records, bytes: journal.sizeBytes }, 'the journal holds records of an earlier run; they go into the database now')
     return journal
@@ -84,7 +87,6 @@ export class Journal {
   async append (batch: RecordBatch): Promise<void> {
     const frame = encodeFrame(batchToJson(batch), batch.entries.length)
     this.#appending = true
-    const wasEmpty = this.isEmpty
     let segment: Segment
     try {
       segment = this.#current ?? await this.#create()
@@ -100,9 +102,9 @@ export class Journal {
     } finally {
       this.#appending = false
     }
+    if (this.isEmpty) this.#oldestAtMs = uuidTimeMs(batch.id)
     segment.sizeBytes += frame.length
     segment.records += batch.entries.length
-    if (wasEmpty) this.#oldestAtMs = uuidTimeMs(batch.id)
     if (segment.sizeBytes >= MAX_SEGMENT_BYTES) this.#current = null
   }
 
@@ -113,9 +115,7 @@ export class Journal {
       if (segment === undefined) return null
       try {
         segment.file ??= await open(segment.path, 'r')
-        const frame = await readFrame(segment.file, segment.doneBytes, segment.sizeBytes)
-        if (frame === null) return null
-        const batch = parseBatch(frame.json)
+        const batch = parseBatch(await readFrame(segment.file, segment.doneBytes, segment.sizeBytes))
         this.#oldestAtMs = uuidTimeMs(batch.id)
         return batch
       } catch (error) {
@@ -147,7 +147,7 @@ export class Journal {
   async #scan (path: string): Promise<Segment> {
     const file = await open(path, 'r')
     const { size, mtimeMs } = await file.stat()
-    const segment: Segment = { path, file, sizeBytes: size, doneBytes: 0, records: 0 }
+    const segment: Segment = { path, file, sizeBytes: size, doneBytes: 0, records: 0, damaged: false }
     this.#oldestAtMs ??= mtimeMs
     try {
       for (let offset = 0; offset < size;) {
@@ -164,7 +164,7 @@ export class Journal {
   async #create (): Promise<Segment> {
     const path = join(this.#folder, `${String(++this.#lastNumber).padStart(8, '0')}.journal`)
     const file = await open(path, 'wx+', 0o600)
-    const segment: Segment = { path, file, sizeBytes: 0, doneBytes: 0, records: 0 }
+    const segment: Segment = { path, file, sizeBytes: 0, doneBytes: 0, records: 0, damaged: false }
     this.#segments.push(segment)
     this.#current = segment
     // The file's name, too, has to be on disk.
@@ -182,7 +182,8 @@ export class Journal {
     if (segment === this.#current) this.#current = null
     try {
       await this.#forget(segment)
-      await rm(segment.path)
+      if (segment.damaged) await rename(segment.path, `${segment.path}.damaged`)
+      else await rm(segment.path)
     } catch (error) {
       this.#log.warn({ err: error }, 'a journal file with nothing more to do in it cannot be removed; the next start reads it once more')
     }
@@ -196,20 +197,18 @@ export class Journal {
     await file?.close()
   }
 
-  /** A torn entry is dropped with its file. A damaged one had been released: its file is kept, out of the way, for people to look at. */
+  /** A torn entry is dropped. A damaged one had been released: its file is kept. */
   async #passOver (segment: Segment, error: UnreadableFrame): Promise<void> {
-    const bytes = segment.sizeBytes - segment.doneBytes
-    segment.doneBytes = segment.sizeBytes
-    segment.records = 0
+    const bytes = Math.min(error.sizeBytes, segment.sizeBytes - segment.doneBytes)
+    segment.doneBytes += bytes
+    segment.records = segment.doneBytes === segment.sizeBytes ? 0 : segment.records - error.records
     if (error.kind === 'torn') {
       this.#log.warn({ file: segment.path, bytes }, `the journal's last entry is torn and dropped: ${error.message}. No answer had been released for it`)
-      await this.#removeIfDone(segment)
-      return
+    } else {
+      segment.damaged = true
+      this.#log.error({ file: `${segment.path}.damaged`, bytes, records: error.records }, `the journal is damaged: ${error.message}. What it held is not in the database; the file is kept`)
     }
-    await this.#forget(segment)
-    const kept = `${segment.path}.damaged`
-    await rename(segment.path, kept)
-    this.#log.error({ file: kept, bytes }, `the journal is damaged: ${error.message}. It and all behind it in this file are not in the database; the file is kept`)
+    await this.#removeIfDone(segment)
   }
 }
 

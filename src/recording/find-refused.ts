@@ -1,0 +1,26 @@
+import type { BatchEntry, RecordBatch } from './call-record.js'
+
+/** Asks whether the database would take a batch: resolves with null, or with why not. */
+export type AskRefusal = (batch: RecordBatch) => Promise<{ readonly reason: unknown } | null>
+
+/**
+ * Finds the records for whose sake a batch is refused, by halving it, each with its reason. Where each half would do,
+ * only not both, there is no telling which record is at fault, and it is all of them.
+ *
+ * @throws Error where the batch would be taken now; what `ask` throws
+ */
+export async function findRefused (batch: RecordBatch, reason: unknown, ask: AskRefusal): Promise<Map<BatchEntry, unknown>> {
+  if (batch.entries.length === 1) return new Map(batch.entries.map(entry => [entry, reason]))
+  const middle = Math.ceil(batch.entries.length / 2)
+  const refused = new Map<BatchEntry, unknown>()
+  for (const entries of [batch.entries.slice(0, middle), batch.entries.slice(middle)]) {
+    const half = { id: batch.id, entries }
+    const refusal = await ask(half)
+    if (refusal === null) continue
+    for (const [entry, why] of await findRefused(half, refusal.reason, ask)) refused.set(entry, why)
+  }
+  if (refused.size > 0) return refused
+  const refusal = await ask(batch)
+  if (refusal === null) throw new Error('the database refused records that it would take now', { cause: reason })
+  return new Map(batch.entries.map(entry => [entry, refusal.reason]))
+}

@@ -1,0 +1,162 @@
+import t from 'tap'
+import type { RecordBatch } from '../../src/recording/call-record.js'
+import { Refusal, Scene, batch, gate, idsOf, until, within } from './durable-writer-scene.js'
+
+const away = new Error('the database is away')
+const all = Array.from({ length: 13 }, (_, i) => String(i))
+
+/** A database that takes no batch with one of these records. */
+const refuse = (scene: Scene, ...bad: string[]): void => {
+  const check = (batch: RecordBatch): void => {
+    if (batch.entries.some(({ record }) => bad.includes(record.id))) throw new Refusal('bad data')
+  }
+  scene.onWrite = check
+  scene.onTryOut = check
+}
+
+t.test('refused records are found and kept aside; the others are one commit, under the batch\'s own id, in order', async t => {
+  const scene = new Scene(t)
+  refuse(scene, '0', '6', '7', '12')
+  const whole = batch(...all)
+  await scene.writer.save(whole, within(60_000))
+  t.same([...scene.committed], [[whole.id, '1,2,3,4,5,8,9,10,11']])
+  t.same(scene.aside, ['0', '6', '7', '12'].map(id => `${id}: Error: bad data`))
+  t.same(scene.events, ['rejected 1', 'rejected 1', 'rejected 1', 'rejected 1', 'committed 9'])
+  t.equal(scene.writer.away, false)
+  t.same(scene.journal, [])
+})
+
+t.test('a batch of nothing but refused records is aside, and holds up nobody', async t => {
+  const scene = new Scene(t)
+  refuse(scene, '1', '2')
+  await scene.writer.save(batch('1', '2'), within(60_000))
+  await scene.writer.save(batch('3'), within(60_000))
+  t.same(scene.aside.length, 2)
+  t.same(scene.books, ['3'])
+  t.same(scene.events, ['rejected 1', 'rejected 1', 'committed 0', 'committed 1'])
+})
+
+t.test('records of which each would do, only not all together, are aside, all of them', async t => {
+  const scene = new Scene(t)
+  const together = (batch: RecordBatch): void => { if (batch.entries.length > 1) throw new Refusal('too much') }
+  scene.onWrite = together
+  scene.onTryOut = together
+  await scene.writer.save(batch('1', '2'), within(60_000))
+  t.same(scene.aside.length, 2)
+  t.same(scene.books, [])
+})
+
+t.test('a refusal that passes by costs no record its place in the books', async t => {
+  const scene = new Scene(t)
+  let refusals = 1
+  scene.onWrite = () => { if (refusals-- > 0) throw new Refusal('the config was deleted') }
+  await scene.writer.save(batch('1', '2', '3'), within(60_000))
+  t.same(scene.books, ['1', '2', '3'])
+  t.same(scene.aside, [])
+})
+
+t.test('in the journal, too, a batch has refused records', async t => {
+  const scene = new Scene(t)
+  refuse(scene, '2')
+  scene.journal.push(batch('1', '2', '3'))
+  scene.writer.start()
+  await until(() => scene.journal.length === 0)
+  t.same(scene.books, ['1', '3'])
+  t.same(scene.events, ['rejected 1', 'replayed 2'])
+})
+
+t.test('a database that goes away while refused records are looked for has the batch later, and each record once', async t => {
+  // Of the batch with two bad ones this many statements are answered before it goes away.
+  for (let answered = 1; answered < 12; answered++) {
+    const scene = new Scene(t)
+    refuse(scene, '1', '4')
+    let statements = 0
+    const { onWrite } = scene
+    const counted = (batch: RecordBatch): void => {
+      if (++statements > answered && statements < answered + 3) throw away
+      void onWrite(batch)
+    }
+    scene.onWrite = counted
+    scene.onTryOut = counted
+    const whole = batch('0', '1', '2', '3', '4')
+    await scene.writer.save(whole, within(1))
+    await until(() => scene.journal.length === 0 && !scene.writer.away)
+    t.same([...scene.committed], [[whole.id, '0,2,3']], `after ${answered} statements`)
+    t.same(scene.aside.map(line => line[0]), ['1', '4'], 'none is aside twice')
+  }
+})
+
+t.test('a search that takes longer than the batch has is given up; the replay begins it again', async t => {
+  const scene = new Scene(t)
+  refuse(scene, '1')
+  const check = scene.onTryOut
+  const slow = gate()
+  let tries = 0
+  scene.onTryOut = async part => {
+    if (++tries === 1) await slow.promise
+    await check(part)
+  }
+  const whole = batch('1', '2')
+  await scene.writer.save(whole, within(20))
+  t.equal(scene.events[0], 'journaled 2')
+  await until(() => scene.journal.length === 0)
+  slow.open()
+  await new Promise(resolve => setImmediate(resolve))
+  t.same(scene.aside, ['1: Error: bad data'])
+  t.same(scene.events, ['journaled 2', 'rejected 1', 'replayed 1'])
+  t.same([...scene.committed], [[whole.id, '2']])
+})
+
+t.test('a record that can be neither committed nor kept aside is lost aloud, and no other with it', async t => {
+  const scene = new Scene(t)
+  refuse(scene, 'bad')
+  scene.onSetAside = () => { throw new Error('the disk is full') }
+  await scene.writer.save(batch('1', 'bad', '2'), within(60_000))
+  t.same(scene.books, ['1', '2'])
+  t.same(scene.events, ['lost 1', 'committed 2'])
+  t.match(scene.logged, [{ level: 'error', fields: { id: 'bad', err: { message: 'the disk is full' }, refusal: { message: 'bad data' } }, message: /lost/ }])
+  t.equal(scene.logged.length, 1)
+})
+
+t.test('many refused records take many statements, each of which may take its time', async t => {
+  const scene = new Scene(t)
+  const ids = Array.from({ length: 512 }, (_, i) => `r${i}`)
+  refuse(scene, ...ids.slice(1))
+  scene.journal.push(batch(...ids))
+  // What hangs is told by a timer of 10 s: none is set for the whole search, only one for each statement.
+  let open = 0
+  const { setTimeout, clearTimeout } = globalThis
+  const timers = new Set<unknown>()
+  t.intercept(globalThis, 'setTimeout', {
+    value: (callback: () => void, ms: number) => {
+      const timer = setTimeout(callback, ms)
+      if (ms === 10_000) {
+        timers.add(timer)
+        open++
+      }
+      return timer
+    }
+  })
+  t.intercept(globalThis, 'clearTimeout', { value: (timer: NodeJS.Timeout) => { timers.delete(timer); clearTimeout(timer) } })
+  let most = 0
+  const check = scene.onTryOut
+  scene.onTryOut = part => {
+    most = Math.max(most, timers.size)
+    return check(part)
+  }
+  scene.writer.start()
+  await until(() => scene.journal.length === 0)
+  t.same(scene.books, ['r0'])
+  t.equal(scene.aside.length, 511)
+  t.equal(most, 0, 'each is set when its statement is sent')
+  t.equal(open, scene.tries.length + scene.writes.length)
+})
+
+t.test('a record that is aside does not stop a later one of that id', async t => {
+  const scene = new Scene(t)
+  refuse(scene, '1')
+  await scene.writer.save(batch('1'), within(60_000))
+  await scene.writer.save(batch('1'), within(60_000))
+  t.equal(scene.aside.length, 2)
+  t.same(scene.journal.map(idsOf), [])
+})
