@@ -7,6 +7,7 @@ import type { Config } from './env.js'
 import { GatewayError } from './errors.js'
 import { healthRoutes } from './health.js'
 import { schedulePartitions } from './jobs/partitions.js'
+import { scheduleRecordedBatches } from './jobs/recorded-batches.js'
 import { createTokenizer } from './proxy/tokenizer.js'
 import { proxyPlugin, routeProxyCalls } from './proxy/plugin.js'
 import { Policy } from './proxy/policy.js'
@@ -83,6 +84,7 @@ export async function buildApp ({ config, database, adminPassword, log, now }: A
     policy.refresh().catch((error: unknown) => log.warn({ err: error }, 'the policy cannot be read'))
   })
   const partitions = schedulePartitions(database.operator, log, now)
+  const recordedBatches = scheduleRecordedBatches(database.operator, log, now)
   // Making a partition locks the log for a moment: not under the first calls. A database that is away can wait for both.
   if (policy.fresh) await Promise.all([listening, partitions.firstRun])
   else listening.catch((error: unknown) => log.warn({ err: error }, 'changes of policy are not heard of; they are asked for every second'))
@@ -132,7 +134,7 @@ export async function buildApp ({ config, database, adminPassword, log, now }: A
     stopClosing()
     await recorder.close()
     metrics.close()
-    await Promise.all([policy.close(), upstream.close(), tokenizer.close(), partitions.close()])
+    await Promise.all([policy.close(), upstream.close(), tokenizer.close(), partitions.close(), recordedBatches.close()])
   })
   return app
 }

@@ -111,7 +111,7 @@ const openClient = (databaseUrl: string, log: Log, options: Options<Record<strin
     return postgres(databaseUrl, {
       connect_timeout: connectTimeoutSeconds,
       connection: { application_name: 'promptmeter' },
-      // Arrays go both ways as text (see array-literal.ts), so each connection saves the query for the array types.
+      // Arrays go both ways as text (see recording/batch-rows.ts), so each connection saves the query for the array types.
       fetch_types: false,
       // The library's own waits grow to 20 s: after an outage the books should be open again sooner.
       backoff: retries => Math.min(0.05 * 2 ** retries, 1) * (0.5 + Math.random() / 2),

@@ -4,11 +4,10 @@ import type { Drizzle } from '../db/client.js'
 import { RECORDED_BATCHES_KEPT_MS } from '../db/recorded-batches-horizon.js'
 import { recordedBatches } from '../db/schema/index.js'
 import type { Log } from '../log.js'
+import { type Job, daily } from './daily.js'
 
 /** One transaction deletes so many rows: short enough to hold up nobody. */
 const CHUNK_ROWS = 10_000
-const dayMs = 86_400_000
-const retryMs = 60_000
 
 /**
  * Deletes the ids of batches that were made and committed longer ago than `RECORDED_BATCHES_KEPT_MS`, and answers with
@@ -39,36 +38,8 @@ const firstUuidOf = (timeMs: number): string => {
   return `${time.slice(0, 8)}-${time.slice(8)}-0000-0000-000000000000`
 }
 
-export interface RecordedBatchesJob {
-  readonly firstRun: Promise<void>
-  /** Waits for a run that is under way; none begins afterwards. */
-  close: () => Promise<void>
-}
-
-/** Runs `forgetOldBatches` now and every day, and a minute after a failure, which is logged and not thrown. */
-export const scheduleRecordedBatches = (database: Drizzle, log: Log, now: () => number = Date.now): RecordedBatchesJob => {
-  let closed = false
-  let timer: NodeJS.Timeout | undefined
-  const run = async (): Promise<void> => {
-    let nextMs = dayMs
-    try {
-      const batches = await forgetOldBatches(database, now())
-      if (batches > 0) log.info({ batches }, 'Forgot the ids of old batches')
-    } catch (error) {
-      nextMs = retryMs
-      log.error({ err: error }, 'Could not delete the ids of old batches; trying again in a minute')
-    }
-    if (!closed) timer = setTimeout(start, nextMs).unref()
-  }
-  let running: Promise<void> = Promise.resolve()
-  const start = (): void => { running = run() }
-  start()
-  return {
-    firstRun: running,
-    close: async () => {
-      closed = true
-      clearTimeout(timer)
-      await running
-    }
-  }
-}
+/** Runs `forgetOldBatches` daily. */
+export const scheduleRecordedBatches = (database: Drizzle, log: Log, now: () => number = Date.now): Job => daily(async () => {
+  const batches = await forgetOldBatches(database, now())
+  if (batches > 0) log.info({ batches }, 'Forgot the ids of old batches')
+}, 'Could not delete the ids of old batches', log)

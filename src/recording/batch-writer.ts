@@ -92,18 +92,14 @@ function batchParameters (id: string, { types, rollups, logs }: BatchTotals, con
 }
 
 /**
- * SQLSTATE classes that tell of the database's state and not of the data: connection (08), transaction (25: read-only; 40),
- * authorization (28), no such database or schema (3D, 3F), no such table or no right to it (42), out of disk, memory or
- * connections (53), locks (55), shut down or cancelled (57), the system's and its own failures (58, F0, XX).
+ * SQLSTATE classes that tell of the data: not supported (0A), cardinality (21), data exception (22), integrity (23), triggers
+ * and functions of an operator's own (27, 2F, 38, 39, P0), check option (44), a limit exceeded (54). All others tell of the
+ * database's state or of the connection's, prepared statements (26) that a pooler has lost included.
  */
-const stateClasses = /^(08|25|28|3D|3F|40|42|53|55|57|58|F0|XX)/
+const dataClasses = /^(0A|21|22|23|27|2F|38|39|44|54|P0)/
 
-/**
- * Whether the database will never take this batch as it is, rather than not now. Any error that the database raises is a
- * refusal unless its class is known to pass: a trigger of an operator's own may raise what it likes, and one bad record
- * must not keep those behind it waiting for ever.
- */
+/** Whether the database will never take this batch as it is, rather than not now. */
 export function isRefusal (error: unknown): boolean {
   // A config that is deleted again and again while its calls are written: the next try will find it, or make it.
-  return error instanceof postgres.PostgresError && !stateClasses.test(error.code) && error.code !== foreignKeyViolation
+  return error instanceof postgres.PostgresError && dataClasses.test(error.code) && error.code !== foreignKeyViolation
 }
