@@ -31,7 +31,7 @@ export interface Upstream {
   /** Sends the request once; it is never retried. */
   forward: (request: UpstreamRequest, handler: UpstreamHandler) => UpstreamExchange
   /** Connections, `free` of them without a request; requests that run, and that wait for a connection. */
-  stats: () => { readonly connected: number, readonly free: number, readonly running: number, readonly queued: number }
+  stats: () => { readonly connected: number, readonly free: number, readonly running: number, readonly pending: number }
   close: () => Promise<void>
 }
 
