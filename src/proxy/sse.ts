@@ -117,7 +117,7 @@ export class SseTee {
   #isUnremarkable (chunk: Buffer): boolean {
     if (chunk[chunk.length - 1] !== LF || this.#firstData === null) return false
     const text = chunk.toString('latin1')
-    return !text.includes('[DONE]') && !text.includes('"error"') && !(text.includes('"usage"') && /"usage"[ :]*[^n :]/.test(text))
+    return !text.includes('[DONE]') && !text.includes('rror"') && !(text.includes('usage"') && /"usage"[ :]*[^n :]/.test(text))
   }
 
   #pushStripping (chunk: Buffer): Buffer | null {
