@@ -3,8 +3,8 @@ import t from 'tap'
 import { temporaryFolder, testDatabaseOptions } from '../helpers/database.js'
 import { checkBooks } from '../helpers/fault-books.js'
 import { newTally, startFaultLoad } from '../helpers/fault-load.js'
-import { ADMIN } from '../helpers/gateway.js'
-import { type GatewayProcess, startGatewayProcess } from '../helpers/gateway-process.js'
+import { startGatewayProcess } from '../helpers/gateway-process.js'
+import { operatorCall } from '../helpers/operator-call.js'
 import { startPlannedUpstream } from '../helpers/planned-calls.js'
 
 t.setTimeout(120_000)
@@ -14,17 +14,6 @@ const CALLS = 2000
 /** Callers of all gateways come to a new prompt type at the same time, and leave it to the next after so many calls. */
 const CALLS_PER_TYPE = 100
 const promptType = (call: number): string => `type-${Math.floor(call / CALLS_PER_TYPE)}`
-
-/** An operator's change of a switch; answers with the status. */
-async function patch (gateway: GatewayProcess, type: string, trackFullData: boolean): Promise<number> {
-  const response = await fetch(`${gateway.origin}/admin/api/prompt-configs/${type}`, {
-    method: 'PATCH',
-    headers: { authorization: `Basic ${btoa(`${ADMIN.username}:${ADMIN.password}`)}`, 'content-type': 'application/json' },
-    body: JSON.stringify({ track_full_data: trackFullData })
-  })
-  await response.text()
-  return response.status
-}
 
 for (const count of [2, 5]) {
   t.test(`${count} gateways on one database count the same prompt types: exact to the digit as soon as the last answer is in`, async t => {
@@ -41,7 +30,10 @@ for (const count of [2, 5]) {
       const gateway = gateways[turn % count]
       // A type that callers came to a while ago, and most are still counting.
       const call = tally.answered.size - 2 * CALLERS
-      if (gateway !== undefined && call >= 0) statuses.add(await patch(gateway, promptType(call), turn % 2 === 0))
+      if (gateway !== undefined && call >= 0) {
+        const { status } = await operatorCall(gateway.origin, 'PATCH', `/prompt-configs/${promptType(call)}`, { track_full_data: turn % 2 === 0 })
+        statuses.add(status)
+      }
       await sleep(10)
     }
     await Promise.all(loads.map(async load => await load.stop()))
