@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs'
 import { mkdir, open, readFile, rename } from 'node:fs/promises'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import type { Log } from '../log.js'
 import type { PolicyData } from './policy-store.js'
 
@@ -23,28 +23,36 @@ export const hasPolicyFile = (dataDir: string): boolean => existsSync(pathIn(dat
 /** Keys are kept as their hashes, as in the database; the file is its owner's only all the same. */
 export function policyFile (dataDir: string): PolicyFile {
   const path = pathIn(dataDir)
+  let writing = Promise.resolve()
   return {
     read: async log => {
       if (!existsSync(path)) return null
       try {
         const kept = JSON.parse(await readFile(path, 'utf8')) as { readonly format: number, readonly policy: PolicyData }
-        return kept.format === FORMAT ? kept.policy : null
+        if (kept.format !== FORMAT) throw new Error(`it is of format ${String(kept.format)}, not ${FORMAT}`)
+        return kept.policy
       } catch (error) {
         log.warn({ err: error, file: path }, 'the policy of the last run cannot be read')
         return null
       }
     },
-    write: async policy => {
-      await mkdir(dataDir, { recursive: true })
-      const written = `${path}.new`
-      const file = await open(written, 'w', 0o600)
-      try {
-        await file.writeFile(JSON.stringify({ format: FORMAT, policy }))
-        await file.sync()
-      } finally {
-        await file.close()
-      }
-      await rename(written, path)
+    write: policy => {
+      // One at a time, for they share the file that is renamed. Whoever asked for the one before has its error.
+      writing = writing.catch(() => {}).then(() => replace(path, JSON.stringify({ format: FORMAT, policy })))
+      return writing
     }
   }
+}
+
+async function replace (path: string, text: string): Promise<void> {
+  await mkdir(dirname(path), { recursive: true })
+  const written = `${path}.new`
+  const file = await open(written, 'w', 0o600)
+  try {
+    await file.writeFile(text)
+    await file.sync()
+  } finally {
+    await file.close()
+  }
+  await rename(written, path)
 }
