@@ -3,7 +3,8 @@ const carriageReturn = 0x0d
 
 /** Bytes that are gathered before they are read: a short stream is not read before its end. */
 const batchBytes = 65_536
-const firstCapacityBytes = 4096
+/** They are gathered in blocks of this size: nothing is copied twice, and no block is larger than a short stream needs. */
+const blockBytes = 8192
 
 /**
  * Reads server-sent events (https://html.spec.whatwg.org/multipage/server-sent-events.html) after they have gone by: `push`
@@ -17,11 +18,13 @@ export class SseEvents {
   droppedBytes = 0
   readonly #maxEventBytes: number
   readonly #onEvent: (data: string, type: string) => void
-  #pending = Buffer.alloc(0)
+  #blocks: Buffer[] = []
+  /** Of the last block. */
+  #freeBytes = 0
   #pendingBytes = 0
   #readAtBytes = batchBytes
   #isFirstLine = true
-  /** The line that goes on in `#pending` was too long: its rest is not wanted either. */
+  /** The line that goes on in the blocks was too long: its rest is not wanted either. */
   #skipsLine = false
   #skipsEvent = false
   #data: string[] = []
@@ -35,10 +38,15 @@ export class SseEvents {
 
   /** Copies the chunk, whose memory may be another's. */
   push (chunk: Uint8Array): void {
-    for (let from = 0; from < chunk.length; from += batchBytes) {
-      const part = chunk.length <= batchBytes ? chunk : chunk.subarray(from, from + batchBytes)
-      this.#reserve(this.#pendingBytes + part.length)
-      this.#pending.set(part, this.#pendingBytes)
+    for (let from = 0; from < chunk.length;) {
+      if (this.#freeBytes === 0) {
+        this.#blocks.push(Buffer.allocUnsafeSlow(blockBytes))
+        this.#freeBytes = blockBytes
+      }
+      const part = from === 0 && chunk.length <= this.#freeBytes ? chunk : chunk.subarray(from, from + this.#freeBytes)
+      this.#blocks.at(-1)?.set(part, blockBytes - this.#freeBytes)
+      from += part.length
+      this.#freeBytes -= part.length
       this.#pendingBytes += part.length
       if (this.#pendingBytes >= this.#readAtBytes) this.#readWholeLines()
     }
@@ -46,36 +54,32 @@ export class SseEvents {
 
   /** The stream is over: reads what is left. */
   end (): void {
-    if (this.#pendingBytes > 0) this.#readLines(this.#pending.toString('utf8', 0, this.#pendingBytes))
-    this.#pending = Buffer.alloc(0)
-    this.#pendingBytes = 0
+    const rest = this.#takePending()
+    if (rest.length > 0) this.#readLines(rest.toString())
     this.#endEvent()
   }
 
-  #reserve (bytes: number): void {
-    if (bytes <= this.#pending.length) return
-    let capacity = Math.max(firstCapacityBytes, this.#pending.length)
-    while (capacity < bytes) capacity *= 2
-    const grown = Buffer.allocUnsafeSlow(capacity)
-    this.#pending.copy(grown, 0, 0, this.#pendingBytes)
-    this.#pending = grown
+  #takePending (): Buffer {
+    const pending = Buffer.concat(this.#blocks, this.#pendingBytes)
+    this.#keepPending(Buffer.alloc(0))
+    return pending
+  }
+
+  #keepPending (bytes: Buffer): void {
+    this.#blocks = bytes.length === 0 ? [] : [bytes]
+    this.#freeBytes = 0
+    this.#pendingBytes = bytes.length
   }
 
   #readWholeLines (): void {
-    const bytes = this.#pending.subarray(0, this.#pendingBytes)
+    const bytes = this.#takePending()
     // A CR that comes last may have its LF in the next chunk: its line is not whole yet.
     const end = Math.max(bytes.lastIndexOf(lineFeed), bytes.lastIndexOf(carriageReturn, -2)) + 1
-    if (end > 0) {
-      const lines = bytes.toString('utf8', 0, end)
-      this.#pending.copyWithin(0, end, this.#pendingBytes)
-      this.#pendingBytes -= end
-      this.#readLines(lines)
-    }
-    if (this.#skipsLine || this.#pendingBytes > this.#maxEventBytes) {
-      this.droppedBytes += this.#pendingBytes
-      this.#pendingBytes = 0
-      this.#skipsLine = true
-    }
+    if (end > 0) this.#readLines(bytes.toString('utf8', 0, end))
+    const rest = bytes.subarray(end)
+    this.#skipsLine ||= rest.length > this.#maxEventBytes
+    if (this.#skipsLine) this.droppedBytes += rest.length
+    else this.#keepPending(Buffer.from(rest))
     this.#readAtBytes = this.#pendingBytes + batchBytes
   }
 
