@@ -28,10 +28,14 @@ export const openPostgres = async (databaseUrl: string, mayBeAway: boolean, log:
     max: operatorConnections,
     connection: { application_name: 'promptmeter operator', statement_timeout: operatorTimeoutMs }
   }))
+  const checkPrepared = (): void => {
+    if (!preparation.isDone()) throw new DatabaseAway('The database could not be opened since the start.')
+  }
+  const ping = sharedPing(() => recording)
   return {
     kind: 'postgres',
     get recording () {
-      if (!preparation.isDone()) throw new DatabaseAway('The database could not be reached since the start.')
+      checkPrepared()
       return recording
     },
     operator,
@@ -41,7 +45,11 @@ export const openPostgres = async (databaseUrl: string, mayBeAway: boolean, log:
         if (!isConnectionLost(error)) throw error
       })
     },
-    ping: sharedPing(() => recording),
+    // One that answers and has not the tables takes no records either.
+    ping: async () => {
+      checkPrepared()
+      await ping()
+    },
     reconnect: () => {
       const hanging = recording
       recording = openRecording()

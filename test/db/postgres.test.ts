@@ -10,14 +10,23 @@ import { createDatabase, openTestDatabase, silentLog, temporaryFolder } from '..
 
 t.test('five instances that open an empty database at once migrate it once', async t => {
   const databaseUrl = await createDatabase('empty')
-  const dataDir = temporaryFolder(t)
   const databases = await Promise.all(Array.from({ length: 5 }, async () =>
-    await openDatabase({ databaseUrl, dataDir, log: silentLog })))
+    await openDatabase({ databaseUrl, dataDir: temporaryFolder(t), log: silentLog })))
   t.teardown(async () => { await Promise.all(databases.map(async database => await database.close())) })
   const first = databases[0]
   if (first === undefined) throw new Error('no database')
   const [settings] = await first.recording.execute(sql`select count(*)::int as rows from gateway_settings`)
   t.same(settings, { rows: 1 })
+})
+
+t.test('one data folder is one instance\'s, with PostgreSQL too', async t => {
+  const databaseUrl = await createDatabase()
+  const dataDir = temporaryFolder(t)
+  const first = await openDatabase({ databaseUrl, dataDir, log: silentLog })
+  await t.rejects(openDatabase({ databaseUrl: await createDatabase(), dataDir, log: silentLog }), /in use by another promptmeter/)
+  await first.close()
+  const second = await openDatabase({ databaseUrl, dataDir, log: silentLog })
+  await second.close()
 })
 
 t.test('a database that a newer build migrated is refused, and left as it is', async t => {

@@ -1,0 +1,108 @@
+import { performance } from 'node:perf_hooks'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { sql } from 'drizzle-orm'
+import postgres from 'postgres'
+import t, { type Test } from 'tap'
+import { type Database, openDatabase } from '../../src/db/client.js'
+import { DatabaseAway, isConnectionLost } from '../../src/db/connection-lost.js'
+import type { Log } from '../../src/log.js'
+import { silentLog, temporaryFolder } from '../helpers/database.js'
+import { type PostgresServer, startPostgres } from '../helpers/postgres-server.js'
+
+async function ownServer (t: Test): Promise<PostgresServer> {
+  const server = await startPostgres()
+  t.teardown(async () => await server.remove())
+  return server
+}
+
+async function openAway (t: Test, server: PostgresServer, log: Log = silentLog): Promise<Database> {
+  const database = await openDatabase({ databaseUrl: server.url(), dataDir: temporaryFolder(t), mayBeAway: true, log })
+  t.teardown(async () => await database.close())
+  return database
+}
+
+const watched = (): { log: Log, told: { fields: object, message: string }[] } => {
+  const told: { fields: object, message: string }[] = []
+  const tell = (fields: object, message: string): void => { told.push({ fields, message }) }
+  return { told, log: { debug: tell, info: tell, warn: tell, error: tell } }
+}
+
+/** Waits until it does not throw. The test's time limit is the only one. */
+async function untilWorks<T> (work: () => Promise<T>): Promise<T> {
+  for (;;) {
+    try {
+      return await work()
+    } catch {
+      await sleep(20)
+    }
+  }
+}
+
+t.test('a server that may be away is opened without it, and used once it is there', async t => {
+  const server = await ownServer(t)
+  await server.stop('fast')
+  await t.rejects(openDatabase({ databaseUrl: server.url(), dataDir: temporaryFolder(t), log: silentLog }), DatabaseAway)
+  const { log, told } = watched()
+  const database = await openAway(t, server, log)
+  t.throws(() => database.recording, DatabaseAway)
+  await t.rejects(database.ping())
+  const heard = new Promise<void>(resolve => { void database.listen('news', resolve) })
+  await server.start()
+  const [row] = await untilWorks(async () => await database.recording.execute(sql`select count(*)::int as rows from gateway_settings`))
+  t.same(row, { rows: 1 })
+  await t.resolves(database.ping())
+  t.match(told.map(({ message }) => message).filter(message => !message.includes('cannot be opened')), [/starting without the database/, /database is there/])
+  await heard
+})
+
+t.test('a server at fault is refused, though it might have been away', async t => {
+  const server = await ownServer(t)
+  await t.rejects(openAway(t, { ...server, url: () => server.url('no_such_database') }), /no_such_database/)
+})
+
+t.test('a newer schema that is found late is told and left as it is; nothing is recorded, and nobody is told that it could be', async t => {
+  const server = await ownServer(t)
+  const first = await openDatabase({ databaseUrl: server.url(), dataDir: temporaryFolder(t), log: silentLog })
+  await first.operator.execute(sql`insert into drizzle.__drizzle_migrations (hash, created_at) values ('newer', ${Date.UTC(2999, 0)})`)
+  await first.close()
+  await server.stop('fast')
+  const { log, told } = watched()
+  const database = await openAway(t, server, log)
+  await server.start()
+  const isTold = (): boolean => told.some(({ fields }) => 'err' in fields && /newer promptmeter/.test(String(fields.err)))
+  while (!isTold()) await sleep(20)
+  t.throws(() => database.recording, DatabaseAway)
+  await t.rejects(database.ping(), DatabaseAway)
+  const client = postgres(server.url(), { max: 1 })
+  const [row] = await client`select count(*)::int as newer from drizzle.__drizzle_migrations where hash = 'newer'`
+  await client.end()
+  t.same(row, { newer: 1 })
+})
+
+t.test('close is prompt while the server is away', async t => {
+  const server = await ownServer(t)
+  await server.stop('fast')
+  const database = await openAway(t, server)
+  const startedAtMs = performance.now()
+  await database.close()
+  t.ok(performance.now() - startedAtMs < 3000)
+})
+
+t.test('reconnect frees a statement on which no answer comes; the next is answered once the server goes on', async t => {
+  const server = await ownServer(t)
+  const database = await openAway(t, server)
+  await database.recording.execute(sql`select 1`)
+  server.kill('SIGSTOP')
+  const hanging = database.recording.execute(sql`select 2 as two`)
+  const pinging = database.ping()
+  let freed = false
+  const end = hanging.then(() => null, (error: unknown) => { freed = true; return error })
+  await sleep(100)
+  t.equal(freed, false)
+  database.reconnect()
+  t.equal(isConnectionLost(await end), true)
+  await t.rejects(pinging)
+  server.kill('SIGCONT')
+  t.same([...await database.recording.execute(sql`select 3 as three`)], [{ three: 3 }])
+  await t.resolves(database.ping())
+})
