@@ -23,6 +23,8 @@ export interface TcpProxy {
   readonly loseAnswers: (statement: RegExp, nth?: number) => void
   /** How many answers were lost. */
   readonly lostAnswers: () => number
+  /** How often a matching statement was run. */
+  readonly runs: (statement: RegExp) => number
   /** Passes on everything again: what was frozen goes on. */
   readonly restore: () => void
 }
@@ -43,8 +45,11 @@ export async function startTcpProxy (t: Test, target: number | string): Promise<
   let matched = 0
   let lost = 0
 
-  const isToLose = (statement: string): boolean =>
-    losing !== null && losing.statement.test(statement) && ++matched % losing.nth === 0
+  const runs = new Map<string, number>()
+  const isToLose = (statement: string): boolean => {
+    runs.set(statement, (runs.get(statement) ?? 0) + 1)
+    return losing !== null && losing.statement.test(statement) && ++matched % losing.nth === 0
+  }
 
   const link = (client: Socket): void => {
     const server = connect({ host: '127.0.0.1', port: targetPort })
@@ -111,6 +116,7 @@ export async function startTcpProxy (t: Test, target: number | string): Promise<
     },
     loseAnswers: (statement, nth = 1) => { losing = { statement, nth } },
     lostAnswers: () => lost,
+    runs: statement => [...runs].reduce((sum, [text, count]) => statement.test(text) ? sum + count : sum, 0),
     restore: () => {
       mode = 'pass'
       losing = null

@@ -1,0 +1,30 @@
+import t from 'tap'
+import { temporaryFolder } from '../helpers/database.js'
+import { startOwnPostgres } from '../helpers/fault-scene.js'
+import { killRounds } from '../helpers/kill-rounds.js'
+import { startTcpProxy } from '../helpers/tcp-proxy.js'
+
+t.setTimeout(600_000)
+
+/** In turn: the database is there, is away from the start, goes away under load. */
+const turns = ['there', 'away', 'leaves'] as const
+
+t.test('the gateway killed 50 times at random moments, with the database there and away: every answered call is in the books, none twice', async t => {
+  const server = await startOwnPostgres(t)
+  const proxy = await startTcpProxy(t, server.url())
+  const location = { databaseUrl: server.url(), dataDir: temporaryFolder(t) }
+  const leave = (): void => {
+    proxy.refuse()
+    proxy.cut('all')
+  }
+  await killRounds(t, {
+    location,
+    gatewayUrl: proxy.withPort(server.url()),
+    rounds: 50,
+    beforeStart: round => {
+      if (turns[round % turns.length] === 'away') leave()
+      else proxy.restore()
+    },
+    underLoad: round => { if (turns[round % turns.length] === 'leaves') leave() }
+  })
+})
