@@ -9,15 +9,15 @@ const pingTimeoutMs = 5_000
  */
 export const sharedPing = (database: () => Drizzle): () => Promise<void> => {
   let asked: Promise<void> | null = null
-  const ask = async (): Promise<void> => {
+  const ask = async (pool: Drizzle): Promise<void> => {
     try {
-      await database().execute(sql`select 1`)
+      await pool.execute(sql`select 1`)
     } finally {
       asked = null
     }
   }
   return async () => {
-    asked ??= ask()
+    asked ??= ask(database())
     let timer: NodeJS.Timeout | undefined
     const timeout = new Promise<never>((_resolve, reject) => {
       timer = setTimeout(() => reject(new Error(`The database has not answered for ${pingTimeoutMs} ms.`)), pingTimeoutMs)

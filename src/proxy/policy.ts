@@ -118,16 +118,12 @@ export class Policy {
   }
 
   async #load (): Promise<void> {
-    const admittedBefore = new Set(this.#newTypes)
     const data = await this.#options.load()
     this.#use(data)
     this.#unkept = data
     if (!this.#closed) this.#keepTimer ??= setTimeout(() => { this.#keepTimer = null; void this.#keep() }, KEEP_MS).unref()
-    // A type admitted before this reading has its record by now, or a call under way that will make one; either way
-    // it is counted again when it comes back.
-    for (const promptType of this.#newTypes) {
-      if (admittedBefore.has(promptType) || this.#configs.has(promptType)) this.#newTypes.delete(promptType)
-    }
+    // Those that the reading lacks have a call under way, or a record that is not committed yet.
+    for (const promptType of this.#newTypes) if (this.#configs.has(promptType)) this.#newTypes.delete(promptType)
     this.#stale = false
   }
 

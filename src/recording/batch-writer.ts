@@ -67,13 +67,16 @@ export function createBatchWriter (database: Pick<Database, 'recording'>, { maxC
   }
   const tryOut = async (batch: RecordBatch): Promise<void> => {
     const rolledBack = new Error('rolled back')
-    try {
-      await database.recording.$client.begin(async transaction => {
-        await transaction.unsafe(writeBatchStatement, batchParameters(batch.id, totalBatch(batch.entries), new Map()), { prepare: true })
-        throw rolledBack
-      })
-    } catch (error) {
-      if (error !== rolledBack) throw error
+    for (let attempt = 1; ; attempt++) {
+      try {
+        await database.recording.$client.begin(async transaction => {
+          await transaction.unsafe(writeBatchStatement, batchParameters(batch.id, totalBatch(batch.entries), new Map()), { prepare: true })
+          throw rolledBack
+        })
+      } catch (error) {
+        if (error === rolledBack) return
+        if (attempt === maxAttempts || !await isCured(error, batch)) throw error
+      }
     }
   }
   return { write, tryOut }

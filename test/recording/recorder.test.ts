@@ -132,9 +132,8 @@ forEachDatabase(t, 'what the database refuses is kept aside with its error, and 
   const dataDir = temporaryFolder(t)
   const { recorder, counts } = await openRecorder(t, database, dataDir)
   const good = calls(0, 31)
-  await recordAll(recorder, good.slice(30))
   const bad: FinishedCall = { ...call(0), record: { ...callRecord(), id: 'no id' } }
-  await recordAll(recorder, [...good.slice(0, 11), bad, ...good.slice(11, 30)])
+  await recordAll(recorder, [...good.slice(0, 11), bad, ...good.slice(11)])
   await checkBooks(t, database, good)
   const aside = readFileSync(join(dataDir, 'rejected.jsonl'), 'utf8').trimEnd().split('\n')
   t.match(aside.map(line => JSON.parse(line) as unknown), [{ error: /uuid/, record: { id: 'no id' } }])
