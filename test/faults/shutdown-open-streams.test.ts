@@ -4,7 +4,7 @@ import { RawCaller, requestText } from '../proxy/raw-caller.js'
 import { databaseKinds, silentLog, temporaryFolder, testDatabaseOptions } from '../helpers/database.js'
 import { untilCaughtUp } from '../helpers/fault-books.js'
 import { startGatewayProcess } from '../helpers/gateway-process.js'
-import { type HttpReply, events, gate, json, silence, startUpstream } from '../helpers/upstream.js'
+import { type HttpReply, events, gate, json, silence, stalled, startUpstream } from '../helpers/upstream.js'
 import { startTcpProxy } from '../helpers/tcp-proxy.js'
 import { untilRefused } from '../helpers/until-refused.js'
 
@@ -101,10 +101,13 @@ async function cutAtTheLimit (t: Test, upstream: Awaited<ReturnType<typeof start
   const unread = new RawCaller(t, gateway.origin)
   unread.socket.pause()
   unread.send(chat('unread', streamed))
-  await upstream.nth(1)
+  const flooding = await upstream.nth(1)
+  await stalled(() => flooding.sentBytes)
   const silent = new RawCaller(t, gateway.origin).send(chat('silent', plain))
   await upstream.nth(2)
-  const uploading = new RawCaller(t, gateway.origin).send(chat('uploading', plain).slice(0, -10))
+  // Asked for its body, it knows that its call was taken.
+  const uploading = await new RawCaller(t, gateway.origin)
+    .send(chat('uploading', plain).replace('host:', 'expect: 100-continue\r\nhost:').slice(0, -10)).until('100 Continue')
   t.same(await gateway.stop(), ended)
   t.match(await endless.answer(), { status: 200, complete: false, body: delta('hello world') })
   t.equal((await silent.answer()).status, 0, 'no answer')
