@@ -11,7 +11,7 @@ export interface KillRoundsOptions {
   /** … and by what way it goes there, where that is another. */
   readonly gatewayUrl?: string
   readonly rounds: number
-  /** Called before each start: what is to be different in this round. */
+  /** Called before each start, the last one too, whose number is that of the rounds: what is to be different. */
   readonly beforeStart?: (round: number) => void
   /** Called when the round's calls are under way. */
   readonly underLoad?: (round: number) => void
@@ -40,6 +40,7 @@ export async function killRounds (t: Test, options: KillRoundsOptions): Promise<
     await Promise.all([gateway.exited, load.stop()])
   }
   t.ok(tally.failed.size >= rounds, `calls were under way when the gateway was killed: ${tally.failed.size}`)
+  beforeStart?.(rounds)
   const last = await start()
   await untilCaughtUp(last)
   t.same(await last.stop(), { code: 0, signal: null })
