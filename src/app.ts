@@ -6,16 +6,18 @@ import { POLICY_CHANNEL, loadPolicy, readPolicyVersion } from './db/policy-store
 import type { Config } from './env.js'
 import { GatewayError } from './errors.js'
 import { healthRoutes } from './health.js'
+import type { Job } from './jobs/daily.js'
 import { schedulePartitions } from './jobs/partitions.js'
 import { scheduleRecordedBatches } from './jobs/recorded-batches.js'
-import { createTokenizer } from './proxy/tokenizer.js'
-import { proxyPlugin, routeProxyCalls } from './proxy/plugin.js'
+import { type Metrics, createMetrics } from './metrics/metrics.js'
+import { metricsRoute } from './metrics/metrics-route.js'
 import { Policy } from './proxy/policy.js'
 import { createPricing } from './proxy/pricing.js'
-import { MAX_HEADER_BYTES, createUpstream } from './proxy/upstream.js'
-import { createMetrics } from './metrics/metrics.js'
-import { metricsRoute } from './metrics/metrics-route.js'
 import { redactKeys } from './proxy/redact.js'
+import { type ProxyRoute, createProxyRoute } from './proxy/route.js'
+import { createProxyServer } from './proxy/server.js'
+import { createTokenizer } from './proxy/tokenizer.js'
+import { createUpstream } from './proxy/upstream.js'
 import { Recorder } from './recording/recorder.js'
 import { refuseUnreadable } from './unreadable-request.js'
 import { unusedConnections } from './unused-connections.js'
@@ -32,86 +34,24 @@ export interface AppDeps {
 }
 
 /** Builds the gateway with both its planes; never listens. `close` waits for the calls under way and for their records. */
-export async function buildApp ({ config, database, adminPassword, log, now }: AppDeps): Promise<FastifyInstance> {
+export async function buildApp (deps: AppDeps): Promise<FastifyInstance> {
+  const { config, database, adminPassword, log } = deps
+  const { policy, recorder, metrics, route, close } = await startDataPlane(deps)
   const app = Fastify({
     loggerInstance: log,
     logController: new LogController({ disableRequestLogging: true }),
-    rewriteUrl: routeProxyCalls,
+    serverFactory: handler => createProxyServer({ route, others: handler, log }),
     routerOptions: { maxParamLength: 1024 },
     return503OnClosing: false,
     clientErrorHandler: refuseUnreadable,
-    http: { maxHeaderSize: MAX_HEADER_BYTES },
     // What the router itself refuses: a path that does not decode, or with an endless segment.
     frameworkErrors: (error, _request, reply: FastifyReply) => {
       const answer = new GatewayError(error.statusCode ?? 400, 'invalid_path', 'invalid_request_error', error.message)
       void reply.code(answer.statusCode).send(answer.toBody())
     }
   })
-  // Their size is limited, and Node drops those past the first thousand without a word.
-  app.server.maxHeadersCount = 0
-  const kept = policyFile(config.dataDir)
-  const policy = new Policy({
-    load: () => loadPolicy(database.recording),
-    readVersion: () => readPolicyVersion(database.recording),
-    kept: await kept.read(log),
-    keep: data => kept.write(data),
-    maxPromptTypes: config.maxPromptTypes,
-    log
-  })
-  const upstream = createUpstream(config.upstreamBaseUrl, config.upstreamTimeoutMs)
-  const tokenizer = createTokenizer({ onError: error => log.warn({ err: error }, 'the tokenizer failed and starts again; estimates are rough meanwhile') })
-  // Its first count takes longer than a call may wait, so it is made before there are calls.
-  if (config.streamUsage === 'estimate') void tokenizer.count('o200k_base', [])
-
-  const metrics = createMetrics({
-    version: VERSION,
-    redact: redactKeys,
-    upstream: () => {
-      const { connected, free, running, pending } = upstream.stats()
-      return { connected, free, running, queued: pending }
-    },
-    pending: () => recorder.pending,
-    journal: () => {
-      const { sizeBytes, oldestAtMs } = recorder.journal
-      return { sizeBytes, oldestAgeMs: oldestAtMs === null ? null : now() - oldestAtMs }
-    }
-  })
-  const recorder = await Recorder.open({
-    database, dataDir: config.dataDir, recordWaitMs: config.recordWaitMs, observer: metrics.recorder, now, log
-  })
-  await policy.start()
-  const listening = database.listen(POLICY_CHANNEL, () => {
-    policy.refresh().catch((error: unknown) => log.warn({ err: error }, 'the policy cannot be read'))
-  })
-  const partitions = schedulePartitions(database.operator, log, now)
-  const recordedBatches = scheduleRecordedBatches(database.operator, log, now)
-  // Making a partition locks the log for a moment: not under the first calls. A database that is away can wait for both.
-  if (policy.fresh) await Promise.all([listening, partitions.firstRun])
-  else listening.catch((error: unknown) => log.warn({ err: error }, 'changes of policy are not heard of; they are asked for every second'))
-
   await app.register(healthRoutes, { database, policy, recorder })
   await app.register(metricsRoute, { metrics, token: config.metricsToken })
-  await app.register(proxyPlugin, {
-    provider: config.upstreamProvider,
-    pricing: createPricing({ provider: config.upstreamProvider }),
-    tokenizer,
-    payloadMaxBytes: config.payloadMaxBytes,
-    now,
-    policy,
-    upstream,
-    recorder: {
-      expect: () => recorder.expect(),
-      record: call => {
-        metrics.observeCall(call.record)
-        return recorder.record(call)
-      }
-    },
-    upstreamApiKey: config.upstreamApiKey,
-    upstreamTimeoutMs: config.upstreamTimeoutMs,
-    streamUsage: config.streamUsage,
-    maxBodyBytes: config.maxBodyBytes,
-    log
-  })
   await app.register(adminPlugin, {
     database,
     username: config.adminUsername,
@@ -132,9 +72,94 @@ export async function buildApp ({ config, database, adminPassword, log, now }: A
   })
   app.addHook('onClose', async () => {
     stopClosing()
-    await recorder.close()
-    metrics.close()
-    await Promise.all([policy.close(), upstream.close(), tokenizer.close(), partitions.close(), recordedBatches.close()])
+    await close()
   })
   return app
+}
+
+interface DataPlane {
+  readonly policy: Policy
+  readonly recorder: Recorder
+  readonly metrics: Metrics
+  readonly route: ProxyRoute
+  readonly close: () => Promise<void>
+}
+
+async function startDataPlane ({ config, database, log, now }: AppDeps): Promise<DataPlane> {
+  const kept = policyFile(config.dataDir)
+  const policy = new Policy({
+    load: () => loadPolicy(database.recording),
+    readVersion: () => readPolicyVersion(database.recording),
+    kept: await kept.read(log),
+    keep: data => kept.write(data),
+    maxPromptTypes: config.maxPromptTypes,
+    log
+  })
+  const upstream = createUpstream(config.upstreamBaseUrl, config.upstreamTimeoutMs)
+  const tokenizer = createTokenizer({ onError: error => log.warn({ err: error }, 'the tokenizer failed and starts again; estimates are rough meanwhile') })
+  // Its first count takes longer than a call may wait, so it is made before there are calls.
+  if (config.streamUsage === 'estimate') void tokenizer.count('o200k_base', [])
+  const metrics = createMetrics({
+    version: VERSION,
+    redact: redactKeys,
+    upstream: () => {
+      const { connected, free, running, pending } = upstream.stats()
+      return { connected, free, running, queued: pending }
+    },
+    pending: () => recorder.pending,
+    journal: () => {
+      const { sizeBytes, oldestAtMs } = recorder.journal
+      return { sizeBytes, oldestAgeMs: oldestAtMs === null ? null : now() - oldestAtMs }
+    }
+  })
+  const recorder = await Recorder.open({
+    database, dataDir: config.dataDir, recordWaitMs: config.recordWaitMs, observer: metrics.recorder, now, log
+  })
+  await policy.start()
+  const jobs = await startJobs(database, policy, log, now)
+  const route = createProxyRoute({
+    provider: config.upstreamProvider,
+    pricing: createPricing({ provider: config.upstreamProvider }),
+    tokenizer,
+    payloadMaxBytes: config.payloadMaxBytes,
+    now,
+    policy,
+    upstream,
+    recorder: {
+      expect: () => recorder.expect(),
+      record: call => {
+        metrics.observeCall(call.record)
+        return recorder.record(call)
+      }
+    },
+    upstreamApiKey: config.upstreamApiKey,
+    upstreamTimeoutMs: config.upstreamTimeoutMs,
+    streamUsage: config.streamUsage,
+    maxBodyBytes: config.maxBodyBytes,
+    log
+  })
+  return {
+    policy,
+    recorder,
+    metrics,
+    route,
+    close: async () => {
+      await recorder.close()
+      metrics.close()
+      await Promise.all([policy.close(), upstream.close(), tokenizer.close(), ...jobs.map(job => job.close())])
+    }
+  }
+}
+
+/** What the database tells by itself, and what is done in it by the clock. One that is away can wait for both. */
+async function startJobs (database: Database, policy: Policy, log: FastifyBaseLogger, now: () => number): Promise<Job[]> {
+  const listening = database.listen(POLICY_CHANNEL, () => {
+    policy.refresh().catch((error: unknown) => log.warn({ err: error }, 'the policy cannot be read'))
+  })
+  const partitions = schedulePartitions(database.operator, log, now)
+  const recordedBatches = scheduleRecordedBatches(database.operator, log, now)
+  // Making a partition locks the log for a moment: not under the first calls.
+  if (policy.fresh) await Promise.all([listening, partitions.firstRun])
+  else listening.catch((error: unknown) => log.warn({ err: error }, 'changes of policy are not heard of; they are asked for every second'))
+  return [partitions, recordedBatches]
 }

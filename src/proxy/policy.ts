@@ -65,6 +65,7 @@ export class Policy {
   async start (): Promise<void> {
     try {
       await this.refresh()
+      await this.#keep() // From the first call on there is something to start by.
     } catch (error) {
       if (this.#options.kept === null) throw error
       this.#options.log.warn({ err: error }, 'the policy cannot be read; calls are admitted by that of the last run')

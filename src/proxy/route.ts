@@ -55,8 +55,10 @@ interface PreparedBody {
 /** nginx's status for a caller that left before it was answered; nobody is sent it. */
 const CALLER_GONE = 499
 
-/** Handles calls from their headers to their record, one after the other. */
-export function createProxyRoute (deps: ProxyDeps): (req: IncomingMessage, res: ServerResponse, path: string, pathPromptType: string | null) => Promise<void> {
+/** Handles one call, from its headers to its record. `path` is what stands behind `/v1`, with the query. */
+export type ProxyRoute = (req: IncomingMessage, res: ServerResponse, path: string, pathPromptType: string | null) => Promise<void>
+
+export function createProxyRoute (deps: ProxyDeps): ProxyRoute {
   const identity: IdentityOptions = { upstreamApiKey: deps.upstreamApiKey, findKey: hash => deps.policy.findKey(hash), now: deps.now }
   /** Endpoints whose upstream refused `stream_options`: asked without it from then on. */
   const refusesStreamOptions = new Set<string>()

@@ -3,6 +3,7 @@ import type { Log } from '../log.js'
 import type { BatchEntry, RecordBatch } from './call-record.js'
 import { findRefused } from './find-refused.js'
 import type { Journal } from './journal.js'
+import { LossLog } from './loss-log.js'
 import type { RecorderObserver } from './recorder-observer.js'
 import { uuidTimeMs } from './uuid-v7.js'
 import { pause, settledWithin, timer } from './waits.js'
@@ -35,7 +36,6 @@ const RETRY_FIRST_MS = 50
 const RETRY_MAX_MS = 2000
 /** A statement that is not answered for so long is given up, with its connection. */
 const HANGS_MS = 10_000
-const LOSS_LOGGED_EVERY_MS = 60_000
 /** What a shutdown waits for a commit under way; the journal has the batch. */
 const CLOSE_WAIT_MS = 1000
 
@@ -63,11 +63,11 @@ export class DurableWriter {
   #replaying: Promise<void> | null = null
   /** Records kept aside, until what becomes of their batch is settled: a second try does not keep them again. */
   readonly #aside = new Set<string>()
-  #lossLoggedAtMs = -Infinity
-  #lostSinceLogged = 0
+  readonly #losses: LossLog
 
   constructor (options: DurableWriterOptions) {
     this.#options = options
+    this.#losses = new LossLog(options.log)
   }
 
   /** The database did not take the last batch. */
@@ -87,7 +87,8 @@ export class DurableWriter {
    * @param deadlineMs how long the database has, on the clock of `performance.now()`
    */
   async save (batch: RecordBatch, deadlineMs: number): Promise<void> {
-    if (!this.#away && await this.#writeInTime(batch, deadlineMs)) return
+    const tried = this.#away ? null : await this.#writeInTime(batch, deadlineMs)
+    if (tried === 'committed') return
     const { journal, observer } = this.#options
     try {
       await journal.append(batch)
@@ -95,7 +96,9 @@ export class DurableWriter {
       observer.journaled(batch.entries.length)
     } catch (error) {
       this.#journalFails = true
-      this.#lose(batch, error)
+      // A commit that is late may still come.
+      if (tried === null) this.#lose(batch, error)
+      else void tried.late.then(() => this.#settle(batch), () => this.#lose(batch, error))
     }
     this.#replay()
   }
@@ -106,8 +109,8 @@ export class DurableWriter {
     if (this.#replaying !== null) await settledWithin(this.#replaying, CLOSE_WAIT_MS)
   }
 
-  /** @returns whether it is committed; if not, the database is away, and what became of the last try is not known */
-  async #writeInTime (batch: RecordBatch, deadlineMs: number): Promise<boolean> {
+  /** If it is not committed in time the database counts as away, and what becomes of the last try is not known yet. */
+  async #writeInTime (batch: RecordBatch, deadlineMs: number): Promise<'committed' | { readonly late: Promise<number> }> {
     const startedAtMs = performance.now()
     let outOfTime = false
     const committed = this.#writeUntil(batch, () => outOfTime || this.#closing.signal.aborted)
@@ -117,7 +120,7 @@ export class DurableWriter {
       if (records !== false) {
         this.#settle(batch)
         this.#options.observer.committed(records, performance.now() - startedAtMs)
-        return true
+        return 'committed'
       }
       this.#goAway(new Error(`no commit within ${Math.round(performance.now() - startedAtMs)} ms`))
     } catch (error) {
@@ -126,7 +129,7 @@ export class DurableWriter {
       outOfTime = true
       timedOut.cancel()
     }
-    return false
+    return { late: committed }
   }
 
   /** Tries until it works, or is over: a connection that was cut is soon replaced by another. */
@@ -202,16 +205,9 @@ export class DurableWriter {
     this.#away = true
   }
 
-  /** Once a minute is enough for whoever reads the log. */
   #lose (batch: RecordBatch, error: unknown): void {
-    const { observer, log } = this.#options
-    observer.lost(batch.entries.length)
-    this.#lostSinceLogged += batch.entries.length
-    const nowMs = performance.now()
-    if (nowMs - this.#lossLoggedAtMs < LOSS_LOGGED_EVERY_MS) return
-    log.error({ err: error, records: this.#lostSinceLogged }, 'records are lost: neither the database nor the journal takes them; calls go on. Free or mend the disk under DATA_DIR')
-    this.#lossLoggedAtMs = nowMs
-    this.#lostSinceLogged = 0
+    this.#options.observer.lost(batch.entries.length)
+    this.#losses.add(batch.entries.length, error)
   }
 
   get #isDone (): boolean {
@@ -281,6 +277,7 @@ export class DurableWriter {
   #comeBack (): void {
     if (this.#away) this.#options.log.info({}, 'the database takes records again')
     this.#away = false
+    this.#journalFails = false // It is not needed: whether the disk is mended, the next outage will tell.
   }
 
   /** @throws where there is no answer for long; its connection is let go of */

@@ -26,7 +26,9 @@ const MAX_BATCH_RECORDS = 512
 /** and with more than one at most so much of stored prompts and responses: one statement stays in the low megabytes. */
 const MAX_BATCH_PAYLOAD_CHARACTERS = 8 * 1024 * 1024
 /** How long a batch waits for calls that are under way to join it. */
-const GATHER_MS = 2
+const GATHER_MS = 3
+/** So few are not worth a wait. */
+const FEW_CALLS = 3
 
 /**
  * Records finished calls in groups: those that finish while a commit is on its way make up the next one, so that one
@@ -36,11 +38,11 @@ const GATHER_MS = 2
  *   expect() ─▶ under way ─record()─▶ queue ─take─▶ saving ─▶ released
  *                                       ▲  (one at a time)
  *                                       └── waits while a batch is being saved, and GATHER_MS more
- *                                           while fewer calls are in line than under way
+ *                                           while more than a third of them are under way
  * ```
  *
- * A commit costs about the same for one record as for ten. So under load a batch waits a moment until half of the calls
- * that are open have joined it; a call that is alone finds nobody to wait for.
+ * A commit costs about the same for one record as for ten. So under load a batch waits a moment until two thirds of the
+ * calls that are open have joined it; a call that is alone finds nobody to wait for.
  */
 export class GroupCommit {
   readonly #options: GroupCommitOptions
@@ -84,9 +86,9 @@ export class GroupCommit {
     }
   }
 
-  /** At least half of the calls that are open are in line. */
+  /** At least two thirds of the calls that are open are in line, or there are hardly any others. */
   get #isFull (): boolean {
-    return this.#queue.length >= Math.min(this.#underWay, MAX_BATCH_RECORDS)
+    return this.#underWay <= FEW_CALLS || this.#queue.length >= Math.min(2 * this.#underWay, MAX_BATCH_RECORDS)
   }
 
   async #run (): Promise<void> {

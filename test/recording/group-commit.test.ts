@@ -147,21 +147,24 @@ t.test('a call that is alone waits for nobody', async t => {
   await waiting
 })
 
-t.test('a batch waits until half of the calls that are open are in line', async t => {
+t.test('a batch waits until two thirds of the calls that are open are in line', async t => {
   const timers = holdTimers(t)
   const { group, saves } = start()
-  for (let i = 0; i < 6; i++) group.expect()
+  for (let i = 0; i < 9; i++) group.expect()
   for (const id of ['1', '2']) void group.record(call(id))
   await someTurns()
   t.equal(saves.length, 0)
-  t.same(timers.map(({ ms }) => ms), [2])
+  t.same(timers.map(({ ms }) => ms), [3])
   void group.record(call('3'))
   await someTurns()
-  t.equal(ids(saves[0]?.batch), '1,2,3')
+  t.equal(saves.length, 0)
+  for (const id of ['4', '5', '6']) void group.record(call(id))
+  await someTurns()
+  t.equal(ids(saves[0]?.batch), '1,2,3,4,5,6')
   t.equal(timers.length, 0, 'its timer is gone')
 })
 
-t.test('… and no longer than 2 ms, however many calls are open', async t => {
+t.test('… and no longer than 3 ms, however many calls are open', async t => {
   const timers = holdTimers(t)
   const { group, saves } = start()
   for (let i = 0; i < 1000; i++) group.expect()

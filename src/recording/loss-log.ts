@@ -1,0 +1,24 @@
+import { performance } from 'node:perf_hooks'
+import type { Log } from '../log.js'
+
+const LOGGED_EVERY_MS = 60_000
+
+/** Tells of lost records, once a minute: that is enough for whoever reads the log. */
+export class LossLog {
+  readonly #log: Log
+  #loggedAtMs = -Infinity
+  #unlogged = 0
+
+  constructor (log: Log) {
+    this.#log = log
+  }
+
+  add (records: number, error: unknown): void {
+    this.#unlogged += records
+    const nowMs = performance.now()
+    if (nowMs - this.#loggedAtMs < LOGGED_EVERY_MS) return
+    this.#log.error({ err: error, records: this.#unlogged }, 'records are lost: neither the database nor the journal takes them; calls go on. Free or mend the disk under DATA_DIR')
+    this.#loggedAtMs = nowMs
+    this.#unlogged = 0
+  }
+}
