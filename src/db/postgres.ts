@@ -29,7 +29,8 @@ export const openPostgres = async (databaseUrl: string, mayBeAway: boolean, log:
     connection: { application_name: 'promptmeter operator', statement_timeout: operatorTimeoutMs }
   }))
   const checkPrepared = (): void => {
-    if (!preparation.isDone()) throw new DatabaseAway('The database could not be opened since the start.')
+    const failure = preparation.failure()
+    if (failure !== null) throw new DatabaseAway(`The database could not be opened since the start: ${failure.message}`, { cause: failure })
   }
   const ping = sharedPing(() => recording)
   return {
@@ -65,21 +66,21 @@ export const openPostgres = async (databaseUrl: string, mayBeAway: boolean, log:
 }
 
 interface Preparation {
-  isDone: () => boolean
+  /** Why it is not done; null once it is. */
+  failure: () => Error | null
   close: () => Promise<void>
 }
 
 /** Checks the server and migrates, now, or, where the server may be away and is, again and again until it could be done. */
 const prepare = async (connect: () => Sql, mayBeAway: boolean, log: Log): Promise<Preparation> => {
-  let isDone = false
+  let failure: Error | null = null
   let isClosed = false
   let client = connect()
   let timer: NodeJS.Timeout | undefined
-  let lastFailure = ''
   const run = async (): Promise<void> => {
     try {
       await prepareSchema(client)
-      isDone = true
+      failure = null
     } finally {
       await client.end({ timeout: 0 })
     }
@@ -91,8 +92,9 @@ const prepare = async (connect: () => Sql, mayBeAway: boolean, log: Log): Promis
       log.info({}, 'the database is there')
     } catch (error) {
       if (isClosed) return
-      if (String(error) !== lastFailure) log.error({ err: error }, 'the database cannot be opened; trying again')
-      lastFailure = String(error)
+      const last = error instanceof Error ? error : new Error(String(error))
+      if (last.message !== failure?.message) log.error({ err: last }, 'the database cannot be opened; trying again')
+      failure = last
       later()
     }
   }
@@ -101,11 +103,12 @@ const prepare = async (connect: () => Sql, mayBeAway: boolean, log: Log): Promis
     await run()
   } catch (error) {
     if (!mayBeAway || !(error instanceof DatabaseAway)) throw error
+    failure = error
     log.error({ err: error }, 'starting without the database, with the policy of the last run; records go to the journal until it is there')
     later()
   }
   return {
-    isDone: () => isDone,
+    failure: () => failure,
     close: async () => {
       isClosed = true
       clearTimeout(timer)

@@ -86,7 +86,7 @@ t.test('a policy of an earlier run that cannot be read is as good as none', asyn
   proxy.refuse()
   for (const damaged of ['', '{"format":1,"pol', '{"format":999,"policy":{}}']) {
     writeFileSync(join(location.dataDir, 'policy.json'), damaged)
-    await t.rejects(start(), { message: /\(1\):[^]*did not start: .*database could not be reached/ }, damaged)
+    await t.rejects(start(), { message: /\(1\):[^]*did not start: .*Cannot open the database .* Check that PostgreSQL runs there/ }, damaged)
   }
 })
 
