@@ -9,8 +9,8 @@ const minEventBytes = 65_536
 const shallowChars = 4096
 
 /**
- * What is kept of a stream: the one object that its events add up to. `push` costs a copy; events are read when 64 KiB
- * of them have gathered, or at the end, and never hold more than that, one event, and `maxBytes` of JSON text.
+ * What is kept of a stream: the one object that its events add up to. `push` costs a copy; events are read when
+ * `unreadBytes` of them have gathered, or at the end, and never hold more than that, one event, and `maxBytes` of JSON text.
  */
 export class StreamAssembly {
   readonly #events: SseEvents
@@ -22,9 +22,9 @@ export class StreamAssembly {
   readonly #others: string[] = []
   #text: string | null | undefined
 
-  constructor (maxBytes: number) {
+  constructor (maxBytes: number, unreadBytes: () => number) {
     this.#fold = new BoundedFold(maxBytes)
-    this.#events = new SseEvents(Math.max(maxBytes, minEventBytes), (data, type) => this.#add(data, type))
+    this.#events = new SseEvents(Math.max(maxBytes, minEventBytes), unreadBytes, (data, type) => this.#add(data, type))
   }
 
   /** Takes the stream's next bytes, content encoding removed. The chunk may be used again afterwards. */

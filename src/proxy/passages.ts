@@ -1,7 +1,7 @@
 import type { Coding } from './content-coding.js'
 import { Decoding } from './decoding.js'
 import type { Delivery, Keep, Source } from './delivery.js'
-import { type ResponseReader, StreamReader } from './response-reader.js'
+import { type KeepLimits, type ResponseReader, StreamReader } from './response-reader.js'
 
 /** The way of a body from upstream to the caller, with the books reading along. */
 export interface Passage {
@@ -48,9 +48,9 @@ export class StreamPassage implements Passage {
   readonly reader: StreamReader
   readonly #channel: Channel
 
-  constructor (channel: Channel, strip: boolean, payloadMaxBytes: number) {
+  constructor (channel: Channel, strip: boolean, limits: KeepLimits) {
     this.#channel = channel
-    this.reader = new StreamReader(strip ? 'strip' : 'watch', payloadMaxBytes)
+    this.reader = new StreamReader(strip ? 'strip' : 'watch', limits)
   }
 
   push (chunk: Buffer): void { passEvents(this.reader, chunk, this.#channel, this.#channel.delivery) }
@@ -76,8 +76,8 @@ export function codedPassage (channel: Channel, reader: ResponseReader, coding: 
 }
 
 /** A compressed stream: its chunks go on as they are once it is known whether they hold the final event. */
-export function codedStreamPassage (channel: Channel, coding: Coding, payloadMaxBytes: number): Passage {
-  const reader = new StreamReader('watch', payloadMaxBytes)
+export function codedStreamPassage (channel: Channel, coding: Coding, limits: KeepLimits): Passage {
+  const reader = new StreamReader('watch', limits)
   const decoding = new Decoding(coding.decoder(), text => { reader.pass(text) }, channel.source)
   return {
     reader,
@@ -97,8 +97,8 @@ export function codedStreamPassage (channel: Channel, coding: Coding, payloadMax
 }
 
 /** A compressed stream that has to be changed: decoded, stripped, and coded again as it was. */
-export function recodedStreamPassage (channel: Channel, coding: Coding, payloadMaxBytes: number): Passage {
-  const reader = new StreamReader('strip', payloadMaxBytes)
+export function recodedStreamPassage (channel: Channel, coding: Coding, limits: KeepLimits): Passage {
+  const reader = new StreamReader('strip', limits)
   const encoder = coding.encoder()
   const decoder = coding.decoder()
   const code = (chunk: Buffer): void => {

@@ -3,7 +3,7 @@ import { codingOf } from './content-coding.js'
 import { Delivery, type Holder, type Source } from './delivery.js'
 import { endToEndHeaders, headerValue, isNamed } from './hop-by-hop.js'
 import { type Channel, type Passage, PlainPassage, StreamPassage, codedPassage, codedStreamPassage, recodedStreamPassage } from './passages.js'
-import { type ResponseReader, createReader } from './response-reader.js'
+import { type KeepLimits, type ResponseReader, createReader } from './response-reader.js'
 import type { UpstreamExchange, UpstreamHandler } from './upstream.js'
 
 /** How a call upstream went, at the moment from which its record can be made. */
@@ -22,7 +22,7 @@ export interface RelayOptions {
   readonly res: ServerResponse
   /** The gateway asked for usage: the answer's traces of that are taken out again. */
   readonly strip: boolean
-  readonly payloadMaxBytes: number
+  readonly limits: KeepLimits
   /** Monotonic milliseconds. */
   readonly monotonicMs: () => number
 }
@@ -148,7 +148,7 @@ export class Relay implements UpstreamHandler, Source {
   }
 
   #begin (head: Head): void {
-    const { payloadMaxBytes } = this.#options
+    const { limits } = this.#options
     const contentType = headerValue(head.rawHeaders, 'content-type')?.toLowerCase() ?? ''
     const coding = codingOf(headerValue(head.rawHeaders, 'content-encoding'))
     const isStream = contentType.startsWith('text/event-stream')
@@ -166,12 +166,12 @@ export class Relay implements UpstreamHandler, Source {
     }
 
     if (isStream) this.#delivery.flushHeaders()
-    if (coding === undefined) this.#passage = new PlainPassage(channel, createReader('application/octet-stream', payloadMaxBytes))
-    else if (isStream && coding === null) this.#passage = new StreamPassage(channel, strip, payloadMaxBytes)
-    else if (coding === null) this.#passage = new PlainPassage(channel, createReader(contentType, payloadMaxBytes))
-    else if (!isStream) this.#passage = codedPassage(channel, createReader(contentType, payloadMaxBytes), coding)
-    else if (strip) this.#passage = recodedStreamPassage(channel, coding, payloadMaxBytes)
-    else this.#passage = codedStreamPassage(channel, coding, payloadMaxBytes)
+    if (coding === undefined) this.#passage = new PlainPassage(channel, createReader('application/octet-stream', limits.payloadMaxBytes))
+    else if (isStream && coding === null) this.#passage = new StreamPassage(channel, strip, limits)
+    else if (coding === null) this.#passage = new PlainPassage(channel, createReader(contentType, limits.payloadMaxBytes))
+    else if (!isStream) this.#passage = codedPassage(channel, createReader(contentType, limits.payloadMaxBytes), coding)
+    else if (strip) this.#passage = recodedStreamPassage(channel, coding, limits)
+    else this.#passage = codedStreamPassage(channel, coding, limits)
   }
 }
 

@@ -91,6 +91,14 @@ class BinaryReader implements ResponseReader {
   text (): string | null { return this.#sizeBytes === 0 ? null : storedBinary(this.#contentType, this.#sizeBytes) }
 }
 
+/** How much of a stream is kept. */
+export interface KeepLimits {
+  /** Of what is stored. */
+  readonly payloadMaxBytes: number
+  /** Of what waits as it came; asked for as the stream goes on. */
+  readonly unreadBytes: () => number
+}
+
 /** A stream's reader is also what decides which bytes go on: see `SseTee`. */
 export class StreamReader implements ResponseReader {
   readonly isModelOutput = true
@@ -98,9 +106,9 @@ export class StreamReader implements ResponseReader {
   readonly #assembly: StreamAssembly
   readonly #maxBytes: number
 
-  constructor (mode: 'watch' | 'strip', payloadMaxBytes: number) {
+  constructor (mode: 'watch' | 'strip', { payloadMaxBytes, unreadBytes }: KeepLimits) {
     this.tee = new SseTee(mode)
-    this.#assembly = new StreamAssembly(payloadMaxBytes)
+    this.#assembly = new StreamAssembly(payloadMaxBytes, unreadBytes)
     this.#maxBytes = payloadMaxBytes
   }
 
@@ -141,7 +149,6 @@ class KeptBytes {
 
 /** @param contentType the response's, lower-case */
 export function createReader (contentType: string, payloadMaxBytes: number): ResponseReader {
-  if (contentType.startsWith('text/event-stream')) return new StreamReader('watch', payloadMaxBytes)
   if (/^application\/(?:[a-z0-9.+-]+\+)?json\b/.test(contentType)) return new JsonReader(payloadMaxBytes)
   if (contentType === '' || contentType.startsWith('text/')) return new TextReader(payloadMaxBytes)
   return new BinaryReader(contentType)

@@ -13,7 +13,9 @@ import type { Admission, Policy } from './policy.js'
 import { type PromptHeaders, isPromptHeader, parsePromptHeaders } from './prompt-headers.js'
 import { type Outcome, Relay } from './relay.js'
 import { CallerGoneError, PassingBody, checkContentLength, expectsContinue, hasBody, readBody } from './request-body.js'
+import type { KeepLimits } from './response-reader.js'
 import { askForUsage } from './stream-options.js'
+import { UnreadRoom } from './unread-room.js'
 import { type Upstream, toGatewayError } from './upstream.js'
 
 export interface ProxyDeps extends BookkeepingDeps {
@@ -63,6 +65,9 @@ export function createProxyRoute (deps: ProxyDeps): ProxyRoute {
   /** Endpoints whose upstream refused `stream_options`: asked without it from then on. */
   const refusesStreamOptions = new Set<string>()
 
+  const unread = new UnreadRoom()
+  const limits: KeepLimits = { payloadMaxBytes: deps.payloadMaxBytes, unreadBytes: () => unread.bytes }
+
   return async (req, res, path, pathPromptType) => {
     let call: AdmittedCall
     try {
@@ -76,7 +81,16 @@ export function createProxyRoute (deps: ProxyDeps): ProxyRoute {
       return
     }
     deps.recorder.expect()
+    unread.enter()
+    try {
+      await answer(call)
+    } finally {
+      unread.leave()
+    }
+  }
 
+  async function answer (call: AdmittedCall): Promise<void> {
+    const { req, res } = call
     let body: PreparedBody
     try {
       body = await prepareBody(deps, call, !refusesStreamOptions.has(call.endpoint.name))
@@ -86,10 +100,10 @@ export function createProxyRoute (deps: ProxyDeps): ProxyRoute {
       return
     }
 
-    let relay = send(deps, call, body, body.asking)
+    let relay = send(deps, limits, call, body, body.asking)
     let outcome = await relay.outcome
     if (outcome.kind === 'usage_refused') {
-      relay = send(deps, call, body, null)
+      relay = send(deps, limits, call, body, null)
       outcome = await relay.outcome
       // If it fails again, the fault may have been the caller's own.
       if (relay.head !== null && relay.head.statusCode < 400) {
@@ -127,9 +141,9 @@ async function prepareBody (deps: ProxyDeps, call: AdmittedCall, mayAsk: boolean
 }
 
 /** Sends the call upstream, once. */
-function send (deps: ProxyDeps, call: AdmittedCall, body: PreparedBody, asking: Buffer | null): Relay {
+function send (deps: ProxyDeps, limits: KeepLimits, call: AdmittedCall, body: PreparedBody, asking: Buffer | null): Relay {
   const { req, res } = call
-  const relay = new Relay({ res, strip: asking !== null, payloadMaxBytes: deps.payloadMaxBytes, monotonicMs: () => performance.now() })
+  const relay = new Relay({ res, strip: asking !== null, limits, monotonicMs: () => performance.now() })
   const content = asking ?? body.content
   relay.attach(deps.upstream.forward({
     method: req.method ?? 'GET',

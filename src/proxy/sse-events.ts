@@ -1,15 +1,14 @@
 const lineFeed = 0x0a
 const carriageReturn = 0x0d
 
-/** Bytes that are gathered before they are read: a short stream is not read before its end. */
-const batchBytes = 65_536
 /** They are gathered in blocks of this size: nothing is copied twice, and no block is larger than a short stream needs. */
 const blockBytes = 8192
 
 /**
  * Reads server-sent events (https://html.spec.whatwg.org/multipage/server-sent-events.html) after they have gone by: `push`
- * only copies, and the copied lines are read in batches. Chunk borders may fall anywhere. An event whose data is longer
- * than `maxEventBytes` is dropped and counted, so that no more is held than one batch and one event.
+ * only copies, and the copied lines are read in batches of `unreadBytes`, or at the end. Chunk borders may fall anywhere. An
+ * event whose data is longer than `maxEventBytes` is dropped and counted, so that no more is held than one batch and one
+ * event.
  *
  * Unlike a browser it also reports the last event where the blank line behind it is missing: what was seen of a stream
  * that was cut is worth keeping.
@@ -17,12 +16,14 @@ const blockBytes = 8192
 export class SseEvents {
   droppedBytes = 0
   readonly #maxEventBytes: number
+  readonly #unreadBytes: () => number
   readonly #onEvent: (data: string, type: string) => void
   #blocks: Buffer[] = []
   /** Of the last block. */
   #freeBytes = 0
   #pendingBytes = 0
-  #readAtBytes = batchBytes
+  /** What the last reading left: the beginning of a line. */
+  #leftBytes = 0
   #isFirstLine = true
   /** The line that goes on in the blocks was too long: its rest is not wanted either. */
   #skipsLine = false
@@ -31,8 +32,9 @@ export class SseEvents {
   #dataLength = 0
   #type = ''
 
-  constructor (maxEventBytes: number, onEvent: (data: string, type: string) => void) {
+  constructor (maxEventBytes: number, unreadBytes: () => number, onEvent: (data: string, type: string) => void) {
     this.#maxEventBytes = maxEventBytes
+    this.#unreadBytes = unreadBytes
     this.#onEvent = onEvent
   }
 
@@ -48,7 +50,7 @@ export class SseEvents {
       from += part.length
       this.#freeBytes -= part.length
       this.#pendingBytes += part.length
-      if (this.#pendingBytes >= this.#readAtBytes) this.#readWholeLines()
+      if (this.#pendingBytes - this.#leftBytes >= this.#unreadBytes()) this.#readWholeLines()
     }
   }
 
@@ -80,7 +82,7 @@ export class SseEvents {
     this.#skipsLine ||= rest.length > this.#maxEventBytes
     if (this.#skipsLine) this.droppedBytes += rest.length
     else this.#keepPending(Buffer.from(rest))
-    this.#readAtBytes = this.#pendingBytes + batchBytes
+    this.#leftBytes = this.#pendingBytes
   }
 
   #readLines (text: string): void {

@@ -10,7 +10,7 @@ type Json = Record<string, unknown>
 
 function assemble (stream: string | Uint8Array, maxBytes = big, cuts: number[] = []): Json | null {
   const bytes = Buffer.from(stream)
-  const assembly = new StreamAssembly(maxBytes)
+  const assembly = new StreamAssembly(maxBytes, () => 65_536)
   const borders = [...cuts.map(cut => cut % (bytes.length + 1)).sort((a, b) => a - b), bytes.length]
   let from = 0
   for (const to of borders) {
@@ -52,7 +52,7 @@ t.test('a chat stream becomes what the unstreamed call returns', t => {
     service_tier: 'default',
     system_fingerprint: 'fp'
   }
-  const assembly = new StreamAssembly(big)
+  const assembly = new StreamAssembly(big, () => 65_536)
   assembly.push(Buffer.from(stream))
   t.equal(assembly.toText(), JSON.stringify(expected))
   t.equal(assembly.toText(), JSON.stringify(expected), 'asked again')
@@ -192,7 +192,7 @@ t.test('the grammar of server-sent events is kept to, wherever chunks and batche
 })
 
 t.test('a long stream stays within the limit, keeps its beginning and its end, and says what is missing', t => {
-  const assembly = new StreamAssembly(100_000)
+  const assembly = new StreamAssembly(100_000, () => 65_536)
   const word = 'wörd "quoted"\n'
   const count = 40_000
   assembly.push(Buffer.from(sse(delta({ role: 'assistant', content: '' }))))
