@@ -17,6 +17,9 @@ interface Body {
   imageMime?: string
 }
 
+/** So far ahead all markers are looked for: media behind one of them are never searched for the others. */
+const searchBytes = 16_384
+
 interface Marker {
   readonly text: string
   /** Reads the media that the marker at `at` announces; null where it announces none. */
@@ -25,19 +28,26 @@ interface Marker {
 
 /**
  * Bytes without their inline media, each replaced by what `elided` says of it; all other bytes are those given. The body
- * may be JSON, JSON in a JSON string, any text, or a part of these. Finding is left to native code: a body is searched
- * once per marker, and media are decoded and hashed in pieces, so that none is ever held a second time.
+ * may be JSON, JSON in a JSON string, any text, or a part of these. Finding is left to native code: what is not media is
+ * searched once per marker, and media are decoded and hashed in pieces, so that none is ever held a second time.
  *
  * @param wantedBytes how much of the result matters: media behind that much of it stay, so that a body of nothing but
  *   small media costs no more than what is kept of it
  */
 export function elideInlineMedia (bytes: Buffer, wantedBytes = Infinity): Buffer {
-  const next = markers.map(marker => bytes.indexOf(marker.text))
   const pieces: Buffer[] = []
   const body: Body = { bytes }
   let kept = 0
   /** By how much the result is shorter than the body so far. */
   let savedBytes = 0
+  /** Where each marker stands next, as far as it was looked for; -1: nowhere before `searchedTo`. */
+  const next = markers.map(() => -1)
+  let searchedTo = 0
+  const search = (marker: number, from: number): void => {
+    const text = markers[marker]?.text ?? ''
+    const at = from < searchedTo ? bytes.subarray(from, searchedTo + text.length - 1).indexOf(text) : -1
+    next[marker] = at === -1 ? -1 : from + at
+  }
   for (;;) {
     let first = -1
     for (let i = 0; i < next.length; i++) {
@@ -45,20 +55,26 @@ export function elideInlineMedia (bytes: Buffer, wantedBytes = Infinity): Buffer
       if (at !== -1 && (first === -1 || at < (next[first] ?? -1))) first = i
     }
     const marker = markers[first]
-    const at = next[first]
-    if (marker === undefined || at === undefined || at - savedBytes > wantedBytes) break
+    const at = marker === undefined ? searchedTo : next[first] ?? -1
+    if (at >= bytes.length || at - savedBytes > wantedBytes) break
+    if (marker === undefined) {
+      searchedTo += searchBytes
+      for (let i = 0; i < next.length; i++) search(i, at)
+      continue
+    }
     const found = marker.read(body, at)
     if (found === null) {
-      next[first] = bytes.indexOf(marker.text, at + marker.text.length)
+      search(first, at + marker.text.length)
       continue
     }
     const mark = Buffer.from(elided(found.mime, found.sizeBytes, found.sha256))
     pieces.push(bytes.subarray(kept, found.start), mark)
     kept = found.end
     savedBytes += found.end - found.start - mark.length
+    searchedTo = Math.max(searchedTo, kept)
     for (let i = 0; i < next.length; i++) {
       const was = next[i] ?? -1
-      if (was !== -1 && was < kept) next[i] = bytes.indexOf(markers[i]?.text ?? '', kept)
+      if (was !== -1 && was < kept) search(i, kept)
     }
   }
   if (pieces.length === 0) return bytes

@@ -34,6 +34,8 @@ export interface DurableWriterOptions {
 
 const RETRY_FIRST_MS = 50
 const RETRY_MAX_MS = 2000
+/** With the pauses between them, every 15 seconds or so. */
+const RECONNECT_EVERY = 10
 /** A statement that is not answered for so long is given up, with its connection. */
 const HANGS_MS = 10_000
 /** What a shutdown waits for a commit under way; the journal has the batch. */
@@ -220,17 +222,20 @@ export class DurableWriter {
 
   /** Until the journal is empty and the database is there. */
   async #drain (): Promise<void> {
-    const { log } = this.#options
     let waitMs = RETRY_FIRST_MS
     let lastError = ''
+    let failures = 0
     while (!this.#isDone) {
       try {
         await this.#replayOldest()
         waitMs = RETRY_FIRST_MS
+        failures = 0
       } catch (error) {
         const message = String(error)
-        if (message !== lastError) log.warn({ err: error }, 'the database does not take what is in the journal yet')
+        if (message !== lastError) this.#options.log.warn({ err: error }, 'the database does not take what is in the journal yet')
         lastError = message
+        // After a failover the old connections may be to a server that only reads.
+        if (++failures % RECONNECT_EVERY === 0) this.#options.database.reconnect()
         await pause(waitMs, this.#closing.signal)
         waitMs = Math.min(waitMs * 2, RETRY_MAX_MS)
       }
