@@ -11,7 +11,7 @@ t.setTimeout(180_000)
 t.test('a database whose disk is full for a while: no call fails or waits, nothing is set aside, and the books are exact', async t => {
   const disk = mountSmallDisk(t)
   if (disk === null) {
-    t.skip('a small disk can be mounted by root only, and not in every container')
+    t.plan(0, 'a small disk can be mounted by root only, and not in every container')
     return
   }
   const server = await startOwnPostgres(t)
