@@ -35,6 +35,7 @@ async function run (databaseUrl: string, records: number): Promise<RecorderRepor
     recordWaitMs: 250,
     observer: { committed: () => {}, journaled: count => { journaled += count }, replayed: () => {}, lost: () => {}, rejected: () => {} },
     now: Date.now,
+    // This process's standard error is the benchmark's: what the recorder complains of belongs there.
     log: { debug: () => {}, info: () => {}, warn: console.error, error: console.error }
   })
   let left = records
