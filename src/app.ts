@@ -12,7 +12,7 @@ import { scheduleRecordedBatches } from './jobs/recorded-batches.js'
 import { type Metrics, createMetrics } from './metrics/metrics.js'
 import { metricsRoute } from './metrics/metrics-route.js'
 import { Policy } from './proxy/policy.js'
-import { createPricing } from './proxy/pricing.js'
+import { createPricing } from './pricing/pricing.js'
 import { redactKeys } from './proxy/redact.js'
 import { type ProxyRoute, createProxyRoute } from './proxy/route.js'
 import { createProxyServer } from './proxy/server.js'
@@ -56,6 +56,8 @@ export async function buildApp (deps: AppDeps): Promise<FastifyInstance> {
     database,
     username: config.adminUsername,
     password: adminPassword,
+    now: deps.now,
+    provider: config.upstreamProvider,
     onPolicyChange: () => policy.refresh(),
     version: VERSION
   })

@@ -27,6 +27,10 @@ export interface AdminOptions {
   readonly database: Database
   readonly username: string
   readonly password: string
+  /** Wall clock, milliseconds since the epoch. */
+  readonly now: () => number
+  /** Whose prices apply: `UPSTREAM_PROVIDER`. */
+  readonly provider: string
   /** Resolves when this instance goes by the policy that the database has now. */
   readonly onPolicyChange: () => Promise<void>
   /** The gateway's own version, for the OpenAPI document. */
@@ -78,8 +82,8 @@ async function serveAdmin (scope: FastifyInstance, options: AdminOptions): Promi
   }, { prefix: '/api' })
 }
 
-function addRoutes (api: AdminApp, { database, onPolicyChange }: AdminOptions): void {
-  const dependencies = { database, changePolicy: createChangePolicy(database, onPolicyChange) }
+function addRoutes (api: AdminApp, { database, now, provider, username, onPolicyChange }: AdminOptions): void {
+  const dependencies = { database, now, provider, changePolicy: createChangePolicy(database, username, onPolicyChange) }
   promptConfigRoutes(api, dependencies)
   usageLogRoutes(api, dependencies)
   keyRoutes(api, dependencies)

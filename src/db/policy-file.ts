@@ -5,7 +5,7 @@ import type { Log } from '../log.js'
 import type { PolicyData } from './policy-store.js'
 
 /** Changes when what is kept does. */
-const FORMAT = 1
+const FORMAT = 2
 
 /** The last policy read, kept on disk for a start while the database is away. */
 export interface PolicyFile {

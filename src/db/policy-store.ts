@@ -1,6 +1,7 @@
-import { sql } from 'drizzle-orm'
+import { type AnyColumn, eq, sql } from 'drizzle-orm'
+import type { BudgetPeriod } from '../budget-period.js'
 import type { Drizzle } from './client.js'
-import { gatewayKeys, gatewaySettings, promptConfigs } from './schema/index.js'
+import { budgetLifts, budgetPeriods, budgets, gatewayKeys, gatewaySettings, modelPrices, promptConfigs } from './schema/index.js'
 
 /** The NOTIFY channel of policy changes. Its payload is the new version. */
 export const POLICY_CHANNEL = 'promptmeter_policy'
@@ -13,6 +14,10 @@ export interface PolicyData {
   readonly defaults: PolicyToggles
   readonly configs: readonly (PolicyToggles & { readonly promptType: string })[]
   readonly keys: readonly PolicyKey[]
+  /** Those that block. */
+  readonly budgets: readonly PolicyBudget[]
+  /** By model, the earliest first. */
+  readonly prices: readonly PolicyPrice[]
 }
 
 export interface PolicyToggles {
@@ -32,6 +37,39 @@ export interface PolicyKey {
   /** Milliseconds since the epoch. */
   readonly expiresAtMs: number | null
   readonly revoked: boolean
+}
+
+/** A budget with `action: block`. Amounts are exact USD as decimal text. */
+export interface PolicyBudget {
+  readonly id: string
+  readonly name: string
+  /** Null: all traffic. */
+  readonly promptType: string | null
+  readonly period: BudgetPeriod
+  readonly limitUsd: string
+  readonly strict: boolean
+  readonly spent: readonly BudgetSpend[]
+  /** Prompt types that it does not block in the period that starts then. */
+  readonly lifts: ReadonlyArray<{ readonly promptType: string, readonly periodStartMs: number }>
+}
+
+/** What was spent in one period. Of two readings the one of the higher revision is newer; of the same, the greater one. */
+export interface BudgetSpend {
+  readonly periodStartMs: number
+  readonly spentUsd: string
+  readonly revision: number
+}
+
+/** An operator's own price, USD per million tokens as decimal text; null: billed as what it is part of. */
+export interface PolicyPrice {
+  readonly model: string
+  /** It holds from then on, until the model's next price does. */
+  readonly effectiveFromMs: number
+  readonly input: string
+  readonly cachedInput: string | null
+  readonly output: string
+  readonly audioInput: string | null
+  readonly audioOutput: string | null
 }
 
 /** Reads the whole policy in one snapshot, so that its version belongs to what is read. */
@@ -58,9 +96,52 @@ export async function loadPolicy (database: Drizzle): Promise<PolicyData> {
       revoked: sql<boolean>`${gatewayKeys.revoked_at} is not null`
     }).from(gatewayKeys)
     const { version, ...defaults } = settings
-    return { version, defaults, configs, keys }
+    return { version, defaults, configs, keys, budgets: await blockingBudgets(snapshot), prices: await readPolicyPrices(snapshot) }
   }, { isolationLevel: 'repeatable read', accessMode: 'read only' })
 }
+
+async function blockingBudgets (snapshot: Drizzle): Promise<PolicyBudget[]> {
+  const isBlocking = eq(budgets.action, 'block')
+  const rows = await snapshot.select({
+    id: budgets.id,
+    name: budgets.name,
+    promptType: budgets.prompt_type,
+    period: sql<BudgetPeriod>`${budgets.period}`,
+    limitUsd: budgets.limit_usd,
+    strict: budgets.strict
+  }).from(budgets).where(isBlocking)
+  if (rows.length === 0) return []
+  // Of each budget the latest period and the one before, which the clock of an instance may still be in.
+  const spent = await snapshot.execute<{ id: string, periodStartMs: number, spentUsd: string, revision: number }>(sql`
+    select ${budgets.id} as id, latest."periodStartMs", latest."spentUsd", latest.revision from ${budgets}
+    cross join lateral (
+      select ${epochMs(budgetPeriods.period_start)} as "periodStartMs", ${budgetPeriods.spent_usd}::text as "spentUsd", ${budgetPeriods.revision} as revision
+      from ${budgetPeriods} where ${budgetPeriods.budget_id} = ${budgets.id} order by ${budgetPeriods.period_start} desc limit 2
+    ) as latest where ${isBlocking}`)
+  const lifts = await snapshot.select({
+    id: budgetLifts.budget_id, promptType: budgetLifts.prompt_type, periodStartMs: epochMs(budgetLifts.period_start)
+  }).from(budgetLifts)
+  return rows.map(budget => ({
+    ...budget,
+    spent: spent.filter(({ id }) => id === budget.id).map(({ id: _id, ...spend }) => spend),
+    lifts: lifts.filter(({ id }) => id === budget.id).map(({ id: _id, ...lift }) => lift)
+  }))
+}
+
+/** The prices of operators' own, as they are now. */
+export async function readPolicyPrices (database: Drizzle): Promise<PolicyPrice[]> {
+  return await database.select({
+    model: modelPrices.model,
+    effectiveFromMs: epochMs(modelPrices.effective_from),
+    input: modelPrices.input,
+    cachedInput: modelPrices.cached_input,
+    output: modelPrices.output,
+    audioInput: modelPrices.audio_input,
+    audioOutput: modelPrices.audio_output
+  }).from(modelPrices).orderBy(modelPrices.model, modelPrices.effective_from)
+}
+
+const epochMs = (column: AnyColumn) => sql<number>`(extract(epoch from ${column}) * 1000)::float8`
 
 /** The version alone: one row by its key, cheap enough to ask for every second. */
 export async function readPolicyVersion (database: Drizzle): Promise<number> {

@@ -1,6 +1,6 @@
 import { countable, type Countable } from './countable.js'
 import type { Encoding, Tokenizer } from './tokenizer.js'
-import { MAX_TOKENS, textUsage, type TokenUsage } from './usage.js'
+import { MAX_TOKENS, textUsage, type TokenUsage } from '../pricing/token-usage.js'
 
 export { createTokenizer, type Tokenizer } from './tokenizer.js'
 

@@ -1,4 +1,6 @@
 import type { Log } from '../log.js'
+import type { Pricing } from '../pricing/pricing.js'
+import type { TokenUsage } from '../pricing/token-usage.js'
 import type { CallRecord, FinishedCall, StoredPayload, UsageSource } from '../recording/call-record.js'
 import { uuidV7 } from '../recording/uuid-v7.js'
 import type { Endpoint } from './endpoints.js'
@@ -7,12 +9,11 @@ import type { Caller } from './identity.js'
 import type { JsonMembers } from './json-members.js'
 import { storedBinary, storedText } from './payload.js'
 import type { Admission } from './policy.js'
-import type { Pricing } from './pricing.js'
 import type { PromptHeaders } from './prompt-headers.js'
 import { redactKeys } from './redact.js'
 import type { ResponseFacts, ResponseReader } from './response-reader.js'
 import type { Tokenizer } from './tokenizer.js'
-import { parseUsage, type TokenUsage } from './usage.js'
+import { parseUsage } from './usage.js'
 
 /** The members of a request body that the gateway looks at. */
 export const REQUEST_MEMBERS: ReadonlySet<string> = new Set(['model', 'stream', 'stream_options', 'user', 'safety_identifier', 'metadata'])

@@ -28,11 +28,14 @@ export interface PolicyOptions {
   readonly kept: PolicyData | null
   /** Keeps the policy for the next run. */
   readonly keep: (policy: PolicyData) => Promise<void>
+  /** Called with every reading, also with the one kept of the last run: for the parts of policy that others go by. */
+  readonly onRead?: (policy: PolicyData) => void
   readonly maxPromptTypes: number
   readonly log: Log
 }
 
-const POLL_MS = 1000
+/** A change that no notification told of holds within a second all the same. */
+const POLL_MS = 500
 /** New prompt types may raise the version many times a second; of ten thousand types the policy is a megabyte. */
 const KEEP_MS = 1000
 
@@ -133,6 +136,7 @@ export class Policy {
     this.#defaults = data.defaults
     this.#configs = new Map(data.configs.map(config => [config.promptType, config]))
     this.#keys = new Map(data.keys.map(key => [key.keySha256, key]))
+    this.#options.onRead?.(data)
   }
 
   async #keep (): Promise<void> {

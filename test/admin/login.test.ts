@@ -43,7 +43,7 @@ t.test('the app must let a long prompt type through its router', async t => {
   const { adminPlugin } = await import('../../src/admin/plugin.js')
   const app = Fastify()
   t.teardown(async () => await app.close())
-  const options = { database, username, password, version: '1', onPolicyChange: async () => { await Promise.resolve() } }
+  const options = { database, username, password, version: '1', now: Date.now, provider: 'openai', onPolicyChange: async () => { await Promise.resolve() } }
   await t.rejects(async () => await app.register(adminPlugin, options), /maxParamLength/)
 })
 

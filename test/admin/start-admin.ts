@@ -28,7 +28,7 @@ export interface Admin {
 }
 
 /** An app with nothing but the control plane, listening on a port of its own until the test ends. */
-export async function startAdmin (t: Test, database: Database): Promise<Admin> {
+export async function startAdmin (t: Test, database: Database, now: () => number = Date.now): Promise<Admin> {
   let policyChanges = 0
   const app = Fastify({ routerOptions: { maxParamLength: 384 } })
   await app.register(adminPlugin, {
@@ -36,6 +36,8 @@ export async function startAdmin (t: Test, database: Database): Promise<Admin> {
     username,
     password,
     version: '1.2.3',
+    now,
+    provider: 'openai',
     onPolicyChange: async () => {
       policyChanges++
       await Promise.resolve()

@@ -4,7 +4,7 @@ import { countTokens } from 'gpt-tokenizer/encoding/o200k_base'
 import t from 'tap'
 import { countable } from '../../src/proxy/countable.js'
 import { createTokenizer, encodingOf, estimateUsage } from '../../src/proxy/estimate.js'
-import { textUsage, type TokenUsage } from '../../src/proxy/usage.js'
+import { textUsage, type TokenUsage } from '../../src/pricing/token-usage.js'
 
 const tokenizer = createTokenizer({ timeoutMs: 60_000, maxQueued: 10_000 })
 t.teardown(() => tokenizer.close())

@@ -5,7 +5,7 @@ import { GatewayError } from '../../src/errors.js'
 import { Policy, type PolicyOptions } from '../../src/proxy/policy.js'
 
 const defaults = { trackFullData: false, isActive: true }
-const data = (changes: Partial<PolicyData> = {}): PolicyData => ({ version: 1, defaults, configs: [], keys: [], ...changes })
+const data = (changes: Partial<PolicyData> = {}): PolicyData => ({ version: 1, defaults, configs: [], keys: [], budgets: [], prices: [], ...changes })
 const config = (promptType: string, toggles: Partial<typeof defaults> = {}): PolicyData['configs'][number] => ({ promptType, ...defaults, ...toggles })
 
 /** A policy over a database that the test plays: what `store` holds when a reading begins is what it reads. */

@@ -1,7 +1,7 @@
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import t, { type Test } from 'tap'
-import { createPricing } from '../../src/proxy/pricing.js'
+import { createPricing } from '../../src/pricing/pricing.js'
 import { Policy } from '../../src/proxy/policy.js'
 import { type ProxyDeps, createProxyRoute } from '../../src/proxy/route.js'
 import { createTokenizer } from '../../src/proxy/tokenizer.js'

@@ -1,6 +1,7 @@
 import fc from 'fast-check'
 import t from 'tap'
-import { parseUsage, textUsage } from '../../src/proxy/usage.js'
+import { textUsage } from '../../src/pricing/token-usage.js'
+import { parseUsage } from '../../src/proxy/usage.js'
 
 t.test('a chat completion\'s usage is read with its details', t => {
   t.same(parseUsage({

@@ -1,16 +1,21 @@
 import type { Database, Drizzle } from '../../db/client.js'
 import { announcePolicyChange } from '../../db/policy-store.js'
+import { type AuditEntry, insertAudit } from './audit-log.js'
+
+/** Writes down what the transaction changes, under the operator's name. */
+export type Audit = (entry: AuditEntry) => Promise<void>
 
 /**
- * Runs a change of policy (configs, settings, keys) and its announcement to the other instances in one transaction, and
- * resolves when this instance goes by it: the next call sees it. If `change` throws, nothing was changed.
+ * Runs a change of policy (configs, settings, keys, budgets, prices), its audit rows and its announcement to the other
+ * instances in one transaction, and resolves when this instance goes by it: the next call sees it. If `change` throws,
+ * nothing was changed.
  */
-export type ChangePolicy = <T>(change: (transaction: Drizzle) => Promise<T>) => Promise<T>
+export type ChangePolicy = <T>(change: (transaction: Drizzle, audit: Audit) => Promise<T>) => Promise<T>
 
-export function createChangePolicy (database: Database, onPolicyChange: () => Promise<void>): ChangePolicy {
+export function createChangePolicy (database: Database, username: string, onPolicyChange: () => Promise<void>): ChangePolicy {
   return async change => {
     const result = await database.operator.transaction(async (transaction: Drizzle) => {
-      const result = await change(transaction)
+      const result = await change(transaction, async entry => await insertAudit(transaction, username, entry))
       await announcePolicyChange(transaction)
       return result
     })

@@ -9,5 +9,9 @@ export type AdminApp = FastifyInstance<
 
 export interface RouteDependencies {
   readonly database: Database
+  /** Wall clock, milliseconds since the epoch. */
+  readonly now: () => number
+  /** Whose prices apply: `UPSTREAM_PROVIDER`. */
+  readonly provider: string
   readonly changePolicy: ChangePolicy
 }

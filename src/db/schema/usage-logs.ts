@@ -1,3 +1,4 @@
+import { sql } from 'drizzle-orm'
 import { bigint, boolean, index, integer, pgTable, primaryKey, text, timestamp, uuid } from 'drizzle-orm/pg-core'
 import { usd } from './columns.js'
 import { promptConfigs } from './prompt-configs.js'
@@ -30,6 +31,8 @@ export const usageLogs = pgTable('usage_logs', {
   cached_input_tokens: bigint({ mode: 'number' }),
   output_tokens: bigint({ mode: 'number' }),
   reasoning_tokens: bigint({ mode: 'number' }),
+  /** JSON text of the counts that no column holds (audio, image, cache writes), for repricing; null where all are 0. */
+  usage_details: text(),
   usage_source: text().notNull(),
   cost: usd(),
   cost_reason: text(),
@@ -44,5 +47,10 @@ export const usageLogs = pgTable('usage_logs', {
   primaryKey({ columns: [table.id, table.created_at] }),
   index('usage_logs_created_at').on(table.created_at, table.id),
   index('usage_logs_prompt_type').on(table.prompt_type, table.created_at, table.id),
-  index('usage_logs_prompt_config_id').on(table.prompt_config_id)
+  index('usage_logs_prompt_config_id').on(table.prompt_config_id),
+  index('usage_logs_upstream_request_id').on(table.upstream_request_id),
+  index('usage_logs_failed').on(table.created_at, table.id).where(sql`not success`),
+  index('usage_logs_unpriced').on(table.created_at, table.id).where(sql`cost is null and cost_reason <> 'not_metered'`),
+  // What retention empties.
+  index('usage_logs_payloads').on(table.created_at, table.id).where(sql`prompt is not null or response is not null`)
 ])

@@ -1,4 +1,4 @@
-import { bigint, pgTable, primaryKey, text, timestamp } from 'drizzle-orm/pg-core'
+import { bigint, index, pgTable, primaryKey, text, timestamp } from 'drizzle-orm/pg-core'
 import { usd } from './columns.js'
 
 /** Sums per hour (UTC), prompt type, model and user: what dashboards read, so that their cost does not grow with the log. */
@@ -19,4 +19,7 @@ export const usageRollups = pgTable('usage_rollups', {
   reasoning_tokens: bigint({ mode: 'number' }).notNull(),
   cost: usd().notNull(),
   duration_ms: bigint({ mode: 'number' }).notNull()
-}, table => [primaryKey({ columns: [table.hour, table.prompt_type, table.model, table.user_name] })])
+}, table => [
+  primaryKey({ columns: [table.hour, table.prompt_type, table.model, table.user_name] }),
+  index('usage_rollups_prompt_type').on(table.prompt_type, table.hour)
+])

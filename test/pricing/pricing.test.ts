@@ -2,8 +2,9 @@ import { existsSync, readFileSync } from 'node:fs'
 import { calcPrice } from '@pydantic/genai-prices'
 import fc from 'fast-check'
 import t from 'tap'
-import { createPricing, type PricedCall } from '../../src/proxy/pricing.js'
-import { parseUsage, textUsage, type TokenUsage } from '../../src/proxy/usage.js'
+import { createPricing, type PricedCall } from '../../src/pricing/pricing.js'
+import { textUsage, type TokenUsage } from '../../src/pricing/token-usage.js'
+import { parseUsage } from '../../src/proxy/usage.js'
 
 const NOW = Date.parse('2026-11-22T12:00:00Z')
 const MILLION = 1_000_000n

@@ -1,6 +1,6 @@
 import { builtInRates, type FoundRates, type RateBands, type RateSource, type TokenRates } from './model-rates.js'
 import type { ServiceTier } from './openai-prices.js'
-import type { TokenUsage } from './usage.js'
+import type { TokenUsage } from './token-usage.js'
 
 export { decimalToPicoUsd, picoUsdToDecimal } from '../usd.js'
 
