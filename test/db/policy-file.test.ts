@@ -39,7 +39,7 @@ t.test('what cannot be read, or is of another build, is none, with a warning', a
   const file = policyFile(dataDir)
   await file.write(policy(1))
   const whole = readFileSync(join(dataDir, 'policy.json'), 'utf8')
-  for (const text of ['', whole.slice(0, -1), 'null', '[]', '{}', '{"format":1,"policy":{}}', whole.replace('"format":1', '"format":99')]) {
+  for (const text of ['', whole.slice(0, -1), 'null', '[]', '{}', '{"format":1,"policy":{}}', whole.replace('"format":2', '"format":99')]) {
     writeFileSync(join(dataDir, 'policy.json'), text)
     const { log, told } = warnings()
     t.equal(await file.read(log), null, text.slice(0, 30))
