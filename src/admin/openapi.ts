@@ -23,7 +23,8 @@ export const openapiOptions = (version: string): FastifyDynamicSwaggerOptions =>
       { name: 'Prompt configs', description: 'One per prompt type: switches, latest call, statistics' },
       { name: 'Usage logs', description: 'One per call' },
       { name: 'Gateway keys', description: 'For callers, where the gateway holds the upstream key' },
-      { name: 'Settings', description: 'What new prompt types start with' }
+      { name: 'Settings', description: 'What new prompt types start with' },
+      { name: 'Audit log', description: 'Every change, who made it, when' }
     ]
   },
   refResolver: { buildLocalReference: ({ $id }, _baseUri, _fragment, index) => typeof $id === 'string' ? $id : `def-${index}` }

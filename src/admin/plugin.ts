@@ -12,10 +12,12 @@ import { createLoginFailures } from './login-failures.js'
 import { openapiOptions, OpenapiSchema } from './openapi.js'
 import { createChangePolicy } from './queries/policy-change.js'
 import type { AdminApp } from './routes/admin-app.js'
+import { auditLogRoutes } from './routes/audit-log.js'
 import { keyRoutes } from './routes/keys.js'
 import { promptConfigRoutes } from './routes/prompt-configs.js'
 import { settingsRoutes } from './routes/settings.js'
 import { usageLogRoutes } from './routes/usage-logs.js'
+import { AuditLogSchema } from './schemas/audit-log.js'
 import { errors, ErrorSchema } from './schemas/common.js'
 import { CreatedGatewayKeySchema, GatewayKeySchema } from './schemas/gateway-key.js'
 import { PromptConfigSchema, PromptConfigSummarySchema } from './schemas/prompt-config.js'
@@ -71,7 +73,8 @@ async function serveAdmin (scope: FastifyInstance, options: AdminOptions): Promi
   app.setNotFoundHandler(request => { throw unknownRoute(request.method, request.url) })
 
   for (const schema of [
-    ErrorSchema, PromptConfigSchema, PromptConfigSummarySchema, UsageLogSchema, UsageLogSummarySchema, GatewayKeySchema, CreatedGatewayKeySchema, SettingsSchema
+    ErrorSchema, PromptConfigSchema, PromptConfigSummarySchema, UsageLogSchema, UsageLogSummarySchema, GatewayKeySchema, CreatedGatewayKeySchema, SettingsSchema,
+    AuditLogSchema
   ]) app.addSchema(schema)
   await app.register(swagger, openapiOptions(options.version))
   await app.register(swaggerUi, { routePrefix: '/docs', indexPrefix: '/admin' })
@@ -83,11 +86,12 @@ async function serveAdmin (scope: FastifyInstance, options: AdminOptions): Promi
 }
 
 function addRoutes (api: AdminApp, { database, now, provider, username, onPolicyChange }: AdminOptions): void {
-  const dependencies = { database, now, provider, changePolicy: createChangePolicy(database, username, onPolicyChange) }
+  const dependencies = { database, now, provider, changePolicy: createChangePolicy(database, username, now, onPolicyChange) }
   promptConfigRoutes(api, dependencies)
   usageLogRoutes(api, dependencies)
   keyRoutes(api, dependencies)
   settingsRoutes(api, dependencies)
+  auditLogRoutes(api, dependencies)
   api.get('/openapi.json', {
     schema: {
       operationId: 'getOpenapi',

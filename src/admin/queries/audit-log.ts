@@ -1,6 +1,9 @@
+import { desc, eq, gte, lt, sql, type SQL } from 'drizzle-orm'
 import type { Drizzle } from '../../db/client.js'
 import { auditLog } from '../../db/schema/index.js'
 import { uuidV7 } from '../../recording/uuid-v7.js'
+import type { AuditLog } from '../schemas/audit-log.js'
+import { all, fromMicroseconds, instantNotNull, inUtc, microseconds } from './expressions.js'
 
 /** One change that an operator made. */
 export interface AuditEntry {
@@ -9,19 +12,90 @@ export interface AuditEntry {
   /** To what: a prompt type, an id, a model. */
   readonly target: string
   /** What it was, as the API shows it; null where it was made. Never a secret. */
-  readonly before: unknown
+  readonly before: object | null
   /** What it became; null where it was deleted. */
-  readonly after: unknown
+  readonly after: object | null
 }
 
-/** Writes the entry in the transaction of the change: both are there, or neither. */
-export async function insertAudit (transaction: Drizzle, username: string, { action, target, before, after }: AuditEntry): Promise<void> {
-  await transaction.insert(auditLog).values({
-    id: uuidV7(Date.now()),
-    username,
-    action,
-    target,
-    before: before === null ? null : JSON.stringify(before),
-    after: after === null ? null : JSON.stringify(after)
-  })
+/**
+ * Writes the entry in the transaction of the change: both are there, or neither. What is after it as it was before was
+ * not changed, and is not written.
+ */
+export async function insertAudit (
+  transaction: Drizzle, username: string, nowMs: number, { action, target, before, after }: AuditEntry
+): Promise<void> {
+  const [was, is] = [before, after].map(state => state === null ? null : JSON.stringify(state))
+  if (was === is) return
+  const createdAt = new Date(nowMs).toISOString()
+  await transaction.insert(auditLog).values({ id: uuidV7(nowMs), created_at: createdAt, username, action, target, before: was, after: is })
 }
+
+export interface AuditLogFilter {
+  readonly action?: string
+  readonly target?: string
+  readonly username?: string
+  /** Inclusive. */
+  readonly from?: string
+  /** Exclusive. */
+  readonly to?: string
+}
+
+/** Where a page ended: its last row's moment, in microseconds since the epoch, and its id. */
+export interface AuditLogPlace {
+  readonly createdAtUs: number
+  readonly id: string
+}
+
+export interface AuditLogPage {
+  readonly items: AuditLog[]
+  /** Where the next page begins; null if there is none. */
+  readonly next: AuditLogPlace | null
+}
+
+const columns = {
+  id: auditLog.id,
+  created_at: instantNotNull(auditLog.created_at),
+  username: auditLog.username,
+  action: auditLog.action,
+  target: auditLog.target,
+  before: auditLog.before,
+  after: auditLog.after,
+  created_at_us: microseconds(auditLog.created_at)
+}
+
+/** At most `limit` changes after `after`, newest first. */
+export async function listAuditLog (
+  database: Drizzle, filter: AuditLogFilter, limit: number, after: AuditLogPlace | null
+): Promise<AuditLogPage> {
+  const isAfter = after === null
+    ? undefined
+    : sql`(${auditLog.created_at}, ${auditLog.id}) < (${fromMicroseconds(after.createdAtUs)}, ${after.id}::uuid)`
+  const rows = await database.select(columns).from(auditLog)
+    .where(all(...conditions(filter), isAfter))
+    .orderBy(desc(auditLog.created_at), desc(auditLog.id))
+    .limit(limit + 1)
+  const page = rows.slice(0, limit)
+  const last = rows.length > limit ? page.at(-1) : undefined
+  return {
+    items: page.map(({ created_at_us: _us, ...row }) => ({ ...row, before: state(row.before), after: state(row.after) })),
+    next: last === undefined ? null : { createdAtUs: last.created_at_us, id: last.id }
+  }
+}
+
+/** How many changes the filter matches; `ceiling` means that many or more, for counting goes no further. */
+export async function countAuditLog (database: Drizzle, filter: AuditLogFilter, ceiling: number): Promise<number> {
+  const counted = database.select({ id: auditLog.id }).from(auditLog).where(all(...conditions(filter))).limit(ceiling).as('counted')
+  return await database.$count(counted)
+}
+
+function conditions ({ action, target, username, from, to }: AuditLogFilter): (SQL | undefined)[] {
+  return [
+    action === undefined ? undefined : eq(auditLog.action, action),
+    target === undefined ? undefined : eq(auditLog.target, target),
+    username === undefined ? undefined : eq(auditLog.username, username),
+    from === undefined ? undefined : gte(auditLog.created_at, inUtc(from)),
+    to === undefined ? undefined : lt(auditLog.created_at, inUtc(to))
+  ]
+}
+
+const state = (text: string | null): Record<string, unknown> | null => text === null ? null : JSON.parse(text) as Record<string, unknown>

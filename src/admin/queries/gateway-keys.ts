@@ -59,6 +59,12 @@ export async function insertGatewayKey (
   return row
 }
 
+/** A key, which nobody else changes before the transaction ends. Null if there is none, or it was revoked. */
+export async function lockGatewayKey (transaction: Drizzle, id: string): Promise<GatewayKey | null> {
+  const [row] = await transaction.select(columns).from(gatewayKeys).where(and(eq(gatewayKeys.id, id), notRevoked)).for('update')
+  return row ?? null
+}
+
 /** Changes a key. Null if there is none, or it was revoked. */
 export async function updateGatewayKey (transaction: Drizzle, id: string, { user, ...patch }: GatewayKeyPatch): Promise<GatewayKey | null> {
   const [row] = await transaction.update(gatewayKeys)

@@ -95,6 +95,23 @@ export async function findPromptConfig (database: Drizzle, promptType: string): 
   return row === undefined ? null : toPromptConfig(row)
 }
 
+/** What an operator decides of a config, as the audit log has it. */
+export type PromptConfigSwitches = Pick<PromptConfig, 'prompt_type' | 'description' | 'track_full_data' | 'is_active'>
+
+/**
+ * A config's switches, which nobody else changes before the transaction ends. Calls may refer to the config meanwhile:
+ * the lock is the one that an update takes. Null if there is none.
+ */
+export async function lockSwitches (transaction: Drizzle, promptType: string): Promise<PromptConfigSwitches | null> {
+  const [row] = await transaction.select({
+    prompt_type: promptConfigs.prompt_type,
+    description: promptConfigs.description,
+    track_full_data: promptConfigs.track_full_data,
+    is_active: promptConfigs.is_active
+  }).from(promptConfigs).where(eq(promptConfigs.prompt_type, promptType)).for('no key update')
+  return row ?? null
+}
+
 /** Creates a config; what is left out starts as the settings say. False if there is one already. */
 export async function insertPromptConfig (transaction: Drizzle, config: NewPromptConfig): Promise<boolean> {
   const rows = await transaction.insert(promptConfigs)

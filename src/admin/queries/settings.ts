@@ -8,8 +8,10 @@ const columns = {
   default_is_active: gatewaySettings.default_is_active
 }
 
-export async function readSettings (database: Drizzle): Promise<Settings> {
-  return theOneRow(await database.select(columns).from(gatewaySettings))
+/** The settings; with a lock, nobody else changes them before the transaction ends. */
+export async function readSettings (database: Drizzle, lock?: 'for update'): Promise<Settings> {
+  const settings = database.select(columns).from(gatewaySettings)
+  return theOneRow(await (lock === undefined ? settings : settings.for('update')))
 }
 
 export async function updateSettings (transaction: Drizzle, patch: SettingsPatch): Promise<Settings> {

@@ -2,9 +2,9 @@ import { createHash, randomBytes, randomUUID } from 'node:crypto'
 import { Type } from 'typebox'
 import { decodeCursor, encodeCursor } from '../cursor.js'
 import { invalidField, keyNotFound } from '../errors.js'
-import { countGatewayKeys, insertGatewayKey, listGatewayKeys, revokeGatewayKey, updateGatewayKey } from '../queries/gateway-keys.js'
+import { countGatewayKeys, insertGatewayKey, listGatewayKeys, lockGatewayKey, revokeGatewayKey, updateGatewayKey } from '../queries/gateway-keys.js'
 import { errors, NoContent, Page, pageQuery, Shared } from '../schemas/common.js'
-import { CreatedGatewayKeySchema, GatewayKeySchema, GatewayKeyPatchSchema, NewGatewayKeySchema } from '../schemas/gateway-key.js'
+import { CreatedGatewayKeySchema, type GatewayKey, GatewayKeySchema, GatewayKeyPatchSchema, NewGatewayKeySchema } from '../schemas/gateway-key.js'
 import type { AdminApp, RouteDependencies } from './admin-app.js'
 import { Id, isUuid } from './ids.js'
 
@@ -57,7 +57,11 @@ function createRoute (app: AdminApp, { changePolicy }: RouteDependencies): void 
     refusePast(request.body.expires_at)
     const key = `pm_${randomBytes(32).toString('base64url')}`
     const sha256 = createHash('sha256').update(key).digest('hex')
-    const created = await changePolicy(async transaction => await insertGatewayKey(transaction, randomUUID(), sha256, request.body))
+    const created = await changePolicy(async (transaction, audit) => {
+      const created = await insertGatewayKey(transaction, randomUUID(), sha256, request.body)
+      await audit({ action: 'key.create', target: created.id, before: null, after: audited(created) })
+      return created
+    })
     void reply.code(201)
     return { ...created, key }
   })
@@ -78,10 +82,12 @@ function changeRoute (app: AdminApp, { changePolicy }: RouteDependencies): void 
     const { id } = request.params
     refusePast(request.body.expires_at)
     if (!isUuid(id)) throw keyNotFound(id)
-    return await changePolicy(async transaction => {
-      const key = await updateGatewayKey(transaction, id, request.body)
-      if (key === null) throw keyNotFound(id)
-      return key
+    return await changePolicy(async (transaction, audit) => {
+      const before = await lockGatewayKey(transaction, id)
+      const after = before === null ? null : await updateGatewayKey(transaction, id, request.body)
+      if (before === null || after === null) throw keyNotFound(id)
+      await audit({ action: 'key.update', target: id, before: audited(before), after: audited(after) })
+      return after
     })
   })
 }
@@ -99,11 +105,18 @@ function revokeRoute (app: AdminApp, { changePolicy }: RouteDependencies): void 
   }, async (request, reply) => {
     const { id } = request.params
     if (!isUuid(id)) throw keyNotFound(id)
-    await changePolicy(async transaction => {
-      if (!await revokeGatewayKey(transaction, id)) throw keyNotFound(id)
+    await changePolicy(async (transaction, audit) => {
+      const before = await lockGatewayKey(transaction, id)
+      if (before === null || !await revokeGatewayKey(transaction, id)) throw keyNotFound(id)
+      await audit({ action: 'key.revoke', target: id, before: audited(before), after: null })
     })
     void reply.code(204)
   })
+}
+
+/** What an operator decides of a key; when it was last used is no change of theirs. */
+function audited ({ last_used_at: _at, ...key }: GatewayKey): object {
+  return key
 }
 
 function refusePast (expiresAt: string | null | undefined): void {

@@ -3,7 +3,7 @@ import { decodeCursor, encodeCursor } from '../cursor.js'
 import { promptConfigExists, promptConfigNotFound } from '../errors.js'
 import { parseSort, promptConfigSorts, type PromptConfigSort } from '../queries/prompt-config-columns.js'
 import {
-  countPromptConfigs, deletePromptConfig, findPromptConfig, insertPromptConfig, listPromptConfigs, updatePromptConfig, upsertPromptConfig
+  countPromptConfigs, deletePromptConfig, findPromptConfig, insertPromptConfig, listPromptConfigs, lockSwitches, updatePromptConfig, upsertPromptConfig
 } from '../queries/prompt-configs.js'
 import { errors, InstantText, NoContent, Nullable, Page, pageQuery, PromptTypeName, Shared } from '../schemas/common.js'
 import {
@@ -86,8 +86,9 @@ function createRoute (app: AdminApp, { changePolicy }: RouteDependencies): void 
     }
   }, async (request, reply) => {
     const { prompt_type: promptType } = request.body
-    const created = await changePolicy(async transaction => {
+    const created = await changePolicy(async (transaction, audit) => {
       if (!await insertPromptConfig(transaction, request.body)) throw promptConfigExists(promptType)
+      await audit({ action: 'prompt_config.create', target: promptType, before: null, after: await lockSwitches(transaction, promptType) })
       return await findPromptConfig(transaction, promptType)
     })
     void reply.code(201).header('location', `/admin/api/prompt-configs/${encodeURIComponent(promptType)}`)
@@ -124,9 +125,12 @@ function changeRoute (app: AdminApp, { changePolicy }: RouteDependencies): void 
     }
   }, async request => {
     const { prompt_type: promptType } = request.params
-    return await changePolicy(async transaction => {
+    return await changePolicy(async (transaction, audit) => {
+      const before = await lockSwitches(transaction, promptType)
       if (promptType === UNTYPED) await upsertPromptConfig(transaction, promptType, request.body)
       else if (!await updatePromptConfig(transaction, promptType, request.body)) throw promptConfigNotFound(promptType)
+      const action = before === null ? 'prompt_config.create' : 'prompt_config.update'
+      await audit({ action, target: promptType, before, after: await lockSwitches(transaction, promptType) })
       return found(await findPromptConfig(transaction, promptType), promptType)
     })
   })
@@ -145,8 +149,10 @@ function deleteRoute (app: AdminApp, { changePolicy }: RouteDependencies): void 
     }
   }, async (request, reply) => {
     const { prompt_type: promptType } = request.params
-    await changePolicy(async transaction => {
-      if (!await deletePromptConfig(transaction, promptType)) throw promptConfigNotFound(promptType)
+    await changePolicy(async (transaction, audit) => {
+      const before = await lockSwitches(transaction, promptType)
+      if (before === null || !await deletePromptConfig(transaction, promptType)) throw promptConfigNotFound(promptType)
+      await audit({ action: 'prompt_config.delete', target: promptType, before, after: null })
     })
     void reply.code(204)
   })

@@ -25,5 +25,10 @@ export function settingsRoutes (app: AdminApp, { database, changePolicy }: Route
       body: SettingsPatchSchema,
       response: { 200: Shared('Settings', SettingsSchema), ...errors }
     }
-  }, async request => await changePolicy(async transaction => await updateSettings(transaction, request.body)))
+  }, async request => await changePolicy(async (transaction, audit) => {
+    const before = await readSettings(transaction, 'for update')
+    const after = await updateSettings(transaction, request.body)
+    await audit({ action: 'settings.update', target: 'settings', before, after })
+    return after
+  }))
 }
