@@ -19,6 +19,14 @@ export interface Config {
   readonly payloadMaxBytes: number
   readonly maxBodyBytes: number
   readonly maxPromptTypes: number
+  /** Of alerts; null: none goes by e-mail. Holds a password. */
+  readonly smtpUrl: string | null
+  /** What alerts by e-mail come from: an address, or `name <address>`. Not null where `smtpUrl` is not. */
+  readonly alertEmailFrom: string | null
+  /** Signs webhooks (`whsec_…`); null: one is generated and kept in `dataDir`. */
+  readonly webhookSecret: string | null
+  /** Webhooks may go to loopback, link-local and private addresses. */
+  readonly webhookAllowPrivate: boolean
   /** Callers of `/metrics` must send it; null: they need none. */
   readonly metricsToken: string | null
   readonly shutdownGraceMs: number
@@ -80,6 +88,9 @@ export function parseConfig (variables: Variables): Config {
     payloadMaxBytes: integer('PAYLOAD_MAX_BYTES', 262_144, 1024, 16_777_216),
     maxBodyBytes: integer('MAX_BODY_BYTES', 67_108_864, 1024, 1_073_741_824),
     maxPromptTypes: integer('MAX_PROMPT_TYPES', 10_000, 1, 1_000_000),
+    ...alertEmail(text('SMTP_URL'), text('ALERT_EMAIL_FROM')),
+    webhookSecret: webhookSecret(text('WEBHOOK_SECRET')),
+    webhookAllowPrivate: oneOf('WEBHOOK_ALLOW_PRIVATE', 'false', ['true', 'false']) === 'true',
     metricsToken: headerText('METRICS_TOKEN', text('METRICS_TOKEN')),
     shutdownGraceMs: integer('SHUTDOWN_GRACE_MS', 30_000, 0, 3_600_000),
     logLevel: oneOf('LOG_LEVEL', 'info', LOG_LEVELS)
@@ -124,5 +135,30 @@ function adminUsername (got: string): string {
 
 function headerText (name: string, got: string | null): string | null {
   if (got !== null && !/^[\x21-\x7e]+$/.test(got)) throw new SettingError(name, '…', 'a key of printable ASCII without spaces')
+  return got
+}
+
+/** The URL is never repeated: it holds a password. */
+function alertEmail (smtpUrl: string | null, from: string | null): Pick<Config, 'smtpUrl' | 'alertEmailFrom'> {
+  if (smtpUrl !== null) {
+    const url = URL.canParse(smtpUrl) ? new URL(smtpUrl) : null
+    if (url === null || !/^smtps?:$/.test(url.protocol) || url.hostname === '') {
+      throw new SettingError('SMTP_URL', '…', 'a URL such as smtp://user:password@host:587, or smtps://… for TLS from the first byte')
+    }
+    if (from === null) throw new SettingError('ALERT_EMAIL_FROM', '', 'the address that e-mails come from, for SMTP_URL is set')
+  }
+  if (from !== null && !/^(?:[^\p{Cc}<>@]* <[^\s\p{Cc}<>@]+@[^\s\p{Cc}<>@]+>|[^\s\p{Cc}<>@]+@[^\s\p{Cc}<>@]+)$/u.test(from)) {
+    throw new SettingError('ALERT_EMAIL_FROM', from, 'an address such as alerts@example.com, or a name with it: Alerts <alerts@example.com>')
+  }
+  return { smtpUrl, alertEmailFrom: from }
+}
+
+/** https://www.standardwebhooks.com: base64 of 24 to 64 bytes. */
+function webhookSecret (got: string | null): string | null {
+  const [, base64 = ''] = /^whsec_([A-Za-z0-9+/]+={0,2})$/.exec(got ?? '') ?? []
+  const bytes = Buffer.from(base64, 'base64')
+  if (got !== null && (bytes.length < 24 || bytes.length > 64 || bytes.toString('base64') !== base64)) {
+    throw new SettingError('WEBHOOK_SECRET', '…', "'whsec_' and 24 to 64 random bytes in base64, such as from: echo whsec_$(openssl rand -base64 32)")
+  }
   return got
 }

@@ -18,6 +18,10 @@ const defaults = {
   payloadMaxBytes: 262_144,
   maxBodyBytes: 67_108_864,
   maxPromptTypes: 10_000,
+  smtpUrl: null,
+  alertEmailFrom: null,
+  webhookSecret: null,
+  webhookAllowPrivate: false,
   metricsToken: null,
   shutdownGraceMs: 30_000,
   logLevel: 'info'
@@ -44,7 +48,7 @@ t.test('without variables, all is as the contract says', t => {
 t.test('an empty variable, or one of white space, is an unset one', t => {
   const names = ['HOST', 'PORT', 'UPSTREAM_BASE_URL', 'UPSTREAM_API_KEY', 'UPSTREAM_PROVIDER', 'UPSTREAM_TIMEOUT_MS', 'DATABASE_URL', 'DATA_DIR', 'ADMIN_USERNAME',
     'ADMIN_PASSWORD', 'RECORD_WAIT_MS', 'STREAM_USAGE', 'PAYLOAD_MAX_BYTES', 'MAX_BODY_BYTES', 'MAX_PROMPT_TYPES', 'METRICS_TOKEN',
-    'SHUTDOWN_GRACE_MS', 'LOG_LEVEL']
+    'SHUTDOWN_GRACE_MS', 'LOG_LEVEL', 'SMTP_URL', 'ALERT_EMAIL_FROM', 'WEBHOOK_SECRET', 'WEBHOOK_ALLOW_PRIVATE']
   for (const empty of ['', ' \n']) t.same(parseConfig(Object.fromEntries(names.map(name => [name, empty]))), parseConfig({}))
   t.end()
 })
@@ -66,6 +70,10 @@ t.test('every variable is read', t => {
     PAYLOAD_MAX_BYTES: '1024',
     MAX_BODY_BYTES: '2048',
     MAX_PROMPT_TYPES: '1',
+    SMTP_URL: 'smtps://me:secret@mail.example.com:465?tls.rejectUnauthorized=false',
+    ALERT_EMAIL_FROM: 'Alerts of promptmeter <alerts@example.com>',
+    WEBHOOK_SECRET: 'whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw',
+    WEBHOOK_ALLOW_PRIVATE: 'true',
     METRICS_TOKEN: ' scrape+me/=1 ',
     SHUTDOWN_GRACE_MS: '0',
     LOG_LEVEL: 'silent'
@@ -86,6 +94,10 @@ t.test('every variable is read', t => {
     payloadMaxBytes: 1024,
     maxBodyBytes: 2048,
     maxPromptTypes: 1,
+    smtpUrl: 'smtps://me:secret@mail.example.com:465?tls.rejectUnauthorized=false',
+    alertEmailFrom: 'Alerts of promptmeter <alerts@example.com>',
+    webhookSecret: 'whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw',
+    webhookAllowPrivate: true,
     metricsToken: 'scrape+me/=1',
     shutdownGraceMs: 0,
     logLevel: 'silent'
@@ -149,8 +161,36 @@ t.test('a user name has no colon, a key no spaces', t => {
   t.end()
 })
 
+t.test('e-mail needs a server and a sender', t => {
+  const takes = 'a URL such as smtp://user:password@host:587, or smtps://… for TLS from the first byte'
+  for (const url of ['mail.example.com:587', 'mailto:a@b', 'https://mail.example.com', 'smtp:', 'smtp://']) {
+    t.equal(refusal({ SMTP_URL: url, ALERT_EMAIL_FROM: 'a@b' }), `SMTP_URL is '…', but takes ${takes}`)
+  }
+  t.equal(refusal({ SMTP_URL: 'smtp://localhost' }), "ALERT_EMAIL_FROM is '', but takes the address that e-mails come from, for SMTP_URL is set")
+  for (const from of ['a', 'a@b@c', 'a@b, c@d', 'Alerts a@b', 'Alerts <a@b', 'A\r\nBcc: x <a@b>', 'a <b> <a@b>']) {
+    t.match(refusal({ ALERT_EMAIL_FROM: from }), /^ALERT_EMAIL_FROM is '.*', but takes an address such as/)
+  }
+  for (const from of ['alerts@example.com', 'Alërts <a@b>', ' a@b ', '"Alerts, all" <a@b>']) {
+    t.equal(parseConfig({ ALERT_EMAIL_FROM: from }).alertEmailFrom, from.trim())
+  }
+  t.end()
+})
+
+t.test('a webhook secret is one of Standard Webhooks', t => {
+  const secret = (bytes: number): string => `whsec_${Buffer.alloc(bytes, 251).toString('base64')}`
+  for (const bytes of [24, 32, 64]) t.equal(parseConfig({ WEBHOOK_SECRET: secret(bytes) }).webhookSecret, secret(bytes))
+  for (const wrong of [secret(23), secret(65), 'whsec_', secret(32).slice(6), `${secret(32)}=`, secret(32).replace('=', ''), `whsec_${'_'.repeat(40)}`]) {
+    t.match(refusal({ WEBHOOK_SECRET: wrong }), "WEBHOOK_SECRET is '…', but takes 'whsec_' and 24 to 64 random bytes in base64")
+  }
+  t.end()
+})
+
 t.test('no refusal shows a secret', t => {
   const cases = [
+    { SMTP_URL: 'smpt://me:secret@host' },
+    { SMTP_URL: 'smtp://me:secret@host' },
+    { SMTP_URL: 'smtp://me:secret@host:port', ALERT_EMAIL_FROM: 'a@b' },
+    { WEBHOOK_SECRET: 'whsec_secret' },
     { DATABASE_URL: 'postgers://me:secret@db/books' },
     { DATABASE_URL: 'postgres://me:secret@db:port/books' },
     { UPSTREAM_BASE_URL: 'https://me:secret@host/v1' },
