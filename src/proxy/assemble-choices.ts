@@ -21,6 +21,11 @@ export class ChoicesAssembly {
     }
   }
 
+  /** As a chunk that is the same as one added before, but for its text. */
+  addText (index: number, text: string): void {
+    this.#choices.get(index)?.addText(text)
+  }
+
   toObject (): JsonObject {
     const choices = [...this.#choices].sort(([a], [b]) => a - b).map(([, choice]) => choice.toObject())
     const { id, object, created, model, ...others } = this.#object
@@ -61,6 +66,10 @@ class Choice {
       else if (key === 'logprobs' && isObject(value)) this.#addLogprobs(value)
       else if (key !== 'index') this.#fold.set(this.#object, key, value)
     }
+  }
+
+  addText (text: string): void {
+    if (this.#message !== null) this.#fold.append(this.#message, 'content', text)
   }
 
   toObject (): JsonObject {

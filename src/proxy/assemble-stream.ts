@@ -1,12 +1,17 @@
 import { ChoicesAssembly } from './assemble-choices.js'
 import { ResponseAssembly } from './assemble-response.js'
 import { BoundedFold, emptyObject, isObject } from './bounded-fold.js'
+import { RepeatedChunk } from './repeated-chunk.js'
 import { SseEvents } from './sse-events.js'
 
 /** However little is to be kept, an event of the usual size is read. */
 const minEventBytes = 65_536
 /** JSON no longer than this is never nested too deep for `JSON.stringify`. */
 const shallowChars = 4096
+/** Of a response's events, so many characters wait unread for the one that makes them needless. */
+const deferredChars = 262_144
+/** As OpenAI writes the events of a response. */
+const responseEvent = '{"type":"response.'
 
 /**
  * What is kept of a stream: the one object that its events add up to. `push` costs a copy; events are read when
@@ -17,6 +22,11 @@ export class StreamAssembly {
   readonly #fold: BoundedFold
   #choices: ChoicesAssembly | null = null
   #response: ResponseAssembly | null = null
+  /** The last chunk read, if the next may be the same but for its text. */
+  #repeated: RepeatedChunk | null = null
+  /** Events of a response, in their order. */
+  #deferred: { data: string, type: string }[] = []
+  #deferredChars = 0
   #error: unknown
   /** JSON text of the events that belong to no kind of stream that is known here. */
   readonly #others: string[] = []
@@ -40,6 +50,7 @@ export class StreamAssembly {
   toText (): string | null {
     if (this.#text === undefined) {
       this.#events.end()
+      this.#readDeferred()
       this.#text = this.#assembled()
     }
     return this.#text
@@ -47,14 +58,42 @@ export class StreamAssembly {
 
   #add (data: string, type: string): void {
     if (data === '[DONE]') return
+    const text = this.#repeated?.textOf(data) ?? null
+    if (text !== null) this.#choices?.addText(this.#repeated?.choiceIndex ?? 0, text)
+    else if (data.startsWith(responseEvent) && !endsResponse(data)) this.#defer(data, type)
+    else this.#read(data, type)
+  }
+
+  /** The event that ends a response carries all that those before it brought: they are read if it does not come. */
+  #defer (data: string, type: string): void {
+    this.#deferred.push({ data, type })
+    this.#deferredChars += data.length
+    if (this.#deferredChars > deferredChars) this.#readDeferred()
+  }
+
+  #readDeferred (): void {
+    for (const { data, type } of this.#takeDeferred()) this.#read(data, type)
+  }
+
+  #takeDeferred (): { data: string, type: string }[] {
+    const deferred = this.#deferred
+    this.#deferred = []
+    this.#deferredChars = 0
+    return deferred
+  }
+
+  #read (data: string, type: string): void {
     const event = parsed(data)
+    this.#repeated = null
     if (!isObject(event)) this.#addOther(event === undefined ? JSON.stringify(data) : data, type)
     else if (typeof event.type === 'string' && event.type.startsWith('response.')) {
       this.#response ??= new ResponseAssembly(this.#fold)
       this.#response.add(event)
+      if (this.#response.isComplete) this.#takeDeferred()
     } else if (Array.isArray(event.choices)) {
       this.#choices ??= new ChoicesAssembly(this.#fold)
       this.#choices.add(event)
+      this.#repeated = RepeatedChunk.of(data, event)
     } else if (isObject(event.error)) this.#error = event.error
     else if (event.type === 'error') this.#error = event
     else this.#addOther(data, type)
@@ -77,6 +116,9 @@ export class StreamAssembly {
     return `${stream.slice(0, -1)},"events":[${this.#others.join(',')}]}`
   }
 }
+
+/** A false alarm does no harm: the event is read, before those that were to wait for it. */
+const endsResponse = (data: string): boolean => /^\{"type":"response\.(?:completed|failed|incomplete)"/.test(data)
 
 function parsed (data: string): unknown {
   try {

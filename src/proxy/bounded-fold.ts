@@ -82,5 +82,8 @@ export class BoundedFold {
 }
 
 export function jsonBytes (value: unknown): number {
-  return Buffer.byteLength(JSON.stringify(value))
+  return typeof value === 'string' && !escaped.test(value) ? Buffer.byteLength(value) + 2 : Buffer.byteLength(JSON.stringify(value))
 }
+
+/** What `JSON.stringify` may write in more than one character. */
+const escaped = /[^ !#-[\]-\ud7ff\ue000-\uffff]/
