@@ -53,7 +53,8 @@ export async function listPromptConfigs (
 export const countPromptConfigs = async (database: Drizzle, filter: PromptConfigFilter): Promise<number> =>
   await database.$count(promptConfigs, all(...conditions(filter)))
 
-function conditions (filter: PromptConfigFilter): (SQL | undefined)[] {
+/** What the filter asks of `prompt_configs`: of lists, exports and bulk changes alike. */
+export function conditions (filter: PromptConfigFilter): (SQL | undefined)[] {
   const { search, track_full_data: trackFullData, is_active: isActive, blocked, created_after: after, created_before: before } = filter
   return [
     search === undefined
