@@ -63,6 +63,12 @@ function openaiRates (provider: Provider): RateSource {
   }
 }
 
+/** The names that a model may have a price under, each once, the closest first: its own, `ft:gpt-4o-2024-08-06` of a fine-tuned one, the family's. */
+export function modelNames (model: string): string[] {
+  const name = modelName(model)
+  return [...new Set([model, name, familyName(name)])]
+}
+
 /** `ft:gpt-4o:org:name:id`, and Azure's `gpt-4o.ft-id`, are fine-tuned `ft:gpt-4o`; other names are what they are. */
 function modelName (model: string): string {
   if (model.startsWith('ft:')) return model.split(':', 2).join(':')

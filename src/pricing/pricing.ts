@@ -1,5 +1,6 @@
 import { builtInRates, type FoundRates, type RateBands, type RateSource, type TokenRates } from './model-rates.js'
 import type { ServiceTier } from './openai-prices.js'
+import { type OperatorPrice, operatorRates } from './operator-rates.js'
 import type { TokenUsage } from './token-usage.js'
 
 export { decimalToPicoUsd, picoUsdToDecimal } from '../usd.js'
@@ -22,7 +23,20 @@ export type Cost =
 
 export interface Pricing {
   /** What the call costs in 10⁻¹² USD, exactly. Never throws. */
-  price: (call: PricedCall) => Cost
+  readonly price: (call: PricedCall) => Cost
+}
+
+/** Pricing whose operators' prices change while it is in use. */
+export interface OperatedPricing extends Pricing {
+  /** Calls are priced by these from now on, all earlier ones forgotten. Takes `PolicyData.prices` as they are. */
+  readonly use: (prices: readonly OperatorPrice[]) => void
+}
+
+export interface PricingOptions {
+  /** An id of `@pydantic/genai-prices` (`UPSTREAM_PROVIDER`). Of a provider that it does not know, every model is unknown but for operators' prices. */
+  readonly provider: string
+  /** Operators' own. */
+  readonly prices?: readonly OperatorPrice[]
 }
 
 const UNKNOWN_MODEL: Cost = { costPicoUsd: null, costReason: 'unknown_model' }
@@ -30,16 +44,30 @@ const UNKNOWN_MODEL: Cost = { costPicoUsd: null, costReason: 'unknown_model' }
 const MAX_REMEMBERED = 1000
 const MAX_MODEL_LENGTH = 256
 
-/** `provider`: an id of `@pydantic/genai-prices` (`UPSTREAM_PROVIDER`). Of a provider that it does not know, every model is unknown. */
-export function createPricing (options: { readonly provider: string }): Pricing {
-  const ratesOf = rememberRates(builtInRates(options.provider))
+/**
+ * The response's model is priced, or, where nobody knows it, the requested one. For each, an operator's price wins over
+ * the built-in tables, also one that is its family's only: nobody who sets a price for `gpt-4o` knows, or should need
+ * to, which dated snapshots the tables list.
+ *
+ *     response's model: operator's (name, family) ▶ built-in (name, family) ▶ requested model: operator's ▶ built-in
+ */
+export function createPricing ({ provider, prices = [] }: PricingOptions): OperatedPricing {
+  const builtIn = rememberRates(builtInRates(provider))
+  let own = operatorRates(prices)
+  const ratesOf = (model: string, call: PricedCall): TokenRates | null => {
+    if (model.length > MAX_MODEL_LENGTH) return null
+    const rates = own(model, call.atMs)
+    if (rates !== null) return rates
+    const bands = builtIn(model, servedTier(call.serviceTier), call.atMs)
+    return bands === null ? null : ratesForLength(bands, call.usage.inputTokens)
+  }
   return {
-    price ({ responseModel, requestModel, serviceTier, usage, atMs }) {
-      const tier = servedTier(serviceTier)
-      const bands = (responseModel === null ? null : ratesOf(responseModel, tier, atMs)) ??
-        (requestModel === null ? null : ratesOf(requestModel, tier, atMs))
-      if (bands === null) return UNKNOWN_MODEL
-      return { costPicoUsd: costPicoUsd(usage, ratesForLength(bands, usage.inputTokens)), costReason: null }
+    use: prices => { own = operatorRates(prices) },
+    price: call => {
+      const { responseModel, requestModel } = call
+      const rates = (responseModel === null ? null : ratesOf(responseModel, call)) ??
+        (requestModel === null ? null : ratesOf(requestModel, call))
+      return rates === null ? UNKNOWN_MODEL : { costPicoUsd: costPicoUsd(call.usage, rates), costReason: null }
     }
   }
 }
@@ -80,7 +108,6 @@ function times (tokens: number, rate: bigint): bigint {
 function rememberRates (source: RateSource): (model: string, tier: ServiceTier, atMs: number) => RateBands | null {
   const remembered = new Map<string, FoundRates & { readonly minute: number }>()
   return (model, tier, atMs) => {
-    if (model.length > MAX_MODEL_LENGTH) return null
     const key = `${tier} ${model}`
     const minute = Math.floor(atMs / 60_000)
     const known = remembered.get(key)

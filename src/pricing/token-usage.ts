@@ -44,3 +44,20 @@ export function textUsage (inputTokens: number, outputTokens: number): TokenUsag
     imageOutputTokens: 0
   }
 }
+
+/** The counts that have no column of their own in the usage log. */
+const DETAILS = [
+  'cacheWriteInputTokens', 'audioInputTokens', 'cachedAudioInputTokens', 'imageInputTokens', 'cachedImageInputTokens', 'audioOutputTokens', 'imageOutputTokens'
+] as const satisfies ReadonlyArray<keyof TokenUsage>
+
+/** `usage_logs.usage_details`: JSON text of those of them that are not 0, under their names here; null where all are. */
+export function usageDetails (usage: TokenUsage): string | null {
+  let details: Record<string, number> | null = null
+  for (const name of DETAILS) if (usage[name] !== 0) (details ??= {})[name] = usage[name]
+  return details === null ? null : JSON.stringify(details)
+}
+
+/** The inverse of `usageDetails`, over the counts that do have columns. @throws SyntaxError for what is no JSON */
+export function withUsageDetails (usage: TokenUsage, details: string | null): TokenUsage {
+  return details === null ? usage : { ...usage, ...JSON.parse(details) as Partial<TokenUsage> }
+}
