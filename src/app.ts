@@ -89,11 +89,13 @@ interface DataPlane {
 
 async function startDataPlane ({ config, database, log, now }: AppDeps): Promise<DataPlane> {
   const kept = policyFile(config.dataDir)
+  const pricing = createPricing({ provider: config.upstreamProvider })
   const policy = new Policy({
     load: () => loadPolicy(database.recording),
     readVersion: () => readPolicyVersion(database.recording),
     kept: await kept.read(log),
     keep: data => kept.write(data),
+    onRead: data => { pricing.use(data.prices) },
     maxPromptTypes: config.maxPromptTypes,
     log
   })
@@ -121,7 +123,7 @@ async function startDataPlane ({ config, database, log, now }: AppDeps): Promise
   const jobs = await startJobs(database, policy, log, now)
   const route = createProxyRoute({
     provider: config.upstreamProvider,
-    pricing: createPricing({ provider: config.upstreamProvider }),
+    pricing,
     tokenizer,
     payloadMaxBytes: config.payloadMaxBytes,
     now,

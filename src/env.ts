@@ -19,6 +19,9 @@ export interface Config {
   readonly payloadMaxBytes: number
   readonly maxBodyBytes: number
   readonly maxPromptTypes: number
+  /** Whole usage-log rows, and the prompt and response in them, are kept for at least so long. */
+  readonly logRetentionDays: number
+  readonly payloadRetentionDays: number
   /** Of alerts; null: none goes by e-mail. Holds a password. */
   readonly smtpUrl: string | null
   /** What alerts by e-mail come from: an address, or `name <address>`. Not null where `smtpUrl` is not. */
@@ -88,6 +91,8 @@ export function parseConfig (variables: Variables): Config {
     payloadMaxBytes: integer('PAYLOAD_MAX_BYTES', 262_144, 1024, 16_777_216),
     maxBodyBytes: integer('MAX_BODY_BYTES', 67_108_864, 1024, 1_073_741_824),
     maxPromptTypes: integer('MAX_PROMPT_TYPES', 10_000, 1, 1_000_000),
+    logRetentionDays: integer('LOG_RETENTION_DAYS', 365, 1, 36_500),
+    payloadRetentionDays: integer('PAYLOAD_RETENTION_DAYS', 30, 1, 36_500),
     ...alertEmail(text('SMTP_URL'), text('ALERT_EMAIL_FROM')),
     webhookSecret: webhookSecret(text('WEBHOOK_SECRET')),
     webhookAllowPrivate: oneOf('WEBHOOK_ALLOW_PRIVATE', 'false', ['true', 'false']) === 'true',

@@ -18,6 +18,8 @@ const defaults = {
   payloadMaxBytes: 262_144,
   maxBodyBytes: 67_108_864,
   maxPromptTypes: 10_000,
+  logRetentionDays: 365,
+  payloadRetentionDays: 30,
   smtpUrl: null,
   alertEmailFrom: null,
   webhookSecret: null,
@@ -47,7 +49,8 @@ t.test('without variables, all is as the contract says', t => {
 
 t.test('an empty variable, or one of white space, is an unset one', t => {
   const names = ['HOST', 'PORT', 'UPSTREAM_BASE_URL', 'UPSTREAM_API_KEY', 'UPSTREAM_PROVIDER', 'UPSTREAM_TIMEOUT_MS', 'DATABASE_URL', 'DATA_DIR', 'ADMIN_USERNAME',
-    'ADMIN_PASSWORD', 'RECORD_WAIT_MS', 'STREAM_USAGE', 'PAYLOAD_MAX_BYTES', 'MAX_BODY_BYTES', 'MAX_PROMPT_TYPES', 'METRICS_TOKEN',
+    'ADMIN_PASSWORD', 'RECORD_WAIT_MS', 'STREAM_USAGE', 'PAYLOAD_MAX_BYTES', 'MAX_BODY_BYTES', 'MAX_PROMPT_TYPES',
+    'LOG_RETENTION_DAYS', 'PAYLOAD_RETENTION_DAYS', 'METRICS_TOKEN',
     'SHUTDOWN_GRACE_MS', 'LOG_LEVEL', 'SMTP_URL', 'ALERT_EMAIL_FROM', 'WEBHOOK_SECRET', 'WEBHOOK_ALLOW_PRIVATE']
   for (const empty of ['', ' \n']) t.same(parseConfig(Object.fromEntries(names.map(name => [name, empty]))), parseConfig({}))
   t.end()
@@ -70,6 +73,8 @@ t.test('every variable is read', t => {
     PAYLOAD_MAX_BYTES: '1024',
     MAX_BODY_BYTES: '2048',
     MAX_PROMPT_TYPES: '1',
+    LOG_RETENTION_DAYS: '2',
+    PAYLOAD_RETENTION_DAYS: '1',
     SMTP_URL: 'smtps://me:secret@mail.example.com:465?tls.rejectUnauthorized=false',
     ALERT_EMAIL_FROM: 'Alerts of promptmeter <alerts@example.com>',
     WEBHOOK_SECRET: 'whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw',
@@ -94,6 +99,8 @@ t.test('every variable is read', t => {
     payloadMaxBytes: 1024,
     maxBodyBytes: 2048,
     maxPromptTypes: 1,
+    logRetentionDays: 2,
+    payloadRetentionDays: 1,
     smtpUrl: 'smtps://me:secret@mail.example.com:465?tls.rejectUnauthorized=false',
     alertEmailFrom: 'Alerts of promptmeter <alerts@example.com>',
     webhookSecret: 'whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw',
@@ -113,6 +120,8 @@ t.test('a number is whole, plain and within its bounds', t => {
     ['PAYLOAD_MAX_BYTES', 'payloadMaxBytes', 1024, 16_777_216],
     ['MAX_BODY_BYTES', 'maxBodyBytes', 1024, 1_073_741_824],
     ['MAX_PROMPT_TYPES', 'maxPromptTypes', 1, 1_000_000],
+    ['LOG_RETENTION_DAYS', 'logRetentionDays', 1, 36_500],
+    ['PAYLOAD_RETENTION_DAYS', 'payloadRetentionDays', 1, 36_500],
     ['SHUTDOWN_GRACE_MS', 'shutdownGraceMs', 0, 3_600_000]
   ]
   for (const [name, key, min, max] of numbers) {
