@@ -17,10 +17,21 @@ export const validatorCompiler: FastifySchemaCompiler<TSchema> = ({ schema, http
   return (input: unknown) => {
     const value = httpPart === 'querystring' ? readQuery(properties, input) : input
     if (!validator.Check(value)) return { error: explain(validator.Errors(value), what, Object.keys(properties)) }
-    const nul = Object.entries(value as object).find(([, text]) => typeof text === 'string' && text.includes('\0'))
-    if (nul !== undefined) return { error: invalidField(`'${nul[0]}' must not contain a NUL character.`, nul[0]) }
+    const nul = fieldWithNul(value)
+    if (nul !== null) return { error: invalidField(`'${nul}' must not contain a NUL character.`, nul) }
     return { value }
   }
+}
+
+/** The first text that has a NUL, as `filter.search` or `names.0`: no text in PostgreSQL can have one. */
+function fieldWithNul (value: unknown): string | null {
+  if (typeof value !== 'object' || value === null) return null
+  for (const [name, inner] of Object.entries(value)) {
+    if (typeof inner === 'string' && inner.includes('\0')) return name
+    const deeper = fieldWithNul(inner)
+    if (deeper !== null) return `${name}.${deeper}`
+  }
+  return null
 }
 
 function readQuery (properties: Record<string, TSchema>, query: unknown): unknown {

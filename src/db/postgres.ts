@@ -11,6 +11,8 @@ const oldestServer = 150_000
 const recordingConnections = 4
 const operatorConnections = 4
 const operatorTimeoutMs = 15_000
+/** Rows and tables are locked for moments; one who waits longer is told so, and holds no connection meanwhile. */
+const operatorLockTimeoutMs = 5000
 const connectTimeoutSeconds = 10
 const closeTimeoutSeconds = 5
 const prepareAgainMs = 1000
@@ -26,7 +28,7 @@ export const openPostgres = async (databaseUrl: string, mayBeAway: boolean, log:
   let recording = openRecording()
   const operator = openPool(connect({
     max: operatorConnections,
-    connection: { application_name: 'promptmeter operator', statement_timeout: operatorTimeoutMs }
+    connection: { application_name: 'promptmeter operator', statement_timeout: operatorTimeoutMs, lock_timeout: operatorLockTimeoutMs }
   }))
   const checkPrepared = (): void => {
     const failure = preparation.failure()
