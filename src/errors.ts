@@ -45,6 +45,14 @@ export const requestTooLarge = (limitBytes: number): GatewayError => new Gateway
 export const upgradeNotSupported = (): GatewayError => new GatewayError(501, 'upgrade_not_supported', request,
   'This gateway does not proxy WebSocket connections yet. Connect to the upstream API directly for realtime sessions.')
 
+/** The code of calls that a budget stopped, and the `error_type` of their records. */
+export const BUDGET_EXCEEDED = 'budget_exceeded'
+
+/** @param why which budget, and when it lets calls through again */
+export const budgetExceeded = (why: string): GatewayError => new GatewayError(429, BUDGET_EXCEEDED, 'insufficient_quota', why, null,
+  // The official clients try a 429 again, unless they are told not to.
+  { 'x-should-retry': 'false' })
+
 export const upstreamUnreachable = (why: string): GatewayError => new GatewayError(502, 'upstream_unreachable', 'api_error',
   `The upstream API could not be reached (${why}). Try again; if it lasts, check UPSTREAM_BASE_URL and the network.`)
 

@@ -60,6 +60,11 @@ export interface BudgetSpend {
   readonly revision: number
 }
 
+/** What was spent of one budget in one period. */
+export interface SpentBudget extends BudgetSpend {
+  readonly budgetId: string
+}
+
 /** An operator's own price, USD per million tokens as decimal text; null: billed as what it is part of. */
 export interface PolicyPrice {
   readonly model: string

@@ -1,6 +1,7 @@
+import { BUDGET_EXCEEDED } from '../errors.js'
 import type { Log } from '../log.js'
 import type { Pricing } from '../pricing/pricing.js'
-import type { TokenUsage } from '../pricing/token-usage.js'
+import { type TokenUsage, usageDetails } from '../pricing/token-usage.js'
 import type { CallRecord, FinishedCall, StoredPayload, UsageSource } from '../recording/call-record.js'
 import { uuidV7 } from '../recording/uuid-v7.js'
 import type { Endpoint } from './endpoints.js'
@@ -79,6 +80,7 @@ export async function finishedCall (deps: BookkeepingDeps, facts: CallFacts): Pr
   const buildPayload = payloadBuilder(deps.payloadMaxBytes, request, response.reader)
   const { answer, usage, source, cost } = await usedBy(deps, facts, requestModel, buildPayload)
   const error = errorOf(facts, answer)
+  const blocked = isBlocked(facts)
   const nowMs = deps.now()
 
   const record: CallRecord = {
@@ -97,12 +99,14 @@ export async function finishedCall (deps: BookkeepingDeps, facts: CallFacts): Pr
     stream: request.members?.value('stream') === true,
     statusCode: response.statusCode,
     success: error === null,
+    blocked,
     errorType: error?.type ?? null,
     errorMessage: error === null ? null : redactKeys(error.message).slice(0, MAX_ERROR_CHARACTERS),
     inputTokens: usage?.inputTokens ?? null,
     cachedInputTokens: usage?.cachedInputTokens ?? null,
     outputTokens: usage?.outputTokens ?? null,
     reasoningTokens: usage?.reasoningTokens ?? null,
+    usageDetails: usage === null ? null : usageDetails(usage),
     usageSource: source,
     costPicoUsd: cost.costPicoUsd,
     costReason: cost.costReason,
@@ -148,7 +152,7 @@ function isEstimable ({ call, response }: CallFacts, answer: ResponseFacts): boo
 
 function costOf (deps: BookkeepingDeps, facts: CallFacts, answer: ResponseFacts | null, requestModel: string | null, usage: TokenUsage | null): Used['cost'] {
   const { metering } = facts.call.endpoint
-  if (metering === 'none') return { costPicoUsd: null, costReason: 'not_metered' }
+  if (metering === 'none' || isBlocked(facts)) return { costPicoUsd: null, costReason: 'not_metered' }
   if (metering === 'free') return { costPicoUsd: 0n, costReason: null }
   if (usage === null) return { costPicoUsd: null, costReason: 'no_usage' }
   return deps.pricing.price({
@@ -158,6 +162,11 @@ function costOf (deps: BookkeepingDeps, facts: CallFacts, answer: ResponseFacts 
     usage,
     atMs: deps.now() - facts.durationMs
   })
+}
+
+/** Stopped by a budget: it went nowhere. (The failure is one of the gateway's own; an upstream's is in the answer.) */
+function isBlocked ({ failure }: CallFacts): boolean {
+  return failure?.type === BUDGET_EXCEEDED
 }
 
 function errorOf (facts: CallFacts, answer: ResponseFacts | null): { type: string, message: string } | null {

@@ -4,6 +4,7 @@ import { payload, plain, text } from './batch-rows.js'
 import type { Field } from './batch-rows.js'
 import { costOrNull, count, countOrNull, moment } from './batch-totals.js'
 import type { LogRow, RollupTotals, TypeTotals } from './batch-totals.js'
+import type { CallRecord } from './call-record.js'
 
 /** Postgres reads an exponent: the decimal point moves without arithmetic. */
 const cost = <Row> (column: Column, picoUsd: (row: Row) => bigint | null): Field<Row> => plain(column, row => {
@@ -13,6 +14,11 @@ const cost = <Row> (column: Column, picoUsd: (row: Row) => bigint | null): Field
 
 const time = <Row> (column: Column, timeMs: (row: Row) => number): Field<Row> =>
   plain(column, row => isoTime(moment(timeMs(row))))
+
+/** A value of the type's latest call; null where it has none. */
+function ofLast<Value> (value: (record: CallRecord) => Value | null): (type: TypeTotals) => Value | null {
+  return ({ last }) => last === null ? null : value(last.record)
+}
 
 let isoSecond = -1
 let isoPrefix = ''
@@ -39,28 +45,29 @@ const configFields: readonly Field<TypeTotals>[] = [
 const counterFields: readonly Field<TypeTotals>[] = [
   plain(promptStats.total_calls, type => type.calls),
   plain(promptStats.failed_calls, type => type.failedCalls),
+  plain(promptStats.blocked_calls, type => type.blockedCalls),
   plain(promptStats.unpriced_calls, type => type.unpricedCalls),
   plain(promptStats.total_input_tokens, type => type.inputTokens),
   plain(promptStats.total_output_tokens, type => type.outputTokens),
   cost(promptStats.total_cost, type => type.costPicoUsd)
 ]
 
-/** The latest call of a type. */
+/** The latest call of a type; null in each where all were blocked. */
 const lastCallFields: readonly Field<TypeTotals>[] = [
-  text(promptStats.last_call_id, type => type.last.record.id),
-  time(promptStats.last_called_at, type => type.last.record.createdAtMs),
-  payload(promptStats.last_prompt, 'prompt', type => type.last.payload),
-  payload(promptStats.last_response, 'response', type => type.last.payload),
-  text(promptStats.last_model, type => type.last.record.responseModel ?? type.last.record.requestModel),
-  plain(promptStats.last_input_tokens, type => countOrNull(type.last.record.inputTokens)),
-  plain(promptStats.last_output_tokens, type => countOrNull(type.last.record.outputTokens)),
-  cost(promptStats.last_cost, type => costOrNull(type.last.record.costPicoUsd)),
-  text(promptStats.last_user, type => type.last.record.user),
-  text(promptStats.last_metadata, type => type.last.record.metadata),
-  plain(promptStats.last_duration_ms, type => count(type.last.record.durationMs)),
-  plain(promptStats.last_status_code, type => count(type.last.record.statusCode)),
-  plain(promptStats.last_success, type => type.last.record.success),
-  text(promptStats.last_error, type => type.last.record.errorMessage)
+  text(promptStats.last_call_id, ofLast(record => record.id)),
+  plain(promptStats.last_called_at, ofLast(record => isoTime(moment(record.createdAtMs)))),
+  payload(promptStats.last_prompt, 'prompt', type => type.last?.payload ?? null),
+  payload(promptStats.last_response, 'response', type => type.last?.payload ?? null),
+  text(promptStats.last_model, ofLast(record => record.responseModel ?? record.requestModel)),
+  plain(promptStats.last_input_tokens, ofLast(record => countOrNull(record.inputTokens))),
+  plain(promptStats.last_output_tokens, ofLast(record => countOrNull(record.outputTokens))),
+  cost(promptStats.last_cost, ofLast(record => costOrNull(record.costPicoUsd))),
+  text(promptStats.last_user, ofLast(record => record.user)),
+  text(promptStats.last_metadata, ofLast(record => record.metadata)),
+  plain(promptStats.last_duration_ms, ofLast(record => count(record.durationMs))),
+  plain(promptStats.last_status_code, ofLast(record => count(record.statusCode))),
+  plain(promptStats.last_success, ofLast(record => record.success)),
+  text(promptStats.last_error, ofLast(record => record.errorMessage))
 ]
 
 const rollupKeyFields: readonly Field<RollupTotals>[] = [
@@ -74,6 +81,7 @@ const rollupKeyFields: readonly Field<RollupTotals>[] = [
 const rollupFields: readonly Field<RollupTotals>[] = [
   plain(usageRollups.calls, rollup => rollup.calls),
   plain(usageRollups.failed_calls, rollup => rollup.failedCalls),
+  plain(usageRollups.blocked_calls, rollup => rollup.blockedCalls),
   plain(usageRollups.unpriced_calls, rollup => rollup.unpricedCalls),
   plain(usageRollups.input_tokens, rollup => rollup.inputTokens),
   plain(usageRollups.cached_input_tokens, rollup => rollup.cachedInputTokens),
@@ -83,11 +91,11 @@ const rollupFields: readonly Field<RollupTotals>[] = [
   plain(usageRollups.duration_ms, rollup => rollup.durationMs)
 ]
 
-/** Members of `write_batch_v1_type`, in its order. */
+/** Members of `write_batch_v2_type`, in its order. */
 export const typeFields: readonly Field<TypeTotals>[] = [...configFields, ...counterFields, ...lastCallFields]
-/** Of `write_batch_v1_rollup`. */
+/** Of `write_batch_v2_rollup`. */
 export const rollupRowFields: readonly Field<RollupTotals>[] = [...rollupKeyFields, ...rollupFields]
-/** Of `write_batch_v1_log`. */
+/** Of `write_batch_v2_log`. */
 export const logFields: readonly Field<LogRow>[] = [
   text(usageLogs.id, ({ record }) => record.id),
   time(usageLogs.created_at, ({ record }) => record.createdAtMs),
@@ -110,6 +118,7 @@ export const logFields: readonly Field<LogRow>[] = [
   plain(usageLogs.cached_input_tokens, ({ record }) => countOrNull(record.cachedInputTokens)),
   plain(usageLogs.output_tokens, ({ record }) => countOrNull(record.outputTokens)),
   plain(usageLogs.reasoning_tokens, ({ record }) => countOrNull(record.reasoningTokens)),
+  text(usageLogs.usage_details, ({ record }) => record.usageDetails),
   text(usageLogs.usage_source, ({ record }) => record.usageSource),
   cost(usageLogs.cost, ({ record }) => costOrNull(record.costPicoUsd)),
   text(usageLogs.cost_reason, ({ record }) => record.costReason),

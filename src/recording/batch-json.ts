@@ -26,7 +26,10 @@ export function parseBatch (json: string): RecordBatch {
   return { id: batch.id, entries: batch.entries.map(({ record, payload }): BatchEntry => ({ record: fromJson(record), payload })) }
 }
 
+/** What records are without that were kept before there were these members. */
+const LATER_MEMBERS = { blocked: false, usageDetails: null }
+
 const fromJson = (record: JsonRecord): CallRecord =>
-  ({ ...record, costPicoUsd: record.costPicoUsd === null ? null : BigInt(record.costPicoUsd) })
+  ({ ...LATER_MEMBERS, ...record, costPicoUsd: record.costPicoUsd === null ? null : BigInt(record.costPicoUsd) })
 
 const withoutBigints = (_key: string, value: unknown): unknown => typeof value === 'bigint' ? value.toString() : value

@@ -5,7 +5,8 @@ export interface TypeTotals extends Totals {
   readonly promptType: string
   /** The type's first call in the batch: it creates the config if there is none. */
   readonly first: CallRecord
-  last: BatchEntry
+  /** The latest call; null where a budget blocked them all. */
+  last: BatchEntry | null
   /** Where it stands in `BatchTotals.types`, from 1 as Postgres counts. */
   place: number
 }
@@ -28,6 +29,7 @@ export interface RollupTotals extends Totals {
 export interface Totals {
   calls: number
   failedCalls: number
+  blockedCalls: number
   unpricedCalls: number
   inputTokens: number
   cachedInputTokens: number
@@ -66,10 +68,10 @@ export function totalBatch (entries: readonly BatchEntry[]): BatchTotals {
     const promptType = keyText(record.promptType)
     let type = types.get(promptType)
     if (type === undefined) {
-      type = { promptType, first: record, last: entry, place: 0, ...zero() }
+      type = { promptType, first: record, last: null, place: 0, ...zero() }
       types.set(promptType, type)
     }
-    if (isLater(record, type.last.record)) type.last = entry
+    if (!record.blocked && (type.last === null || isLater(record, type.last.record))) type.last = entry
     addCall(type, record)
     addCall(rollupOf(rollups, promptType, record), record)
     if (record.logged) logs.push({ record, payload, type })
@@ -112,9 +114,10 @@ export const keyText = (text: string): string => {
 const suspect = /[\0\ud800-\udfff]/
 const unstorable = /[\0\p{Surrogate}]/gu
 
-/** Which of two calls of a type is its latest. */
-export const isLater = (a: CallRecord, b: CallRecord): boolean =>
-  a.createdAtMs > b.createdAtMs || (a.createdAtMs === b.createdAtMs && a.id > b.id)
+/** Which of two calls of a type is its latest; one that was blocked never is. */
+export const isLater = (a: CallRecord, b: CallRecord): boolean => a.blocked !== b.blocked
+  ? b.blocked
+  : a.createdAtMs > b.createdAtMs || (a.createdAtMs === b.createdAtMs && a.id > b.id)
 
 function rollupOf (rollups: Map<string, RollupTotals>, promptType: string, record: CallRecord): RollupTotals {
   const hourMs = Math.floor(moment(record.createdAtMs) / HOUR_MS) * HOUR_MS
@@ -130,6 +133,10 @@ function rollupOf (rollups: Map<string, RollupTotals>, promptType: string, recor
 }
 
 function addCall (totals: Totals, record: CallRecord): void {
+  if (record.blocked) {
+    totals.blockedCalls++
+    return
+  }
   totals.calls++
   if (!record.success) totals.failedCalls++
   if (isUnpriced(record)) totals.unpricedCalls++
@@ -144,6 +151,7 @@ function addCall (totals: Totals, record: CallRecord): void {
 const zero = (): Totals => ({
   calls: 0,
   failedCalls: 0,
+  blockedCalls: 0,
   unpricedCalls: 0,
   inputTokens: 0,
   cachedInputTokens: 0,

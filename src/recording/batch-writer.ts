@@ -1,7 +1,8 @@
 import postgres from 'postgres'
-import { writeBatchStatement } from '../db/batch-statement.js'
+import { type BatchAnswer, writeBatchStatement } from '../db/batch-statement.js'
 import type { Database } from '../db/client.js'
 import { createPartitions, monthOf } from '../db/partitions.js'
+import type { SpentBudget } from '../db/policy-store.js'
 import { logFields, rollupRowFields, typeFields } from './batch-fields.js'
 import { Texts, rowArray } from './batch-rows.js'
 import { moment, totalBatch } from './batch-totals.js'
@@ -25,8 +26,15 @@ const deadlockDetected = '40P01'
 const foreignKeyViolation = '23503'
 const checkViolation = '23514'
 
-/** Writes batches as one call of a prepared function each: one round trip, one commit. Remembers so many configs' ids. */
-export function createBatchWriter (database: Pick<Database, 'recording'>, { maxConfigIds = 20_000 } = {}): BatchWriter {
+export interface BatchWriterOptions {
+  /** So many configs' ids are remembered. */
+  readonly maxConfigIds?: number
+  /** Told what is spent of budgets as soon as a batch that adds to them is known to be committed, before `write` resolves. */
+  readonly onSpent?: (spent: readonly SpentBudget[]) => void
+}
+
+/** Writes batches as one call of a prepared function each: one round trip, one commit. */
+export function createBatchWriter (database: Pick<Database, 'recording'>, { maxConfigIds = 20_000, onSpent }: BatchWriterOptions = {}): BatchWriter {
   /** By prompt type, as Postgres writes them. One that is out of date fails the batch by its foreign key. */
   const configIds = new Map<string, string>()
   const write = async (batch: RecordBatch): Promise<void> => {
@@ -35,8 +43,8 @@ export function createBatchWriter (database: Pick<Database, 'recording'>, { maxC
     for (let attempt = 1; ; attempt++) {
       try {
         const parameters = batchParameters(batch.id, totals, configIds)
-        const [row] = await database.recording.$client.unsafe<{ config_ids: string | null }[]>(writeBatchStatement, parameters, { prepare: true })
-        remember(totals, row?.config_ids ?? null)
+        const [row] = await database.recording.$client.unsafe<{ answer: string | null }[]>(writeBatchStatement, parameters, { prepare: true })
+        if (row?.answer != null) take(totals, JSON.parse(row.answer) as BatchAnswer)
         return
       } catch (error) {
         for (const { promptType } of totals.types) configIds.delete(promptType)
@@ -44,12 +52,12 @@ export function createBatchWriter (database: Pick<Database, 'recording'>, { maxC
       }
     }
   }
-  const remember = ({ types }: BatchTotals, found: string | null): void => {
-    if (found === null) return
-    if (configIds.size + types.length > maxConfigIds) configIds.clear()
-    // `{1,2,3}`
-    const ids = found.slice(1, -1).split(',')
-    types.forEach(({ promptType }, index) => configIds.set(promptType, ids[index] ?? 'NULL'))
+  const take = ({ types }: BatchTotals, { configIds: ids, spent }: BatchAnswer): void => {
+    if (ids != null) {
+      if (configIds.size + types.length > maxConfigIds) configIds.clear()
+      types.forEach(({ promptType }, index) => configIds.set(promptType, String(ids[index] ?? 'NULL')))
+    }
+    if (spent != null) onSpent?.(spent)
   }
   /** Whether the batch can be tried again at once. */
   const isCured = async (error: unknown, batch: RecordBatch): Promise<boolean> => {

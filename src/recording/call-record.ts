@@ -27,6 +27,8 @@ export interface CallRecord {
   /** What the caller was sent; 499 where the caller left before there was a status (as nginx says it). */
   readonly statusCode: number
   readonly success: boolean
+  /** A budget stopped it before upstream saw it: it counts in `blocked_calls`, and in nothing else. */
+  readonly blocked: boolean
   readonly errorType: string | null
   readonly errorMessage: string | null
 
@@ -36,6 +38,8 @@ export interface CallRecord {
   readonly outputTokens: number | null
   /** Part of `outputTokens`. */
   readonly reasoningTokens: number | null
+  /** JSON text: the counts of `TokenUsage` that have no member here and are not 0; null where there are none. */
+  readonly usageDetails: string | null
   readonly usageSource: UsageSource
   /** In 10⁻¹² USD, which holds any token count times any price per million tokens exactly. Null: no price. */
   readonly costPicoUsd: bigint | null

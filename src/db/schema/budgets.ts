@@ -1,4 +1,4 @@
-import { boolean, integer, pgTable, text, timestamp, uuid } from 'drizzle-orm/pg-core'
+import { boolean, index, integer, pgTable, text, timestamp, uuid } from 'drizzle-orm/pg-core'
 import { usd } from './columns.js'
 
 /** What may be spent, per prompt type or by all traffic, in each period. */
@@ -19,4 +19,7 @@ export const budgets = pgTable('budgets', {
   email: text(),
   created_at: timestamp({ withTimezone: true, mode: 'string' }).notNull().defaultNow(),
   updated_at: timestamp({ withTimezone: true, mode: 'string' }).notNull().defaultNow()
-})
+}, table => [
+  // What a batch finds its budgets by.
+  index('budgets_prompt_type').on(table.prompt_type)
+])
