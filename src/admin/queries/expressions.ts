@@ -1,11 +1,11 @@
 import { and, sql, type AnyColumn, type SQL } from 'drizzle-orm'
 
 /** A moment as the JSON bodies have it: RFC 3339, UTC, milliseconds. Null stays null. */
-export const instant = (column: AnyColumn): SQL<string | null> =>
+export const instant = (column: AnyColumn | SQL): SQL<string | null> =>
   sql<string | null>`to_char(${column} at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')`
 
 /** As `instant`, of a column that is never null. */
-export const instantNotNull = (column: AnyColumn): SQL<string> => instant(column) as SQL<string>
+export const instantNotNull = (column: AnyColumn | SQL): SQL<string> => instant(column) as SQL<string>
 
 /** A moment as microseconds since the epoch: all that Postgres keeps of it, so that a page can begin exactly there. */
 export const microseconds = (column: AnyColumn): SQL<number> =>

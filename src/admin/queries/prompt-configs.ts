@@ -2,6 +2,7 @@ import { asc, eq, gte, ilike, lt, or, sql, type SQL } from 'drizzle-orm'
 import type { Drizzle } from '../../db/client.js'
 import { gatewaySettings, promptConfigs, promptStats } from '../../db/schema/index.js'
 import type { NewPromptConfig, PromptConfig, PromptConfigPatch, PromptConfigSummary } from '../schemas/prompt-config.js'
+import { findBlocks, isBlocked, type Block } from './budget-blocks.js'
 import { all, containing, inUtc } from './expressions.js'
 import { parseSort, promptConfigColumns, type PromptConfigSort } from './prompt-config-columns.js'
 
@@ -9,6 +10,7 @@ export interface PromptConfigFilter {
   readonly search?: string
   readonly track_full_data?: boolean
   readonly is_active?: boolean
+  /** At the moment that comes with the filter. */
   readonly blocked?: boolean
   /** Inclusive. */
   readonly created_after?: string
@@ -28,9 +30,12 @@ export interface PromptConfigPage {
   readonly next: PromptConfigPlace | null
 }
 
-/** At most `limit` configs in the sort's order after `after`. Rows without a sort key come last, ties by prompt type. */
+/**
+ * At most `limit` configs in the sort's order after `after`. Rows without a sort key come last, ties by prompt type.
+ * @param nowMs decides which budgets block, milliseconds since the epoch
+ */
 export async function listPromptConfigs (
-  database: Drizzle, filter: PromptConfigFilter, sort: PromptConfigSort, limit: number, after: PromptConfigPlace | null
+  database: Drizzle, filter: PromptConfigFilter, sort: PromptConfigSort, limit: number, after: PromptConfigPlace | null, nowMs: number
 ): Promise<PromptConfigPage> {
   const { last_prompt: _prompt, last_response: _response, ...columns } = promptConfigColumns
   const { expression, descending } = parseSort(sort)
@@ -38,23 +43,24 @@ export async function listPromptConfigs (
     .select({ ...columns, sort_key: sql<string | null>`(${expression})::text` })
     .from(promptConfigs)
     .leftJoin(promptStats, eq(promptStats.prompt_type, promptConfigs.prompt_type))
-    .where(all(...conditions(filter), after === null ? undefined : isAfter(sort, after)))
+    .where(all(...promptConfigConditions(filter, nowMs), after === null ? undefined : isAfter(sort, after)))
     .orderBy(descending ? sql`${expression} desc nulls last` : sql`${expression} asc nulls last`, asc(promptConfigs.prompt_type))
     .limit(limit + 1)
   const page = rows.slice(0, limit)
   const last = rows.length > limit ? page.at(-1) : undefined
+  const blocks = await findBlocks(database, page.map(row => row.prompt_type), nowMs)
   return {
-    items: page.map(({ sort_key: _key, ...row }) => toPromptConfig(row)),
+    items: page.map(({ sort_key: _key, ...row }) => toPromptConfig(row, blocks)),
     next: last === undefined ? null : { key: last.sort_key, promptType: last.prompt_type }
   }
 }
 
 /** How many configs the filter matches. There are at most some ten thousand, so counting is cheap. */
-export const countPromptConfigs = async (database: Drizzle, filter: PromptConfigFilter): Promise<number> =>
-  await database.$count(promptConfigs, all(...conditions(filter)))
+export const countPromptConfigs = async (database: Drizzle, filter: PromptConfigFilter, nowMs: number): Promise<number> =>
+  await database.$count(promptConfigs, all(...promptConfigConditions(filter, nowMs)))
 
-/** What the filter asks of `prompt_configs`: of lists, exports and bulk changes alike. */
-export function conditions (filter: PromptConfigFilter): (SQL | undefined)[] {
+/** What the filter asks of `prompt_configs` at that moment: of lists, exports and bulk changes alike. */
+export function promptConfigConditions (filter: PromptConfigFilter, nowMs: number): (SQL | undefined)[] {
   const { search, track_full_data: trackFullData, is_active: isActive, blocked, created_after: after, created_before: before } = filter
   return [
     search === undefined
@@ -62,8 +68,7 @@ export function conditions (filter: PromptConfigFilter): (SQL | undefined)[] {
       : or(ilike(promptConfigs.prompt_type, containing(search)), ilike(promptConfigs.description, containing(search))),
     trackFullData === undefined ? undefined : eq(promptConfigs.track_full_data, trackFullData),
     isActive === undefined ? undefined : eq(promptConfigs.is_active, isActive),
-    // There are no budgets yet: nothing is blocked.
-    blocked === true ? sql`false` : undefined,
+    blocked === undefined ? undefined : sql`${isBlocked(promptConfigs.prompt_type, nowMs)} = ${blocked}`,
     after === undefined ? undefined : gte(promptConfigs.created_at, inUtc(after)),
     before === undefined ? undefined : lt(promptConfigs.created_at, inUtc(before))
   ]
@@ -78,22 +83,23 @@ function isAfter (sort: PromptConfigSort, { key, promptType }: PromptConfigPlace
   return sql`(${beyond} or (${expression} = ${value} and ${laterTie}) or ${expression} is null)`
 }
 
-/** The JSON text of a row becomes an object; budgets do not block anything yet. */
-function toPromptConfig<T extends { last_metadata: string | null }> (row: T) {
+/** The JSON text of a row becomes an object, and the block of its type, if there is one, a part of it. */
+export function toPromptConfig<T extends { prompt_type: string, last_metadata: string | null }> (row: T, blocks: ReadonlyMap<string, Block>) {
   return {
     ...row,
     last_metadata: row.last_metadata === null ? null : JSON.parse(row.last_metadata) as Record<string, unknown>,
-    blocked: null
+    blocked: blocks.get(row.prompt_type) ?? null
   }
 }
 
-export async function findPromptConfig (database: Drizzle, promptType: string): Promise<PromptConfig | null> {
+/** A config as it is at that moment. Null if there is none. */
+export async function findPromptConfig (database: Drizzle, promptType: string, nowMs: number): Promise<PromptConfig | null> {
   const [row] = await database
     .select(promptConfigColumns)
     .from(promptConfigs)
     .leftJoin(promptStats, eq(promptStats.prompt_type, promptConfigs.prompt_type))
     .where(eq(promptConfigs.prompt_type, promptType))
-  return row === undefined ? null : toPromptConfig(row)
+  return row === undefined ? null : toPromptConfig(row, await findBlocks(database, [promptType], nowMs))
 }
 
 /** What an operator decides of a config, as the audit log has it. */

@@ -1,11 +1,13 @@
 import { Type } from 'typebox'
 import { decodeCursor, encodeCursor } from '../cursor.js'
 import { promptConfigExists, promptConfigNotFound } from '../errors.js'
+import { liftBlocks } from '../queries/budget-blocks.js'
 import { parseSort, promptConfigSorts, type PromptConfigSort } from '../queries/prompt-config-columns.js'
 import {
   countPromptConfigs, deletePromptConfig, findPromptConfig, insertPromptConfig, listPromptConfigs, lockSwitches, updatePromptConfig, upsertPromptConfig
 } from '../queries/prompt-configs.js'
-import { errors, InstantText, NoContent, Nullable, Page, pageQuery, PromptTypeName, Shared } from '../schemas/common.js'
+import { errors, NoContent, Nullable, Page, pageQuery, PromptTypeName, Shared } from '../schemas/common.js'
+import { promptConfigFilter } from '../schemas/prompt-config-filter.js'
 import {
   NewPromptConfigSchema, PromptConfigPatchSchema, PromptConfigSchema, PromptConfigSummarySchema, type PromptConfig
 } from '../schemas/prompt-config.js'
@@ -18,12 +20,7 @@ const tags = ['Prompt configs']
 const params = Type.Object({ prompt_type: Type.String({ description: 'Percent-encoded where it has to be', examples: ['generate_image_metadata'] }) })
 
 const listQuery = Type.Object({
-  search: Type.Optional(Type.String({ maxLength: 1000, description: 'Part of prompt_type or description, in any case' })),
-  track_full_data: Type.Optional(Type.Boolean()),
-  is_active: Type.Optional(Type.Boolean()),
-  blocked: Type.Optional(Type.Boolean({ description: 'A budget stops its calls now' })),
-  created_after: Type.Optional(InstantText('Created at this time or later')),
-  created_before: Type.Optional(InstantText('Created before this time')),
+  ...promptConfigFilter,
   sort: Type.Optional(Type.Unsafe<PromptConfigSort>({
     type: 'string',
     enum: promptConfigSorts,
@@ -38,10 +35,11 @@ export function promptConfigRoutes (app: AdminApp, dependencies: RouteDependenci
   createRoute(app, dependencies)
   readRoute(app, dependencies)
   changeRoute(app, dependencies)
+  unblockRoute(app, dependencies)
   deleteRoute(app, dependencies)
 }
 
-function listRoute (app: AdminApp, { database }: RouteDependencies): void {
+function listRoute (app: AdminApp, { database, now }: RouteDependencies): void {
   app.get('/prompt-configs', {
     schema: {
       operationId: 'listPromptConfigs',
@@ -56,10 +54,11 @@ function listRoute (app: AdminApp, { database }: RouteDependencies): void {
     const { sort = '-total_cost', limit = 50, cursor, ...filter } = request.query
     const [, key, promptType] = decodeCursor(placeSchema(sort), cursor) ?? []
     const after = key === undefined || promptType === undefined ? null : { key, promptType }
-    const { items, next } = await listPromptConfigs(database.operator, filter, sort, limit, after)
+    const nowMs = now()
+    const { items, next } = await listPromptConfigs(database.operator, filter, sort, limit, after, nowMs)
     return {
       items,
-      total: await countPromptConfigs(database.operator, filter),
+      total: await countPromptConfigs(database.operator, filter, nowMs),
       next_cursor: next === null ? null : encodeCursor([sort, next.key, next.promptType])
     }
   })
@@ -74,7 +73,7 @@ const placeSchema = (sort: PromptConfigSort) => Type.Tuple([
   PromptTypeName()
 ])
 
-function createRoute (app: AdminApp, { changePolicy }: RouteDependencies): void {
+function createRoute (app: AdminApp, { changePolicy, now }: RouteDependencies): void {
   app.post('/prompt-configs', {
     schema: {
       operationId: 'createPromptConfig',
@@ -89,14 +88,14 @@ function createRoute (app: AdminApp, { changePolicy }: RouteDependencies): void 
     const created = await changePolicy(async (transaction, audit) => {
       if (!await insertPromptConfig(transaction, request.body)) throw promptConfigExists(promptType)
       await audit({ action: 'prompt_config.create', target: promptType, before: null, after: await lockSwitches(transaction, promptType) })
-      return await findPromptConfig(transaction, promptType)
+      return await findPromptConfig(transaction, promptType, now())
     })
     void reply.code(201).header('location', `/admin/api/prompt-configs/${encodeURIComponent(promptType)}`)
     return found(created, promptType)
   })
 }
 
-function readRoute (app: AdminApp, { database }: RouteDependencies): void {
+function readRoute (app: AdminApp, { database, now }: RouteDependencies): void {
   app.get('/prompt-configs/:prompt_type', {
     schema: {
       operationId: 'getPromptConfig',
@@ -108,11 +107,11 @@ function readRoute (app: AdminApp, { database }: RouteDependencies): void {
     }
   }, async request => {
     const { prompt_type: promptType } = request.params
-    return found(await findPromptConfig(database.operator, promptType), promptType)
+    return found(await findPromptConfig(database.operator, promptType, now()), promptType)
   })
 }
 
-function changeRoute (app: AdminApp, { changePolicy }: RouteDependencies): void {
+function changeRoute (app: AdminApp, { changePolicy, now }: RouteDependencies): void {
   app.patch('/prompt-configs/:prompt_type', {
     schema: {
       operationId: 'changePromptConfig',
@@ -131,7 +130,30 @@ function changeRoute (app: AdminApp, { changePolicy }: RouteDependencies): void 
       else if (!await updatePromptConfig(transaction, promptType, request.body)) throw promptConfigNotFound(promptType)
       const action = before === null ? 'prompt_config.create' : 'prompt_config.update'
       await audit({ action, target: promptType, before, after: await lockSwitches(transaction, promptType) })
-      return found(await findPromptConfig(transaction, promptType), promptType)
+      return found(await findPromptConfig(transaction, promptType, now()), promptType)
+    })
+  })
+}
+
+function unblockRoute (app: AdminApp, { changePolicy, now }: RouteDependencies): void {
+  app.post('/prompt-configs/:prompt_type/unblock', {
+    schema: {
+      operationId: 'unblockPromptConfig',
+      tags,
+      summary: "Lift a budget's block",
+      description: 'Of every budget that stops calls of this type now, its own or one of all traffic, for this type only and until the budget\'s next period ' +
+        'or a change of its limit. Where nothing is blocked, nothing changes.',
+      params,
+      response: { 200: Shared('PromptConfig', PromptConfigSchema), ...errors }
+    }
+  }, async request => {
+    const { prompt_type: promptType } = request.params
+    return await changePolicy(async (transaction, audit) => {
+      const nowMs = now()
+      found(await findPromptConfig(transaction, promptType, nowMs), promptType)
+      const lifted = await liftBlocks(transaction, promptType, nowMs)
+      if (lifted.length > 0) await audit({ action: 'prompt_config.unblock', target: promptType, before: { blocked_by: lifted }, after: { blocked_by: [] } })
+      return found(await findPromptConfig(transaction, promptType, nowMs), promptType)
     })
   })
 }
