@@ -26,6 +26,11 @@ export const unknownRoute = (method: string, path: string): GatewayError => new 
 export const promptConfigNotFound = (promptType: string): GatewayError => new GatewayError(404, 'prompt_config_not_found', request,
   `There is no prompt config '${promptType}'. It comes with the first call of that type; POST /admin/api/prompt-configs makes it beforehand.`, 'prompt_type')
 
+/** The first few of them are named. */
+export const promptConfigsNotFound = (promptTypes: readonly string[]): GatewayError => new GatewayError(404, 'prompt_config_not_found', request,
+  `There is no prompt config ${promptTypes.slice(0, 5).map(name => `'${name}'`).join(', ')}${promptTypes.length > 5 ? ` and ${promptTypes.length - 5} more` : ''}. Nothing was changed.`,
+  'prompt_types')
+
 export const promptConfigExists = (promptType: string): GatewayError => new GatewayError(409, 'prompt_config_exists', request,
   `The prompt config '${promptType}' exists already. Change it with PATCH /admin/api/prompt-configs/${promptType}.`, 'prompt_type')
 
@@ -34,6 +39,12 @@ export const usageLogNotFound = (id: string): GatewayError => new GatewayError(4
 
 export const keyNotFound = (id: string): GatewayError => new GatewayError(404, 'key_not_found', request,
   `There is no gateway key '${id}', or it was revoked. GET /admin/api/keys lists those that are valid.`, 'id')
+
+export const priceNotFound = (model: string): GatewayError => new GatewayError(404, 'price_not_found', request,
+  `There is no such price of your own for '${model}'. PUT /admin/api/prices/{model} sets one; the built-in tables apply until then.`, 'model')
+
+export const repricing = (): GatewayError => new GatewayError(409, 'repricing', request,
+  'Costs are being computed again already. Wait until that is done.')
 
 export const queryTimeout = (): GatewayError => new GatewayError(503, 'query_timeout', 'api_error',
   'The database took too long for this query. Narrow it, for example with a shorter period.')

@@ -23,6 +23,7 @@ export const openapiOptions = (version: string): FastifyDynamicSwaggerOptions =>
       { name: 'Prompt configs', description: 'One per prompt type: switches, latest call, statistics' },
       { name: 'Usage logs', description: 'One per call' },
       { name: 'Gateway keys', description: 'For callers, where the gateway holds the upstream key' },
+      { name: 'Prices', description: 'Of your own, over the built-in tables' },
       { name: 'Settings', description: 'What new prompt types start with' },
       { name: 'Audit log', description: 'Every change, who made it, when' }
     ]

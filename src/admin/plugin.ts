@@ -15,13 +15,18 @@ import { createChangePolicy } from './queries/policy-change.js'
 import type { AdminApp } from './routes/admin-app.js'
 import { auditLogRoutes } from './routes/audit-log.js'
 import { keyRoutes } from './routes/keys.js'
+import { promptConfigBulkRoutes } from './routes/prompt-config-bulk.js'
+import { priceRoutes } from './routes/prices.js'
 import { promptConfigRoutes } from './routes/prompt-configs.js'
 import { settingsRoutes } from './routes/settings.js'
+import { unpricedModelRoutes } from './routes/unpriced-models.js'
 import { usageLogRoutes } from './routes/usage-logs.js'
 import { AuditLogSchema } from './schemas/audit-log.js'
 import { errors, ErrorSchema } from './schemas/common.js'
 import { CreatedGatewayKeySchema, GatewayKeySchema } from './schemas/gateway-key.js'
+import { ModelPriceSchema, UnpricedModelSchema } from './schemas/prices.js'
 import { PromptConfigSchema, PromptConfigSummarySchema } from './schemas/prompt-config.js'
+import { BulkChangeSchema } from './schemas/prompt-config-bulk.js'
 import { SettingsSchema } from './schemas/settings.js'
 import { UsageLogSchema, UsageLogSummarySchema } from './schemas/usage-log.js'
 import { validatorCompiler } from './validation.js'
@@ -75,7 +80,7 @@ async function serveAdmin (scope: FastifyInstance, options: AdminOptions): Promi
 
   for (const schema of [
     ErrorSchema, PromptConfigSchema, PromptConfigSummarySchema, UsageLogSchema, UsageLogSummarySchema, GatewayKeySchema, CreatedGatewayKeySchema, SettingsSchema,
-    AuditLogSchema
+    ModelPriceSchema, UnpricedModelSchema, AuditLogSchema, BulkChangeSchema
   ]) app.addSchema(schema)
   await app.register(swagger, openapiOptions(options.version))
   await app.register(swaggerUi, { routePrefix: '/docs', indexPrefix: '/admin' })
@@ -89,8 +94,11 @@ async function serveAdmin (scope: FastifyInstance, options: AdminOptions): Promi
 function addRoutes (api: AdminApp, { database, now, provider, username, onPolicyChange }: AdminOptions): void {
   const dependencies = { database, now, provider, changePolicy: createChangePolicy(database, username, now, onPolicyChange) }
   promptConfigRoutes(api, dependencies)
+  promptConfigBulkRoutes(api, dependencies)
   usageLogRoutes(api, dependencies)
   keyRoutes(api, dependencies)
+  priceRoutes(api, dependencies)
+  unpricedModelRoutes(api, dependencies)
   settingsRoutes(api, dependencies)
   auditLogRoutes(api, dependencies)
   api.get('/openapi.json', {

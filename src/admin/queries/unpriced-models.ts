@@ -1,0 +1,52 @@
+import { asc, desc, gt, max, min, sql, sum } from 'drizzle-orm'
+import type { Drizzle } from '../../db/client.js'
+import { usageRollups } from '../../db/schema/index.js'
+import { instantNotNull } from './expressions.js'
+
+/** A model with calls that have no cost although they should. */
+export interface UnpricedModelRow {
+  readonly model: string
+  readonly unpriced_calls: number
+  /** Hours, RFC 3339 UTC. */
+  readonly since: string
+  readonly last_seen: string
+}
+
+/** Where a page ended. */
+export interface UnpricedModelPlace {
+  readonly unpricedCalls: number
+  readonly model: string
+}
+
+export interface UnpricedModelPage {
+  readonly items: UnpricedModelRow[]
+  readonly total: number
+  /** Where the next page begins; null if there is none. */
+  readonly next: UnpricedModelPlace | null
+}
+
+/** At most `limit` models after `after`, those with most such calls first. From the rollups: all calls, of inactive types too. */
+export async function listUnpricedModels (database: Drizzle, limit: number, after: UnpricedModelPlace | null): Promise<UnpricedModelPage> {
+  const model = usageRollups.model
+  const calls = sum(usageRollups.unpriced_calls)
+  const unpriced = database
+    .select({
+      model,
+      unpriced_calls: calls.mapWith(Number),
+      since: instantNotNull(sql`${min(usageRollups.hour)}`),
+      last_seen: instantNotNull(sql`${max(usageRollups.hour)}`)
+    })
+    .from(usageRollups).where(gt(usageRollups.unpriced_calls, 0)).groupBy(model)
+  const rows = await unpriced
+    .having(after === null ? undefined : sql`(-${calls}, ${model}) > (${-after.unpricedCalls}, ${after.model})`)
+    .orderBy(desc(calls), asc(model))
+    .limit(limit + 1)
+  const counted = database.selectDistinct({ model }).from(usageRollups).where(gt(usageRollups.unpriced_calls, 0)).as('counted')
+  const items = rows.slice(0, limit)
+  const last = rows.length > limit ? items.at(-1) : undefined
+  return {
+    items,
+    total: await database.$count(counted),
+    next: last === undefined ? null : { unpricedCalls: last.unpriced_calls, model: last.model }
+  }
+}

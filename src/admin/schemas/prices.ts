@@ -1,0 +1,70 @@
+import { Type, type Static } from 'typebox'
+import { Count, Instant, InstantText, Nullable } from './common.js'
+
+/** A dollar a token: more is a slip. */
+const MAX_USD_PER_MILLION = 1_000_000
+
+const usdPerMillion = (description: string) =>
+  Type.Number({ minimum: 0, maximum: MAX_USD_PER_MILLION, description: `${description}, USD per million tokens, with up to six decimals` })
+
+const rates = {
+  input: usdPerMillion('Input'),
+  cached_input: Nullable(usdPerMillion('Cached input; null: as input')),
+  output: usdPerMillion('Output, reasoning included'),
+  audio_input: Nullable(usdPerMillion('Audio input; null: as input')),
+  audio_output: Nullable(usdPerMillion('Audio output; null: as output'))
+}
+
+const entry = { effective_from: Instant("Calls from this time on cost so much, until the model's next price holds"), ...rates }
+
+const example = {
+  effective_from: '2026-11-01T00:00:00.000Z',
+  input: 2.5,
+  cached_input: 1.25,
+  output: 10,
+  audio_input: null,
+  audio_output: null
+}
+
+const PriceEntrySchema = Type.Object(entry)
+export type PriceEntry = Static<typeof PriceEntrySchema>
+
+export const ModelPriceSchema = Type.Object({
+  model: Type.String({ description: 'As calls name it. Dated snapshots of it cost the same, unless they have a price of their own here' }),
+  ...entry,
+  others: Type.Array(PriceEntrySchema, { description: 'What it cost before, and will cost later, the earliest first' })
+}, {
+  $id: 'ModelPrice',
+  description: 'A price of your own: the one that holds now, else the earliest to come',
+  examples: [{ model: 'gpt-4o', ...example, others: [{ ...example, effective_from: '2027-01-01T00:00:00.000Z', input: 2 }] }]
+})
+export type ModelPrice = Static<typeof ModelPriceSchema>
+
+export const NewPriceSchema = Type.Object({
+  input: rates.input,
+  cached_input: Type.Optional(rates.cached_input),
+  output: rates.output,
+  audio_input: Type.Optional(rates.audio_input),
+  audio_output: Type.Optional(rates.audio_output),
+  effective_from: Type.Optional(InstantText('Left out: now'))
+}, {
+  additionalProperties: false,
+  examples: [{ input: 2.5, cached_input: 1.25, output: 10, effective_from: '2026-11-01T00:00:00Z' }]
+})
+export type NewPrice = Static<typeof NewPriceSchema>
+
+export const UnpricedModelSchema = Type.Object({
+  model: Type.String({ description: "The response's model, else the requested one; empty where neither was known" }),
+  unpriced_calls: Count('Calls that should have a cost and have none'),
+  since: Instant('The hour of the first of them'),
+  last_seen: Instant('The hour of the latest of them'),
+  has_price: Type.Boolean({
+    description: 'The model has a price now. Repricing puts its calls right, but for those whose tokens nobody knows; ' +
+      'where it is false, the model needs a price of your own'
+  })
+}, {
+  $id: 'UnpricedModel',
+  description: 'A model with calls whose cost is not known',
+  examples: [{ model: 'our-own-model', unpriced_calls: 12, since: '2026-11-20T08:00:00.000Z', last_seen: '2026-11-22T21:00:00.000Z', has_price: false }]
+})
+export type UnpricedModel = Static<typeof UnpricedModelSchema>
