@@ -9,6 +9,7 @@ import { healthRoutes } from './health.js'
 import type { Job } from './jobs/daily.js'
 import { schedulePartitions } from './jobs/partitions.js'
 import { scheduleRecordedBatches } from './jobs/recorded-batches.js'
+import { scheduleSummaries } from './jobs/summaries.js'
 import { type Metrics, createMetrics } from './metrics/metrics.js'
 import { metricsRoute } from './metrics/metrics-route.js'
 import { Policy } from './proxy/policy.js'
@@ -162,8 +163,9 @@ async function startJobs (database: Database, policy: Policy, log: FastifyBaseLo
   })
   const partitions = schedulePartitions(database.operator, log, now)
   const recordedBatches = scheduleRecordedBatches(database.operator, log, now)
+  const summaries = scheduleSummaries(database.operator, log, now)
   // Making a partition locks the log for a moment: not under the first calls.
   if (policy.fresh) await Promise.all([listening, partitions.firstRun])
   else listening.catch((error: unknown) => log.warn({ err: error }, 'changes of policy are not heard of; they are asked for every second'))
-  return [partitions, recordedBatches]
+  return [partitions, recordedBatches, summaries]
 }

@@ -5,7 +5,7 @@ import type { SQL } from 'drizzle-orm'
 const namespace = 0x70726f6d
 
 /** What only one instance does at a time. A number, once used, keeps its meaning: old and new builds may run together. */
-export const advisoryLocks = { migrate: 1, partitions: 2, recordedBatches: 3, retention: 4, reprice: 5 } as const
+export const advisoryLocks = { migrate: 1, partitions: 2, recordedBatches: 3, retention: 4, reprice: 5, summaries: 6 } as const
 
 export type AdvisoryLock = keyof typeof advisoryLocks
 

@@ -11,26 +11,32 @@ export interface Job {
 }
 
 /** Runs it now and every day, and a minute after a failure, which is logged, not thrown. @param failure what to log then */
-export function daily (run: () => Promise<void>, failure: string, log: Log): Job {
-  let closed = false
+export const daily = (run: () => Promise<void>, failure: string, log: Log): Job => repeatedly(DAY_MS, run, failure, log)
+
+/**
+ * As `daily`, at another distance from the end of one run to the start of the next. A run of many steps ends between two
+ * of them once its signal is aborted.
+ */
+export function repeatedly (everyMs: number, run: (closing: AbortSignal) => Promise<void>, failure: string, log: Log): Job {
+  const closing = new AbortController()
   let timer: NodeJS.Timeout | undefined
   let running: Promise<void> = Promise.resolve()
   const attempt = async (): Promise<void> => {
-    let nextMs = DAY_MS
+    let nextMs = everyMs
     try {
-      await run()
+      await run(closing.signal)
     } catch (error) {
       nextMs = RETRY_MS
       log.error({ err: error }, `${failure}; trying again in a minute`)
     }
-    if (!closed) timer = setTimeout(start, nextMs).unref()
+    if (!closing.signal.aborted) timer = setTimeout(start, nextMs).unref()
   }
   const start = (): void => { running = attempt() }
   start()
   return {
     firstRun: running,
     close: async () => {
-      closed = true
+      closing.abort()
       clearTimeout(timer)
       await running
     }

@@ -6,12 +6,13 @@ import { usd } from './columns.js'
  * group. Made by a job from the rollups, for days before `gateway_settings.summarised_to`.
  */
 export const usageSummaries = pgTable('usage_summaries', {
-  /** `day` or `month`. */
+  /** `month` (its days so far), `day`, or `hour`: that only of the dimensions `all` and `model`. */
   grain: text().notNull(),
   /** `all`, `prompt_type`, `model`, `user`. */
   dimension: text().notNull(),
+  /** The first day of the month, or the day: the hour is the key's. */
   bucket: date({ mode: 'string' }).notNull(),
-  /** The prompt type, model or user; '' of `all`. */
+  /** The prompt type, model or user; '' of `all`. Of an hour it begins with that: `07`, `07 gpt-4o`. */
   key: text().notNull(),
   calls: bigint({ mode: 'number' }).notNull(),
   failed_calls: bigint({ mode: 'number' }).notNull(),

@@ -1,0 +1,118 @@
+import { sql, type SQL } from 'drizzle-orm'
+import { lockKeys } from '../db/advisory-locks.js'
+import type { Drizzle } from '../db/client.js'
+import { gatewaySettings, staleDays, usageRollups, usageSummaries } from '../db/schema/index.js'
+import type { Log } from '../log.js'
+import { type Job, repeatedly } from './daily.js'
+
+// The rollups of a day are summed up into `usage_summaries` once the day is over (docs/decisions/0012-summaries.md).
+//
+//   gateway_settings.summarised_to   hours before it are summed up, or their day is in usage_summaries_stale
+//   usage_summaries_stale            days to sum up (again); whoever writes into an hour before summarised_to puts its
+//                                    day here in the same transaction, and locks it if it is there already
+//
+// So who reads both and the summaries in one snapshot knows for each day whether its summaries say what its rollups say.
+
+const EVERY_MS = 5 * 60_000
+/** Batches of a day's last calls come in a little later. What comes later still makes its day stale. */
+const MARGIN_MS = 15 * 60_000
+/** Batches queue up behind the job while it waits for those under way: not for longer than a call may wait for its record. */
+const LOCK_TIMEOUT = '200ms'
+
+/**
+ * Declares the days that ended before `nowMs` summed up, and stale. The lock waits for every batch that is writing into
+ * the rollups, and lets no further one begin: none can have seen the old date and be still to commit.
+ */
+export async function advanceSummaries (database: Drizzle, nowMs: number): Promise<void> {
+  const to = new Date(nowMs - MARGIN_MS).toISOString().slice(0, 10)
+  await database.transaction(async tx => {
+    await tx.execute(sql.raw(`set local lock_timeout = '${LOCK_TIMEOUT}'`))
+    if (!await isAlone(tx)) return
+    const [settings] = await tx.execute<{ from: string | null, isDone: boolean }>(sql`
+      select summarised_to::text as from, coalesce(summarised_to >= ${to}::date, false) as "isDone" from ${gatewaySettings}`)
+    if (settings === undefined || settings.isDone) return
+    await tx.execute(sql`lock table ${usageRollups} in share mode`)
+    // The next day that has rollups, again and again: a look into the index each, however many rows a day has.
+    const firstDaySince = (day: SQL): SQL => sql`
+      (select min(hour) at time zone 'UTC' from ${usageRollups} where hour >= ${startOfDay(day)} and hour < ${startOfDay(sql`${to}::date`)})::date`
+    await tx.execute(sql`
+      with recursive days (day) as (
+        select ${firstDaySince(sql`coalesce(${settings.from}::date, '-infinity')`)}
+        union all
+        select ${firstDaySince(sql`day + 1`)} from days where day is not null
+      )
+      insert into ${staleDays} (day) select day from days where day is not null on conflict (day) do nothing`)
+    await tx.execute(sql`update ${gatewaySettings} set summarised_to = ${to}::date`)
+  })
+}
+
+/** Sums up every stale day, the latest first, each with its month in a transaction of its own. Answers with how many there were. */
+export async function summariseStaleDays (database: Drizzle, closing?: AbortSignal): Promise<number> {
+  let days = 0
+  while (closing?.aborted !== true && await summariseOne(database)) days++
+  return days
+}
+
+async function summariseOne (database: Drizzle): Promise<boolean> {
+  return await database.transaction(async tx => {
+    if (!await isAlone(tx)) return false
+    // A day of a busy gateway has a million rollups.
+    await tx.execute(sql`set local statement_timeout = 0`)
+    // One that a batch holds is the next run's: from the delete on, what a batch writes into the day makes it stale anew.
+    const [stale] = await tx.execute<{ day: string }>(sql`
+      delete from ${staleDays} where day = (select day from ${staleDays} order by day desc limit 1 for update skip locked) returning day::text as day`)
+    if (stale === undefined) return false
+    await summariseDay(tx, sql`${stale.day}::date`)
+    await summariseMonth(tx, sql`date_trunc('month', ${stale.day}::timestamp)::date`)
+    return true
+  })
+}
+
+const allDimensions = sql`('all', 'prompt_type', 'model', 'user')`
+const sums = sql.raw(['calls', 'failed_calls', 'blocked_calls', 'unpriced_calls', 'input_tokens', 'cached_input_tokens', 'output_tokens',
+  'reasoning_tokens', 'cost', 'duration_ms'].map(column => `sum(${column})`).join(', '))
+
+async function summariseDay (tx: Drizzle, day: SQL): Promise<void> {
+  await tx.execute(sql`delete from ${usageSummaries} where grain in ('day', 'hour') and dimension in ${allDimensions} and bucket = ${day}`)
+  const isOfDay = sql`hour >= ${startOfDay(day)} and hour < ${startOfDay(sql`${day} + 1`)}`
+  await tx.execute(sql`
+    insert into ${usageSummaries}
+    select 'day', case grouping(prompt_type, model, user_name) when 7 then 'all' when 3 then 'prompt_type' when 5 then 'model' else 'user' end,
+      ${day}, coalesce(prompt_type, model, user_name, ''), ${sums}
+    from ${usageRollups} where ${isOfDay}
+    group by grouping sets ((), (prompt_type), (model), (user_name)) having count(*) > 0`)
+  await tx.execute(sql`
+    insert into ${usageSummaries}
+    select 'hour', case grouping(model) when 1 then 'all' else 'model' end,
+      ${day}, to_char(hour at time zone 'UTC', 'HH24') || coalesce(' ' || model, ''), ${sums}
+    from ${usageRollups} where ${isOfDay}
+    group by grouping sets ((hour), (hour, model))`)
+}
+
+/** The sum of the month's days so far. While one of them is stale nobody reads it: then it is left to the last of those. */
+async function summariseMonth (tx: Drizzle, month: SQL): Promise<void> {
+  const isOfMonth = (column: SQL): SQL => sql`${column} >= ${month} and ${column} < (${month} + interval '1 month')::date`
+  const [found] = await tx.execute(sql`select from ${staleDays} where ${isOfMonth(sql`day`)} limit 1`)
+  if (found !== undefined) return
+  await tx.execute(sql`delete from ${usageSummaries} where grain = 'month' and dimension in ${allDimensions} and bucket = ${month}`)
+  await tx.execute(sql`
+    insert into ${usageSummaries}
+    select 'month', dimension, ${month}, key, ${sums} from ${usageSummaries}
+    where grain = 'day' and dimension in ${allDimensions} and ${isOfMonth(sql`bucket`)}
+    group by dimension, key`)
+}
+
+const startOfDay = (day: SQL): SQL => sql`((${day})::timestamp at time zone 'UTC')`
+
+/** Whether no other instance is at it, until the transaction ends. */
+async function isAlone (tx: Drizzle): Promise<boolean> {
+  const [lock] = await tx.execute<{ held: boolean }>(sql`select pg_try_advisory_xact_lock(${lockKeys('summaries')}) as held`)
+  return lock?.held === true
+}
+
+/** Keeps the summaries up to date: now and every five minutes. */
+export const scheduleSummaries = (database: Drizzle, log: Log, now: () => number = Date.now): Job => repeatedly(EVERY_MS, async closing => {
+  await advanceSummaries(database, now())
+  const days = await summariseStaleDays(database, closing)
+  if (days > 0) log.debug({ days }, 'Summed up days of the rollups')
+}, 'Could not sum up the rollups', log)
