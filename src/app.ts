@@ -2,7 +2,7 @@ import Fastify, { type FastifyBaseLogger, type FastifyInstance, type FastifyRepl
 import { adminPlugin } from './admin/plugin.js'
 import type { Database } from './db/client.js'
 import { policyFile } from './db/policy-file.js'
-import { POLICY_CHANNEL, loadPolicy, readPolicyVersion } from './db/policy-store.js'
+import { POLICY_CHANNEL, loadPolicy, readPolicyPulse } from './db/policy-store.js'
 import type { Config } from './env.js'
 import { GatewayError } from './errors.js'
 import { healthRoutes } from './health.js'
@@ -93,7 +93,7 @@ async function startDataPlane ({ config, database, log, now }: AppDeps): Promise
   const pricing = createPricing({ provider: config.upstreamProvider })
   const policy = new Policy({
     load: () => loadPolicy(database.recording),
-    readVersion: () => readPolicyVersion(database.recording),
+    readPulse: () => readPolicyPulse(database.recording),
     kept: await kept.read(log),
     keep: data => kept.write(data),
     onRead: data => { pricing.use(data.prices) },

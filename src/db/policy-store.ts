@@ -106,7 +106,6 @@ export async function loadPolicy (database: Drizzle): Promise<PolicyData> {
 }
 
 async function blockingBudgets (snapshot: Drizzle): Promise<PolicyBudget[]> {
-  const isBlocking = eq(budgets.action, 'block')
   const rows = await snapshot.select({
     id: budgets.id,
     name: budgets.name,
@@ -114,23 +113,40 @@ async function blockingBudgets (snapshot: Drizzle): Promise<PolicyBudget[]> {
     period: sql<BudgetPeriod>`${budgets.period}`,
     limitUsd: budgets.limit_usd,
     strict: budgets.strict
-  }).from(budgets).where(isBlocking)
+  }).from(budgets).where(eq(budgets.action, 'block'))
   if (rows.length === 0) return []
-  // Of each budget the latest period and the one before, which the clock of an instance may still be in.
-  const spent = await snapshot.execute<{ id: string, periodStartMs: number, spentUsd: string, revision: number }>(sql`
-    select ${budgets.id} as id, latest."periodStartMs", latest."spentUsd", latest.revision from ${budgets}
-    cross join lateral (
-      select ${epochMs(budgetPeriods.period_start)} as "periodStartMs", ${budgetPeriods.spent_usd}::text as "spentUsd", ${budgetPeriods.revision} as revision
-      from ${budgetPeriods} where ${budgetPeriods.budget_id} = ${budgets.id} order by ${budgetPeriods.period_start} desc limit 2
-    ) as latest where ${isBlocking}`)
-  const lifts = await snapshot.select({
-    id: budgetLifts.budget_id, promptType: budgetLifts.prompt_type, periodStartMs: epochMs(budgetLifts.period_start)
-  }).from(budgetLifts)
-  return rows.map(budget => ({
-    ...budget,
-    spent: spent.filter(({ id }) => id === budget.id).map(({ id: _id, ...spend }) => spend),
-    lifts: lifts.filter(({ id }) => id === budget.id).map(({ id: _id, ...lift }) => lift)
-  }))
+  const spent = byBudget<SpentBudget>(await snapshot.execute<{ [column in keyof SpentBudget]: SpentBudget[column] }>(latestSpent))
+  const lifts = byBudget(await snapshot.select({
+    budgetId: budgetLifts.budget_id, promptType: budgetLifts.prompt_type, periodStartMs: epochMs(budgetLifts.period_start)
+  }).from(budgetLifts))
+  return rows.map(budget => ({ ...budget, spent: spent.get(budget.id) ?? [], lifts: lifts.get(budget.id) ?? [] }))
+}
+
+const epochMs = (column: AnyColumn) => sql<number>`(extract(epoch from ${column}) * 1000)::float8`
+
+/** Of each blocking budget the latest period and the one before, which the clock of an instance may still be in. */
+const latestSpent = sql`
+  select ${budgets.id} as "budgetId", latest."periodStartMs", latest."spentUsd", latest.revision from ${budgets}
+  cross join lateral (
+    select ${epochMs(budgetPeriods.period_start)} as "periodStartMs", ${budgetPeriods.spent_usd}::text as "spentUsd", ${budgetPeriods.revision} as revision
+    from ${budgetPeriods} where ${budgetPeriods.budget_id} = ${budgets.id} order by ${budgetPeriods.period_start} desc limit 2
+  ) as latest where ${budgets.action} = 'block'`
+
+/** Rows without the id, by the id. */
+function byBudget<Fields> (rows: Iterable<Fields & { readonly budgetId: string }>): Map<string, Array<Omit<Fields, 'budgetId'>>> {
+  const groups = new Map<string, Array<Omit<Fields, 'budgetId'>>>()
+  for (const { budgetId, ...row } of rows) {
+    const group = groups.get(budgetId)
+    if (group === undefined) groups.set(budgetId, [row])
+    else group.push(row)
+  }
+  return groups
+}
+
+/** The policy with what was spent since it was read. */
+export function withSpent (policy: PolicyData, spent: readonly SpentBudget[]): PolicyData {
+  const groups = byBudget(spent)
+  return { ...policy, budgets: policy.budgets.map(budget => ({ ...budget, spent: groups.get(budget.id) ?? budget.spent })) }
 }
 
 /** The prices of operators' own, as they are now. */
@@ -146,13 +162,21 @@ export async function readPolicyPrices (database: Drizzle): Promise<PolicyPrice[
   }).from(modelPrices).orderBy(modelPrices.model, modelPrices.effective_from)
 }
 
-const epochMs = (column: AnyColumn) => sql<number>`(extract(epoch from ${column}) * 1000)::float8`
+/** What is worth asking for twice a second. */
+export interface PolicyPulse {
+  readonly version: number
+  /** Of the blocking budgets, which calls on all instances add to without a change of policy. */
+  readonly spent: readonly SpentBudget[]
+}
 
-/** The version alone: one row by its key, cheap enough to ask for every second. */
-export async function readPolicyVersion (database: Drizzle): Promise<number> {
-  const [settings] = await database.select({ version: gatewaySettings.policy_version }).from(gatewaySettings)
-  if (settings === undefined) throw noSettings()
-  return settings.version
+/** One query: the version, and a row or two for each blocking budget, each by its key. */
+export async function readPolicyPulse (database: Drizzle): Promise<PolicyPulse> {
+  const [pulse] = await database.select({
+    version: gatewaySettings.policy_version,
+    spent: sql<string | null>`(select json_agg(spent)::text from (${latestSpent}) as spent)`
+  }).from(gatewaySettings)
+  if (pulse === undefined) throw noSettings()
+  return { version: pulse.version, spent: pulse.spent === null ? [] : JSON.parse(pulse.spent) as SpentBudget[] }
 }
 
 /**

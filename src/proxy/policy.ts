@@ -1,4 +1,5 @@
-import type { PolicyData, PolicyKey } from '../db/policy-store.js'
+import { performance } from 'node:perf_hooks'
+import { type PolicyData, type PolicyKey, type PolicyPulse, type SpentBudget, withSpent } from '../db/policy-store.js'
 import { promptTypeLimit } from '../errors.js'
 import type { Log } from '../log.js'
 import { UNTYPED } from './prompt-headers.js'
@@ -22,14 +23,16 @@ interface Toggles {
 export interface PolicyOptions {
   /** Reads the whole policy, as of one moment. */
   readonly load: () => Promise<PolicyData>
-  /** Reads the number that every change of policy raises. */
-  readonly readVersion: () => Promise<number>
+  /** Reads the number that every change of policy raises, and what was spent of budgets meanwhile. */
+  readonly readPulse: () => Promise<PolicyPulse>
   /** What was kept of the last run; null where there is nothing. */
   readonly kept: PolicyData | null
   /** Keeps the policy for the next run. */
   readonly keep: (policy: PolicyData) => Promise<void>
   /** Called with every reading, also with the one kept of the last run: for the parts of policy that others go by. */
   readonly onRead?: (policy: PolicyData) => void
+  /** Called with what was spent, at each poll that finds the policy unchanged. */
+  readonly onSpent?: (spent: readonly SpentBudget[]) => void
   readonly maxPromptTypes: number
   readonly log: Log
 }
@@ -38,6 +41,8 @@ export interface PolicyOptions {
 const POLL_MS = 500
 /** New prompt types may raise the version many times a second; of ten thousand types the policy is a megabyte. */
 const KEEP_MS = 1000
+/** What was spent moves with every call. A start without the database goes by a figure that is so old at most. */
+const KEEP_SPENT_MS = 30_000
 
 /**
  * The snapshot of operators' switches and keys that calls are admitted by: no call waits for a query. `refresh` is
@@ -53,9 +58,14 @@ export class Policy {
   /** Types admitted for the first time here, whose config the next snapshot may not show yet. */
   #newTypes = new Set<string>()
   #timer: NodeJS.Timeout | null = null
-  /** What was read since the policy was last kept. */
-  #unkept: PolicyData | null = null
+  /** The latest reading. */
+  #read: PolicyData | null = null
+  /** What was spent since, as JSON. */
+  #spent = '[]'
+  /** It was read, or spent from, since it was last kept. */
+  #unkept = false
   #keepTimer: NodeJS.Timeout | null = null
+  #keepAtMs = Infinity
   #loading: Promise<void> | null = null
   #stale = false
   #closed = false
@@ -124,8 +134,9 @@ export class Policy {
   async #load (): Promise<void> {
     const data = await this.#options.load()
     this.#use(data)
-    this.#unkept = data
-    if (!this.#closed) this.#keepTimer ??= setTimeout(() => { this.#keepTimer = null; void this.#keep() }, KEEP_MS).unref()
+    this.#read = data
+    this.#spent = '[]'
+    this.#keepWithin(KEEP_MS)
     // Those that the reading lacks have a call under way, or a record that is not committed yet.
     for (const promptType of this.#newTypes) if (this.#configs.has(promptType)) this.#newTypes.delete(promptType)
     this.#stale = false
@@ -139,10 +150,20 @@ export class Policy {
     this.#options.onRead?.(data)
   }
 
+  /** Many changes within that time are kept once. */
+  #keepWithin (ms: number): void {
+    this.#unkept = true
+    const atMs = performance.now() + ms
+    if (this.#closed || (this.#keepTimer !== null && this.#keepAtMs <= atMs)) return
+    if (this.#keepTimer !== null) clearTimeout(this.#keepTimer)
+    this.#keepAtMs = atMs
+    this.#keepTimer = setTimeout(() => { this.#keepTimer = null; void this.#keep() }, ms).unref()
+  }
+
   async #keep (): Promise<void> {
-    const policy = this.#unkept
-    this.#unkept = null
-    if (policy === null) return
+    if (this.#read === null || !this.#unkept) return
+    this.#unkept = false
+    const policy = withSpent(this.#read, JSON.parse(this.#spent) as SpentBudget[])
     try {
       await this.#options.keep(policy)
     } catch (error) {
@@ -155,9 +176,19 @@ export class Policy {
     if (!this.#closed) this.#timer = setTimeout(() => { void this.#poll().finally(() => this.#pollLater()) }, POLL_MS).unref()
   }
 
+  #learn (spent: readonly SpentBudget[]): void {
+    this.#options.onSpent?.(spent)
+    const json = JSON.stringify(spent)
+    if (json === this.#spent) return
+    this.#spent = json
+    this.#keepWithin(KEEP_SPENT_MS)
+  }
+
   async #poll (): Promise<void> {
     try {
-      if (await this.#options.readVersion() !== this.#version || this.#stale) await this.refresh()
+      const { version, spent } = await this.#options.readPulse()
+      if (version !== this.#version || this.#stale) await this.refresh()
+      else this.#learn(spent)
     } catch (error) {
       if (!this.#stale) this.#options.log.warn({ err: error }, 'the policy cannot be read; calls are admitted by the last one known')
       this.#stale = true

@@ -30,7 +30,7 @@ export interface BatchWriterOptions {
   /** So many configs' ids are remembered. */
   readonly maxConfigIds?: number
   /** Told what is spent of budgets as soon as a batch that adds to them is known to be committed, before `write` resolves. */
-  readonly onSpent?: (spent: readonly SpentBudget[]) => void
+  readonly onSpent?: ((spent: readonly SpentBudget[]) => void) | undefined
 }
 
 /** Writes batches as one call of a prepared function each: one round trip, one commit. */

@@ -1,12 +1,13 @@
 import { performance } from 'node:perf_hooks'
 import type { Log } from '../log.js'
-import type { BatchEntry, RecordBatch } from './call-record.js'
+import type { RecordBatch } from './call-record.js'
 import { findRefused } from './find-refused.js'
 import type { Journal } from './journal.js'
+import { KeptAside, type KeptAsideOptions } from './kept-aside.js'
 import { LossLog } from './loss-log.js'
 import type { RecorderObserver } from './recorder-observer.js'
 import { uuidTimeMs } from './uuid-v7.js'
-import { pause, settledWithin, timer } from './waits.js'
+import { answeredWithin, pause, settledWithin, timer } from './waits.js'
 
 export interface DurableWriterOptions {
   readonly database: {
@@ -24,9 +25,10 @@ export interface DurableWriterOptions {
     readonly remembersForMs: number
   }
   readonly journal: Pick<Journal, 'append' | 'oldest' | 'dropOldest' | 'isEmpty'>
-  /** Keeps a record aside that the database refuses. */
-  readonly setAside: (entry: BatchEntry, error: unknown) => Promise<void>
+  readonly setAside: KeptAsideOptions['setAside']
   readonly observer: RecorderObserver
+  /** Told once of each batch that nothing more becomes of: it is in the database, or never will be. Must not throw. */
+  readonly onSettled?: (batch: RecordBatch) => void
   /** Wall clock, milliseconds since the epoch. */
   readonly now: () => number
   readonly log: Log
@@ -63,12 +65,14 @@ export class DurableWriter {
   #away = false
   #journalFails = false
   #replaying: Promise<void> | null = null
-  /** Records kept aside, until what becomes of their batch is settled: a second try does not keep them again. */
-  readonly #aside = new Set<string>()
+  readonly #aside: KeptAside
   readonly #losses: LossLog
+  /** Id of the batch that was replayed last. */
+  #lastReplayed = ''
 
   constructor (options: DurableWriterOptions) {
     this.#options = options
+    this.#aside = new KeptAside(options)
     this.#losses = new LossLog(options.log)
   }
 
@@ -100,7 +104,7 @@ export class DurableWriter {
       this.#journalFails = true
       // A commit that is late may still come.
       if (tried === null) this.#lose(batch, error)
-      else void tried.late.then(() => this.#settle(batch), () => this.#lose(batch, error))
+      else void tried.late.then(() => { this.#aside.settle(batch); this.#options.onSettled?.(batch) }, () => this.#lose(batch, error))
     }
     this.#replay()
   }
@@ -120,7 +124,8 @@ export class DurableWriter {
     try {
       const records = await Promise.race([committed, timedOut.promise])
       if (records !== false) {
-        this.#settle(batch)
+        this.#aside.settle(batch)
+        this.#options.onSettled?.(batch)
         this.#options.observer.committed(records, performance.now() - startedAtMs)
         return 'committed'
       }
@@ -177,29 +182,9 @@ export class DurableWriter {
       }
     })
     if (isOver()) throw error
-    for (const [entry, reason] of refused) await this.#keepAside(entry, reason)
+    for (const [entry, reason] of refused) await this.#aside.keep(entry, reason)
     const entries = batch.entries.filter(entry => !refused.has(entry))
     return entries.length > 0 ? await this.#write({ id: batch.id, entries }, isOver) : 0
-  }
-
-  async #keepAside (entry: BatchEntry, error: unknown): Promise<void> {
-    const { setAside, observer, log } = this.#options
-    const { id } = entry.record
-    if (this.#aside.has(id)) return
-    this.#aside.add(id)
-    try {
-      await setAside(entry, error)
-      observer.rejected(1)
-      log.error({ err: error, id }, 'the database refuses a record; it is kept in rejected.jsonl')
-    } catch (reason) {
-      observer.lost(1)
-      log.error({ err: reason, refusal: error, id }, 'a record is lost: the database refuses it, and it cannot be kept aside')
-    }
-  }
-
-  /** The batch will not be tried again. */
-  #settle ({ entries }: RecordBatch): void {
-    if (this.#aside.size > 0) for (const { record } of entries) this.#aside.delete(record.id)
   }
 
   #goAway (error: unknown): void {
@@ -210,6 +195,7 @@ export class DurableWriter {
   #lose (batch: RecordBatch, error: unknown): void {
     this.#options.observer.lost(batch.entries.length)
     this.#losses.add(batch.entries.length, error)
+    this.#options.onSettled?.(batch)
   }
 
   get #isDone (): boolean {
@@ -253,15 +239,17 @@ export class DurableWriter {
     }
     if (uuidTimeMs(batch.id) < this.#options.now() - this.#options.database.remembersForMs) {
       const reason = new Error('The batch is too old to be told from one that is in the database already.')
-      for (const entry of batch.entries) await this.#keepAside(entry, reason)
+      for (const entry of batch.entries) await this.#aside.keep(entry, reason)
+      this.#tellReplayed(batch)
       await journal.dropOldest()
     } else {
       const records = await this.#write(batch, () => this.#closing.signal.aborted)
       this.#comeBack()
+      this.#tellReplayed(batch)
       await journal.dropOldest()
       observer.replayed(records)
     }
-    this.#settle(batch)
+    this.#aside.settle(batch)
   }
 
   /** @throws what the disk throws; it alone is no reason to send new batches there */
@@ -285,16 +273,15 @@ export class DurableWriter {
     this.#journalFails = false // It is not needed: whether the disk is mended, the next outage will tell.
   }
 
+  /** Before the disk lets go of it: where it does not, the batch is replayed again. */
+  #tellReplayed (batch: RecordBatch): void {
+    if (batch.id === this.#lastReplayed) return
+    this.#lastReplayed = batch.id
+    this.#options.onSettled?.(batch)
+  }
+
   /** @throws where there is no answer for long; its connection is let go of */
   async #answered (answer: Promise<void>): Promise<void> {
-    const hangs = timer(HANGS_MS, false)
-    try {
-      const inTime = await Promise.race([answer.then(() => true), hangs.promise])
-      if (inTime) return
-      this.#options.database.reconnect()
-      throw new Error(`the database has not answered for ${HANGS_MS} ms`)
-    } finally {
-      hangs.cancel()
-    }
+    await answeredWithin(answer, HANGS_MS, () => this.#options.database.reconnect())
   }
 }

@@ -1,9 +1,10 @@
 import { join } from 'node:path'
 import type { Database } from '../db/client.js'
+import type { SpentBudget } from '../db/policy-store.js'
 import type { Log } from '../log.js'
 import { RECORDED_BATCHES_KEPT_MS } from '../db/recorded-batches-horizon.js'
 import { createBatchWriter, isRefusal } from './batch-writer.js'
-import type { FinishedCall } from './call-record.js'
+import type { BatchEntry, FinishedCall } from './call-record.js'
 import { DurableWriter } from './durable-writer.js'
 import { GroupCommit } from './group-commit.js'
 import { Journal } from './journal.js'
@@ -17,6 +18,10 @@ export interface RecorderOptions {
   /** How long a record may wait for its commit before it goes to the journal. */
   readonly recordWaitMs: number
   readonly observer: RecorderObserver
+  /** What is spent of budgets, as soon as it is known of a batch that was committed. */
+  readonly onSpent?: ((spent: readonly SpentBudget[]) => void) | undefined
+  /** Right after that, and before any call is let go: nothing more becomes of these records. Once each, also those of an earlier run. */
+  readonly onSettled?: (records: readonly BatchEntry[]) => void
   /** Wall clock, milliseconds since the epoch. */
   readonly now: () => number
   readonly log: Log
@@ -29,8 +34,8 @@ export class Recorder {
   readonly #journal: Journal
 
   private constructor (options: RecorderOptions, journal: Journal) {
-    const { database, dataDir, observer, now, log } = options
-    const batches = createBatchWriter(database)
+    const { database, dataDir, observer, onSpent, onSettled, now, log } = options
+    const batches = createBatchWriter(database, { onSpent })
     this.#journal = journal
     this.#writer = new DurableWriter({
       database: {
@@ -44,6 +49,7 @@ export class Recorder {
       journal,
       setAside: (entry, error) => keepRejected(dataDir, entry, error),
       observer,
+      onSettled: ({ entries }) => onSettled?.(entries),
       now,
       log
     })

@@ -26,3 +26,15 @@ export async function settledWithin (promise: Promise<void>, ms: number): Promis
   await Promise.race([promise, late.promise])
   late.cancel()
 }
+
+/** @throws Error where there is no answer after that time, and what the answer throws */
+export async function answeredWithin (answer: Promise<void>, ms: number, onHang: () => void): Promise<void> {
+  const hangs = timer(ms, false)
+  try {
+    if (await Promise.race([answer.then(() => true), hangs.promise])) return
+    onHang()
+    throw new Error(`the database has not answered for ${ms} ms`)
+  } finally {
+    hangs.cancel()
+  }
+}

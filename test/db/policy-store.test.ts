@@ -1,12 +1,12 @@
 import { eq } from 'drizzle-orm'
 import t from 'tap'
-import { POLICY_CHANNEL, announcePolicyChange, loadPolicy, readPolicyVersion } from '../../src/db/policy-store.js'
-import { gatewayKeys, gatewaySettings, promptConfigs } from '../../src/db/schema/index.js'
+import { POLICY_CHANNEL, announcePolicyChange, loadPolicy, readPolicyPulse, withSpent } from '../../src/db/policy-store.js'
+import { budgetLifts, budgetPeriods, budgets, gatewayKeys, gatewaySettings, promptConfigs } from '../../src/db/schema/index.js'
 import { forEachDatabase } from '../helpers/database.js'
 
 forEachDatabase(t, 'the policy of an empty database is the defaults', async (t, database) => {
-  t.same(await loadPolicy(database.recording), { version: 1, defaults: { trackFullData: false, isActive: true }, configs: [], keys: [] })
-  t.equal(await readPolicyVersion(database.recording), 1)
+  t.same(await loadPolicy(database.recording), { version: 1, defaults: { trackFullData: false, isActive: true }, configs: [], keys: [], budgets: [], prices: [] })
+  t.same(await readPolicyPulse(database.recording), { version: 1, spent: [] })
 })
 
 forEachDatabase(t, 'configs, settings and keys are read as they were written', async (t, database) => {
@@ -40,12 +40,40 @@ forEachDatabase(t, 'a change is announced when it is committed, and not when it 
     await announcePolicyChange(tx)
     throw new Error('changed my mind')
   }), /changed my mind/)
-  t.equal(await readPolicyVersion(database.recording), 1)
+  t.equal((await readPolicyPulse(database.recording)).version, 1)
   await database.operator.transaction(async tx => {
     await tx.insert(promptConfigs).values({ prompt_type: 'a' })
     await announcePolicyChange(tx)
   })
   await announced
-  t.equal(await readPolicyVersion(database.recording), 2)
+  t.equal((await readPolicyPulse(database.recording)).version, 2)
   t.equal(await database.operator.$count(promptConfigs, eq(promptConfigs.prompt_type, 'a')), 1)
+})
+
+forEachDatabase(t, 'blocking budgets are read with their lifts and their latest two periods; the pulse has the latter', async (t, database) => {
+  const [blocking, alerting, fresh] = [1, 2, 3].map(n => `019aa7a0-0000-7000-8000-00000000000${n}`) as [string, string, string]
+  const common = { period: 'day', limit_usd: '12.5', thresholds: [100] }
+  await database.operator.insert(budgets).values([
+    { ...common, id: blocking, name: 'blocks', action: 'block', prompt_type: 'a', strict: true },
+    { ...common, id: alerting, name: 'alerts', action: 'alert' },
+    { ...common, id: fresh, name: 'fresh', action: 'block' }
+  ])
+  const days = ['2026-11-20', '2026-11-21', '2026-11-22'].map(date => `${date}T00:00:00Z`)
+  await database.operator.insert(budgetPeriods).values([blocking, alerting].flatMap(budget_id => days.map((period_start, i) => ({ budget_id, period_start, spent_usd: `${i + 1}`, revision: i }))))
+  await database.operator.insert(budgetLifts).values({ budget_id: blocking, prompt_type: 'a', period_start: '2026-11-22T00:00:00Z' })
+  const spent = [
+    { periodStartMs: Date.parse('2026-11-22'), spentUsd: '3.000000000000', revision: 2 },
+    { periodStartMs: Date.parse('2026-11-21'), spentUsd: '2.000000000000', revision: 1 }
+  ]
+  const policy = await loadPolicy(database.recording)
+  t.same(new Map(policy.budgets.map(budget => [budget.name, budget])), new Map([
+    ['blocks', { id: blocking, name: 'blocks', promptType: 'a', period: 'day', limitUsd: '12.500000000000', strict: true, spent, lifts: [{ promptType: 'a', periodStartMs: Date.parse('2026-11-22') }] }],
+    ['fresh', { id: fresh, name: 'fresh', promptType: null, period: 'day', limitUsd: '12.500000000000', strict: false, spent: [], lifts: [] }]
+  ]))
+  const pulse = await readPolicyPulse(database.recording)
+  t.same(pulse, { version: 1, spent: spent.map(one => ({ budgetId: blocking, ...one })) })
+  await database.operator.insert(budgetPeriods).values({ budget_id: fresh, period_start: '2026-11-22T00:00:00Z', spent_usd: '7' })
+  const later = withSpent(policy, (await readPolicyPulse(database.recording)).spent)
+  t.same(later.budgets.find(({ id }) => id === fresh)?.spent.map(({ spentUsd }) => spentUsd), ['7.000000000000'])
+  t.same(later.budgets.find(({ id }) => id === blocking)?.spent, spent)
 })

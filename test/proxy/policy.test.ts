@@ -1,6 +1,6 @@
 import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises'
 import t from 'tap'
-import type { PolicyData, PolicyKey } from '../../src/db/policy-store.js'
+import type { PolicyData, PolicyKey, SpentBudget } from '../../src/db/policy-store.js'
 import { GatewayError } from '../../src/errors.js'
 import { Policy, type PolicyOptions } from '../../src/proxy/policy.js'
 
@@ -9,7 +9,7 @@ const data = (changes: Partial<PolicyData> = {}): PolicyData => ({ version: 1, d
 const config = (promptType: string, toggles: Partial<typeof defaults> = {}): PolicyData['configs'][number] => ({ promptType, ...defaults, ...toggles })
 
 /** A policy over a database that the test plays: what `store` holds when a reading begins is what it reads. */
-function policyOver (store: { data: PolicyData, away?: boolean }, changes: Partial<PolicyOptions> = {}): { policy: Policy, warnings: string[], readings: () => number } {
+function policyOver (store: { data: PolicyData, spent?: SpentBudget[], away?: boolean }, changes: Partial<PolicyOptions> = {}): { policy: Policy, warnings: string[], readings: () => number } {
   const warnings: string[] = []
   let readings = 0
   const warn = (_fields: object, message: string): void => { warnings.push(message) }
@@ -19,7 +19,7 @@ function policyOver (store: { data: PolicyData, away?: boolean }, changes: Parti
       readings++
       return answer(store.data)
     },
-    readVersion: () => answer(store.data.version),
+    readPulse: () => answer({ version: store.data.version, spent: store.spent ?? [] }),
     kept: null,
     keep: () => Promise.resolve(),
     maxPromptTypes: 3,

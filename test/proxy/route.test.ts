@@ -23,7 +23,7 @@ async function startRoute (t: Test, upstream: Upstream, changes: Partial<ProxyDe
     now: Date.now,
     policy: new Policy({
       load: () => Promise.reject(new Error('not asked')),
-      readVersion: () => Promise.reject(new Error('not asked')),
+      readPulse: () => Promise.reject(new Error('not asked')),
       kept: null,
       keep: () => Promise.resolve(),
       maxPromptTypes: 10,

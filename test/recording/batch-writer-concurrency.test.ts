@@ -2,7 +2,7 @@ import { sql } from 'drizzle-orm'
 import t from 'tap'
 import { openDatabase } from '../../src/db/client.js'
 import type { Database } from '../../src/db/client.js'
-import { POLICY_CHANNEL, readPolicyVersion } from '../../src/db/policy-store.js'
+import { POLICY_CHANNEL, readPolicyPulse } from '../../src/db/policy-store.js'
 import { promptConfigs, promptStats, usageLogs, usageRollups } from '../../src/db/schema/index.js'
 import { createBatchWriter } from '../../src/recording/batch-writer.js'
 import { batchOf, entry } from '../helpers/batches.js'
@@ -25,7 +25,7 @@ forEachDatabase(t, 'a batch that is written twice, or twice at once, counts once
 })
 
 forEachDatabase(t, 'a thousand concurrent first calls make one config, whose version is announced', async (t, database) => {
-  const before = await readPolicyVersion(database.operator)
+  const before = (await readPolicyPulse(database.operator)).version
   let notifications = 0
   let notified = (): void => {}
   const announced = new Promise<void>(resolve => { notified = resolve })
@@ -41,7 +41,7 @@ forEachDatabase(t, 'a thousand concurrent first calls make one config, whose ver
   const [linked] = await database.operator.execute(sql`select count(*)::int as rows from ${usageLogs}
     where ${usageLogs.prompt_config_id} = (select ${promptConfigs.id} from ${promptConfigs})`)
   t.same(linked, { rows: 1000 })
-  t.equal(await readPolicyVersion(database.operator), before + 1)
+  t.equal((await readPolicyPulse(database.operator)).version, before + 1)
   await announced
 })
 
