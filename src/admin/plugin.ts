@@ -6,6 +6,7 @@ import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox'
 import type { FastifyInstance } from 'fastify'
 import type { Database } from '../db/client.js'
 import { sameSecret } from '../same-secret.js'
+import type { AlertChannels } from './alert-channels.js'
 import { answerError } from './error-handler.js'
 import { loginRequired, tooManyFailedLogins, unknownRoute } from './errors.js'
 import { refuseCrossSite } from './guards.js'
@@ -14,19 +15,26 @@ import { openapiOptions, OpenapiSchema } from './openapi.js'
 import { createChangePolicy } from './queries/policy-change.js'
 import type { AdminApp } from './routes/admin-app.js'
 import { auditLogRoutes } from './routes/audit-log.js'
+import { budgetRoutes } from './routes/budgets.js'
+import { costRoutes } from './routes/costs.js'
 import { keyRoutes } from './routes/keys.js'
 import { promptConfigBulkRoutes } from './routes/prompt-config-bulk.js'
 import { priceRoutes } from './routes/prices.js'
 import { promptConfigRoutes } from './routes/prompt-configs.js'
+import { repriceRoutes } from './routes/reprice.js'
 import { settingsRoutes } from './routes/settings.js'
 import { unpricedModelRoutes } from './routes/unpriced-models.js'
 import { usageLogRoutes } from './routes/usage-logs.js'
+import { whatIfRoute } from './routes/what-if.js'
 import { AuditLogSchema } from './schemas/audit-log.js'
+import { BudgetSchema } from './schemas/budget.js'
+import { CostsSchema, TopMoversSchema, WhatIfSchema } from './schemas/costs.js'
 import { errors, ErrorSchema } from './schemas/common.js'
 import { CreatedGatewayKeySchema, GatewayKeySchema } from './schemas/gateway-key.js'
 import { ModelPriceSchema, UnpricedModelSchema } from './schemas/prices.js'
 import { PromptConfigSchema, PromptConfigSummarySchema } from './schemas/prompt-config.js'
 import { BulkChangeSchema } from './schemas/prompt-config-bulk.js'
+import { RepricedSchema } from './schemas/reprice.js'
 import { SettingsSchema } from './schemas/settings.js'
 import { UsageLogSchema, UsageLogSummarySchema } from './schemas/usage-log.js'
 import { validatorCompiler } from './validation.js'
@@ -39,6 +47,8 @@ export interface AdminOptions {
   readonly now: () => number
   /** Whose prices apply: `UPSTREAM_PROVIDER`. */
   readonly provider: string
+  /** How alerts can be delivered; left out, only to webhooks at public addresses. */
+  readonly alertChannels?: AlertChannels
   /** Resolves when this instance goes by the policy that the database has now. */
   readonly onPolicyChange: () => Promise<void>
   /** The gateway's own version, for the OpenAPI document. */
@@ -80,7 +90,8 @@ async function serveAdmin (scope: FastifyInstance, options: AdminOptions): Promi
 
   for (const schema of [
     ErrorSchema, PromptConfigSchema, PromptConfigSummarySchema, UsageLogSchema, UsageLogSummarySchema, GatewayKeySchema, CreatedGatewayKeySchema, SettingsSchema,
-    ModelPriceSchema, UnpricedModelSchema, AuditLogSchema, BulkChangeSchema
+    ModelPriceSchema, UnpricedModelSchema, RepricedSchema, BudgetSchema, AuditLogSchema, BulkChangeSchema,
+    CostsSchema, TopMoversSchema, WhatIfSchema
   ]) app.addSchema(schema)
   await app.register(swagger, openapiOptions(options.version))
   await app.register(swaggerUi, { routePrefix: '/docs', indexPrefix: '/admin' })
@@ -91,15 +102,21 @@ async function serveAdmin (scope: FastifyInstance, options: AdminOptions): Promi
   }, { prefix: '/api' })
 }
 
-function addRoutes (api: AdminApp, { database, now, provider, username, onPolicyChange }: AdminOptions): void {
-  const dependencies = { database, now, provider, changePolicy: createChangePolicy(database, username, now, onPolicyChange) }
+function addRoutes (
+  api: AdminApp, { database, now, provider, username, onPolicyChange, alertChannels = { email: false, privateWebhooks: false } }: AdminOptions
+): void {
+  const dependencies = { database, now, provider, alertChannels, changePolicy: createChangePolicy(database, username, now, onPolicyChange) }
   promptConfigRoutes(api, dependencies)
   promptConfigBulkRoutes(api, dependencies)
   usageLogRoutes(api, dependencies)
+  costRoutes(api, dependencies)
+  whatIfRoute(api, dependencies)
   keyRoutes(api, dependencies)
   priceRoutes(api, dependencies)
   unpricedModelRoutes(api, dependencies)
+  repriceRoutes(api, dependencies)
   settingsRoutes(api, dependencies)
+  budgetRoutes(api, dependencies)
   auditLogRoutes(api, dependencies)
   api.get('/openapi.json', {
     schema: {
