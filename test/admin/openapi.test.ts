@@ -2,22 +2,26 @@ import t from 'tap'
 import { Value } from 'typebox/value'
 import type { TSchema } from 'typebox'
 import { openTestDatabase } from '../helpers/database.js'
+import { routesOf } from './app-routes.js'
 import { startAdmin } from './start-admin.js'
 
-interface Media { schema: Schema, example?: unknown }
+interface Media { schema: Schema, example?: unknown, examples?: Record<string, { value: unknown }> }
+interface Content { content?: Record<string, Media> }
 type Schema = TSchema & { $ref?: string, examples?: unknown[] }
 interface Operation {
   operationId: string
   summary: string
   description: string
   parameters?: { name: string, in: string, schema: Schema, example?: unknown }[]
-  requestBody?: { content: { 'application/json': Media } }
-  responses: Record<string, { description: string, content?: { 'application/json': Media } }>
+  tags: string[]
+  requestBody?: Content
+  responses: Record<string, Content>
 }
 interface Document {
   openapi: string
   info: { version: string }
   security: unknown[]
+  tags: { name: string }[]
   components: { schemas: Record<string, Schema>, securitySchemes: Record<string, unknown> }
   paths: Record<string, Record<string, Operation>>
 }
@@ -28,6 +32,20 @@ const document = (await admin.call('GET', '/admin/api/openapi.json')).body as Do
 const { schemas } = document.components
 const operations = Object.entries(document.paths).flatMap(([path, methods]) =>
   Object.entries(methods).map(([method, operation]) => ({ path, method: method.toUpperCase(), operation })))
+
+/** Where an example is not what its schema says; a field that the schema does not name is a misfit too, unless it may be any. */
+function misfits (schema: Schema, example: unknown): unknown[] {
+  return Value.Errors(closed(schema) as TSchema, example)
+}
+
+/** The schema with every reference resolved, and with no fields but its own. */
+function closed (value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(closed)
+  if (typeof value !== 'object' || value === null) return value
+  const { $ref: _ref, ...schema } = resolve(value) as unknown as Record<string, unknown>
+  const inner = Object.fromEntries(Object.entries(schema).map(([name, part]) => [name, name.startsWith('example') ? part : closed(part)]))
+  return 'properties' in inner ? { additionalProperties: false, ...inner } : inner
+}
 
 /** Every object inside a value, itself included. */
 function objectsIn (value: unknown): Record<string, unknown>[] {
@@ -52,44 +70,65 @@ t.test('the document is OpenAPI 3.1 of this version, behind basic auth', t => {
 
 t.test('every route under /admin/api is in it, and nothing else', t => {
   const described = operations.map(({ path, method }) => `${method} ${path}`)
-  t.strictSame(described.sort(), [
-    'DELETE /admin/api/keys/{id}',
-    'DELETE /admin/api/prompt-configs/{prompt_type}',
-    'GET /admin/api/keys',
-    'GET /admin/api/openapi.json',
-    'GET /admin/api/prompt-configs',
-    'GET /admin/api/prompt-configs/{prompt_type}',
-    'GET /admin/api/settings',
-    'GET /admin/api/usage-logs',
-    'GET /admin/api/usage-logs/{id}',
-    'PATCH /admin/api/keys/{id}',
-    'PATCH /admin/api/prompt-configs/{prompt_type}',
-    'PATCH /admin/api/settings',
-    'POST /admin/api/keys',
-    'POST /admin/api/prompt-configs'
-  ])
-  for (const { path, method } of operations) {
-    t.ok(admin.app.hasRoute({ method, url: path.replace(/\{(\w+)\}/g, ':$1') }), `${method} ${path}`)
-  }
-  t.equal(admin.app.printRoutes({ commonPrefix: false }).match(/\b(GET|POST|PATCH|PUT|DELETE)\b/g)?.length,
-    described.length + ['/admin', '/admin/', 'docs', 'docs/', 'index.html', 'initializer', 'files', 'json', 'yaml'].length)
+  const registered = routesOf(admin.app.printRoutes({ commonPrefix: false }))
+    .filter(({ path }) => path.startsWith('/admin/api/'))
+    .flatMap(({ path, methods }) => methods.filter(method => method !== 'HEAD').map(method => `${method} ${path.replace(/:(\w+)/g, '{$1}')}`))
+  t.strictSame(described.sort(), registered.sort())
+  t.ok(described.includes('PATCH /admin/api/prompt-configs/{prompt_type}'))
   t.end()
 })
 
-t.test('every operation says what it does, with an example, and how it fails', t => {
+t.test('every route of the contract is in it', t => {
+  const contract = [
+    'GET POST /prompt-configs', 'GET PATCH DELETE /prompt-configs/{prompt_type}', 'POST /prompt-configs/{prompt_type}/unblock',
+    'POST /prompt-configs/bulk', 'GET /prompt-configs/export', 'GET /usage-logs', 'GET /usage-logs/{id}', 'GET /usage-logs/export',
+    'POST /usage-logs/reprice', 'GET /costs', 'GET /costs/what-if', 'GET POST /budgets', 'GET PATCH DELETE /budgets/{id}', 'GET /budget-alerts',
+    'GET POST /keys', 'PATCH DELETE /keys/{id}', 'GET /prices', 'GET PUT DELETE /prices/{model}', 'GET /audit-log', 'GET PATCH /settings'
+  ]
+  for (const line of contract) {
+    const [path = '', ...methods] = line.split(' ').toReversed()
+    const { [`/admin/api${path}`]: described = {} } = document.paths
+    t.strictSame(methods.filter(method => !(method.toLowerCase() in described)), [], line)
+  }
+  t.end()
+})
+
+t.test('every operation says what it does, and how it fails', t => {
   t.equal(new Set(operations.map(({ operation }) => operation.operationId)).size, operations.length)
   for (const { path, method, operation } of operations) {
     const name = `${method} ${path}`
-    t.ok(operation.summary && operation.description, name)
+    for (const text of [operation.operationId, operation.summary, operation.description]) t.match(text, /\S/, name)
+    t.ok(operation.tags.length > 0 && operation.tags.every(tag => document.tags.some(({ name }) => name === tag)), `${name} has tags that are described`)
     const inPath = operation.parameters?.filter(parameter => parameter.in === 'path').map(parameter => parameter.name) ?? []
     t.strictSame(inPath, [...path.matchAll(/\{(\w+)\}/g)].map(match => match[1]))
     for (const status of ['4XX', '5XX']) {
-      t.equal(operation.responses[status]?.content?.['application/json'].schema.$ref, '#/components/schemas/Error')
+      t.equal(operation.responses[status]?.content?.['application/json']?.schema.$ref, '#/components/schemas/Error')
     }
-    const referred = objectsIn(operation).flatMap(object => typeof object['$ref'] === 'string' ? [resolve(object as Schema)] : [])
-      .filter(schema => schema !== schemas['Error'])
-    t.ok([operation, ...referred].flatMap(objectsIn).some(object => 'example' in object || 'examples' in object), `${name} has an example`)
   }
+  t.end()
+})
+
+t.test('every body that is asked for or answered has an example that fits its schema', t => {
+  for (const { path, method, operation } of operations) {
+    const bodies = Object.entries({ body: operation.requestBody ?? {}, ...operation.responses }).flatMap(([what, { content = {} }]) =>
+      Object.entries(content).map(([type, media]) => ({ name: `${method} ${path} ${what} ${type}`, type, media })))
+    t.ok(bodies.length >= 2)
+    for (const { name, type, media } of bodies) {
+      const examples = media.examples === undefined ? [media.example] : Object.values(media.examples).map(({ value }) => value)
+      t.ok(examples.length > 0, name)
+      for (const example of examples) {
+        t.not(example, undefined, name)
+        if (type === 'application/json') t.strictSame(misfits(media.schema, example), [], name)
+      }
+    }
+  }
+  t.end()
+})
+
+t.test('exports describe each of their forms', t => {
+  const typesOf = (path: string) => Object.keys(document.paths[`/admin/api${path}`]?.['get']?.responses['200']?.content ?? {}).sort()
+  t.strictSame(typesOf('/prompt-configs/export'), ['application/json', 'text/csv'])
+  t.strictSame(typesOf('/usage-logs/export'), ['application/x-ndjson', 'text/csv'])
   t.end()
 })
 
@@ -100,16 +139,14 @@ t.test('every reference leads somewhere', t => {
   t.end()
 })
 
-t.test('every example fits its schema', t => {
+t.test('every example of a schema or a parameter fits it', t => {
   let examples = 0
   for (const object of objectsIn(document)) {
     const inSchema = Array.isArray(object['examples']) ? object['examples'].map((example: unknown) => [object as Schema, example] as const) : []
-    const inMedia = 'example' in object ? [[object['schema'] as Schema, object['example']] as const] : []
-    for (const [schema, example] of [...inSchema, ...inMedia]) {
+    const inParameter = 'example' in object && 'in' in object ? [[object['schema'] as Schema, object['example']] as const] : []
+    for (const [schema, example] of [...inSchema, ...inParameter]) {
       examples++
-      t.strictSame(Value.Errors(resolve(schema), example), [], JSON.stringify(example).slice(0, 60))
-      const properties = 'properties' in schema ? Object.keys(schema.properties as object) : []
-      if (properties.length > 0) t.strictSame(Object.keys(example as object).filter(name => !properties.includes(name)), [], 'no other fields')
+      t.strictSame(misfits(schema, example), [], JSON.stringify(example).slice(0, 60))
     }
   }
   t.ok(examples >= 14, String(examples))

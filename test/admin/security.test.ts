@@ -6,25 +6,13 @@ import { buildApp } from '../../src/app.js'
 import { openDatabase } from '../../src/db/client.js'
 import { parseConfig } from '../../src/env.js'
 import { openTestDatabase, silentLog, testDatabaseOptions } from '../helpers/database.js'
+import { routesOf } from './app-routes.js'
 import { basic, errorOf, login, startAdmin, username, type Answer } from './start-admin.js'
 
 async function send (url: string, init: RequestInit = {}): Promise<Answer> {
   const response = await fetch(url, { redirect: 'manual', ...init })
   const text = await response.text()
   return { status: response.status, headers: response.headers, body: text === '' ? null : JSON.parse(text) as unknown }
-}
-
-/** Every route of an app, from the tree that Fastify prints of them. */
-function routesOf (printed: string): { path: string, methods: string[] }[] {
-  const parents: string[] = []
-  return printed.split('\n').flatMap(line => {
-    const [, branch, segment, methods] = /^(.*?── )(.*?) \((.*)\)$/.exec(line) ?? []
-    if (branch === undefined || segment === undefined || methods === undefined) return []
-    const depth = branch.length / 4
-    const path = (parents[depth - 1] ?? '') + segment
-    parents[depth] = path
-    return [{ path, methods: methods.split(', ') }]
-  })
 }
 
 t.test('no route answers without a login but those for the machines that watch', async t => {
