@@ -1,5 +1,6 @@
 import type { FastifyDynamicSwaggerOptions } from '@fastify/swagger'
 import { Type } from 'typebox'
+import { addExamples } from './openapi-examples.js'
 
 /** What the OpenAPI document says beside the routes' own schemas. */
 export const openapiOptions = (version: string): FastifyDynamicSwaggerOptions => ({
@@ -25,9 +26,11 @@ export const openapiOptions = (version: string): FastifyDynamicSwaggerOptions =>
       { name: 'Gateway keys', description: 'For callers, where the gateway holds the upstream key' },
       { name: 'Prices', description: 'Of your own, over the built-in tables' },
       { name: 'Settings', description: 'What new prompt types start with' },
-      { name: 'Audit log', description: 'Every change, who made it, when' }
+      { name: 'Audit log', description: 'Every change, who made it, when' },
+      { name: 'OpenAPI', description: 'This document' }
     ]
   },
+  transformObject: document => 'openapiObject' in document ? addExamples(document.openapiObject) : document.swaggerObject,
   refResolver: { buildLocalReference: ({ $id }, _baseUri, _fragment, index) => typeof $id === 'string' ? $id : `def-${index}` }
 })
 
