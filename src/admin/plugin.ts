@@ -121,6 +121,7 @@ function addRoutes (
   api.get('/openapi.json', {
     schema: {
       operationId: 'getOpenapi',
+      tags: ['OpenAPI'],
       summary: 'This document',
       description: 'OpenAPI 3.1 of every route under /admin/api.',
       response: { 200: OpenapiSchema, ...errors }
