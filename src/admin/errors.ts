@@ -46,6 +46,12 @@ export const priceNotFound = (model: string): GatewayError => new GatewayError(4
 export const repricing = (): GatewayError => new GatewayError(409, 'repricing', request,
   'Costs are being computed again already. Wait until that is done.')
 
+export const budgetNotFound = (id: string): GatewayError => new GatewayError(404, 'budget_not_found', request,
+  `There is no budget '${id}'. GET /admin/api/budgets lists those there are.`, 'id')
+
+export const tooManyItems = (most: number): GatewayError => new GatewayError(400, 'too_many_items', request,
+  `The answer would have more than ${most} items, a group and a bucket each. Ask for a shorter period, a longer 'interval', or with 'limit' for the groups of the greatest cost.`)
+
 export const queryTimeout = (): GatewayError => new GatewayError(503, 'query_timeout', 'api_error',
   'The database took too long for this query. Narrow it, for example with a shorter period.')
 

@@ -23,6 +23,8 @@ export const openapiOptions = (version: string): FastifyDynamicSwaggerOptions =>
     tags: [
       { name: 'Prompt configs', description: 'One per prompt type: switches, latest call, statistics' },
       { name: 'Usage logs', description: 'One per call' },
+      { name: 'Budgets', description: 'What a prompt type, or all traffic, may spend; and the alerts that fired' },
+      { name: 'Costs', description: 'Sums over every call, what changed, what other models would cost' },
       { name: 'Gateway keys', description: 'For callers, where the gateway holds the upstream key' },
       { name: 'Prices', description: 'Of your own, over the built-in tables' },
       { name: 'Settings', description: 'What new prompt types start with' },

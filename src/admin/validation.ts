@@ -39,6 +39,7 @@ function readQuery (properties: Record<string, TSchema>, query: unknown): unknow
     const schema = properties[name]
     const type = schema !== undefined && 'type' in schema ? schema.type : undefined
     if (type === 'integer' && typeof text === 'string' && /^-?\d{1,15}$/.test(text)) return [name, Number(text)]
+    if (type === 'array' && typeof text === 'string') return [name, [text]]
     if (type === 'boolean' && (text === 'true' || text === 'false')) return [name, text === 'true']
     return [name, text]
   }))

@@ -1,0 +1,47 @@
+import { decimalToPicoUsd, picoUsdToDecimal } from '../usd.js'
+import type { CostSum } from './queries/cost-sums.js'
+import type { CostFigures, Costs } from './schemas/costs.js'
+
+const NOTHING: CostFigures = {
+  calls: 0,
+  failed_calls: 0,
+  blocked_calls: 0,
+  unpriced_calls: 0,
+  input_tokens: 0,
+  cached_input_tokens: 0,
+  output_tokens: 0,
+  cost: 0,
+  avg_cost_per_call: null,
+  avg_duration_ms: null
+}
+
+/** The figures of a sum; zeros where there were no calls. */
+export function figuresOf (sum: CostSum | undefined): CostFigures {
+  if (sum === undefined) return NOTHING
+  const { group: _group, bucketMs: _bucketMs, costUsd: _costUsd, ...figures } = sum
+  return figures
+}
+
+/** One item for each group and each bucket, with zeros where the sums have a gap. Groups come in the order of `groups`. */
+export function costItems (sums: readonly CostSum[], groups: readonly string[], buckets: ReadonlyArray<number | null>, isGrouped: boolean): Costs['items'] {
+  const byGroup = new Map<string, Map<number | null, CostSum>>(groups.map(group => [group, new Map()]))
+  for (const sum of sums) byGroup.get(sum.group)?.set(sum.bucketMs, sum)
+  return [...byGroup].flatMap(([group, byBucket]) => buckets.map(bucketMs => ({
+    group: isGrouped ? group : null,
+    bucket: bucketMs === null ? null : new Date(bucketMs).toISOString(),
+    ...figuresOf(byBucket.get(bucketMs))
+  })))
+}
+
+/** The groups of the sums, the one of the greatest cost first, those of the same by name. */
+export function groupsOf (sums: readonly CostSum[]): string[] {
+  const costs = new Map<string, number>()
+  for (const { group, cost } of sums) costs.set(group, (costs.get(group) ?? 0) + cost)
+  return [...costs].sort(([a, costOfA], [b, costOfB]) => costOfB - costOfA || (a < b ? -1 : 1)).map(([group]) => group)
+}
+
+/** What the sums cost, in 10⁻¹² USD: what is subtracted is exact. */
+export const picoUsdOf = (sum: CostSum | undefined): bigint => decimalToPicoUsd(sum?.costUsd ?? '0')
+
+/** 10⁻¹² USD as the nearest number of USD. */
+export const usdOf = (picoUsd: bigint): number => Number(picoUsdToDecimal(picoUsd))

@@ -1,0 +1,123 @@
+import { eq, gte, lt, sql, type SQL } from 'drizzle-orm'
+import type { Drizzle } from '../../db/client.js'
+import { gatewaySettings, staleDays, usageRollups, usageSummaries } from '../../db/schema/index.js'
+import { type CostPiece, piecesOf, type SummaryState } from '../cost-pieces.js'
+import { type CostInterval, type CostRange, startOf } from '../cost-range.js'
+import type { CostFigures } from '../schemas/costs.js'
+import { all } from './expressions.js'
+
+/** What costs are summed along; `all` is one sum. */
+export type CostDimension = 'all' | 'prompt_type' | 'model' | 'user'
+
+/** Sums of one group in one bucket. */
+export interface CostSum extends CostFigures {
+  /** A prompt type, model or user; '' of `all`, and where a call named none. */
+  readonly group: string
+  /** Start of the bucket, milliseconds since the epoch; null where there is one bucket for all time. */
+  readonly bucketMs: number | null
+  /** `cost` as exact decimal text. */
+  readonly costUsd: string
+}
+
+export interface CostQuestion {
+  readonly range: CostRange
+  readonly dimension: CostDimension
+  readonly interval: CostInterval
+  /** Of this prompt type alone. */
+  readonly promptType?: string
+  /** Of these groups alone. */
+  readonly groups?: readonly string[]
+  /** Only so many sums, those of the greatest cost. */
+  readonly most: number
+}
+
+/** Groups of 10,000 prompt types do not fit into what a sort or hash may take by default, and would go by the disk. */
+const WORK_MEM = '64MB'
+
+/** Runs the work over one state of the books, however many questions it asks. */
+export async function inSnapshot<T> (database: Drizzle, work: (snapshot: Drizzle) => Promise<T>): Promise<T> {
+  return await database.transaction(async snapshot => {
+    await snapshot.execute(sql.raw(`set local work_mem = '${WORK_MEM}'`))
+    return await work(snapshot)
+  }, { isolationLevel: 'repeatable read', accessMode: 'read only' })
+}
+
+/** For which days of the range the summaries say what the rollups say. */
+export async function readSummaryState (snapshot: Drizzle, { fromMs, toMs }: CostRange): Promise<SummaryState> {
+  const [settings] = await snapshot.select({ summarisedTo: gatewaySettings.summarised_to }).from(gatewaySettings)
+  // From the month's start on: its row is of no use while any of its days is stale.
+  const rows = await snapshot.select().from(staleDays)
+    .where(all(gte(staleDays.day, dateOf(startOf('month', fromMs))), lt(staleDays.day, dateOf(toMs + 31 * 86_400_000))))
+  const days = rows.map(({ day }) => Date.parse(day))
+  return {
+    summarisedToMs: settings?.summarisedTo == null ? null : Date.parse(settings.summarisedTo),
+    staleDays: new Set(days),
+    staleMonths: new Set(days.map(day => startOf('month', day)))
+  }
+}
+
+/** The sums of each group and bucket in which there were calls: the greatest cost first. */
+export async function sumCosts (snapshot: Drizzle, state: SummaryState, question: CostQuestion): Promise<CostSum[]> {
+  const { range, dimension, interval, promptType, most } = question
+  // A type's calls by model or user are in the rollups only; of a type by itself they are a row of a summary.
+  const isOneType = promptType !== undefined && (dimension === 'all' || dimension === 'prompt_type')
+  const summary = isOneType ? 'prompt_type' : promptType === undefined ? dimension : null
+  const pieces = piecesOf(range, summary === null ? null : coarsestGrain(interval, summary), state)
+  const parts = pieces.map(piece => piece.source === 'rollups'
+    ? rollupPart(piece, question)
+    : summaryPart(piece, summary ?? 'all', question, isOneType ? [promptType] : question.groups))
+  return [...await snapshot.execute<CostSum & Record<string, unknown>>(sql`
+    select "group", extract(epoch from bucket)::float8 * 1000 as "bucketMs", ${figures}
+    from (${sql.join(parts, sql` union all `)}) as parts group by "group", bucket order by sum(cost) desc, "group" limit ${most}`)]
+}
+
+/** The coarsest summaries whose rows each fall into one bucket. Hours are summed up for all and by model only. */
+function coarsestGrain (interval: CostInterval, summary: CostDimension): 'month' | 'day' | 'hour' | null {
+  switch (interval) {
+    case 'none':
+    case 'month': return 'month'
+    case 'week':
+    case 'day': return 'day'
+    case 'hour': return summary === 'all' || summary === 'model' ? 'hour' : null
+  }
+}
+
+const figures = sql.raw([
+  ...['calls', 'failed_calls', 'blocked_calls', 'unpriced_calls', 'input_tokens', 'cached_input_tokens', 'output_tokens', 'cost']
+    .map(column => `sum(${column})::float8 as ${column}`),
+  'sum(cost)::text as "costUsd"',
+  '(sum(cost) / nullif(sum(calls), 0))::float8 as avg_cost_per_call',
+  '(sum(duration_ms) / nullif(sum(calls), 0))::float8 as avg_duration_ms'
+].join(', '))
+
+const columns = sql.raw('calls, failed_calls, blocked_calls, unpriced_calls, input_tokens, cached_input_tokens, output_tokens, cost, duration_ms')
+
+function summaryPart (piece: CostPiece, summary: CostDimension, { dimension, interval }: CostQuestion, keys: readonly string[] | undefined): SQL {
+  const isHour = piece.source === 'hour'
+  const key = isHour ? sql`substr(key, 4)` : sql`key`
+  const time = isHour ? sql`bucket::timestamp + left(key, 2)::int * interval '1 hour'` : sql`bucket::timestamp`
+  return sql`select ${dimension === 'all' ? sql`''` : key} as "group", ${bucketOf(interval, time)} as bucket, ${columns} from ${usageSummaries}
+    where grain = ${piece.source} and dimension = ${summary} and bucket >= ${dateOf(piece.fromMs)}::date and bucket < ${dateOf(piece.toMs)}::date
+    and ${keys === undefined ? sql`true` : isOneOf(key, keys)}`
+}
+
+const rollupColumns: Record<CostDimension, SQL> = {
+  all: sql`''`, prompt_type: sql`prompt_type`, model: sql`model`, user: sql`user_name`
+}
+
+function rollupPart ({ fromMs, toMs }: CostRange, { dimension, interval, promptType, groups }: CostQuestion): SQL {
+  const group = rollupColumns[dimension]
+  return sql`select ${group} as "group", ${bucketOf(interval, sql`hour at time zone 'UTC'`)} as bucket, ${columns} from ${usageRollups}
+    where hour >= ${new Date(fromMs).toISOString()}::timestamptz and hour < ${new Date(toMs).toISOString()}::timestamptz
+    and ${promptType === undefined ? sql`true` : eq(usageRollups.prompt_type, promptType)}
+    and ${groups === undefined ? sql`true` : isOneOf(group, groups)}`
+}
+
+/** Moments without a zone are UTC's here. `date_trunc` begins weeks on Monday, as ISO 8601 does. */
+const bucketOf = (interval: CostInterval, time: SQL): SQL =>
+  interval === 'none' ? sql`null::timestamp` : sql`date_trunc(${sql.raw(`'${interval}'`)}, ${time})`
+
+const isOneOf = (column: SQL, names: readonly string[]): SQL =>
+  sql`${column} = any(array(select jsonb_array_elements_text(${JSON.stringify(names)}::text::jsonb)))`
+
+const dateOf = (timeMs: number): string => new Date(timeMs).toISOString().slice(0, 10)

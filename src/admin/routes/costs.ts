@@ -1,0 +1,113 @@
+import { Type, type Static } from 'typebox'
+import { costItems, figuresOf, groupsOf, picoUsdOf, usdOf } from '../cost-items.js'
+import { bucketsOf, COST_INTERVALS, type CostInterval, type CostRange, costRange } from '../cost-range.js'
+import { tooManyItems } from '../errors.js'
+import { type CostDimension, type CostSum, inSnapshot, readSummaryState, sumCosts } from '../queries/cost-sums.js'
+import { errors, InstantText, Shared } from '../schemas/common.js'
+import { type Costs, CostsSchema, TopMoversSchema } from '../schemas/costs.js'
+import type { AdminApp, RouteDependencies } from './admin-app.js'
+
+/** A greater answer would be of no use to whoever draws it, and would hold up the calls beside it. */
+const MAX_ITEMS = 100_000
+
+const tags = ['Costs']
+const hours = 'The books are kept by the hour: a moment within one stands for '
+
+export const rangeQuery = {
+  from: Type.Optional(InstantText(`${hours}its start. Without it: thirty UTC days, of which the last is that of \`to\``)),
+  to: Type.Optional(InstantText(`${hours}its end; a whole hour is not part of the period. Without it: the end of this hour`))
+}
+
+const groupBy = Type.Unsafe<'prompt_type' | 'model' | 'user' | 'none'>({
+  type: 'string', enum: ['prompt_type', 'model', 'user', 'none'], default: 'none', description: "The response's model, or the request's where there was none"
+})
+const promptType = Type.Optional(Type.String({ description: 'Of this prompt type alone', examples: ['generate_image_metadata'] }))
+
+const costsQuery = Type.Object({
+  group_by: Type.Optional(groupBy),
+  interval: Type.Optional(Type.Unsafe<CostInterval>({
+    type: 'string', enum: [...COST_INTERVALS], default: 'none', description: 'UTC; weeks begin on Monday (ISO 8601). A bucket that the period cuts has what is inside'
+  })),
+  ...rangeQuery,
+  prompt_type: promptType,
+  limit: Type.Optional(Type.Integer({ minimum: 1, maximum: 10_000, description: 'Only so many groups: those of the greatest cost' }))
+}, { additionalProperties: false })
+
+const moversQuery = Type.Object({
+  group_by: Type.Optional(Type.Unsafe<'prompt_type' | 'model' | 'user'>({ type: 'string', enum: ['prompt_type', 'model', 'user'], default: 'prompt_type' })),
+  ...rangeQuery,
+  prompt_type: promptType,
+  limit: Type.Optional(Type.Integer({ minimum: 1, maximum: 500, default: 10, description: 'So many, those whose cost changed most' }))
+}, { additionalProperties: false })
+
+export function costRoutes (app: AdminApp, dependencies: RouteDependencies): void {
+  costsRoute(app, dependencies)
+  topMoversRoute(app, dependencies)
+}
+
+function costsRoute (app: AdminApp, { database, now }: RouteDependencies): void {
+  app.get('/costs', {
+    schema: {
+      operationId: 'getCosts',
+      tags,
+      summary: 'Sum up costs',
+      description: 'Of every call, also while its type is not active and after its config or its usage log is gone. Exact as of one moment. ' +
+        `An answer of more than ${MAX_ITEMS} items is refused.`,
+      querystring: costsQuery,
+      response: { 200: Shared('Costs', CostsSchema), ...errors }
+    }
+  }, async request => await inSnapshot(database.operator, async snapshot => {
+    const { group_by: by = 'none', interval = 'none', from, to, prompt_type: ofType, limit } = request.query
+    const range = costRange(from, to, now())
+    const buckets = bucketsOf(interval, range, MAX_ITEMS)
+    if (buckets === null) throw tooManyItems(MAX_ITEMS)
+    const state = await readSummaryState(snapshot, range)
+    const dimension: CostDimension = by === 'none' ? 'all' : by
+    const question = { range, ...ofType === undefined ? {} : { promptType: ofType } }
+    const sum = async (dimension: CostDimension, interval: CostInterval, most: number, groups?: readonly string[]): Promise<CostSum[]> =>
+      await sumCosts(snapshot, state, { ...question, dimension, interval, most, ...groups === undefined ? {} : { groups } })
+
+    const [totals] = await sum('all', 'none', 1)
+    const greatest = limit === undefined || by === 'none' ? undefined : groupsOf(await sum(dimension, 'none', limit))
+    const sums = await sum(dimension, interval, MAX_ITEMS + 1, greatest)
+    const groups = by === 'none' ? [''] : greatest ?? groupsOf(sums)
+    if (groups.length * buckets.length > MAX_ITEMS) throw tooManyItems(MAX_ITEMS)
+    return { items: costItems(sums, groups, buckets, by !== 'none'), totals: figuresOf(totals), ...rangeOf(range) } satisfies Costs
+  }))
+}
+
+function topMoversRoute (app: AdminApp, { database, now }: RouteDependencies): void {
+  app.get('/costs/top-movers', {
+    schema: {
+      operationId: 'getTopMovers',
+      tags,
+      summary: 'Find what changed most',
+      description: 'Costs of each group in the period and in the one before, which is as long and ends where this one starts.',
+      querystring: moversQuery,
+      response: { 200: Shared('TopMovers', TopMoversSchema), ...errors }
+    }
+  }, async request => await inSnapshot(database.operator, async snapshot => {
+    const { group_by: dimension = 'prompt_type', from, to, prompt_type: ofType, limit = 10 } = request.query
+    const range = costRange(from, to, now())
+    const before = { fromMs: 2 * range.fromMs - range.toMs, toMs: range.fromMs }
+    const sumOver = async (range: CostRange): Promise<Map<string, CostSum>> => {
+      const sums = await sumCosts(snapshot, await readSummaryState(snapshot, range), {
+        range, dimension, interval: 'none', most: MAX_ITEMS, ...ofType === undefined ? {} : { promptType: ofType }
+      })
+      return new Map(sums.map(sum => [sum.group, sum]))
+    }
+    const [sums, sumsBefore] = [await sumOver(range), await sumOver(before)]
+    const items = [...new Set([...sums.keys(), ...sumsBefore.keys()])].map(group => {
+      const [sum, sumBefore] = [sums.get(group), sumsBefore.get(group)]
+      const change = usdOf(picoUsdOf(sum) - picoUsdOf(sumBefore))
+      const [{ cost, calls }, { cost: previousCost, calls: previousCalls }] = [figuresOf(sum), figuresOf(sumBefore)]
+      const changeRatio = previousCost === 0 ? null : change / previousCost
+      return { group, cost, previous_cost: previousCost, change, change_ratio: changeRatio, calls, previous_calls: previousCalls }
+    })
+    items.sort((a, b) => Math.abs(b.change) - Math.abs(a.change) || (a.group < b.group ? -1 : 1))
+    return { items: items.slice(0, limit), ...rangeOf(range), previous_from: new Date(before.fromMs).toISOString() }
+  }))
+}
+
+export const rangeOf = ({ fromMs, toMs }: CostRange): Pick<Static<typeof CostsSchema>, 'from' | 'to'> =>
+  ({ from: new Date(fromMs).toISOString(), to: new Date(toMs).toISOString() })

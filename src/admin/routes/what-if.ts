@@ -1,0 +1,57 @@
+import { Type } from 'typebox'
+import { readPolicyPrices } from '../../db/policy-store.js'
+import { createPricing } from '../../pricing/pricing.js'
+import { figuresOf, picoUsdOf, usdOf } from '../cost-items.js'
+import { costRange } from '../cost-range.js'
+import { inSnapshot, readSummaryState, sumCosts } from '../queries/cost-sums.js'
+import { errors, Shared } from '../schemas/common.js'
+import { WhatIfSchema } from '../schemas/costs.js'
+import { costOnModel } from '../what-if.js'
+import type { AdminApp, RouteDependencies } from './admin-app.js'
+import { rangeOf, rangeQuery } from './costs.js'
+
+const DEFAULT_MODELS = ['gpt-5.6', 'gpt-5.4', 'gpt-5.4-mini', 'gpt-5.4-nano', 'gpt-4.1', 'gpt-4o-mini']
+const MAX_MODELS = 50
+
+const model = Type.String({ minLength: 1, maxLength: 256, examples: ['gpt-4o-mini'] })
+
+const query = Type.Object({
+  prompt_type: Type.Optional(Type.String({ description: 'Of this prompt type alone; without it, of all traffic', examples: ['generate_image_metadata'] })),
+  model: Type.Optional(Type.Array(model, {
+    minItems: 1, maxItems: MAX_MODELS, description: `Once for each model; without it: ${DEFAULT_MODELS.join(', ')}`
+  })),
+  ...rangeQuery
+}, { additionalProperties: false })
+
+export function whatIfRoute (app: AdminApp, { database, provider, now }: RouteDependencies): void {
+  app.get('/costs/what-if', {
+    schema: {
+      operationId: 'getWhatIf',
+      tags: ['Costs'],
+      summary: 'Price the tokens on other models',
+      description: "What the period's tokens would cost on other models: the same counts, the same share of cached input, prices as of now " +
+        '(an operator\'s own where there is one) at the standard tier, long contexts by the average length of a call. Another model would count and ' +
+        'write somewhat other tokens. Audio and image tokens, which the sums do not tell apart, are priced as text, and tokens of calls without a cost count too.',
+      querystring: query,
+      response: { 200: Shared('WhatIf', WhatIfSchema), ...errors }
+    }
+  }, async request => {
+    const { prompt_type: promptType, model: models = DEFAULT_MODELS, from, to } = request.query
+    const nowMs = now()
+    const range = costRange(from, to, nowMs)
+    const [sum, prices] = await inSnapshot(database.operator, async snapshot => {
+      const [sum] = await sumCosts(snapshot, await readSummaryState(snapshot, range), {
+        range, dimension: 'all', interval: 'none', most: 1, ...promptType === undefined ? {} : { promptType }
+      })
+      return [sum, await readPolicyPrices(snapshot)] as const
+    })
+    const pricing = createPricing({ provider, prices })
+    const actual = figuresOf(sum)
+    const items = [...new Set(models)].map(model => {
+      const { costPicoUsd, costReason } = costOnModel(pricing, model, actual, nowMs)
+      if (costPicoUsd === null) return { model, cost: null, cost_reason: costReason, difference: null }
+      return { model, cost: usdOf(costPicoUsd), cost_reason: null, difference: usdOf(costPicoUsd - picoUsdOf(sum)) }
+    })
+    return { prompt_type: promptType ?? null, actual, items, ...rangeOf(range) }
+  })
+}
