@@ -12,6 +12,7 @@ import { scheduleRecordedBatches } from './jobs/recorded-batches.js'
 import { scheduleSummaries } from './jobs/summaries.js'
 import { type Metrics, createMetrics } from './metrics/metrics.js'
 import { metricsRoute } from './metrics/metrics-route.js'
+import { BudgetGate } from './proxy/budget-gate.js'
 import { Policy } from './proxy/policy.js'
 import { createPricing } from './pricing/pricing.js'
 import { redactKeys } from './proxy/redact.js'
@@ -91,18 +92,24 @@ interface DataPlane {
 async function startDataPlane ({ config, database, log, now }: AppDeps): Promise<DataPlane> {
   const kept = policyFile(config.dataDir)
   const pricing = createPricing({ provider: config.upstreamProvider })
+  const budgets = new BudgetGate(now)
   const policy = new Policy({
     load: () => loadPolicy(database.recording),
     readPulse: () => readPolicyPulse(database.recording),
     kept: await kept.read(log),
     keep: data => kept.write(data),
-    onRead: data => { pricing.use(data.prices) },
+    onRead: data => {
+      pricing.use(data.prices)
+      budgets.use(data.budgets)
+      // Its first count takes longer than a call may wait, so it is made before there are calls.
+      if (data.budgets.some(({ strict }) => strict)) void tokenizer.count('o200k_base', [])
+    },
+    onSpent: spent => budgets.learn(spent),
     maxPromptTypes: config.maxPromptTypes,
     log
   })
   const upstream = createUpstream(config.upstreamBaseUrl, config.upstreamTimeoutMs)
   const tokenizer = createTokenizer({ onError: error => log.warn({ err: error }, 'the tokenizer failed and starts again; estimates are rough meanwhile') })
-  // Its first count takes longer than a call may wait, so it is made before there are calls.
   if (config.streamUsage === 'estimate') void tokenizer.count('o200k_base', [])
   const metrics = createMetrics({
     version: VERSION,
@@ -118,7 +125,14 @@ async function startDataPlane ({ config, database, log, now }: AppDeps): Promise
     }
   })
   const recorder = await Recorder.open({
-    database, dataDir: config.dataDir, recordWaitMs: config.recordWaitMs, observer: metrics.recorder, now, log
+    database,
+    dataDir: config.dataDir,
+    recordWaitMs: config.recordWaitMs,
+    observer: metrics.recorder,
+    onSpent: spent => budgets.learn(spent),
+    onSettled: records => budgets.settled(records),
+    now,
+    log
   })
   await policy.start()
   const jobs = await startJobs(database, policy, log, now)
@@ -129,11 +143,13 @@ async function startDataPlane ({ config, database, log, now }: AppDeps): Promise
     payloadMaxBytes: config.payloadMaxBytes,
     now,
     policy,
+    budgets,
     upstream,
     recorder: {
       expect: () => recorder.expect(),
       record: call => {
         metrics.observeCall(call.record)
+        budgets.recorded(call.record)
         return recorder.record(call)
       }
     },

@@ -3,6 +3,8 @@ import { performance } from 'node:perf_hooks'
 import { GatewayError, upgradeNotSupported } from '../errors.js'
 import type { Log } from '../log.js'
 import type { FinishedCall } from '../recording/call-record.js'
+import type { BudgetGate, Reservation } from './budget-gate.js'
+import { callCeiling } from './call-ceiling.js'
 import { readableCodings } from './content-coding.js'
 import { type Endpoint, endpointOf } from './endpoints.js'
 import { type BookkeepingDeps, type CallFacts, REQUEST_MEMBERS, type RequestFacts, finishedCall } from './finished-call.js'
@@ -20,6 +22,7 @@ import { type Upstream, toGatewayError } from './upstream.js'
 
 export interface ProxyDeps extends BookkeepingDeps {
   readonly policy: Policy
+  readonly budgets: Pick<BudgetGate, 'check' | 'isStrict' | 'reserve'>
   readonly upstream: Upstream
   readonly recorder: {
     /** A call was let in: exactly one `record` follows. */
@@ -53,6 +56,9 @@ interface PreparedBody {
   readonly asking: Buffer | null
   readonly facts: RequestFacts
 }
+
+/** A request of which nothing but its headers was looked at. */
+const UNREAD: RequestFacts = { body: null, members: null, contentType: '', sizeBytes: 0 }
 
 /** nginx's status for a caller that left before it was answered; nobody is sent it. */
 const CALLER_GONE = 499
@@ -91,15 +97,26 @@ export function createProxyRoute (deps: ProxyDeps): ProxyRoute {
 
   async function answer (call: AdmittedCall): Promise<void> {
     const { req, res } = call
-    let body: PreparedBody
+    let body: PreparedBody | null = null
+    let reservation: Reservation | null
     try {
+      deps.budgets.check(call.admission.promptType)
       body = await prepareBody(deps, call, !refusesStreamOptions.has(call.endpoint.name))
+      reservation = await reserve(deps, call, body)
     } catch (error) {
-      await recordUnsent(deps, call, error)
+      await recordUnsent(deps, call, body?.facts ?? UNREAD, error)
       refuse(deps, req, res, error)
       return
     }
+    try {
+      await exchange(call, body, reservation)
+    } finally {
+      reservation?.release()
+    }
+  }
 
+  async function exchange (call: AdmittedCall, body: PreparedBody, reservation: Reservation | null): Promise<void> {
+    const { req, res } = call
     let relay = send(deps, limits, call, body, body.asking)
     let outcome = await relay.outcome
     if (outcome.kind === 'usage_refused') {
@@ -111,7 +128,9 @@ export function createProxyRoute (deps: ProxyDeps): ProxyRoute {
         deps.log.info({ endpoint: call.endpoint.name }, 'the upstream does not take stream_options; asking without, tokens of its streams are estimated')
       }
     }
-    await deps.recorder.record(await finishedCall(deps, factsOf(deps, call, body.facts, relay, outcome)))
+    const recorded = deps.recorder.record(await finishedCall(deps, factsOf(deps, call, body.facts, relay, outcome)))
+    reservation?.release() // Its cost counts from now on.
+    await recorded
     if (outcome.kind === 'unanswered') refuse(deps, req, res, gatewayError(outcome.error, deps.upstreamTimeoutMs))
     else relay.release()
   }
@@ -138,6 +157,12 @@ async function prepareBody (deps: ProxyDeps, call: AdmittedCall, mayAsk: boolean
     asking: asks ? askForUsage(body, members) : null,
     facts: { body, members, contentType, sizeBytes: body.length }
   }
+}
+
+/** Holds what the call may cost, where a strict budget wants that. @throws GatewayError 429 `budget_exceeded` */
+async function reserve (deps: ProxyDeps, { endpoint, admission: { promptType } }: AdmittedCall, { facts }: PreparedBody): Promise<Reservation | null> {
+  if (!deps.budgets.isStrict(promptType)) return null
+  return deps.budgets.reserve(promptType, await callCeiling(deps, endpoint, facts))
 }
 
 /** Sends the call upstream, once. */
@@ -190,9 +215,8 @@ function refuse (deps: ProxyDeps, req: IncomingMessage, res: ServerResponse, err
   res.end(body)
 }
 
-/** Records a call whose request never went upstream: too large, or its caller left while sending it. */
-async function recordUnsent (deps: ProxyDeps, call: AdmittedCall, error: unknown): Promise<void> {
-  const request = { body: null, members: null, contentType: '', sizeBytes: 0 }
+/** Records a call whose request never went upstream: stopped by a budget, too large, or its caller left while sending it. */
+async function recordUnsent (deps: ProxyDeps, call: AdmittedCall, request: RequestFacts, error: unknown): Promise<void> {
   const statusCode = error instanceof GatewayError ? error.statusCode : CALLER_GONE
   await deps.recorder.record(await finishedCall(deps, {
     call,

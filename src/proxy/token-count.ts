@@ -1,5 +1,5 @@
 /** Beyond this many characters of one call, samples stand for the whole: counting them takes some tens of milliseconds. */
-const MAX_CHARS = 131_072
+export const MAX_COUNTED_CHARS = 131_072
 const SAMPLE_CHARS = 4_096
 /** A shorter sample says little: a text up to this length is always counted whole. */
 const MIN_SAMPLE_CHARS = 256
@@ -13,8 +13,8 @@ const LONG_RUN = new RegExp(`(?<!\\S)\\S{${CUT_CHARS + 1},}|(?<!\\s)\\s{${CUT_CH
 /** Counts the tokens of each text by an encoding's `count`, in bounded time: see above for what is then estimated. */
 export function countTexts (count: (text: string) => number, texts: readonly string[]): number[] {
   const totalChars = texts.reduce((sum, text) => sum + text.length, 0)
-  if (totalChars <= MAX_CHARS) return texts.map(text => countText(count, text))
-  return texts.map(text => countSamples(count, text, Math.max(MIN_SAMPLE_CHARS, Math.ceil(text.length * MAX_CHARS / totalChars))))
+  if (totalChars <= MAX_COUNTED_CHARS) return texts.map(text => countText(count, text))
+  return texts.map(text => countSamples(count, text, Math.max(MIN_SAMPLE_CHARS, Math.ceil(text.length * MAX_COUNTED_CHARS / totalChars))))
 }
 
 function countText (count: (text: string) => number, text: string): number {

@@ -9,10 +9,10 @@ export interface CountAnswer { readonly id: number, readonly counts: readonly nu
 export interface Tokenizer {
   /**
    * The tokens of each text, counted in a worker thread that the first call starts. Never rejects: where the worker is
-   * late (an encoding takes a few hundred milliseconds to load), dead, overloaded or closed, a rough count answers. To
-   * have an encoding loaded beforehand, count no texts.
+   * late (an encoding takes a few hundred milliseconds to load), dead, overloaded or closed, `otherwise` answers, which is a
+   * rough count if not said. To have an encoding loaded beforehand, count no texts.
    */
-  count: (encoding: Encoding, texts: readonly string[]) => Promise<readonly number[]>
+  count: (encoding: Encoding, texts: readonly string[], otherwise?: (text: string) => number) => Promise<readonly number[]>
   /** Ends the worker; what waits for it is answered roughly. */
   close: () => Promise<void>
 }
@@ -58,15 +58,15 @@ export function createTokenizer (options: TokenizerOptions = {}): Tokenizer {
   }
 
   return {
-    count (encoding, texts) {
+    count (encoding, texts, otherwise = roughCount) {
       const counter = waiting.size < maxQueued ? runningWorker() : undefined
-      if (counter === undefined) return Promise.resolve(texts.map(roughCount))
+      if (counter === undefined) return Promise.resolve(texts.map(text => otherwise(text)))
       return new Promise(resolve => {
         const id = nextId++
-        const timer = setTimeout(() => resolve(texts.map(roughCount)), timeoutMs)
+        const timer = setTimeout(() => resolve(texts.map(text => otherwise(text))), timeoutMs)
         waiting.set(id, counts => {
           clearTimeout(timer)
-          resolve(counts ?? texts.map(roughCount))
+          resolve(counts ?? texts.map(text => otherwise(text)))
         })
         counter.postMessage({ id, encoding, texts } satisfies CountQuestion)
       })

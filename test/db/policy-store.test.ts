@@ -59,7 +59,7 @@ forEachDatabase(t, 'blocking budgets are read with their lifts and their latest 
     { ...common, id: fresh, name: 'fresh', action: 'block' }
   ])
   const days = ['2026-11-20', '2026-11-21', '2026-11-22'].map(date => `${date}T00:00:00Z`)
-  await database.operator.insert(budgetPeriods).values([blocking, alerting].flatMap(budget_id => days.map((period_start, i) => ({ budget_id, period_start, spent_usd: `${i + 1}`, revision: i }))))
+  await database.operator.insert(budgetPeriods).values([blocking, alerting].flatMap(id => days.map((start, i) => ({ budget_id: id, period_start: start, spent_usd: `${i + 1}`, revision: i }))))
   await database.operator.insert(budgetLifts).values({ budget_id: blocking, prompt_type: 'a', period_start: '2026-11-22T00:00:00Z' })
   const spent = [
     { periodStartMs: Date.parse('2026-11-22'), spentUsd: '3.000000000000', revision: 2 },

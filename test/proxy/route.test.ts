@@ -2,6 +2,7 @@ import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import t, { type Test } from 'tap'
 import { createPricing } from '../../src/pricing/pricing.js'
+import { BudgetGate } from '../../src/proxy/budget-gate.js'
 import { Policy } from '../../src/proxy/policy.js'
 import { type ProxyDeps, createProxyRoute } from '../../src/proxy/route.js'
 import { createTokenizer } from '../../src/proxy/tokenizer.js'
@@ -29,6 +30,7 @@ async function startRoute (t: Test, upstream: Upstream, changes: Partial<ProxyDe
       maxPromptTypes: 10,
       log: silentLog
     }),
+    budgets: new BudgetGate(Date.now),
     upstream: backend,
     recorder: { expect: () => {}, record: call => { records.push(call.record); return Promise.resolve() } },
     upstreamApiKey: null,
