@@ -1,6 +1,6 @@
 import Fastify, { type FastifyInstance } from 'fastify'
 import type { Test } from 'tap'
-import { adminPlugin } from '../../src/admin/plugin.js'
+import { type AdminOptions, adminPlugin } from '../../src/admin/plugin.js'
 import type { Database } from '../../src/db/client.js'
 
 export const username = 'operator'
@@ -28,7 +28,9 @@ export interface Admin {
 }
 
 /** An app with nothing but the control plane, listening on a port of its own until the test ends. */
-export async function startAdmin (t: Test, database: Database, now: () => number = Date.now): Promise<Admin> {
+export async function startAdmin (
+  t: Test, database: Database, now: () => number = Date.now, alertChannels: AdminOptions['alertChannels'] = { email: false, privateWebhooks: false }
+): Promise<Admin> {
   let policyChanges = 0
   const app = Fastify({ routerOptions: { maxParamLength: 384 } })
   await app.register(adminPlugin, {
@@ -38,6 +40,7 @@ export async function startAdmin (t: Test, database: Database, now: () => number
     version: '1.2.3',
     now,
     provider: 'openai',
+    alertChannels,
     onPolicyChange: async () => {
       policyChanges++
       await Promise.resolve()

@@ -1,6 +1,7 @@
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox'
 import type { FastifyBaseLogger, FastifyInstance, RawReplyDefaultExpression, RawRequestDefaultExpression, RawServerDefault } from 'fastify'
 import type { Database } from '../../db/client.js'
+import type { AlertChannels } from '../alert-channels.js'
 import type { ChangePolicy } from '../queries/policy-change.js'
 
 /** The Fastify scope under /admin/api, whose handlers take their types from the TypeBox schemas. */
@@ -14,4 +15,5 @@ export interface RouteDependencies {
   /** Whose prices apply: `UPSTREAM_PROVIDER`. */
   readonly provider: string
   readonly changePolicy: ChangePolicy
+  readonly alertChannels: AlertChannels
 }

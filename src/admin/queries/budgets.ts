@@ -1,0 +1,133 @@
+import { randomUUID } from 'node:crypto'
+import { and, desc, eq, getTableColumns, sql, type SQL } from 'drizzle-orm'
+import type { Drizzle } from '../../db/client.js'
+import { budgetLifts, budgetPeriods, budgets } from '../../db/schema/index.js'
+import type { Budget } from '../schemas/budget.js'
+import { periodEnd, periodStart } from './budget-blocks.js'
+import { all, fromMicroseconds, instant, instantNotNull, microseconds, usdNumber } from './expressions.js'
+
+/** What an operator decides of a budget; `limit_usd` is exact decimal text. */
+export interface BudgetSettings extends Pick<Budget,
+  'name' | 'prompt_type' | 'period' | 'thresholds' | 'action' | 'strict' | 'webhook_url' | 'email'> {
+  readonly limit_usd: string
+}
+
+/** Where a page ended: its last budget's moment, in microseconds since the epoch, and its id. */
+export interface BudgetPlace {
+  readonly createdAtUs: number
+  readonly id: string
+}
+
+export interface BudgetPage {
+  readonly items: Budget[]
+  /** Where the next page begins; null if there is none. */
+  readonly next: BudgetPlace | null
+}
+
+export interface BudgetFilter {
+  /** The budgets of this type; not those of all traffic. */
+  readonly prompt_type?: string
+}
+
+const plainColumns = getTableColumns(budgets)
+const spent = sql`coalesce(${budgetPeriods.spent_usd}, 0)`
+
+/** A budget over `budgets` left-joined with the period of that moment. */
+const columnsAt = (nowMs: number) => ({
+  ...plainColumns,
+  period: sql<Budget['period']>`${budgets.period}`,
+  action: sql<Budget['action']>`${budgets.action}`,
+  limit_usd: usdNumber(budgets.limit_usd) as SQL<number>,
+  spent_usd: usdNumber(spent) as SQL<number>,
+  period_start: instantNotNull(periodStart(nowMs)),
+  period_end: instant(periodEnd(nowMs)),
+  // Thresholds are kept in ascending order.
+  state: sql<Budget['state']>`case when ${spent} >= ${budgets.limit_usd} then 'exceeded'
+    when ${spent} * 100 >= ${budgets.limit_usd} * ${budgets.thresholds}[1] then 'warning' else 'ok' end`,
+  created_at: instantNotNull(budgets.created_at),
+  updated_at: instantNotNull(budgets.updated_at)
+})
+
+const isPeriodAt = (nowMs: number): SQL | undefined =>
+  and(eq(budgetPeriods.budget_id, budgets.id), sql`${budgetPeriods.period_start} = ${periodStart(nowMs)}`)
+
+const conditions = ({ prompt_type: promptType }: BudgetFilter): SQL | undefined =>
+  promptType === undefined ? undefined : eq(budgets.prompt_type, promptType)
+
+/** At most `limit` budgets after `after`, newest first, as they are at that moment. */
+export async function listBudgets (
+  database: Drizzle, filter: BudgetFilter, limit: number, after: BudgetPlace | null, nowMs: number
+): Promise<BudgetPage> {
+  const isAfter = after === null
+    ? undefined
+    : sql`(${budgets.created_at}, ${budgets.id}) < (${fromMicroseconds(after.createdAtUs)}, ${after.id}::uuid)`
+  const rows = await database
+    .select({ ...columnsAt(nowMs), created_at_us: microseconds(budgets.created_at) })
+    .from(budgets).leftJoin(budgetPeriods, isPeriodAt(nowMs))
+    .where(all(conditions(filter), isAfter))
+    .orderBy(desc(budgets.created_at), desc(budgets.id))
+    .limit(limit + 1)
+  const page = rows.slice(0, limit)
+  const last = rows.length > limit ? page.at(-1) : undefined
+  return {
+    items: page.map(({ created_at_us: _us, ...row }) => row),
+    next: last === undefined ? null : { createdAtUs: last.created_at_us, id: last.id }
+  }
+}
+
+export const countBudgets = async (database: Drizzle, filter: BudgetFilter): Promise<number> =>
+  await database.$count(budgets, conditions(filter))
+
+/** A budget as it is at that moment. Null if there is none. */
+export async function findBudget (database: Drizzle, id: string, nowMs: number): Promise<Budget | null> {
+  const [row] = await database.select(columnsAt(nowMs)).from(budgets).leftJoin(budgetPeriods, isPeriodAt(nowMs)).where(eq(budgets.id, id))
+  return row ?? null
+}
+
+/** As `findBudget`; nobody else changes the budget before the transaction ends. Calls may be charged to it meanwhile. */
+export async function lockBudget (transaction: Drizzle, id: string, nowMs: number): Promise<Budget | null> {
+  await transaction.select({ id: budgets.id }).from(budgets).where(eq(budgets.id, id)).for('no key update')
+  return await findBudget(transaction, id, nowMs)
+}
+
+/** Creates a budget with what was already spent in its current period. Answers with its id. */
+export async function insertBudget (transaction: Drizzle, settings: BudgetSettings, nowMs: number): Promise<string> {
+  const id = randomUUID()
+  const now = new Date(nowMs).toISOString()
+  await transaction.insert(budgets).values({ ...settings, id, created_at: now, updated_at: now })
+  await recount(transaction, id, nowMs)
+  return id
+}
+
+/** Changes a budget that is there. What it counts is counted again if that is another now, else its alerts are looked at again. */
+export async function updateBudget (transaction: Drizzle, before: Budget, patch: Partial<BudgetSettings>, nowMs: number): Promise<void> {
+  const id = before.id
+  await transaction.update(budgets).set({ ...patch, updated_at: new Date(nowMs).toISOString() }).where(eq(budgets.id, id))
+  const after = await findBudget(transaction, id, nowMs)
+  if (after === null) throw new Error('A budget that is locked has gone')
+  const isLimitNew = after.limit_usd !== before.limit_usd
+  if (isLimitNew) await transaction.delete(budgetLifts).where(eq(budgetLifts.budget_id, id))
+  if (after.prompt_type !== before.prompt_type || after.period !== before.period) await recount(transaction, id, nowMs)
+  else if (isLimitNew || after.thresholds.join() !== before.thresholds.join()) {
+    await transaction.execute(sql`select fire_budget_alerts(${id}, ${after.period_start}::timestamptz, ${new Date(nowMs).toISOString()}::timestamptz)`)
+  }
+}
+
+/** A year's rollups take longer than an operator's query may. */
+async function recount (transaction: Drizzle, id: string, nowMs: number): Promise<void> {
+  await transaction.execute(sql`set local statement_timeout = 0`)
+  await transaction.execute(sql`select recount_budget(${id}, ${new Date(nowMs).toISOString()}::timestamptz)`)
+}
+
+/**
+ * Keeps batches from the budget until the transaction ends: one that is under way has charged it, the next ones find out
+ * only then whether it is there. Comes before any lock on the budget itself.
+ */
+export async function holdCharges (transaction: Drizzle): Promise<void> {
+  await transaction.execute(sql`lock table usage_rollups in share mode`)
+}
+
+/** Deletes a budget with its spend. Its alerts and their deliveries stay. */
+export async function deleteBudget (transaction: Drizzle, id: string): Promise<void> {
+  await transaction.delete(budgets).where(eq(budgets.id, id))
+}
