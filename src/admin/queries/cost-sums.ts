@@ -65,7 +65,7 @@ export async function sumCosts (snapshot: Drizzle, state: SummaryState, question
   const pieces = piecesOf(range, summary === null ? null : coarsestGrain(interval, summary), state)
   const parts = pieces.map(piece => piece.source === 'rollups'
     ? rollupPart(piece, question)
-    : summaryPart(piece, summary ?? 'all', question, isOneType ? [promptType] : question.groups))
+    : summaryPart(piece, summary ?? 'all', question))
   return [...await snapshot.execute<CostSum & Record<string, unknown>>(sql`
     select "group", extract(epoch from bucket)::float8 * 1000 as "bucketMs", ${figures}
     from (${sql.join(parts, sql` union all `)}) as parts group by "group", bucket order by sum(cost) desc, "group" limit ${most}`)]
@@ -92,13 +92,13 @@ const figures = sql.raw([
 
 const columns = sql.raw('calls, failed_calls, blocked_calls, unpriced_calls, input_tokens, cached_input_tokens, output_tokens, cost, duration_ms')
 
-function summaryPart (piece: CostPiece, summary: CostDimension, { dimension, interval }: CostQuestion, keys: readonly string[] | undefined): SQL {
+function summaryPart (piece: CostPiece, summary: CostDimension, { dimension, interval, promptType, groups }: CostQuestion): SQL {
   const isHour = piece.source === 'hour'
   const key = isHour ? sql`substr(key, 4)` : sql`key`
   const time = isHour ? sql`bucket::timestamp + left(key, 2)::int * interval '1 hour'` : sql`bucket::timestamp`
   return sql`select ${dimension === 'all' ? sql`''` : key} as "group", ${bucketOf(interval, time)} as bucket, ${columns} from ${usageSummaries}
     where grain = ${piece.source} and dimension = ${summary} and bucket >= ${dateOf(piece.fromMs)}::date and bucket < ${dateOf(piece.toMs)}::date
-    and ${keys === undefined ? sql`true` : isOneOf(key, keys)}`
+    and ${promptType === undefined ? sql`true` : eq(usageSummaries.key, promptType)} and ${groups === undefined ? sql`true` : isOneOf(key, groups)}`
 }
 
 const rollupColumns: Record<CostDimension, SQL> = {
