@@ -1,6 +1,7 @@
 import Fastify, { type FastifyBaseLogger, type FastifyInstance, type FastifyReply, LogController } from 'fastify'
 import { adminPlugin } from './admin/plugin.js'
 import type { Database } from './db/client.js'
+import { writeKeyUses } from './db/key-uses.js'
 import { policyFile } from './db/policy-file.js'
 import { POLICY_CHANNEL, loadPolicy, readPolicyPulse } from './db/policy-store.js'
 import type { Config } from './env.js'
@@ -9,10 +10,12 @@ import { healthRoutes } from './health.js'
 import type { Job } from './jobs/daily.js'
 import { schedulePartitions } from './jobs/partitions.js'
 import { scheduleRecordedBatches } from './jobs/recorded-batches.js'
+import { scheduleRetention } from './jobs/retention.js'
 import { scheduleSummaries } from './jobs/summaries.js'
 import { type Metrics, createMetrics } from './metrics/metrics.js'
 import { metricsRoute } from './metrics/metrics-route.js'
 import { BudgetGate } from './proxy/budget-gate.js'
+import { KeyUses } from './proxy/key-uses.js'
 import { Policy } from './proxy/policy.js'
 import { createPricing } from './pricing/pricing.js'
 import { redactKeys } from './proxy/redact.js'
@@ -97,7 +100,7 @@ async function startDataPlane ({ config, database, log, now }: AppDeps): Promise
     load: () => loadPolicy(database.recording),
     readPulse: () => readPolicyPulse(database.recording),
     kept: await kept.read(log),
-    keep: data => kept.write(data),
+    keep: data => kept.write({ ...data, budgets: budgets.withSpent(data.budgets) }),
     onRead: data => {
       pricing.use(data.prices)
       budgets.use(data.budgets)
@@ -134,8 +137,9 @@ async function startDataPlane ({ config, database, log, now }: AppDeps): Promise
     now,
     log
   })
+  const keyUses = new KeyUses({ write: uses => writeKeyUses(database.recording, uses), log })
   await policy.start()
-  const jobs = await startJobs(database, policy, log, now)
+  const jobs = await startJobs({ config, database, log, now }, policy)
   const route = createProxyRoute({
     provider: config.upstreamProvider,
     pricing,
@@ -150,6 +154,7 @@ async function startDataPlane ({ config, database, log, now }: AppDeps): Promise
       record: call => {
         metrics.observeCall(call.record)
         budgets.recorded(call.record)
+        keyUses.note(call.record.keyId, call.record.createdAtMs)
         return recorder.record(call)
       }
     },
@@ -167,21 +172,22 @@ async function startDataPlane ({ config, database, log, now }: AppDeps): Promise
     close: async () => {
       await recorder.close()
       metrics.close()
-      await Promise.all([policy.close(), upstream.close(), tokenizer.close(), ...jobs.map(job => job.close())])
+      await Promise.all([policy.close(), keyUses.close(), upstream.close(), tokenizer.close(), ...jobs.map(job => job.close())])
     }
   }
 }
 
 /** What the database tells by itself, and what is done in it by the clock. One that is away can wait for both. */
-async function startJobs (database: Database, policy: Policy, log: FastifyBaseLogger, now: () => number): Promise<Job[]> {
+async function startJobs ({ config, database, log, now }: Omit<AppDeps, 'adminPassword'>, policy: Policy): Promise<Job[]> {
   const listening = database.listen(POLICY_CHANNEL, () => {
     policy.refresh().catch((error: unknown) => log.warn({ err: error }, 'the policy cannot be read'))
   })
   const partitions = schedulePartitions(database.operator, log, now)
   const recordedBatches = scheduleRecordedBatches(database.operator, log, now)
   const summaries = scheduleSummaries(database.operator, log, now)
+  const retention = scheduleRetention(database.operator, { logs: config.logRetentionDays, payloads: config.payloadRetentionDays }, log, now)
   // Making a partition locks the log for a moment: not under the first calls.
   if (policy.fresh) await Promise.all([listening, partitions.firstRun])
   else listening.catch((error: unknown) => log.warn({ err: error }, 'changes of policy are not heard of; they are asked for every second'))
-  return [partitions, recordedBatches, summaries]
+  return [partitions, recordedBatches, summaries, retention]
 }
