@@ -1,0 +1,40 @@
+import { randomBytes } from 'node:crypto'
+import { existsSync } from 'node:fs'
+import { readFile } from 'node:fs/promises'
+import { fileURLToPath } from 'node:url'
+import fastifyStatic from '@fastify/static'
+import type { FastifyInstance, FastifyReply } from 'fastify'
+import { consoleNotBuilt, unknownRoute } from './errors.js'
+
+/** What `npm run build` makes of src/console: the same place from src/admin and from dist/admin. */
+const folder = fileURLToPath(new URL('../../dist/console/', import.meta.url))
+const NONCE = '__NONCE__'
+const A_YEAR_S = 31_536_000
+
+/**
+ * The console: one page for every path that is neither the API's nor the documentation's, and the files it loads. Nothing
+ * of another host is let in, and no inline script; its style elements carry the answer's nonce
+ * (https://www.w3.org/TR/CSP3/).
+ */
+export async function consoleRoutes (app: FastifyInstance): Promise<void> {
+  await app.register(fastifyStatic, { root: folder, serve: false, cacheControl: false })
+  const page = async (reply: FastifyReply): Promise<FastifyReply> => {
+    if (!existsSync(`${folder}index.html`)) throw consoleNotBuilt()
+    const nonce = randomBytes(16).toString('base64')
+    const text = await readFile(`${folder}index.html`, 'utf8')
+    return await reply.header('content-security-policy', policy(nonce)).type('text/html; charset=utf-8').send(text.replaceAll(NONCE, nonce))
+  }
+  app.get('/', { schema: { hide: true } }, async (_request, reply) => await page(reply))
+  app.get<{ Params: { '*': string } }>('/*', { schema: { hide: true } }, async (request, reply) => {
+    const path = request.params['*']
+    if (path.startsWith('api/')) throw unknownRoute(request.method, request.url)
+    // Their names change with what is in them.
+    if (path.startsWith('assets/')) return await reply.header('cache-control', `private, max-age=${A_YEAR_S}, immutable`).sendFile(path)
+    return path === 'favicon.svg' ? await reply.sendFile(path) : await page(reply)
+  })
+}
+
+const policy = (nonce: string): string => [
+  "default-src 'none'", "script-src 'self'", `style-src 'self' 'nonce-${nonce}'`, "img-src 'self' data:", "font-src 'self'", "connect-src 'self'",
+  "base-uri 'none'", "form-action 'self'", "frame-ancestors 'none'"
+].join('; ')

@@ -1,0 +1,56 @@
+import { Badge, Paper, Stack, Table, Text } from '@mantine/core'
+import { type Schema, api, bodyOf } from '../api/client.js'
+import { duration } from '../format.js'
+import { type ListPage, after, useList } from '../lists.js'
+import { type Column, DataTable } from './data-table.js'
+import { Empty, Failure, Loading } from './states.js'
+import { Money, Time } from './values.js'
+
+type BudgetAlert = Schema['BudgetAlert']
+type Delivery = BudgetAlert['deliveries'][number]
+
+const COLORS: Record<string, string> = { delivered: 'teal', pending: 'orange', failed: 'red' }
+
+/** Thresholds that were crossed, and how each message about it fared. */
+export function Alerts () {
+  const { query, rows, total } = useList<BudgetAlert>(['budget-alerts'], async cursor =>
+    await bodyOf<ListPage<BudgetAlert>>(api.GET('/admin/api/budget-alerts', { params: { query: { limit: 100, ...after(cursor) } } })))
+  if (query.data === undefined) return query.isError ? <Failure error={query.error} onRetry={() => { void query.refetch() }} /> : <Loading what='alerts' />
+  if (rows.length === 0) return <Empty title='No threshold was crossed yet' />
+  return <DataTable label='Alerts' columns={columns} rows={rows} keyOf={alert => alert.id} total={total} hasMore={query.hasNextPage} onMore={() => { void query.fetchNextPage() }} />
+}
+
+const columns: ReadonlyArray<Column<BudgetAlert>> = [
+  { key: 'created_at', header: 'When', width: 150, render: alert => <Time at={alert.created_at} /> },
+  { key: 'budget', header: 'Budget', render: alert => alert.budget_name },
+  { key: 'scope', header: 'For', render: alert => alert.prompt_type ?? 'all traffic' },
+  { key: 'threshold', header: 'Threshold', isNumber: true, render: alert => `${alert.threshold} %` },
+  { key: 'spent', header: 'Spent', isNumber: true, render: alert => <><Money usd={alert.spent_usd} /> of <Money usd={alert.limit_usd} /></> },
+  {
+    key: 'deliveries',
+    header: 'Delivered',
+    render: alert => alert.deliveries.length === 0 ? <Text span size='xs' c='dimmed'>nobody to tell</Text> : <Stack gap={4}>{alert.deliveries.map(delivery => <DeliveryView key={delivery.id} delivery={delivery} />)}</Stack>
+  }
+]
+
+function DeliveryView ({ delivery }: { delivery: Delivery }) {
+  return (
+    <details>
+      <summary>
+        <Badge size='sm' variant='light' color={COLORS[delivery.state] ?? 'gray'}>{delivery.state}</Badge>
+        <Text span size='xs'> {delivery.channel} to {delivery.target}, {delivery.attempt_count} {delivery.attempt_count === 1 ? 'attempt' : 'attempts'}</Text>
+      </summary>
+      <Paper withBorder p={4} mt={4}>
+        <Table fz='xs' verticalSpacing={2}>
+          <Table.Thead><Table.Tr><Table.Th>At</Table.Th><Table.Th>Took</Table.Th><Table.Th>Answer</Table.Th></Table.Tr></Table.Thead>
+          <Table.Tbody>
+            {delivery.attempts.map(attempt => (
+              <Table.Tr key={attempt.at}><Table.Td><Time at={attempt.at} /></Table.Td><Table.Td>{duration(attempt.duration_ms)}</Table.Td><Table.Td>{attempt.error ?? String(attempt.status_code ?? 'delivered')}</Table.Td></Table.Tr>
+            ))}
+          </Table.Tbody>
+        </Table>
+        {delivery.state === 'pending' && delivery.next_attempt_at !== null && <Text size='xs' c='dimmed'>Next attempt <Time at={delivery.next_attempt_at} /></Text>}
+      </Paper>
+    </details>
+  )
+}

@@ -1,0 +1,71 @@
+import { Alert, Button, Group, Modal, NativeSelect, NumberInput, Stack, Switch, TagsInput, TextInput } from '@mantine/core'
+import { useMutation, useQueryClient } from '@tanstack/react-query'
+import { type SyntheticEvent, useState } from 'react'
+import { ApiError, api, bodyOf } from '../api/client.js'
+import { formText } from '../form-text.js'
+import { done } from '../notify.js'
+import type { Budget } from './budget-bar.js'
+
+const PERIODS = [
+  { value: 'day', label: 'a day (UTC)' }, { value: 'week', label: 'a week (from Monday)' }, { value: 'month', label: 'a calendar month' }, { value: 'total', label: 'for ever' }
+]
+
+/** Makes a budget, or changes one: every field as the API takes it, its errors beside the field that they are about. */
+export function BudgetForm ({ original, promptType, onClose }: { original: Budget | null, promptType: string | null, onClose: () => void }) {
+  const client = useQueryClient()
+  const [limit, setLimit] = useState<number | string>(original?.limit_usd ?? '')
+  const [thresholds, setThresholds] = useState<string[]>((original?.thresholds ?? [50, 80, 100]).map(String))
+  const [action, setAction] = useState(original?.action ?? 'alert')
+  const [strict, setStrict] = useState(original?.strict ?? false)
+  const { mutate, error, isPending } = useMutation({
+    mutationFn: async (fields: { name: string, prompt_type: string | null, period: Budget['period'], webhook_url: string | null, email: string | null }) => {
+      const body = { ...fields, limit_usd: Number(limit), thresholds: thresholds.map(Number), action, strict: action === 'block' && strict }
+      return original === null
+        ? await bodyOf(api.POST('/admin/api/budgets', { body }))
+        : await bodyOf(api.PATCH('/admin/api/budgets/{id}', { params: { path: { id: original.id } }, body }))
+    },
+    onSuccess: async ({ name }) => {
+      done(`${name} was saved`)
+      onClose()
+      await Promise.all([client.invalidateQueries({ queryKey: ['budgets'] }), client.invalidateQueries({ queryKey: ['prompt-configs'] })])
+    }
+  })
+  const submit = (event: SyntheticEvent<HTMLFormElement>): void => {
+    event.preventDefault()
+    const form = new FormData(event.currentTarget)
+    const value = (name: string): string | null => {
+      const text = formText(form, name)
+      return text === '' ? null : text
+    }
+    mutate({
+      name: value('name') ?? '', prompt_type: value('prompt_type'), period: (value('period') ?? 'month') as Budget['period'], webhook_url: value('webhook_url'), email: value('email')
+    })
+  }
+  const param = error instanceof ApiError ? error.param ?? '' : ''
+  const errorOf = (field: string): { error?: string } => error !== null && param.startsWith(field) ? { error: error.message } : {}
+  const known = ['name', 'prompt_type', 'period', 'limit_usd', 'thresholds', 'webhook_url', 'email'].some(field => param.startsWith(field))
+  return (
+    <Modal opened onClose={onClose} title={original === null ? 'New budget' : `Edit ${original.name}`} closeButtonProps={{ 'aria-label': 'Close' }}>
+      <form onSubmit={submit}>
+        <Stack gap='sm'>
+          {error !== null && !known && <Alert color='red' variant='light'>{error.message}</Alert>}
+          <TextInput name='name' label='Name' description='What alerts and refusals call it' required defaultValue={original?.name ?? ''} data-autofocus {...errorOf('name')} />
+          <TextInput name='prompt_type' label='Prompt type' description='All traffic, if left out' defaultValue={promptType ?? ''} {...errorOf('prompt_type')} />
+          <Group grow align='flex-start'>
+            <NumberInput label='Limit, USD' required min={0} hideControls value={limit} onChange={setLimit} thousandSeparator=',' {...errorOf('limit_usd')} />
+            <NativeSelect name='period' label='Period' data={PERIODS} defaultValue={original?.period ?? 'month'} {...errorOf('period')} />
+          </Group>
+          <TagsInput label='Alerts at, percent' description='Each once a period. Enter adds one' value={thresholds} onChange={setThresholds} {...errorOf('thresholds')} />
+          <NativeSelect
+            label='At 100 %' value={action} onChange={event => { setAction(event.currentTarget.value === 'block' ? 'block' : 'alert') }}
+            data={[{ value: 'alert', label: 'Only alert' }, { value: 'block', label: 'Refuse calls until the period ends' }]}
+          />
+          {action === 'block' && <Switch label='Strict' description='Also reserve what a call may cost at most: calls at the same time cannot overshoot' checked={strict} onChange={event => { setStrict(event.currentTarget.checked) }} />}
+          <TextInput name='webhook_url' type='url' label='Webhook' description='Signed as Standard Webhooks; a Slack incoming webhook works as it is' defaultValue={original?.webhook_url ?? ''} {...errorOf('webhook_url')} />
+          <TextInput name='email' type='email' label='E-mail' defaultValue={original?.email ?? ''} {...errorOf('email')} />
+          <Group justify='flex-end'><Button type='submit' size='xs' loading={isPending}>Save</Button></Group>
+        </Stack>
+      </form>
+    </Modal>
+  )
+}

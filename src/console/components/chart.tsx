@@ -1,0 +1,90 @@
+import { useComputedColorScheme, useMantineTheme } from '@mantine/core'
+import { useElementSize, useMergedRef } from '@mantine/hooks'
+import { useEffect, useMemo, useRef } from 'react'
+import Plot, { type AlignedData } from 'uplot'
+
+export interface Series {
+  readonly label: string
+  /** One value for each time. */
+  readonly values: readonly number[]
+}
+
+const HUES = ['cyan', 'grape', 'orange', 'teal', 'indigo', 'pink', 'lime', 'yellow', 'blue', 'gray'] as const
+
+/** The colour of the n-th series, the same in a chart and in what lists its series. */
+export function useSeriesColor (): (index: number) => string {
+  const { colors } = useMantineTheme()
+  const shade = useComputedColorScheme('light') === 'dark' ? 5 : 7
+  return index => colors[HUES.at(index % HUES.length) ?? 'gray'][shade]
+}
+
+export interface ChartProps {
+  /** What it shows, for those who do not see it; a table of the same figures belongs beside it. */
+  readonly title: string
+  /** Seconds since the epoch, ascending. */
+  readonly times: readonly number[]
+  readonly series: readonly Series[]
+  readonly stacked?: boolean
+  readonly height?: number
+  readonly format: (value: number) => string
+}
+
+/** Values over time, as areas on top of one another or as lines. The cursor's values are read out beside it. */
+export function Chart ({ title, times, series, stacked = false, height = 220, format }: ChartProps) {
+  const { ref: sizeRef, width } = useElementSize<HTMLDivElement>()
+  const place = useRef<HTMLDivElement>(null)
+  const ref = useMergedRef(sizeRef, place)
+  const color = useSeriesColor()
+  const dark = useComputedColorScheme('light') === 'dark'
+  const data = useMemo(() => chartData(times, series, stacked), [times, series, stacked])
+  useEffect(() => {
+    const element = place.current
+    if (element === null || width === 0) return
+    const ink = dark ? '#adb5bd' : '#495057'
+    const axis = { stroke: ink, grid: { stroke: dark ? '#373a40' : '#e9ecef', width: 1 }, ticks: { show: false }, font: '11px system-ui' }
+    // The last of a stack is drawn first, so that those below it cover it.
+    const order = series.map((_, i) => stacked ? series.length - 1 - i : i)
+    const plot = new Plot({
+      width,
+      height,
+      padding: [8, 8, 0, 0],
+      legend: { show: false },
+      cursor: { drag: { x: false, y: false } },
+      scales: { y: { range: (_plot, _min, max) => [0, max > 0 ? max * 1.08 : 1] } },
+      axes: [axis, { ...axis, size: 64, values: (_plot, values) => values.map(format) }],
+      series: [{}, ...order.map(i => ({
+        label: series[i]?.label ?? '',
+        stroke: color(i),
+        width: stacked ? 1 : 1.5,
+        points: { show: times.length < 2 },
+        ...(stacked ? { fill: color(i) + (dark ? '99' : 'b3') } : {})
+      }))]
+    }, [data[0], ...order.map(i => data[i + 1] ?? [])] as AlignedData, element)
+    return () => { plot.destroy() }
+  }, [width, height, data, series, stacked, dark, format, times.length])
+  return <div ref={ref} role='img' aria-label={title} style={{ width: '100%', minHeight: height }} />
+}
+
+function chartData (times: readonly number[], series: readonly Series[], stacked: boolean): number[][] {
+  const sums = times.map(() => 0)
+  return [[...times], ...series.map(({ values }) => times.map((_, i) => {
+    const value = values[i] ?? 0
+    if (!stacked) return value
+    sums[i] = (sums[i] ?? 0) + value
+    return sums[i] ?? 0
+  }))]
+}
+
+/** A series without axes, small enough for a table's cell. */
+export function Sparkline ({ values, label }: { values: readonly number[], label: string }) {
+  const color = useSeriesColor()
+  const max = Math.max(...values, 0)
+  if (max === 0) return null
+  const step = 96 / Math.max(values.length - 1, 1)
+  const points = values.map((value, i) => `${(2 + i * step).toFixed(1)},${(22 - value / max * 20).toFixed(1)}`).join(' ')
+  return (
+    <svg width={100} height={24} role='img' aria-label={label}>
+      <polyline points={points} fill='none' stroke={color(0)} strokeWidth={1.5} strokeLinejoin='round' />
+    </svg>
+  )
+}

@@ -1,0 +1,27 @@
+import { Group, Paper, Text, Title } from '@mantine/core'
+import type { ReactNode } from 'react'
+import { money } from '../format.js'
+import { Chart, type Series, useSeriesColor } from './chart.js'
+
+/** A chart over time with its title, and its series by colour. */
+export function CostChart ({ title, times, series, stacked = false, format = money, children }: {
+  title: string, times: readonly number[], series: readonly Series[], stacked?: boolean, format?: (value: number) => string, children?: ReactNode
+}) {
+  const color = useSeriesColor()
+  return (
+    <Paper withBorder p='sm'>
+      <Group justify='space-between' mb='xs'><Title order={2}>{title}</Title>{children}</Group>
+      <Chart title={title} times={times} series={series} stacked={stacked} format={format} />
+      {series.length > 1 && (
+        <Group gap='md' mt='xs' component='ul' style={{ listStyle: 'none', padding: 0, margin: 0 }}>
+          {series.map(({ label, values }, i) => (
+            <Group key={label} component='li' gap={6} wrap='nowrap'>
+              <span aria-hidden style={{ width: 10, height: 10, borderRadius: 2, background: color(i) }} />
+              <Text size='xs'>{label} <Text span inherit c='dimmed'>{format(values.reduce((sum, value) => sum + value, 0))}</Text></Text>
+            </Group>
+          ))}
+        </Group>
+      )}
+    </Paper>
+  )
+}

@@ -1,0 +1,131 @@
+import { Checkbox, Table, Text, UnstyledButton } from '@mantine/core'
+import { IconArrowDown, IconArrowUp } from '@tabler/icons-react'
+import { useVirtualizer } from '@tanstack/react-virtual'
+import { type ReactNode, useEffect, useRef } from 'react'
+
+export interface Column<Row> {
+  readonly key: string
+  readonly header: string
+  /** The API's name of it in `sort`; undefined: it cannot be sorted by. */
+  readonly sort?: string
+  readonly isNumber?: boolean
+  readonly width?: number
+  readonly render: (row: Row) => ReactNode
+}
+
+export interface Selection {
+  readonly selected: ReadonlySet<string>
+  readonly onSelect: (keys: ReadonlySet<string>) => void
+}
+
+export interface DataTableProps<Row> {
+  /** What its rows are, for screen readers. */
+  readonly label: string
+  readonly columns: ReadonlyArray<Column<Row>>
+  readonly rows: readonly Row[]
+  readonly keyOf: (row: Row) => string
+  /** How many there are, those that are not loaded yet included. */
+  readonly total?: number
+  /** `-total_cost`: greatest first. */
+  readonly sort?: string
+  readonly onSort?: (sort: string) => void
+  readonly selection?: Selection
+  readonly hasMore?: boolean
+  readonly onMore?: () => void
+  /** A row is opened by a click or by Enter on it. */
+  readonly onOpen?: (row: Row) => void
+  /** Of the part of the page that it fills. */
+  readonly height?: string
+}
+
+const ROW_HEIGHT = 37
+
+/** A table of any length: only the rows in sight are in the page, the next ones are asked for before they are needed. */
+export function DataTable<Row> (props: DataTableProps<Row>) {
+  const { label, columns, rows, keyOf, total = rows.length, hasMore = false, onMore, height = 'calc(100dvh - 15rem)', selection, onOpen } = props
+  const scroll = useRef<HTMLDivElement>(null)
+  const virtual = useVirtualizer({ count: rows.length, getScrollElement: () => scroll.current, estimateSize: () => ROW_HEIGHT, overscan: 12 })
+  const items = virtual.getVirtualItems()
+  const last = items.at(-1)?.index ?? 0
+  useEffect(() => { if (hasMore && last >= rows.length - 40) onMore?.() }, [hasMore, last, rows.length, onMore])
+  const above = items[0]?.start ?? 0
+  const below = virtual.getTotalSize() - (items.at(-1)?.end ?? 0)
+  const span = columns.length + (selection === undefined ? 0 : 1)
+  return (
+    <div ref={scroll} className='scroll' style={{ maxHeight: height }} tabIndex={0} role='region' aria-label={label}>
+      <Table className='sticky' aria-rowcount={total + 1} verticalSpacing={6} horizontalSpacing='xs' fz='sm' highlightOnHover={onOpen !== undefined}>
+        <Head {...props} />
+        <Table.Tbody>
+          {above > 0 && <tr aria-hidden><td colSpan={span} style={{ height: above, padding: 0 }} /></tr>}
+          {items.map(({ index }) => {
+            const row = rows[index]
+            if (row === undefined) return null
+            const key = keyOf(row)
+            const open = onOpen === undefined ? {} : { onClick: () => { onOpen(row) }, style: { cursor: 'pointer' } }
+            return (
+              <Table.Tr key={key} aria-rowindex={index + 2} {...open}>
+                {selection !== undefined && <SelectCell name={key} {...selection} />}
+                {columns.map(column => <Table.Td key={column.key} className={column.isNumber === true ? 'number' : 'name'}>{column.render(row)}</Table.Td>)}
+              </Table.Tr>
+            )
+          })}
+          {below > 0 && <tr aria-hidden><td colSpan={span} style={{ height: below, padding: 0 }} /></tr>}
+        </Table.Tbody>
+      </Table>
+      {hasMore && <Text size='xs' c='dimmed' p='xs'>Loading more…</Text>}
+    </div>
+  )
+}
+
+function Head<Row> ({ columns, rows, keyOf, sort, onSort, selection }: DataTableProps<Row>) {
+  const all = selection !== undefined && rows.length > 0 && rows.every(row => selection.selected.has(keyOf(row)))
+  return (
+    <Table.Thead>
+      <Table.Tr aria-rowindex={1}>
+        {selection !== undefined && (
+          <Table.Th w={36}>
+            <Checkbox
+              size='xs' aria-label='Select all that are loaded' checked={all} indeterminate={!all && selection.selected.size > 0}
+              onChange={() => { selection.onSelect(all ? new Set() : new Set(rows.map(keyOf))) }}
+            />
+          </Table.Th>
+        )}
+        {columns.map(column => <HeadCell key={column.key} column={column} sort={sort} onSort={onSort} />)}
+      </Table.Tr>
+    </Table.Thead>
+  )
+}
+
+function HeadCell<Row> ({ column, sort, onSort }: { column: Column<Row>, sort: string | undefined, onSort: ((sort: string) => void) | undefined }) {
+  const by = column.sort
+  const descending = sort === `-${by ?? ''}`
+  const ascending = by !== undefined && sort === by
+  const order = ascending ? 'ascending' : descending && by !== undefined ? 'descending' : 'none'
+  const width = column.width === undefined ? {} : { w: column.width }
+  if (by === undefined || onSort === undefined) return <Table.Th {...width} className={column.isNumber === true ? 'number' : ''}>{column.header}</Table.Th>
+  // Numbers and times: the greatest first is what one looks for.
+  const next = order === 'none' ? (column.isNumber === true ? `-${by}` : by) : ascending ? `-${by}` : by
+  return (
+    <Table.Th {...width} aria-sort={order} className={column.isNumber === true ? 'number' : ''}>
+      <UnstyledButton fz='sm' fw={600} onClick={() => { onSort(next) }}>
+        {column.header}{order === 'ascending' && <IconArrowUp size={12} aria-hidden />}{order === 'descending' && <IconArrowDown size={12} aria-hidden />}
+      </UnstyledButton>
+    </Table.Th>
+  )
+}
+
+function SelectCell ({ name, selected, onSelect }: Selection & { name: string }) {
+  return (
+    <Table.Td onClick={event => { event.stopPropagation() }}>
+      <Checkbox
+        size='xs' aria-label={`Select ${name}`} checked={selected.has(name)}
+        onChange={({ currentTarget: { checked } }) => {
+          const next = new Set(selected)
+          if (checked) next.add(name)
+          else next.delete(name)
+          onSelect(next)
+        }}
+      />
+    </Table.Td>
+  )
+}

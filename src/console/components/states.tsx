@@ -1,0 +1,42 @@
+import { Alert, Button, Center, Group, Loader, Stack, Text, Title } from '@mantine/core'
+import { IconAlertTriangle, IconInbox } from '@tabler/icons-react'
+import type { UseQueryResult } from '@tanstack/react-query'
+import type { ReactNode } from 'react'
+
+/** What stands where data will be: said to screen readers too. */
+export function Loading ({ what }: { what: string }) {
+  return (
+    <Center py='xl' role='status'>
+      <Group gap='xs'><Loader size='sm' /><Text c='dimmed'>Loading {what}…</Text></Group>
+    </Center>
+  )
+}
+
+/** Why there is nothing, and what to do. */
+export function Failure ({ error, onRetry }: { error: Error, onRetry: () => void }) {
+  return (
+    <Alert color='red' variant='light' icon={<IconAlertTriangle />} title='This could not be loaded' role='alert'>
+      <Stack gap='xs' align='flex-start'>
+        <Text size='sm'>{error.message}</Text>
+        <Button size='xs' variant='default' onClick={onRetry}>Try again</Button>
+      </Stack>
+    </Alert>
+  )
+}
+
+export function Empty ({ title, children }: { title: string, children?: ReactNode }) {
+  return (
+    <Stack align='center' py='xl' gap='xs'>
+      <IconInbox size={32} stroke={1.2} aria-hidden />
+      <Title order={3}>{title}</Title>
+      {children}
+    </Stack>
+  )
+}
+
+/** The three states of a query, and its data once there is some: what is shown stays while it is loaded anew. */
+export function Loaded<T> ({ query, what, children }: { query: UseQueryResult<T>, what: string, children: (data: T) => ReactNode }) {
+  if (query.data !== undefined) return <>{children(query.data)}</>
+  if (query.isError) return <Failure error={query.error} onRetry={() => { void query.refetch() }} />
+  return <Loading what={what} />
+}

@@ -1,0 +1,21 @@
+import { Badge, Text, Tooltip } from '@mantine/core'
+import { exactMoney, localTime, money, utcTime } from '../format.js'
+
+/** An amount in USD; the exact one on hover and focus. */
+export function Money ({ usd }: { usd: number | null | undefined }) {
+  if (usd === null || usd === undefined) return <Text span c='dimmed' inherit>–</Text>
+  return <Tooltip label={exactMoney(usd)}><span className='number'>{money(usd)}</span></Tooltip>
+}
+
+/** In the viewer's zone, UTC on hover. */
+export function Time ({ at }: { at: string | null | undefined }) {
+  if (at === null || at === undefined) return <Text span c='dimmed' inherit>never</Text>
+  return <Tooltip label={utcTime(at)}><time dateTime={at}>{localTime(at)}</time></Tooltip>
+}
+
+/** A change against the period before: spending more is not good news, so it is not green. */
+export function Change ({ share }: { share: number | null }) {
+  if (share === null) return <Text span c='dimmed' size='xs'>nothing before</Text>
+  const text = `${share >= 0 ? '+' : '−'}${Math.abs(share * 100).toFixed(0)} %`
+  return <Badge size='sm' variant='light' color={share > 0.05 ? 'orange' : share < -0.05 ? 'teal' : 'gray'}>{text}</Badge>
+}

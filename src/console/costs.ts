@@ -1,0 +1,61 @@
+import { keepPreviousData, useQuery } from '@tanstack/react-query'
+import { type Schema, api, bodyOf } from './api/client.js'
+import type { Series } from './components/chart.js'
+import type { Range } from './range.js'
+
+export type Costs = Schema['Costs']
+export type CostItem = Costs['items'][number]
+export type CostGroup = 'prompt_type' | 'model' | 'user' | 'none'
+
+export interface CostsOptions {
+  readonly groupBy?: CostGroup
+  /** `range`: as the range is divided; `none`: one sum a group. */
+  readonly interval?: 'range' | 'none'
+  readonly promptType?: string
+  readonly limit?: number
+}
+
+/** Sums over a range of time. */
+export function useCosts (range: Range, { groupBy = 'none', interval = 'none', promptType, limit }: CostsOptions = {}) {
+  return useQuery({
+    queryKey: ['costs', range, groupBy, interval, promptType, limit],
+    placeholderData: keepPreviousData,
+    refetchInterval: 30_000,
+    queryFn: async (): Promise<Costs> => await bodyOf(api.GET('/admin/api/costs', {
+      params: {
+        query: {
+          group_by: groupBy,
+          interval: interval === 'range' ? range.interval : 'none',
+          from: range.from,
+          to: range.to,
+          ...(promptType === undefined ? {} : { prompt_type: promptType }),
+          ...(limit === undefined ? {} : { limit })
+        }
+      }
+    }))
+  })
+}
+
+const groupName = (group: string | null): string => group === null ? 'all' : group === '' ? '(none)' : group
+
+/** Items as a chart takes them: a series a group, in the order of the answer, over the same times. */
+export function toSeries (items: readonly CostItem[], valueOf: (item: CostItem) => number): { times: number[], series: Series[] } {
+  const times = [...new Set(items.map(item => Date.parse(item.bucket ?? '') / 1000))].sort((a, b) => a - b)
+  const place = new Map(times.map((time, i) => [time, i]))
+  const groups = new Map<string, number[]>()
+  for (const item of items) {
+    const name = groupName(item.group)
+    const values = groups.get(name) ?? times.map(() => 0)
+    values[place.get(Date.parse(item.bucket ?? '') / 1000) ?? 0] = valueOf(item)
+    groups.set(name, values)
+  }
+  return { times, series: [...groups].map(([label, values]) => ({ label, values })) }
+}
+
+/** What the groups that are shown leave out, as one more series. */
+export function withRest (shown: { times: number[], series: Series[] }, all: readonly CostItem[]): { times: number[], series: Series[] } {
+  const totals = toSeries(all, item => item.cost).series[0]?.values ?? []
+  const rest = shown.times.map((_, i) => Math.max(0, (totals[i] ?? 0) - shown.series.reduce((sum, { values }) => sum + (values[i] ?? 0), 0)))
+  // Less than what floats make of a sum of exact decimals is nothing.
+  return rest.some(value => value > 1e-9) ? { times: shown.times, series: [...shown.series, { label: 'all others', values: rest }] } : shown
+}

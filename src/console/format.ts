@@ -1,0 +1,58 @@
+/** Numbers, money and times as people read them. */
+
+const compact = new Intl.NumberFormat('en', { notation: 'compact', maximumFractionDigits: 1 })
+const whole = new Intl.NumberFormat('en', { maximumFractionDigits: 0 })
+
+/** 1,234 below a hundred thousand, 1.2M above. */
+export const count = (value: number): string => Math.abs(value) < 100_000 ? whole.format(value) : compact.format(value)
+
+/** USD with as many digits as the amount needs: $12,400, $3.52, $0.042, $0.00021. */
+export function money (usd: number | null | undefined): string {
+  if (usd === null || usd === undefined) return '–'
+  if (usd === 0) return '$0'
+  const size = Math.abs(usd)
+  const digits = size >= 1000 ? 0 : size >= 1 ? 2 : Math.min(12, 1 - Math.floor(Math.log10(size)))
+  const text = new Intl.NumberFormat('en', { minimumFractionDigits: size >= 1 ? digits : 0, maximumFractionDigits: digits }).format(size)
+  return `${usd < 0 ? '−' : ''}$${text}`
+}
+
+/** All twelve decimals that the books hold: for a tooltip. */
+export const exactMoney = (usd: number): string => `$${usd.toFixed(12).replace(/0+$/, '').replace(/\.$/, '')}`
+
+export function duration (ms: number | null | undefined): string {
+  if (ms === null || ms === undefined) return '–'
+  if (ms < 1000) return `${Math.round(ms)} ms`
+  return ms < 60_000 ? `${(ms / 1000).toFixed(1)} s` : `${Math.floor(ms / 60_000)} min ${Math.round(ms % 60_000 / 1000)} s`
+}
+
+export function bytes (size: number): string {
+  if (size < 1024) return `${size} B`
+  return size < 1024 * 1024 ? `${(size / 1024).toFixed(1)} kB` : `${(size / 1024 / 1024).toFixed(1)} MB`
+}
+
+export const percent = (share: number): string => `${(share * 100).toFixed(Math.abs(share) < 0.1 ? 1 : 0)} %`
+
+/** By how much it changed against before; null where there is nothing to compare with. */
+export const change = (now: number, before: number): number | null => before === 0 ? null : now / before - 1
+
+const zone = Intl.DateTimeFormat().resolvedOptions().timeZone
+
+/** In the viewer's zone: `23 Nov, 04:05:06`, with the year where it is another. */
+export function localTime (instant: string): string {
+  const date = new Date(instant)
+  const year = date.getFullYear() === new Date().getFullYear() ? undefined : 'numeric' as const
+  return date.toLocaleString('en-GB', { ...(year === undefined ? {} : { year }), month: 'short', day: 'numeric', hour: '2-digit', minute: '2-digit', second: '2-digit' })
+}
+
+/** What a time's tooltip says. */
+export const utcTime = (instant: string): string => `${instant.replace('T', ' ').replace(/\.\d+Z$|Z$/, '')} UTC (shown in ${zone})`
+
+/** `3 minutes ago` */
+export function ago (instant: string, nowMs = Date.now()): string {
+  const seconds = Math.round((Date.parse(instant) - nowMs) / 1000)
+  const relative = new Intl.RelativeTimeFormat('en', { numeric: 'auto' })
+  for (const [unit, size] of [['day', 86_400], ['hour', 3600], ['minute', 60]] as const) {
+    if (Math.abs(seconds) >= size) return relative.format(Math.round(seconds / size), unit)
+  }
+  return relative.format(seconds, 'second')
+}

@@ -1,0 +1,79 @@
+import { Badge, Drawer, Group, Stack, Table, Text, TextInput } from '@mantine/core'
+import { useDebouncedCallback } from '@mantine/hooks'
+import { useMemo, useState } from 'react'
+import { type Schema, api, bodyOf } from '../api/client.js'
+import { type Column, DataTable } from '../components/data-table.js'
+import { Page } from '../components/page.js'
+import { Empty, Failure, Loading } from '../components/states.js'
+import { Time } from '../components/values.js'
+import { type ListPage, after, useList } from '../lists.js'
+import { useUrlValues } from '../url-state.js'
+
+type Entry = Schema['AuditLog']
+const FILTERS = { action: 'Action', target: 'Target', username: 'Who' } as const
+
+/** Every change that was made: who, when, what, before, after. */
+export default function AuditLogPage () {
+  const [params, change] = useUrlValues()
+  const [open, setOpen] = useState<Entry | null>(null)
+  const later = useDebouncedCallback(change, 300)
+  const filter = Object.fromEntries(Object.keys(FILTERS).flatMap(name => params.has(name) ? [[name, params.get(name) ?? '']] : []))
+  const { query, rows, total } = useList<Entry>(['audit-log', filter], async cursor =>
+    await bodyOf<ListPage<Entry>>(api.GET('/admin/api/audit-log', { params: { query: { ...filter, limit: 100, ...after(cursor) } } })))
+  return (
+    <Page title='Audit log'>
+      <Group gap='xs'>
+        {Object.entries(FILTERS).map(([name, label]) => (
+          <TextInput
+            key={name} size='xs' aria-label={label} placeholder={label} defaultValue={params.get(name) ?? ''}
+            onChange={event => { later({ [name]: event.currentTarget.value.trim() }) }}
+          />
+        ))}
+      </Group>
+      {query.data === undefined && (query.isError ? <Failure error={query.error} onRetry={() => { void query.refetch() }} /> : <Loading what='the audit log' />)}
+      {query.data !== undefined && rows.length === 0 && <Empty title='No change was made yet'><Text size='sm' c='dimmed'>Switches, budgets, keys and prices leave a row here when they change.</Text></Empty>}
+      {rows.length > 0 && (
+        <DataTable label='Audit log' columns={columns} rows={rows} keyOf={row => row.id} total={total} hasMore={query.hasNextPage} onMore={() => { void query.fetchNextPage() }} onOpen={setOpen} />
+      )}
+      <Drawer opened={open !== null} onClose={() => { setOpen(null) }} position='right' size='lg' title={open?.action ?? ''} closeButtonProps={{ 'aria-label': 'Close' }}>
+        {open !== null && <Changes entry={open} />}
+      </Drawer>
+    </Page>
+  )
+}
+
+const columns: ReadonlyArray<Column<Entry>> = [
+  { key: 'created_at', header: 'When', width: 150, render: row => <Time at={row.created_at} /> },
+  { key: 'username', header: 'Who', render: row => row.username },
+  { key: 'action', header: 'What', render: row => <Badge size='sm' variant='light' tt='none'>{row.action}</Badge> },
+  { key: 'target', header: 'Target', render: row => row.target },
+  { key: 'changed', header: 'Changed', render: row => changedFields(row).map(([name]) => name).join(', ') }
+]
+
+const members = (value: unknown): Record<string, unknown> => typeof value === 'object' && value !== null ? value as Record<string, unknown> : {}
+
+/** The fields that differ between before and after. */
+function changedFields ({ before, after }: Entry): Array<[name: string, before: unknown, after: unknown]> {
+  const [old, now] = [members(before), members(after)]
+  return [...new Set([...Object.keys(old), ...Object.keys(now)])]
+    .filter(name => JSON.stringify(old[name]) !== JSON.stringify(now[name])).map(name => [name, old[name], now[name]])
+}
+
+const shown = (value: unknown): string => value === undefined ? '–' : typeof value === 'string' ? value : JSON.stringify(value, null, 2)
+
+function Changes ({ entry }: { entry: Entry }) {
+  const fields = useMemo(() => changedFields(entry), [entry])
+  return (
+    <Stack gap='sm'>
+      <Text size='sm'>{entry.username}, <Time at={entry.created_at} />: {entry.target}</Text>
+      <Table fz='sm' withTableBorder>
+        <Table.Thead><Table.Tr><Table.Th>Field</Table.Th><Table.Th>Before</Table.Th><Table.Th>After</Table.Th></Table.Tr></Table.Thead>
+        <Table.Tbody>
+          {fields.map(([name, before, after]) => (
+            <Table.Tr key={name}><Table.Td>{name}</Table.Td><Table.Td><pre className='text'>{shown(before)}</pre></Table.Td><Table.Td><pre className='text'>{shown(after)}</pre></Table.Td></Table.Tr>
+          ))}
+        </Table.Tbody>
+      </Table>
+    </Stack>
+  )
+}

@@ -1,0 +1,91 @@
+import { Badge, Button, Group, SegmentedControl, Stack, Text } from '@mantine/core'
+import { useMutation, useQueryClient } from '@tanstack/react-query'
+import { useState } from 'react'
+import { Link } from 'wouter'
+import { api, bodyOf } from '../api/client.js'
+import { Alerts } from '../components/alerts.js'
+import { BudgetBar, type Budget } from '../components/budget-bar.js'
+import { BudgetForm } from '../components/budget-form.js'
+import { Confirm } from '../components/confirm.js'
+import { type Column, DataTable } from '../components/data-table.js'
+import { Page } from '../components/page.js'
+import { Empty, Failure, Loading } from '../components/states.js'
+import { Time } from '../components/values.js'
+import { type ListPage, after, useList } from '../lists.js'
+import { done, failed } from '../notify.js'
+import { useUrlValues } from '../url-state.js'
+
+/** What may be spent, and what was said when it was. */
+export default function Budgets () {
+  const [params, change] = useUrlValues()
+  const view = params.get('view') === 'alerts' ? 'alerts' : 'budgets'
+  const asked = params.get('new')
+  return (
+    <Page title='Budgets and alerts' actions={<Button size='xs' onClick={() => { change({ new: 'all' }) }}>New budget</Button>}>
+      <SegmentedControl
+        size='xs' w='fit-content' aria-label='Show' value={view} onChange={value => { change({ view: value === 'alerts' ? 'alerts' : null }) }}
+        data={[{ value: 'budgets', label: 'Budgets' }, { value: 'alerts', label: 'Alerts' }]}
+      />
+      {view === 'alerts' ? <Alerts /> : <BudgetList />}
+      {asked !== null && <BudgetForm original={null} promptType={asked === 'all' ? null : asked} onClose={() => { change({ new: null }) }} />}
+    </Page>
+  )
+}
+
+function BudgetList () {
+  const client = useQueryClient()
+  const [editing, setEditing] = useState<Budget | null>(null)
+  const [deleting, setDeleting] = useState<Budget | null>(null)
+  const { query, rows, total } = useList<Budget>(['budgets'], async cursor =>
+    await bodyOf<ListPage<Budget>>(api.GET('/admin/api/budgets', { params: { query: { limit: 200, ...after(cursor) } } })))
+  const remove = useMutation({
+    mutationFn: async (id: string) => { await api.DELETE('/admin/api/budgets/{id}', { params: { path: { id } } }) },
+    onSuccess: async () => {
+      done(`${deleting?.name ?? 'The budget'} was deleted`)
+      setDeleting(null)
+      await client.invalidateQueries({ queryKey: ['budgets'] })
+    },
+    onError: error => { failed('The budget was not deleted', error) }
+  })
+  const columns: ReadonlyArray<Column<Budget>> = [
+    { key: 'name', header: 'Name', render: budget => budget.name },
+    {
+      key: 'scope',
+      header: 'For',
+      render: budget => budget.prompt_type === null ? 'all traffic' : <Link href={`/prompt-types/${encodeURIComponent(budget.prompt_type)}`}>{budget.prompt_type}</Link>
+    },
+    { key: 'spent', header: 'Spent', width: 260, render: budget => <BudgetBar budget={budget} /> },
+    {
+      key: 'action',
+      header: 'At 100 %',
+      render: budget => <Badge size='sm' variant='light' color={budget.action === 'block' ? 'red' : 'gray'}>{budget.action === 'block' ? budget.strict ? 'blocks, strict' : 'blocks' : 'alerts'}</Badge>
+    },
+    { key: 'thresholds', header: 'Alerts at', render: budget => budget.thresholds.map(threshold => `${threshold} %`).join(', ') },
+    { key: 'ends', header: 'Period ends', render: budget => budget.period_end === null ? 'never' : <Time at={budget.period_end} /> },
+    {
+      key: 'buttons',
+      header: '',
+      render: budget => (
+        <Group gap={4} wrap='nowrap' justify='flex-end'>
+          <Button size='compact-xs' variant='default' aria-label={`Edit ${budget.name}`} onClick={() => { setEditing(budget) }}>Edit</Button>
+          <Button size='compact-xs' variant='default' color='red' aria-label={`Delete ${budget.name}`} onClick={() => { setDeleting(budget) }}>Delete</Button>
+        </Group>
+      )
+    }
+  ]
+  if (query.data === undefined) return query.isError ? <Failure error={query.error} onRetry={() => { void query.refetch() }} /> : <Loading what='budgets' />
+  return (
+    <>
+      {rows.length === 0
+        ? <Empty title='There are no budgets yet'><Text size='sm' c='dimmed'>One for all traffic, with an alert at 80 %, is a good start.</Text></Empty>
+        : <DataTable label='Budgets' columns={columns} rows={rows} keyOf={budget => budget.id} total={total} hasMore={query.hasNextPage} onMore={() => { void query.fetchNextPage() }} />}
+      {editing !== null && <BudgetForm key={editing.id} original={editing} promptType={editing.prompt_type} onClose={() => { setEditing(null) }} />}
+      <Confirm
+        opened={deleting !== null} title={`Delete ${deleting?.name ?? ''}?`} action='Delete' pending={remove.isPending}
+        onClose={() => { setDeleting(null) }} onConfirm={() => { if (deleting !== null) remove.mutate(deleting.id) }}
+      >
+        <Stack gap={4}><span>Calls that it blocks are let through with the next one. Alerts that fired stay in the list.</span></Stack>
+      </Confirm>
+    </>
+  )
+}

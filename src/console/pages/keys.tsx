@@ -1,0 +1,204 @@
+import { Alert, Badge, Button, Code, CopyButton, Group, Modal, Stack, Tabs, TagsInput, Text, TextInput } from '@mantine/core'
+import { useDisclosure } from '@mantine/hooks'
+import { useMutation, useQueryClient } from '@tanstack/react-query'
+import { type SyntheticEvent, useState } from 'react'
+import { type Schema, ApiError, api, bodyOf } from '../api/client.js'
+import { Confirm } from '../components/confirm.js'
+import { type Column, DataTable } from '../components/data-table.js'
+import { Page } from '../components/page.js'
+import { Empty, Failure, Loading } from '../components/states.js'
+import { Time } from '../components/values.js'
+import { formText } from '../form-text.js'
+import { type ListPage, after, useList } from '../lists.js'
+import { done, failed } from '../notify.js'
+
+type Key = Schema['GatewayKey']
+const KEYS = ['keys']
+
+/** Keys that callers use while the gateway holds the upstream's. */
+export default function Keys () {
+  const [opened, { open, close }] = useDisclosure(false)
+  const [editing, setEditing] = useState<Key | null>(null)
+  const [revoking, setRevoking] = useState<Key | null>(null)
+  const { query, rows, total } = useList<Key>(KEYS, async cursor =>
+    await bodyOf<ListPage<Key>>(api.GET('/admin/api/keys', { params: { query: { limit: 200, ...after(cursor) } } })))
+  const columns: ReadonlyArray<Column<Key>> = [
+    { key: 'name', header: 'Name', render: key => key.name },
+    { key: 'user', header: 'User', render: key => key.user ?? '–' },
+    {
+      key: 'allowed',
+      header: 'Prompt types',
+      render: key => key.allowed_prompt_types === null ? 'all' : <Group gap={4}>{key.allowed_prompt_types.map(type => <Badge key={type} size='sm' variant='light' tt='none'>{type}</Badge>)}</Group>
+    },
+    { key: 'expires', header: 'Expires', render: key => <Expiry at={key.expires_at} /> },
+    { key: 'created', header: 'Made', render: key => <Time at={key.created_at} /> },
+    { key: 'used', header: 'Last used', render: key => <Time at={key.last_used_at} /> },
+    {
+      key: 'actions',
+      header: '',
+      render: key => (
+        <Group gap={4} wrap='nowrap' justify='flex-end'>
+          <Button size='compact-xs' variant='default' aria-label={`Edit ${key.name}`} onClick={() => { setEditing(key) }}>Edit</Button>
+          <Button size='compact-xs' variant='default' color='red' aria-label={`Revoke ${key.name}`} onClick={() => { setRevoking(key) }}>Revoke</Button>
+        </Group>
+      )
+    }
+  ]
+  return (
+    <Page title='Keys' actions={<Button size='xs' onClick={open}>New key</Button>}>
+      <Text size='sm' c='dimmed' maw='70ch'>
+        With UPSTREAM_API_KEY set, the gateway holds the key of the upstream, and callers send one of these instead. A revoked key is refused within a second.
+      </Text>
+      {query.data === undefined && (query.isError ? <Failure error={query.error} onRetry={() => { void query.refetch() }} /> : <Loading what='keys' />)}
+      {query.data !== undefined && rows.length === 0 && <Empty title='There are no keys yet'><Button size='xs' onClick={open}>Make the first one</Button></Empty>}
+      {rows.length > 0 && (
+        <DataTable label='Keys' columns={columns} rows={rows} keyOf={key => key.id} total={total} hasMore={query.hasNextPage} onMore={() => { void query.fetchNextPage() }} />
+      )}
+      <NewKey opened={opened} onClose={close} />
+      {editing !== null && <EditKey key={editing.id} original={editing} onClose={() => { setEditing(null) }} />}
+      <RevokeKey original={revoking} onClose={() => { setRevoking(null) }} />
+    </Page>
+  )
+}
+
+function Expiry ({ at }: { at: string | null }) {
+  if (at === null) return <>never</>
+  return Date.parse(at) > Date.now() ? <Time at={at} /> : <Badge size='sm' color='gray'>expired</Badge>
+}
+
+interface KeyFields { name: string, user: string | null, allowed_prompt_types: string[] | null, expires_at: string | null }
+
+/** The fields of a key, as a form gives them; `errors` are said beside the field that they are about. */
+function KeyForm ({ initial, action, error, pending, onSubmit }: {
+  initial: KeyFields, action: string, error: Error | null, pending: boolean, onSubmit: (fields: KeyFields) => void
+}) {
+  const [types, setTypes] = useState<string[]>(initial.allowed_prompt_types ?? [])
+  const param = error instanceof ApiError ? error.param ?? '' : ''
+  const errorOf = (field: string): { error?: string } => error !== null && param.startsWith(field) ? { error: error.message } : {}
+  const submit = (event: SyntheticEvent<HTMLFormElement>): void => {
+    event.preventDefault()
+    const form = new FormData(event.currentTarget)
+    const value = (name: string): string => formText(form, name)
+    const expires = value('expires_at')
+    onSubmit({
+      name: value('name'),
+      user: value('user') === '' ? null : value('user'),
+      allowed_prompt_types: types.length === 0 ? null : types,
+      expires_at: expires === '' ? null : new Date(expires).toISOString()
+    })
+  }
+  return (
+    <form onSubmit={submit}>
+      <Stack gap='sm'>
+        {error !== null && param === '' && <Alert color='red' variant='light'>{error.message}</Alert>}
+        <TextInput name='name' label='Name' description='Who or what uses it' required defaultValue={initial.name} data-autofocus {...errorOf('name')} />
+        <TextInput name='user' label='User' description='Whom its calls are for, where they do not say; the name if left out' defaultValue={initial.user ?? ''} {...errorOf('user')} />
+        <TagsInput
+          label='Prompt types' description='The only ones it may use; all if left out. Enter adds one' value={types} onChange={setTypes} {...errorOf('allowed_prompt_types')}
+        />
+        <TextInput name='expires_at' type='datetime-local' label='Expires' description='Never if left out' defaultValue={localInput(initial.expires_at)} {...errorOf('expires_at')} />
+        <Group justify='flex-end'><Button type='submit' size='xs' loading={pending}>{action}</Button></Group>
+      </Stack>
+    </form>
+  )
+}
+
+/** A moment as a `datetime-local` field takes it. */
+function localInput (instant: string | null): string {
+  if (instant === null) return ''
+  const ms = Date.parse(instant)
+  return new Date(ms - new Date(ms).getTimezoneOffset() * 60_000).toISOString().slice(0, 16)
+}
+
+function NewKey ({ opened, onClose }: { opened: boolean, onClose: () => void }) {
+  const client = useQueryClient()
+  const { mutate, data, error, isPending, reset } = useMutation({
+    mutationFn: async (body: KeyFields) => await bodyOf(api.POST('/admin/api/keys', { body })),
+    onSuccess: async () => { await client.invalidateQueries({ queryKey: KEYS }) }
+  })
+  const close = (): void => {
+    onClose()
+    reset()
+  }
+  return (
+    <Modal opened={opened} onClose={close} title={data === undefined ? 'New key' : 'The new key'} size='lg' closeOnClickOutside={data === undefined} closeButtonProps={{ 'aria-label': 'Close' }}>
+      {data === undefined
+        ? <KeyForm initial={{ name: '', user: null, allowed_prompt_types: null, expires_at: null }} action='Make key' error={error} pending={isPending} onSubmit={mutate} />
+        : <MadeKey secret={data.key} promptType={data.allowed_prompt_types?.[0] ?? 'hello'} onClose={close} />}
+    </Modal>
+  )
+}
+
+function MadeKey ({ secret, promptType, onClose }: { secret: string, promptType: string, onClose: () => void }) {
+  const { origin } = window.location
+  const lines = {
+    Python: `from openai import OpenAI
+
+client = OpenAI(base_url="${origin}/v1", api_key="${secret}",
+                default_headers={"X-Prompt-Type": "${promptType}"})
+print(client.chat.completions.create(model="gpt-4o-mini",
+    messages=[{"role": "user", "content": "Say hello."}]).choices[0].message.content)`,
+    Node: `import OpenAI from 'openai'
+
+const client = new OpenAI({ baseURL: '${origin}/v1', apiKey: '${secret}',
+  defaultHeaders: { 'X-Prompt-Type': '${promptType}' } })
+const answer = await client.chat.completions.create({ model: 'gpt-4o-mini',
+  messages: [{ role: 'user', content: 'Say hello.' }] })
+console.log(answer.choices[0].message.content)`,
+    curl: `curl ${origin}/v1/chat/completions \\
+  -H "Authorization: Bearer ${secret}" -H "Content-Type: application/json" -H "X-Prompt-Type: ${promptType}" \\
+  -d '{"model":"gpt-4o-mini","messages":[{"role":"user","content":"Say hello."}]}'`
+  }
+  return (
+    <Stack gap='sm'>
+      <Alert color='orange' variant='light'>It is shown this once: only its hash is kept.</Alert>
+      <Group gap='xs' wrap='nowrap'><Code block style={{ flex: 1, overflowWrap: 'anywhere', whiteSpace: 'pre-wrap' }}>{secret}</Code><Copy value={secret} what='key' /></Group>
+      <Tabs defaultValue='Python'>
+        <Tabs.List>{Object.keys(lines).map(name => <Tabs.Tab key={name} value={name}>{name}</Tabs.Tab>)}</Tabs.List>
+        {Object.entries(lines).map(([name, text]) => (
+          <Tabs.Panel key={name} value={name} pt='xs'><Stack gap='xs' align='flex-start'><Code block w='100%'>{text}</Code><Copy value={text} what='lines' /></Stack></Tabs.Panel>
+        ))}
+      </Tabs>
+      <Group justify='flex-end'><Button size='xs' onClick={onClose}>I have stored it</Button></Group>
+    </Stack>
+  )
+}
+
+function Copy ({ value, what }: { value: string, what: string }) {
+  return <CopyButton value={value}>{({ copied, copy }) => <Button size='xs' variant='default' onClick={copy}>{copied ? 'Copied' : `Copy ${what}`}</Button>}</CopyButton>
+}
+
+function EditKey ({ original, onClose }: { original: Key, onClose: () => void }) {
+  const client = useQueryClient()
+  const { mutate, error, isPending } = useMutation({
+    mutationFn: async (body: KeyFields) => await bodyOf(api.PATCH('/admin/api/keys/{id}', { params: { path: { id: original.id } }, body })),
+    onSuccess: async ({ name }) => {
+      done(`${name} was changed`)
+      onClose()
+      await client.invalidateQueries({ queryKey: KEYS })
+    }
+  })
+  return (
+    <Modal opened onClose={onClose} title={`Edit ${original.name}`} closeButtonProps={{ 'aria-label': 'Close' }}>
+      <KeyForm initial={original} action='Save' error={error} pending={isPending} onSubmit={mutate} />
+    </Modal>
+  )
+}
+
+function RevokeKey ({ original, onClose }: { original: Key | null, onClose: () => void }) {
+  const client = useQueryClient()
+  const { mutate, isPending } = useMutation({
+    mutationFn: async (id: string) => { await api.DELETE('/admin/api/keys/{id}', { params: { path: { id } } }) },
+    onSuccess: async () => {
+      done(`${original?.name ?? 'The key'} was revoked`)
+      onClose()
+      await client.invalidateQueries({ queryKey: KEYS })
+    },
+    onError: error => { failed('The key was not revoked', error) }
+  })
+  return (
+    <Confirm opened={original !== null} title={`Revoke ${original?.name ?? ''}?`} action='Revoke' pending={isPending} onClose={onClose} onConfirm={() => { if (original !== null) mutate(original.id) }}>
+      Whoever calls with it is refused within a second, for good. What it has used stays in the books.
+    </Confirm>
+  )
+}

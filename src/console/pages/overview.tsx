@@ -1,0 +1,219 @@
+import { Alert, Anchor, Badge, Group, Paper, SegmentedControl, SimpleGrid, Stack, Table, Text, Title } from '@mantine/core'
+import { useQuery } from '@tanstack/react-query'
+import { useMemo } from 'react'
+import { Link } from 'wouter'
+import { api, bodyOf } from '../api/client.js'
+import { BudgetBar, type Budget } from '../components/budget-bar.js'
+import { CostChart } from '../components/cost-chart.js'
+import { FirstCall } from '../components/first-call.js'
+import { useReadiness } from '../components/health.js'
+import { Page } from '../components/page.js'
+import { RangePicker, useRange } from '../components/range-picker.js'
+import { Stat } from '../components/stat.js'
+import { Loaded } from '../components/states.js'
+import { Change, Money } from '../components/values.js'
+import { type CostGroup, toSeries, useCosts, withRest } from '../costs.js'
+import { change, count } from '../format.js'
+import type { ListPage } from '../lists.js'
+import { type Range, before } from '../range.js'
+import { useUrlValue } from '../url-state.js'
+
+const SHOWN_GROUPS = 8
+const DAY_MS = 86_400_000
+
+/** Where the money goes, and whether anything needs a hand. */
+export default function Overview () {
+  const range = useRange()
+  const totals = useCosts(range)
+  const isEmpty = totals.data?.totals.calls === 0 && totals.data.totals.blocked_calls === 0
+  return (
+    <Page title='Overview' actions={<RangePicker />}>
+      <Degraded />
+      <SpendSoFar />
+      <RangeFigures range={range} />
+      {isEmpty ? <Paper withBorder><AnyCallYet /></Paper> : <SpendOverTime range={range} />}
+      <SimpleGrid cols={{ base: 1, md: 2 }} spacing='md'>
+        <MostExpensive range={range} />
+        <FastestGrowing range={range} />
+      </SimpleGrid>
+      <Budgets />
+    </Page>
+  )
+}
+
+/** Says what to do first where no call has ever come by; a range without calls is no reason for that. */
+function AnyCallYet () {
+  const { data } = useQuery({
+    queryKey: ['any-config'], queryFn: async () => await bodyOf<ListPage<unknown>>(api.GET('/admin/api/prompt-configs', { params: { query: { limit: 1 } } }))
+  })
+  if (data === undefined) return null
+  return data.total === 0 ? <FirstCall /> : <Text p='md' size='sm' c='dimmed'>No calls in this range.</Text>
+}
+
+function Degraded () {
+  const { data } = useReadiness()
+  if (data === undefined || data.status === 'ok') return null
+  return (
+    <Alert color='orange' title='The gateway is degraded' role='alert'>
+      {data.database !== 'ok' && <Text size='sm'>The database is away. Calls go on by the last policy known; their records are in the journal on disk.</Text>}
+      {data.journal === 'in_use' && <Text size='sm'>{count(data.records_pending)} records are on their way from the journal into the database.</Text>}
+      {data.journal === 'failing' && <Text size='sm'>The journal's disk refuses writes: records are being lost. Look at DATA_DIR.</Text>}
+    </Alert>
+  )
+}
+
+/** The day, the ISO week and the month that are now, against the same part of the ones before. */
+function SpendSoFar () {
+  const now = Math.floor(Date.now() / 3_600_000) * 3_600_000 + 3_600_000
+  const day = Math.floor((now - 1) / DAY_MS) * DAY_MS
+  const week = day - ((new Date(day).getUTCDay() + 6) % 7) * DAY_MS
+  const monthStart = new Date(Date.UTC(new Date(day).getUTCFullYear(), new Date(day).getUTCMonth()))
+  const lastMonth = Date.UTC(monthStart.getUTCFullYear(), monthStart.getUTCMonth() - 1)
+  const span = (from: number, to: number): Range => ({ from: new Date(from).toISOString(), to: new Date(to).toISOString(), interval: 'day' })
+  const month = monthStart.getTime()
+  return (
+    <SimpleGrid cols={{ base: 1, xs: 3 }} spacing='sm'>
+      <Spend name='Today (UTC)' now={span(day, now)} before={span(day - DAY_MS, now - DAY_MS)} what='yesterday' />
+      <Spend name='This week' now={span(week, now)} before={span(week - 7 * DAY_MS, now - 7 * DAY_MS)} what='last week' />
+      <Spend name='This month' now={span(month, now)} before={span(lastMonth, Math.min(lastMonth + now - month, month))} what='last month' />
+    </SimpleGrid>
+  )
+}
+
+function Spend ({ name, now, before, what }: { name: string, now: Range, before: Range, what: string }) {
+  const [current, previous] = [useCosts(now), useCosts(before)]
+  const [spent, earlier] = [current.data?.totals.cost, previous.data?.totals.cost]
+  return (
+    <Stat
+      name={name} value={spent === undefined ? '…' : <Money usd={spent} />}
+      note={spent !== undefined && earlier !== undefined && <Group gap={4}><Change share={change(spent, earlier)} /><Text size='xs' c='dimmed'>to {what} so far</Text></Group>}
+    />
+  )
+}
+
+function RangeFigures ({ range }: { range: Range }) {
+  const [now, previous] = [useCosts(range), useCosts(before(range))]
+  const { data: blocked } = useQuery({
+    queryKey: ['blocked-types'],
+    refetchInterval: 30_000,
+    queryFn: async () => await bodyOf<ListPage<unknown>>(api.GET('/admin/api/prompt-configs', { params: { query: { blocked: true, limit: 1 } } }))
+  })
+  const [totals, old] = [now.data?.totals, previous.data?.totals]
+  if (totals === undefined) return null
+  return (
+    <SimpleGrid cols={{ base: 2, sm: 3, lg: 5 }} spacing='sm'>
+      <Stat name='Spend in this range' value={<Money usd={totals.cost} />} note={old !== undefined && <Change share={change(totals.cost, old.cost)} />} />
+      <Stat name='Calls' value={count(totals.calls)} note={old !== undefined && <Change share={change(totals.calls, old.calls)} />} />
+      <Stat name='Failed' value={count(totals.failed_calls)} note={totals.failed_calls > 0 && <Anchor component={Link} href='/usage-log?success=false' size='xs'>see them</Anchor>} />
+      <Stat name='Unpriced' value={count(totals.unpriced_calls)} note={totals.unpriced_calls > 0 && <Anchor component={Link} href='/prices' size='xs'>set prices</Anchor>} />
+      <Stat
+        name='Blocked now' value={blocked === undefined ? '…' : `${count(blocked.total)} types`}
+        note={blocked !== undefined && blocked.total > 0 && <Anchor component={Link} href='/prompt-types?blocked=true' size='xs'>see them</Anchor>}
+      />
+    </SimpleGrid>
+  )
+}
+
+const GROUPS: Record<Exclude<CostGroup, 'none'>, string> = { prompt_type: 'Prompt type', model: 'Model', user: 'User' }
+
+function SpendOverTime ({ range }: { range: Range }) {
+  const [group, setGroup] = useUrlValue('by', 'prompt_type')
+  const groupBy = group in GROUPS ? group as keyof typeof GROUPS : 'prompt_type'
+  const grouped = useCosts(range, { groupBy, interval: 'range', limit: SHOWN_GROUPS })
+  const all = useCosts(range, { interval: 'range' })
+  const chart = useMemo(() => withRest(toSeries(grouped.data?.items ?? [], item => item.cost), all.data?.items ?? []), [grouped.data, all.data])
+  return (
+    <Loaded query={grouped} what='spend over time'>
+      {() => (
+        <CostChart title='Spend over time' times={chart.times} series={chart.series} stacked>
+          <SegmentedControl size='xs' value={groupBy} onChange={setGroup} data={Object.entries(GROUPS).map(([value, label]) => ({ value, label }))} aria-label='Grouped by' />
+        </CostChart>
+      )}
+    </Loaded>
+  )
+}
+
+const typeLink = (name: string | null) => <Link href={`/prompt-types/${encodeURIComponent(name ?? '')}`}>{name}</Link>
+
+function MostExpensive ({ range }: { range: Range }) {
+  const query = useCosts(range, { groupBy: 'prompt_type', limit: 10 })
+  return (
+    <Paper withBorder p='sm'>
+      <Title order={2} mb='xs'>Most expensive</Title>
+      <Loaded query={query} what='prompt types'>
+        {({ items, totals }) => items.length === 0
+          ? <Text size='sm' c='dimmed'>Nothing was spent.</Text>
+          : (
+            <Table fz='sm' verticalSpacing={4}>
+              <Table.Thead><Table.Tr><Table.Th>Prompt type</Table.Th><Table.Th className='number'>Calls</Table.Th><Table.Th className='number'>Cost</Table.Th><Table.Th className='number'>Share</Table.Th></Table.Tr></Table.Thead>
+              <Table.Tbody>
+                {items.map(item => (
+                  <Table.Tr key={item.group}>
+                    <Table.Td className='name'>{typeLink(item.group)}</Table.Td>
+                    <Table.Td className='number'>{count(item.calls)}</Table.Td>
+                    <Table.Td className='number'><Money usd={item.cost} /></Table.Td>
+                    <Table.Td className='number'>{totals.cost === 0 ? '–' : `${Math.round(item.cost / totals.cost * 100)} %`}</Table.Td>
+                  </Table.Tr>
+                ))}
+              </Table.Tbody>
+            </Table>
+            )}
+      </Loaded>
+    </Paper>
+  )
+}
+
+function FastestGrowing ({ range }: { range: Range }) {
+  const query = useQuery({
+    queryKey: ['top-movers', range],
+    queryFn: async () => await bodyOf(api.GET('/admin/api/costs/top-movers', { params: { query: { group_by: 'prompt_type', from: range.from, to: range.to, limit: 20 } } }))
+  })
+  return (
+    <Paper withBorder p='sm'>
+      <Title order={2} mb='xs'>Fastest growing</Title>
+      <Loaded query={query} what='changes'>
+        {({ items }) => {
+          const growing = items.filter(item => item.change > 0).slice(0, 10)
+          if (growing.length === 0) return <Text size='sm' c='dimmed'>Nothing costs more than in the period before.</Text>
+          return (
+            <Table fz='sm' verticalSpacing={4}>
+              <Table.Thead><Table.Tr><Table.Th>Prompt type</Table.Th><Table.Th className='number'>Before</Table.Th><Table.Th className='number'>Now</Table.Th><Table.Th className='number'>Change</Table.Th></Table.Tr></Table.Thead>
+              <Table.Tbody>
+                {growing.map(item => (
+                  <Table.Tr key={item.group}>
+                    <Table.Td className='name'>{typeLink(item.group)}</Table.Td>
+                    <Table.Td className='number'><Money usd={item.previous_cost} /></Table.Td>
+                    <Table.Td className='number'><Money usd={item.cost} /></Table.Td>
+                    <Table.Td className='number'>{item.change_ratio === null ? <Badge size='sm' variant='light'>new</Badge> : <Change share={item.change_ratio} />}</Table.Td>
+                  </Table.Tr>
+                ))}
+              </Table.Tbody>
+            </Table>
+          )
+        }}
+      </Loaded>
+    </Paper>
+  )
+}
+
+function Budgets () {
+  const query = useQuery({
+    queryKey: ['budgets', 'overview'], refetchInterval: 30_000, queryFn: async () => await bodyOf<ListPage<Budget>>(api.GET('/admin/api/budgets', { params: { query: { limit: 500 } } }))
+  })
+  return (
+    <Paper withBorder p='sm'>
+      <Title order={2} mb='xs'>Budgets</Title>
+      <Loaded query={query} what='budgets'>
+        {({ items }) => items.length === 0
+          ? <Text size='sm' c='dimmed'>There are none. <Link href='/budgets'>Set one</Link>, to be told before the money is gone.</Text>
+          : (
+            <SimpleGrid cols={{ base: 1, sm: 2, lg: 3 }} spacing='md'>
+              {[...items].sort((a, b) => b.spent_usd / b.limit_usd - a.spent_usd / a.limit_usd).slice(0, 9).map(budget => (
+                <Stack key={budget.id} gap={2}><Text size='sm' fw={600}>{budget.name}</Text><BudgetBar budget={budget} /></Stack>
+              ))}
+            </SimpleGrid>
+            )}
+      </Loaded>
+    </Paper>
+  )
+}

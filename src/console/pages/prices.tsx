@@ -1,0 +1,155 @@
+import { Alert, Badge, Button, Group, Modal, NumberInput, Paper, SimpleGrid, Stack, Text, TextInput, Title } from '@mantine/core'
+import { useDisclosure } from '@mantine/hooks'
+import { useMutation, useQueryClient } from '@tanstack/react-query'
+import { type SyntheticEvent, useState } from 'react'
+import { type Schema, ApiError, api, bodyOf } from '../api/client.js'
+import { Confirm } from '../components/confirm.js'
+import { type Column, DataTable } from '../components/data-table.js'
+import { Page } from '../components/page.js'
+import { Reprice } from '../components/reprice.js'
+import { Empty, Failure, Loading } from '../components/states.js'
+import { Time } from '../components/values.js'
+import { formText } from '../form-text.js'
+import { count } from '../format.js'
+import { type ListPage, after, useList } from '../lists.js'
+import { done, failed } from '../notify.js'
+
+type Price = Schema['ModelPrice']
+type Unpriced = Schema['UnpricedModel']
+
+const RATES = {
+  input: 'Input', cached_input: 'Cached input', output: 'Output', audio_input: 'Audio input', audio_output: 'Audio output'
+} as const
+type Rate = keyof typeof RATES
+const REQUIRED: ReadonlySet<string> = new Set<Rate>(['input', 'output'])
+
+/** Prices of an operator's own, the models that need one, and costs computed again. */
+export default function Prices () {
+  const [model, setModel] = useState<string | null>(null)
+  const [repricing, { open: openReprice, close: closeReprice }] = useDisclosure(false)
+  return (
+    <Page
+      title='Prices'
+      actions={<><Button size='xs' variant='default' onClick={openReprice}>Reprice…</Button><Button size='xs' onClick={() => { setModel('') }}>Set a price</Button></>}
+    >
+      <Text size='sm' c='dimmed' maw='70ch'>OpenAI's prices are built in. A price of your own wins over them, for calls from its date on; earlier calls change only when you reprice.</Text>
+      <UnpricedModels onPrice={setModel} />
+      <OwnPrices onPrice={setModel} />
+      {model !== null && <SetPrice model={model} onClose={() => { setModel(null) }} />}
+      <Reprice opened={repricing} onClose={closeReprice} />
+    </Page>
+  )
+}
+
+function UnpricedModels ({ onPrice }: { onPrice: (model: string) => void }) {
+  const { query, rows } = useList<Unpriced>(['unpriced-models'], async cursor =>
+    await bodyOf<ListPage<Unpriced>>(api.GET('/admin/api/unpriced-models', { params: { query: { limit: 100, ...after(cursor) } } })))
+  if (query.isError) return <Failure error={query.error} onRetry={() => { void query.refetch() }} />
+  if (rows.length === 0) return null
+  return (
+    <Paper withBorder p='sm'>
+      <Title order={2} mb='xs'>Models that need a price</Title>
+      <Stack gap={6}>
+        {rows.map(row => (
+          <Group key={row.model} gap='sm' justify='space-between'>
+            <Group gap='sm'>
+              <Text size='sm' fw={600}>{row.model}</Text>
+              <Text size='sm' c='dimmed'>{count(row.unpriced_calls)} unpriced calls, the last one <Time at={row.last_seen} /></Text>
+            </Group>
+            {row.has_price
+              ? <Badge size='sm' variant='light'>has a price now: reprice</Badge>
+              : <Button size='compact-xs' variant='default' onClick={() => { onPrice(row.model) }} aria-label={`Set a price for ${row.model}`}>Set a price</Button>}
+          </Group>
+        ))}
+      </Stack>
+    </Paper>
+  )
+}
+
+function OwnPrices ({ onPrice }: { onPrice: (model: string) => void }) {
+  const client = useQueryClient()
+  const [deleting, setDeleting] = useState<Price | null>(null)
+  const { query, rows, total } = useList<Price>(['prices'], async cursor =>
+    await bodyOf<ListPage<Price>>(api.GET('/admin/api/prices', { params: { query: { limit: 100, ...after(cursor) } } })))
+  const { mutate, isPending } = useMutation({
+    mutationFn: async (model: string) => { await api.DELETE('/admin/api/prices/{model}', { params: { path: { model } } }) },
+    onSuccess: async () => {
+      setDeleting(null)
+      await client.invalidateQueries({ queryKey: ['prices'] })
+    },
+    onError: error => { failed('The price was not deleted', error) }
+  })
+  const rate = (key: Rate): Column<Price> => ({ key, header: `${RATES[key]}, $/M`, isNumber: true, render: price => price[key] ?? '–' })
+  const columns: ReadonlyArray<Column<Price>> = [
+    { key: 'model', header: 'Model', render: price => price.model },
+    rate('input'), rate('cached_input'), rate('output'), rate('audio_input'), rate('audio_output'),
+    { key: 'from', header: 'From', render: price => <Time at={price.effective_from} /> },
+    {
+      key: 'actions',
+      header: '',
+      render: price => (
+        <Group gap={4} wrap='nowrap' justify='flex-end'>
+          <Button size='compact-xs' variant='default' aria-label={`Change the price of ${price.model}`} onClick={() => { onPrice(price.model) }}>Change</Button>
+          <Button size='compact-xs' variant='default' color='red' aria-label={`Delete the price of ${price.model}`} onClick={() => { setDeleting(price) }}>Delete</Button>
+        </Group>
+      )
+    }
+  ]
+  if (query.data === undefined) return query.isError ? <Failure error={query.error} onRetry={() => { void query.refetch() }} /> : <Loading what='prices' />
+  return (
+    <>
+      {rows.length === 0
+        ? <Empty title='No prices of your own'><Text size='sm' c='dimmed'>The built-in ones apply to every model that they know.</Text></Empty>
+        : <DataTable label='Own prices' columns={columns} rows={rows} keyOf={price => `${price.model} ${price.effective_from}`} total={total} hasMore={query.hasNextPage} onMore={() => { void query.fetchNextPage() }} />}
+      <Confirm
+        opened={deleting !== null} title={`Delete the prices of ${deleting?.model ?? ''}?`} action='Delete' pending={isPending}
+        onClose={() => { setDeleting(null) }} onConfirm={() => { if (deleting !== null) mutate(deleting.model) }}
+      >
+        All of the model's own prices go; the built-in one applies to the next call. What calls have cost stays in the books.
+      </Confirm>
+    </>
+  )
+}
+
+function SetPrice ({ model, onClose }: { model: string, onClose: () => void }) {
+  const client = useQueryClient()
+  const [rates, setRates] = useState<Partial<Record<Rate, number>>>({})
+  const { mutate, error, isPending } = useMutation({
+    mutationFn: async ({ name, effectiveFrom }: { name: string, effectiveFrom: string }) => {
+      const { input = 0, output = 0, ...others } = rates
+      const body = { input, output, ...others, ...(effectiveFrom === '' ? {} : { effective_from: new Date(effectiveFrom).toISOString() }) }
+      return await bodyOf(api.PUT('/admin/api/prices/{model}', { params: { path: { model: name } }, body }))
+    },
+    onSuccess: async (_price, { name }) => {
+      done(`${name} has its price`)
+      onClose()
+      await Promise.all([client.invalidateQueries({ queryKey: ['prices'] }), client.invalidateQueries({ queryKey: ['unpriced-models'] })])
+    }
+  })
+  const submit = (event: SyntheticEvent<HTMLFormElement>): void => {
+    event.preventDefault()
+    const form = new FormData(event.currentTarget)
+    mutate({ name: formText(form, 'model'), effectiveFrom: formText(form, 'effective_from') })
+  }
+  const param = error instanceof ApiError ? error.param : null
+  return (
+    <Modal opened onClose={onClose} title='Set a price' closeButtonProps={{ 'aria-label': 'Close' }}>
+      <form onSubmit={submit}>
+        <Stack gap='sm'>
+          {error !== null && <Alert color='red' variant='light'>{error.message}</Alert>}
+          <TextInput name='model' label='Model' description='As calls name it; its dated snapshots are meant too' required defaultValue={model} data-autofocus />
+          <SimpleGrid cols={2} spacing='sm'>
+            {(Object.keys(RATES) as Rate[]).map(key => (
+              <NumberInput
+                key={key} label={RATES[key]} description='USD per million tokens' min={0} decimalScale={6} hideControls required={REQUIRED.has(key)} error={param === key}
+                onChange={value => { setRates(old => { const { [key]: _old, ...rest } = old; return typeof value === 'number' ? { ...rest, [key]: value } : rest }) }}
+              />
+            ))}
+          </SimpleGrid>
+          <TextInput name='effective_from' type='datetime-local' label='From' description='Now, if left out' />
+          <Group justify='flex-end'><Button type='submit' size='xs' loading={isPending}>Save</Button></Group>
+        </Stack>
+      </form>
+    </Modal>
+  )
+}

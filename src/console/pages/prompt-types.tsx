@@ -1,0 +1,141 @@
+import { Badge, Button, Group, NativeSelect, Switch, Text, TextInput } from '@mantine/core'
+import { useDebouncedCallback } from '@mantine/hooks'
+import { IconDownload, IconSearch } from '@tabler/icons-react'
+import { useCallback, useMemo, useState } from 'react'
+import { Link } from 'wouter'
+import { BulkSwitches } from '../components/bulk-switches.js'
+import { CostSparkline } from '../components/cost-sparkline.js'
+import { type Column, DataTable } from '../components/data-table.js'
+import { FirstCall } from '../components/first-call.js'
+import { Page } from '../components/page.js'
+import { Failure, Loading } from '../components/states.js'
+import { Money, Time } from '../components/values.js'
+import { count } from '../format.js'
+import { type PromptConfigQuery, type PromptConfigSummary, usePromptConfigs, useSwitch } from '../prompt-configs.js'
+import { useUrlValues } from '../url-state.js'
+
+const DEFAULT_SORT = '-total_cost'
+const TOGGLES = ['track_full_data', 'is_active', 'blocked'] as const
+const DATES = ['created_after', 'created_before'] as const
+
+/** The list's filters and order, as the URL has them. */
+function useListQuery (): [PromptConfigQuery, (changes: Record<string, string | null>) => void] {
+  const [params, change] = useUrlValues()
+  const text = params.toString()
+  const query = useMemo(() => {
+    const params = new URLSearchParams(text)
+    const query: Record<string, unknown> = { sort: params.get('sort') ?? DEFAULT_SORT }
+    if (params.has('search')) query.search = params.get('search')
+    for (const name of TOGGLES) if (params.has(name)) query[name] = params.get(name) === 'true'
+    for (const name of DATES) if (params.has(name)) query[name] = `${params.get(name) ?? ''}T00:00:00Z`
+    return query
+  }, [text])
+  return [query, change]
+}
+
+/** Every prompt type: what it costs, and its switches. */
+export default function PromptTypes () {
+  const [query, change] = useListQuery()
+  const [selected, setSelected] = useState<ReadonlySet<string>>(new Set())
+  const list = usePromptConfigs(query)
+  const columns = useColumns()
+  const { fetchNextPage } = list
+  const rows = useMemo(() => list.data?.pages.flatMap(page => page.items) ?? [], [list.data])
+  const total = list.data?.pages[0]?.total ?? 0
+  const isFiltered = Object.keys(query).length > 1
+  const onMore = useCallback(() => { void fetchNextPage() }, [fetchNextPage])
+  return (
+    <Page title='Prompt types' actions={<ExportButtons query={query} />}>
+      <Filters query={query} onChange={change} />
+      <BulkSwitches selected={selected} total={total} query={query} onDone={() => { setSelected(new Set()) }} />
+      {list.data === undefined && (list.isError ? <Failure error={list.error} onRetry={() => { void list.refetch() }} /> : <Loading what='prompt types' />)}
+      {list.data !== undefined && rows.length === 0 && (isFiltered ? <Text c='dimmed'>No prompt type matches these filters.</Text> : <FirstCall />)}
+      {rows.length > 0 && (
+        <>
+          <DataTable
+            label='Prompt types' columns={columns} rows={rows} keyOf={row => row.prompt_type} total={total}
+            sort={query.sort ?? DEFAULT_SORT} onSort={sort => { change({ sort }) }}
+            selection={{ selected, onSelect: setSelected }} hasMore={list.hasNextPage} onMore={onMore}
+          />
+          <Text size='xs' c='dimmed'>{count(total)} prompt types{isFiltered ? ' match' : ''}</Text>
+        </>
+      )}
+    </Page>
+  )
+}
+
+function useColumns (): ReadonlyArray<Column<PromptConfigSummary>> {
+  const { mutate } = useSwitch()
+  return useMemo(() => {
+    const toggle = (name: 'track_full_data' | 'is_active', header: string): Column<PromptConfigSummary> => ({
+      key: name,
+      header,
+      sort: name,
+      render: row => (
+        <Switch
+          size='xs' checked={row[name]} aria-label={`${header} of ${row.prompt_type}`}
+          onChange={event => { mutate({ promptType: row.prompt_type, set: { [name]: event.currentTarget.checked } }) }}
+        />
+      )
+    })
+    return [
+      {
+        key: 'prompt_type',
+        header: 'Prompt type',
+        sort: 'prompt_type',
+        render: row => (
+          <Group gap={6} wrap='nowrap'>
+            <Link href={`/prompt-types/${encodeURIComponent(row.prompt_type)}`}>{row.prompt_type}</Link>
+            {row.blocked !== null && <Badge size='xs' color='red'>blocked</Badge>}
+            <Text span size='xs' c='dimmed' truncate>{row.description}</Text>
+          </Group>
+        )
+      },
+      toggle('track_full_data', 'Full data'),
+      toggle('is_active', 'Logged'),
+      { key: 'total_calls', header: 'Calls', sort: 'total_calls', isNumber: true, render: row => count(row.total_calls) },
+      { key: 'total_cost', header: 'Cost', sort: 'total_cost', isNumber: true, render: row => <Money usd={row.total_cost} /> },
+      { key: 'avg_cost', header: 'Per call', sort: 'avg_cost_per_call', isNumber: true, render: row => <Money usd={row.avg_cost_per_call} /> },
+      { key: 'spark', header: '14 days', width: 110, render: row => <CostSparkline promptType={row.prompt_type} /> },
+      { key: 'last_called_at', header: 'Last call', sort: 'last_called_at', isNumber: true, render: row => <Time at={row.last_called_at} /> }
+    ]
+  }, [mutate])
+}
+
+function Filters ({ query, onChange }: { query: PromptConfigQuery, onChange: (changes: Record<string, string | null>) => void }) {
+  const search = useDebouncedCallback((value: string) => { onChange({ search: value }) }, 250)
+  const toggle = (name: typeof TOGGLES[number], label: string, yes: string, no: string) => (
+    <NativeSelect
+      size='xs' aria-label={label} value={String(query[name] ?? '')} onChange={event => { onChange({ [name]: event.currentTarget.value }) }}
+      data={[{ value: '', label: `${label}: any` }, { value: 'true', label: yes }, { value: 'false', label: no }]}
+    />
+  )
+  const date = (name: typeof DATES[number], label: string) => (
+    <TextInput size='xs' type='date' aria-label={label} title={label} value={query[name]?.slice(0, 10) ?? ''} onChange={event => { onChange({ [name]: event.currentTarget.value }) }} />
+  )
+  return (
+    <Group gap='xs'>
+      <TextInput
+        size='xs' type='search' aria-label='Search name and description' placeholder='Search name and description' leftSection={<IconSearch size={14} />}
+        defaultValue={query.search ?? ''} onChange={event => { search(event.currentTarget.value) }} w={240}
+      />
+      {toggle('track_full_data', 'Full data', 'Full data stored', 'Full data not stored')}
+      {toggle('is_active', 'Logged', 'Calls logged', 'Calls not logged')}
+      {toggle('blocked', 'Blocked', 'Blocked by a budget', 'Not blocked')}
+      {date('created_after', 'Created on or after')}
+      {date('created_before', 'Created before')}
+    </Group>
+  )
+}
+
+function ExportButtons ({ query }: { query: PromptConfigQuery }) {
+  const { sort: _sort, ...filter } = query
+  const href = (format: string): string =>
+    `/admin/api/prompt-configs/export?${new URLSearchParams({ format, ...Object.fromEntries(Object.entries(filter).map(([name, value]) => [name, String(value)])) }).toString()}`
+  return (
+    <>
+      <Button size='xs' variant='default' component='a' href={href('csv')} leftSection={<IconDownload size={14} />}>CSV</Button>
+      <Button size='xs' variant='default' component='a' href={href('json')} leftSection={<IconDownload size={14} />}>JSON</Button>
+    </>
+  )
+}

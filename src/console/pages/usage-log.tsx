@@ -1,0 +1,142 @@
+import { Badge, Button, Drawer, Group, NativeSelect, Switch, Text, TextInput } from '@mantine/core'
+import { useDebouncedCallback } from '@mantine/hooks'
+import { IconDownload } from '@tabler/icons-react'
+import { useCallback, useMemo } from 'react'
+import { CallDetails } from '../components/call-details.js'
+import { type Column, DataTable } from '../components/data-table.js'
+import { FirstCall } from '../components/first-call.js'
+import { Page } from '../components/page.js'
+import { Failure, Loaded, Loading } from '../components/states.js'
+import { Money, Time } from '../components/values.js'
+import { count, duration } from '../format.js'
+import { useUrlValues } from '../url-state.js'
+import { type UsageLogQuery, type UsageLogSummary, useUsageLog, useUsageLogs } from '../usage-logs.js'
+
+const TEXTS = { prompt_type: 'Prompt type', model: 'Model', user: 'User', key_id: 'Key id', upstream_request_id: 'Upstream request id' } as const
+const DATES = { from: 'From (UTC)', to: 'Before (UTC)' } as const
+
+function useLogQuery (): [UsageLogQuery, URLSearchParams, (changes: Record<string, string | null>) => void] {
+  const [params, change] = useUrlValues()
+  const text = params.toString()
+  const query = useMemo(() => {
+    const params = new URLSearchParams(text)
+    const query: Record<string, unknown> = {}
+    for (const name of Object.keys(TEXTS)) if (params.has(name)) query[name] = params.get(name)
+    for (const name of Object.keys(DATES)) if (params.has(name)) query[name] = `${params.get(name) ?? ''}:00Z`
+    for (const name of ['success', 'unpriced']) if (params.has(name)) query[name] = params.get(name) === 'true'
+    if (params.has('status_code')) query.status_code = Number(params.get('status_code'))
+    return query
+  }, [text])
+  return [query, params, change]
+}
+
+/** Every logged call, newest first. */
+export default function UsageLogPage () {
+  const [query, params, change] = useLogQuery()
+  const tail = params.get('tail') === 'true'
+  const list = useUsageLogs(query, { tail })
+  const rows = useMemo(() => list.data?.pages.flatMap(page => page.items) ?? [], [list.data])
+  const { fetchNextPage } = list
+  const onMore = useCallback(() => { void fetchNextPage() }, [fetchNextPage])
+  const onOpen = useCallback((row: UsageLogSummary) => { change({ call: row.id }) }, [change])
+  const total = list.data?.pages[0]?.total ?? 0
+  const isFiltered = Object.keys(query).length > 0
+  return (
+    <Page title='Usage log' actions={<Actions query={query} tail={tail} onChange={change} />}>
+      <Filters params={params} onChange={change} />
+      {list.data === undefined && (list.isError ? <Failure error={list.error} onRetry={() => { void list.refetch() }} /> : <Loading what='the usage log' />)}
+      {list.data !== undefined && rows.length === 0 && (isFiltered ? <Text c='dimmed'>No call matches these filters.</Text> : <FirstCall />)}
+      {rows.length > 0 && (
+        <>
+          <DataTable
+            label='Usage log' columns={columns} rows={rows} keyOf={row => row.id} total={total}
+            hasMore={!tail && list.hasNextPage} onMore={onMore} onOpen={onOpen}
+          />
+          <Text size='xs' c='dimmed'>{total >= 100_000 ? 'more than 100,000' : count(total)} calls{isFiltered ? ' match' : ''}</Text>
+        </>
+      )}
+      <OpenCall id={params.get('call')} onClose={() => { change({ call: null }) }} />
+    </Page>
+  )
+}
+
+const columns: ReadonlyArray<Column<UsageLogSummary>> = [
+  {
+    key: 'created_at',
+    header: 'Finished',
+    width: 150,
+    render: row => <Time at={row.created_at} />
+  },
+  { key: 'prompt_type', header: 'Prompt type', render: row => row.prompt_type },
+  { key: 'model', header: 'Model', render: row => row.response_model ?? row.request_model ?? '–' },
+  { key: 'user', header: 'User', render: row => row.user ?? '–' },
+  {
+    key: 'status',
+    header: 'Status',
+    render: row => <Badge size='sm' variant='light' color={row.success ? 'teal' : 'red'}>{row.status_code}{row.error_type === null ? '' : ` ${row.error_type.replaceAll('_', ' ')}`}</Badge>
+  },
+  { key: 'input', header: 'In', isNumber: true, render: row => row.input_tokens === null ? '–' : count(row.input_tokens) },
+  { key: 'output', header: 'Out', isNumber: true, render: row => row.output_tokens === null ? '–' : count(row.output_tokens) },
+  { key: 'cost', header: 'Cost', isNumber: true, render: row => row.cost === null && row.cost_reason !== 'not_metered' ? <Badge size='xs' color='orange' variant='light'>unpriced</Badge> : <Money usd={row.cost} /> },
+  { key: 'duration', header: 'Took', isNumber: true, render: row => duration(row.duration_ms) },
+  { key: 'open', header: '', width: 64, render: row => <OpenButton row={row} /> }
+]
+
+/** Opens a row by keyboard, where the mouse may click anywhere in it. */
+function OpenButton ({ row }: { row: UsageLogSummary }) {
+  const [, change] = useUrlValues()
+  return <Button size='compact-xs' variant='subtle' aria-label={`Open the call of ${row.prompt_type} at ${row.created_at}`} onClick={() => { change({ call: row.id }) }}>Open</Button>
+}
+
+function OpenCall ({ id, onClose }: { id: string | null, onClose: () => void }) {
+  const query = useUsageLog(id)
+  return (
+    <Drawer opened={id !== null} onClose={onClose} position='right' size='xl' title='Call' closeButtonProps={{ 'aria-label': 'Close' }}>
+      {id !== null && <Loaded query={query} what='the call'>{call => <CallDetails call={call} />}</Loaded>}
+    </Drawer>
+  )
+}
+
+function Actions ({ query, tail, onChange }: { query: UsageLogQuery, tail: boolean, onChange: (changes: Record<string, string | null>) => void }) {
+  const href = (format: string): string =>
+    `/admin/api/usage-logs/export?${new URLSearchParams({ format, ...Object.fromEntries(Object.entries(query).map(([name, value]) => [name, String(value)])) }).toString()}`
+  return (
+    <>
+      <Switch size='xs' label='Live' checked={tail} onChange={event => { onChange({ tail: event.currentTarget.checked ? 'true' : null }) }} />
+      <Button size='xs' variant='default' component='a' href={href('csv')} leftSection={<IconDownload size={14} />}>CSV</Button>
+      <Button size='xs' variant='default' component='a' href={href('ndjson')} leftSection={<IconDownload size={14} />}>NDJSON</Button>
+    </>
+  )
+}
+
+function Filters ({ params, onChange }: { params: URLSearchParams, onChange: (changes: Record<string, string | null>) => void }) {
+  const later = useDebouncedCallback(onChange, 300)
+  const select = (name: string, label: string, yes: string, no: string) => (
+    <NativeSelect
+      size='xs' aria-label={label} value={params.get(name) ?? ''} onChange={event => { onChange({ [name]: event.currentTarget.value }) }}
+      data={[{ value: '', label: `${label}: any` }, { value: 'true', label: yes }, { value: 'false', label: no }]}
+    />
+  )
+  return (
+    <Group gap='xs'>
+      {Object.entries(TEXTS).map(([name, label]) => (
+        <TextInput
+          key={name} size='xs' w={150} aria-label={label} placeholder={label} defaultValue={params.get(name) ?? ''}
+          onChange={event => { later({ [name]: event.currentTarget.value.trim() }) }}
+        />
+      ))}
+      <TextInput
+        size='xs' w={90} aria-label='Status code' placeholder='Status' inputMode='numeric' defaultValue={params.get('status_code') ?? ''}
+        onChange={event => { later({ status_code: /^\d{3}$/.test(event.currentTarget.value) ? event.currentTarget.value : null }) }}
+      />
+      {select('success', 'Success', 'Succeeded', 'Failed')}
+      {select('unpriced', 'Unpriced', 'Unpriced only', 'Priced only')}
+      {Object.entries(DATES).map(([name, label]) => (
+        <TextInput
+          key={name} size='xs' type='datetime-local' aria-label={label} title={label} value={params.get(name) ?? ''}
+          onChange={event => { onChange({ [name]: event.currentTarget.value }) }}
+        />
+      ))}
+    </Group>
+  )
+}

@@ -1,0 +1,48 @@
+/** The span of time that a page looks at, as the URL names it. Buckets are the books': UTC. */
+export interface Range {
+  /** RFC 3339 UTC, inclusive. */
+  readonly from: string
+  /** Exclusive. */
+  readonly to: string
+  /** What its charts are divided into. */
+  readonly interval: 'hour' | 'day' | 'week' | 'month'
+}
+
+const HOUR_MS = 3_600_000
+const DAY_MS = 24 * HOUR_MS
+
+export const RANGES = {
+  '24h': { label: 'Last 24 hours', ms: DAY_MS },
+  '7d': { label: 'Last 7 days', ms: 7 * DAY_MS },
+  '30d': { label: 'Last 30 days', ms: 30 * DAY_MS },
+  '90d': { label: 'Last 90 days', ms: 90 * DAY_MS },
+  '365d': { label: 'Last 12 months', ms: 365 * DAY_MS }
+} as const
+export type RangeName = keyof typeof RANGES
+export const DEFAULT_RANGE: RangeName = '7d'
+
+const floor = (ms: number, unit: number): number => Math.floor(ms / unit) * unit
+const iso = (ms: number): string => new Date(ms).toISOString()
+
+/** A named range, up to and including the hour that is; or two dates, `2026-11-01..2026-11-15`, the last one included. */
+export function rangeOf (name: string, nowMs = Date.now()): Range {
+  const [, from, last] = /^(\d{4}-\d\d-\d\d)\.\.(\d{4}-\d\d-\d\d)$/.exec(name) ?? []
+  if (from !== undefined && last !== undefined && !Number.isNaN(Date.parse(from)) && !Number.isNaN(Date.parse(last))) {
+    const fromMs = Date.parse(from)
+    return spanning(fromMs, Math.max(Date.parse(last), fromMs) + DAY_MS)
+  }
+  const { ms } = RANGES[name in RANGES ? name as RangeName : DEFAULT_RANGE]
+  const toMs = floor(nowMs, HOUR_MS) + HOUR_MS
+  return ms <= DAY_MS ? spanning(toMs - ms, toMs) : spanning(floor(toMs - ms, DAY_MS), toMs)
+}
+
+/** The span of the same length right before. */
+export function before (range: Range): Range {
+  const fromMs = Date.parse(range.from)
+  return { from: iso(fromMs - (Date.parse(range.to) - fromMs)), to: range.from, interval: range.interval }
+}
+
+function spanning (fromMs: number, toMs: number): Range {
+  const days = (toMs - fromMs) / DAY_MS
+  return { from: iso(fromMs), to: iso(toMs), interval: days <= 3 ? 'hour' : days <= 100 ? 'day' : days <= 400 ? 'week' : 'month' }
+}

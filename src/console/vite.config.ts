@@ -1,0 +1,19 @@
+import react from '@vitejs/plugin-react'
+import { defineConfig } from 'vite'
+
+// The gateway serves what comes out: src/admin/console.ts.
+export default defineConfig({
+  root: import.meta.dirname,
+  base: '/admin/',
+  plugins: [react()],
+  // Packages that lie in the project's own folder would find the React of the test runner there.
+  resolve: { dedupe: ['react', 'react-dom'] },
+  build: {
+    outDir: '../../dist/console',
+    emptyOutDir: true,
+    // A picture in the style sheet is a file of its own: the page's policy allows no data: URLs but for images.
+    assetsInlineLimit: 0,
+    chunkSizeWarningLimit: 1000
+  },
+  server: { proxy: { '/admin/api': 'http://127.0.0.1:8080' } }
+})
