@@ -23,6 +23,9 @@ export const invalidCursor = (): GatewayError => new GatewayError(400, 'invalid_
 export const unknownRoute = (method: string, path: string): GatewayError => new GatewayError(404, 'unknown_route', request,
   `There is no ${method} ${path}. /admin/api/openapi.json describes the routes that there are.`)
 
+export const consoleNotBuilt = (): GatewayError => new GatewayError(404, 'console_not_built', request,
+  "The console's files are missing. 'npm run build' makes them; /admin/docs and /admin/api work without.")
+
 export const promptConfigNotFound = (promptType: string): GatewayError => new GatewayError(404, 'prompt_config_not_found', request,
   `There is no prompt config '${promptType}'. It comes with the first call of that type; POST /admin/api/prompt-configs makes it beforehand.`, 'prompt_type')
 
