@@ -68,7 +68,7 @@ function putRoute (app: AdminApp, { changePolicy, now }: RouteDependencies): voi
       summary: 'Set a price of your own',
       description: 'It wins over the built-in tables for calls from `effective_from` on, in every service tier and for any context length, ' +
         'for the model and for dated snapshots of it that have no price of their own here. The model\'s prices of other times stay. ' +
-        'Holds for the next call; for those that were made before, reprice.',
+        'Holds for the next call. For calls that were made before, give an `effective_from` in their past, and reprice.',
       params,
       body: NewPriceSchema,
       response: { 200: Shared('ModelPrice', ModelPriceSchema), ...errors }
