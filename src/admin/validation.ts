@@ -4,6 +4,7 @@ import { Compile } from 'typebox/compile'
 import type { TLocalizedValidationError } from 'typebox/error'
 import type { GatewayError } from '../errors.js'
 import { invalidField, unknownField } from './errors.js'
+import { INSTANT_PATTERN } from './schemas/common.js'
 
 /**
  * Checks a request's parts against their TypeBox schemas. A body is taken as it came: nothing is converted, nothing
@@ -49,7 +50,7 @@ function explain (errors: TLocalizedValidationError[], what: string, known: stri
   const unknown = errors.find(error => error.keyword === 'additionalProperties')
   if (unknown?.keyword === 'additionalProperties') {
     const name = unknown.params.additionalProperties[0] ?? ''
-    return unknownField(`Unknown ${what} '${name}'. Known are: ${known.join(', ')}.`, name)
+    return unknownField(`Unknown ${what} '${name}'. Known are: ${known.join(', ') || 'none'}.`, name)
   }
   const error = errors[0]
   if (error?.keyword === 'required') {
@@ -67,6 +68,7 @@ function explain (errors: TLocalizedValidationError[], what: string, known: stri
 function rule (error: TLocalizedValidationError): string {
   switch (error.keyword) {
     case 'enum': return `must be one of: ${error.params.allowedValues.join(', ')}`
+    case 'pattern': return error.params.pattern === INSTANT_PATTERN ? dateTimeRule : error.message
     case 'format': return error.params.format === 'date-time' ? dateTimeRule : error.message
     default: return error.message
   }

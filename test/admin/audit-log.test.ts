@@ -3,7 +3,7 @@ import t from 'tap'
 import { auditLog } from '../../src/db/schema/index.js'
 import { openTestDatabase } from '../helpers/database.js'
 import { onEachDatabase } from './each-database.js'
-import { allPages, errorOf, startAdmin, username, type Admin, type Page } from './start-admin.js'
+import { allPages, errorOf, messageOf, startAdmin, username, type Admin, type Page } from './start-admin.js'
 
 const list = '/admin/api/audit-log'
 const read = async ({ call }: Admin, query = ''): Promise<Page> => (await call('GET', list + query)).body as Page
@@ -123,7 +123,11 @@ t.test('what the list cannot read is refused by name', async t => {
   for (const place of [[], [1], [-1, '2f1de5a4-6f0a-4d5e-9a51-8f1f3d2b7c10'], [1, 'x'], ['1', '2f1de5a4-6f0a-4d5e-9a51-8f1f3d2b7c10'], null, {}]) {
     t.equal(errorOf(await call('GET', `${list}?cursor=${cursor(place)}`)), '400 invalid_cursor cursor')
   }
-  t.equal(errorOf(await call('GET', `${list}?from=yesterday`)), '400 invalid_field from')
+  for (const time of ['yesterday', '1899-12-31T00:00:00Z', '2016-12-31T23:59:60Z', '2026-01-01T00:00:00%2B16:00']) {
+    const answer = await call('GET', `${list}?from=${time}`)
+    t.equal(errorOf(answer), '400 invalid_field from', time)
+    t.match(messageOf(answer), 'RFC 3339', time)
+  }
   t.equal(errorOf(await call('GET', `${list}?who=me`)), '400 unknown_field who')
   t.equal(errorOf(await call('GET', `${list}?target=a%00`)), '400 invalid_field target')
   t.equal(errorOf(await call('GET', `${list}?target=a&target=b`)), '400 invalid_field target')

@@ -111,6 +111,13 @@ t.test('names that mean something to JavaScript are fields like others: unknown,
   t.notOk('polluted' in {})
 })
 
+t.test('a route that reads no query refuses one', async t => {
+  const { call } = await startAdmin(t, await openTestDatabase(t, 'postgres'))
+  for (const [method, path] of [['GET', 'settings'], ['GET', 'openapi.json'], ['GET', 'prompt-configs/a'], ['DELETE', 'prompt-configs/a']] as const) {
+    t.equal(errorOf(await call(method, `/admin/api/${path}?force=1`)), '400 unknown_field force')
+  }
+})
+
 t.test('JSON as deep as a megabyte goes is refused in words', async t => {
   const { url } = await startAdmin(t, await openTestDatabase(t, 'postgres'))
   const depth = 500_000

@@ -16,8 +16,14 @@ export const Instant = (description: string) => Type.String({ format: 'date-time
 export const NullableJsonObject = (description: string) =>
   Type.Unsafe<Record<string, unknown> | null>({ type: ['object', 'null'], additionalProperties: true, description })
 
-/** A moment in a request. Postgres knows no year 0, and this gateway none before 1000 or after 2999. */
-export const InstantText = (description: string) => Type.String({ format: 'date-time', pattern: '^[12]', description })
+/**
+ * What of RFC 3339 is taken in a request: years from 1900 to 2999, no leap seconds, which JavaScript does not know, and
+ * offsets below sixteen hours, for Postgres knows no greater ones.
+ */
+export const INSTANT_PATTERN = '^(19|2\\d)\\d\\d-.*:[0-5]\\d(\\.\\d+)?([Zz]|[+-](0\\d|1[0-5]):[0-5]\\d)$'
+
+/** A moment in a request. */
+export const InstantText = (description: string) => Type.String({ format: 'date-time', pattern: INSTANT_PATTERN, description })
 
 /** As in the header X-Prompt-Type. */
 export const PromptTypeName = () => Type.String({
