@@ -4,6 +4,7 @@ import swagger from '@fastify/swagger'
 import swaggerUi from '@fastify/swagger-ui'
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox'
 import type { FastifyInstance } from 'fastify'
+import { Type } from 'typebox'
 import type { Database } from '../db/client.js'
 import { sameSecret } from '../same-secret.js'
 import type { AlertChannels } from './alert-channels.js'
@@ -56,6 +57,7 @@ export interface AdminOptions {
 }
 
 const BODY_LIMIT_BYTES = 1024 * 1024
+const noQuery = Type.Object({}, { additionalProperties: false })
 /** A prompt type of 128 characters, each of them percent-encoded. */
 const LONGEST_PARAM = 3 * 128
 
@@ -97,6 +99,8 @@ async function serveAdmin (scope: FastifyInstance, options: AdminOptions): Promi
   await app.register(swaggerUi, { routePrefix: '/docs', indexPrefix: '/admin' })
   app.get('/', { schema: { hide: true } }, async (_request, reply) => await reply.redirect('/admin/docs'))
   await app.register((api, _options, done) => {
+    // A route that reads no query refuses one, as it refuses unknown fields of a body.
+    api.addHook('onRoute', ({ schema }) => { if (schema !== undefined) schema.querystring ??= noQuery })
     addRoutes(api.withTypeProvider<TypeBoxTypeProvider>(), options)
     done()
   }, { prefix: '/api' })
