@@ -7,6 +7,7 @@ import {
 import { createBatchWriter } from '../../src/recording/batch-writer.js'
 import type { BatchEntry, CallRecord } from '../../src/recording/call-record.js'
 import { batchOf, entry } from '../helpers/batches.js'
+import { openTestDatabase } from '../helpers/database.js'
 import { onEachDatabase } from './each-database.js'
 import { errorOf, startAdmin, type Admin } from './start-admin.js'
 
@@ -49,6 +50,19 @@ async function disagreements (database: Database): Promise<unknown[]> {
 
 const costs = async (database: Database): Promise<Array<string | null>> =>
   (await database.operator.select({ cost: usageLogs.cost }).from(usageLogs).orderBy(usageLogs.id)).map(({ cost }) => cost === null ? null : String(Number(cost)))
+
+t.test('no call is skipped where the clocks of the database\'s time zone go back', async t => {
+  const database = await openTestDatabase(t, 'embedded')
+  const admin = await startAdmin(t, database)
+  await database.operator.execute(sql`set timezone = 'Europe/Berlin'`)
+  t.teardown(async () => { await database.operator.execute(sql`reset timezone`) })
+  // 02:30 by summer time, and, written as an earlier hour, 02:15 by winter time.
+  const times = [...Array.from({ length: 50 }, () => '2026-10-25T00:30:00Z'), ...Array.from({ length: 1050 }, () => '2026-10-25T01:15:00Z')]
+  await write(database, ...times.map(time => unpriced({ createdAtMs: Date.parse(time) })))
+  await price(admin, 'our-own', { input: 1, output: 1 })
+  t.match(await reprice(admin), { rows: 1100 })
+  t.same(await disagreements(database), [])
+})
 
 onEachDatabase(t, 'calls get the cost that was not known, everywhere where it is summed, and a second run changes nothing', async (t, database) => {
   const admin = await startAdmin(t, database, () => MIDNIGHT)

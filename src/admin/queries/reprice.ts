@@ -128,7 +128,7 @@ async function readPage (transaction: Drizzle, filter: RepriceFilter, place: Log
       to === undefined ? undefined : lt(usageLogs.created_at, inUtc(to)),
       place === undefined ? undefined : isAfter(place)
     )}
-    order by created_at, id limit ${PAGE_ROWS}`)
+    order by ${usageLogs.created_at}, ${usageLogs.id} limit ${PAGE_ROWS}`)
 }
 
 /** The first condition spares the planner the months before it. */
