@@ -21,10 +21,12 @@ import { costRoutes } from './routes/costs.js'
 import { keyRoutes } from './routes/keys.js'
 import { promptConfigBulkRoutes } from './routes/prompt-config-bulk.js'
 import { priceRoutes } from './routes/prices.js'
+import { promptConfigExportRoute } from './routes/prompt-config-export.js'
 import { promptConfigRoutes } from './routes/prompt-configs.js'
 import { repriceRoutes } from './routes/reprice.js'
 import { settingsRoutes } from './routes/settings.js'
 import { unpricedModelRoutes } from './routes/unpriced-models.js'
+import { usageLogExportRoute } from './routes/usage-log-export.js'
 import { usageLogRoutes } from './routes/usage-logs.js'
 import { whatIfRoute } from './routes/what-if.js'
 import { AuditLogSchema } from './schemas/audit-log.js'
@@ -112,7 +114,9 @@ function addRoutes (
   const dependencies = { database, now, provider, alertChannels, changePolicy: createChangePolicy(database, username, now, onPolicyChange) }
   promptConfigRoutes(api, dependencies)
   promptConfigBulkRoutes(api, dependencies)
+  promptConfigExportRoute(api, dependencies)
   usageLogRoutes(api, dependencies)
+  usageLogExportRoute(api, dependencies)
   costRoutes(api, dependencies)
   whatIfRoute(api, dependencies)
   keyRoutes(api, dependencies)

@@ -21,6 +21,9 @@ export const inUtc = (moment: string): string => new Date(moment).toISOString()
 /** Exact USD as the nearest double, once, at the very end. Null stays null. */
 export const usdNumber = (amount: AnyColumn | SQL): SQL<number | null> => sql<number | null>`${amount}`.mapWith(Number)
 
+/** Exact USD as decimal text, without needless zeros. Null stays null. */
+export const exactUsd = (amount: AnyColumn | SQL): SQL<string | null> => sql<string | null>`trim_scale(${amount})::text`
+
 /** A LIKE pattern that matches the text anywhere, the text's own wildcards being plain characters. */
 export const containing = (text: string): string => `%${text.replace(/[\\%_]/g, '\\$&')}%`
 

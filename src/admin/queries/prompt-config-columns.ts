@@ -6,7 +6,8 @@ import { instant, instantNotNull, usdNumber } from './expressions.js'
 /** A config that nobody called yet has no row of statistics: its counters are 0. */
 const counter = (column: AnyColumn): SQL<number> => sql`coalesce(${column}, 0)`.mapWith(Number)
 
-const averageCost = sql`${promptStats.total_cost} / nullif(${promptStats.total_calls}, 0)`
+/** USD; null before the first call. */
+export const averageCost = sql`${promptStats.total_cost} / nullif(${promptStats.total_calls}, 0)`
 
 /** A prompt config's fields over `prompt_configs` left-joined with `prompt_stats`. */
 export const promptConfigColumns = {

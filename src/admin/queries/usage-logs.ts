@@ -1,8 +1,9 @@
-import { desc, eq, getTableColumns, gte, lt, or, sql, type SQL } from 'drizzle-orm'
+import { performance } from 'node:perf_hooks'
+import { desc, eq, getTableColumns, gte, inArray, lt, or, sql, type SQL } from 'drizzle-orm'
 import type { Drizzle } from '../../db/client.js'
 import { usageLogs } from '../../db/schema/index.js'
 import type { UsageLog, UsageLogSummary } from '../schemas/usage-log.js'
-import { all, fromMicroseconds, instantNotNull, inUtc, microseconds, usdNumber } from './expressions.js'
+import { all, exactUsd, fromMicroseconds, instantNotNull, inUtc, microseconds } from './expressions.js'
 
 export interface UsageLogFilter {
   readonly prompt_type?: string
@@ -26,65 +27,145 @@ export interface UsageLogPlace {
   readonly id: string
 }
 
-export interface UsageLogPage {
-  readonly items: UsageLogSummary[]
+export interface UsageLogPage<Row> {
+  readonly items: Row[]
   /** Where the next page begins; null if there is none. */
   readonly next: UsageLogPlace | null
 }
 
-const { prompt, response, user_name: userName, ...plainColumns } = getTableColumns(usageLogs)
+/** A row as the database has it: money as exact decimal text, metadata as JSON text. */
+export type UsageLogRow = Omit<UsageLogSummary, 'cost' | 'metadata'> & { cost: string | null, metadata: string | null, payload_bytes: number }
+
+const { prompt, response, usage_details: _details, user_name: userName, ...plainColumns } = getTableColumns(usageLogs)
 const summaryColumns = {
   ...plainColumns,
   created_at: instantNotNull(usageLogs.created_at),
   user: userName,
-  cost: usdNumber(usageLogs.cost)
+  cost: exactUsd(usageLogs.cost)
 }
 
-/** At most `limit` rows after `after`, newest first. */
-export async function listUsageLogs (
-  database: Drizzle, filter: UsageLogFilter, limit: number, after: UsageLogPlace | null
-): Promise<UsageLogPage> {
-  const isAfter = after === null
-    ? undefined
-    : sql`(${usageLogs.created_at}, ${usageLogs.id}) < (${fromMicroseconds(after.createdAtUs)}, ${after.id}::uuid)`
-  const rows = await database
-    .select({ ...summaryColumns, created_at_us: microseconds(usageLogs.created_at) })
-    .from(usageLogs)
-    .where(all(...conditions(filter), isAfter))
-    .orderBy(desc(usageLogs.created_at), desc(usageLogs.id))
-    .limit(limit + 1)
+/** What a search through rows that no index finds may take. */
+export interface SearchBounds {
+  /** So many rows are looked at per query: other queries get their turn in between. */
+  readonly windowRows: number
+  /** After this time no further query begins. */
+  readonly budgetMs: number
+}
+
+const BOUNDS: SearchBounds = { windowRows: 20_000, budgetMs: 1000 }
+
+/**
+ * At most `limit` rows after `after`, newest first. Where no index finds what the filter asks for, and it is rare, fewer:
+ * the search ends when its time is up, and `next` is how far it came.
+ */
+export async function listUsageLogRows (
+  database: Drizzle, filter: UsageLogFilter, limit: number, after: UsageLogPlace | null, bounds = BOUNDS
+): Promise<UsageLogPage<UsageLogRow>> {
+  const rows: Array<UsageLogRow & { created_at_us: number }> = []
+  const next = await inWindows(database, filter, after, bounds, async isInWindow => {
+    rows.push(...await readRows(database, isInWindow, limit + 1 - rows.length))
+    return rows.length > limit
+  })
   const page = rows.slice(0, limit)
   const last = rows.length > limit ? page.at(-1) : undefined
   return {
-    items: page.map(({ created_at_us: _us, ...row }) => toUsageLog(row)),
-    next: last === undefined ? null : { createdAtUs: last.created_at_us, id: last.id }
+    items: page.map(({ created_at_us: _us, ...row }) => row),
+    next: last === undefined ? next : { createdAtUs: last.created_at_us, id: last.id }
   }
 }
 
-/** How many rows the filter matches; `ceiling` means that many or more, for counting goes no further. */
-export async function countUsageLogs (database: Drizzle, filter: UsageLogFilter, ceiling: number): Promise<number> {
-  const counted = database.select({ id: usageLogs.id }).from(usageLogs).where(all(...conditions(filter))).limit(ceiling).as('counted')
-  return await database.$count(counted)
+/** As `listUsageLogRows`, as the JSON bodies have them. */
+export async function listUsageLogs (
+  database: Drizzle, filter: UsageLogFilter, limit: number, after: UsageLogPlace | null, bounds = BOUNDS
+): Promise<UsageLogPage<UsageLogSummary>> {
+  const { items, next } = await listUsageLogRows(database, filter, limit, after, bounds)
+  return { items: items.map(toUsageLog), next }
 }
 
-/** The calls that `unpriced_calls` counts: there was something to price, and no price. */
-const isUnpriced = sql`(${usageLogs.cost} is null and ${usageLogs.cost_reason} in ('unknown_model', 'no_usage')
+const readRows = async (database: Drizzle, where: SQL, limit: number): Promise<Array<UsageLogRow & { created_at_us: number }>> => await database
+  .select({
+    ...summaryColumns,
+    payload_bytes: sql<number>`coalesce(octet_length(${prompt}), 0) + coalesce(octet_length(${response}), 0)`,
+    created_at_us: microseconds(usageLogs.created_at)
+  })
+  .from(usageLogs)
+  .where(where)
+  .orderBy(desc(usageLogs.created_at), desc(usageLogs.id))
+  .limit(limit)
+
+export interface UsageLogCount {
+  readonly total: number
+  /** False: there are so many or more. */
+  readonly isExact: boolean
+}
+
+/** How many rows the filter matches. Counting ends at `ceiling`, and when the time of a search is up. */
+export async function countUsageLogs (database: Drizzle, filter: UsageLogFilter, ceiling: number, bounds = BOUNDS): Promise<UsageLogCount> {
+  let total = 0
+  const left = await inWindows(database, filter, null, bounds, async isInWindow => {
+    const counted = database.select({ id: usageLogs.id }).from(usageLogs).where(isInWindow).limit(ceiling - total).as('counted')
+    total += await database.$count(counted)
+    return total >= ceiling
+  })
+  return { total, isExact: left === null && total < ceiling }
+}
+
+/**
+ * Calls `look` with the condition of one window of rows after another, from `after` on, until it has seen enough (true),
+ * there are no more rows, or the time is up. Answers with how far it came in the last case; null otherwise. What indexes
+ * find is one window without an end.
+ */
+async function inWindows (
+  database: Drizzle, filter: UsageLogFilter, after: UsageLogPlace | null, { windowRows, budgetMs }: SearchBounds,
+  look: (isInWindow: SQL) => Promise<boolean>
+): Promise<UsageLogPlace | null> {
+  const { indexed, sifted } = conditions(filter)
+  const startedAt = performance.now()
+  for (let place = after; ;) {
+    const isAfter = place === null ? undefined : sql`${rowPlace} < ${placeOf(place)}`
+    const end = sifted.length === 0 ? null : await placeOfRow(database, all(...indexed, isAfter), windowRows)
+    const isEnough = await look(all(...indexed, ...sifted, isAfter, end === null ? undefined : sql`${rowPlace} >= ${placeOf(end)}`))
+    if (isEnough || end === null) return null
+    if (performance.now() - startedAt > budgetMs) return end
+    place = end
+  }
+}
+
+/** The place of the row of that number; null if there are fewer. */
+async function placeOfRow (database: Drizzle, where: SQL, number: number): Promise<UsageLogPlace | null> {
+  const [row] = await database.select({ createdAtUs: microseconds(usageLogs.created_at), id: usageLogs.id })
+    .from(usageLogs).where(where).orderBy(desc(usageLogs.created_at), desc(usageLogs.id)).offset(number - 1).limit(1)
+  return row ?? null
+}
+
+const rowPlace = sql`(${usageLogs.created_at}, ${usageLogs.id})`
+const placeOf = ({ createdAtUs, id }: UsageLogPlace): SQL => sql`(${fromMicroseconds(createdAtUs)}, ${id}::uuid)`
+
+/** The calls that `unpriced_calls` counts: there was something to price, and no price. Named as its index names them, too. */
+const isUnpriced = sql`(${usageLogs.cost} is null and ${usageLogs.cost_reason} <> 'not_metered' and ${usageLogs.cost_reason} in ('unknown_model', 'no_usage')
   and (${usageLogs.success} or ${usageLogs.input_tokens} is not null or ${usageLogs.output_tokens} is not null))`
 
-function conditions (filter: UsageLogFilter): (SQL | undefined)[] {
-  const { model, unpriced, from, to } = filter
-  return [
+/** What the filter asks for: what an index finds, and what rows have to be looked at for. */
+function conditions (filter: UsageLogFilter): { indexed: SQL[], sifted: SQL[] } {
+  const { model, success, unpriced, from, to } = filter
+  const indexed = [
     is(usageLogs.prompt_type, filter.prompt_type),
-    model === undefined ? undefined : or(eq(usageLogs.response_model, model), eq(usageLogs.request_model, model)),
-    is(usageLogs.user_name, filter.user),
-    is(usageLogs.key_id, filter.key_id),
-    is(usageLogs.success, filter.success),
-    is(usageLogs.status_code, filter.status_code),
-    unpriced === undefined ? undefined : unpriced ? isUnpriced : sql`${isUnpriced} is not true`,
+    success === false ? sql`not ${usageLogs.success}` : undefined,
+    unpriced === true ? isUnpriced : undefined,
     is(usageLogs.upstream_request_id, filter.upstream_request_id),
     from === undefined ? undefined : gte(usageLogs.created_at, inUtc(from)),
     to === undefined ? undefined : lt(usageLogs.created_at, inUtc(to))
   ]
+  const sifted = [
+    model === undefined ? undefined : or(eq(usageLogs.response_model, model), eq(usageLogs.request_model, model)),
+    is(usageLogs.user_name, filter.user),
+    is(usageLogs.key_id, filter.key_id),
+    success === true ? sql`${usageLogs.success}` : undefined,
+    is(usageLogs.status_code, filter.status_code),
+    unpriced === false ? sql`${isUnpriced} is not true` : undefined
+  ]
+  const asked = (conditions: Array<SQL | undefined>): SQL[] => conditions.filter(condition => condition !== undefined)
+  return { indexed: asked(indexed), sifted: asked(sifted) }
 }
 
 type FilterColumn = typeof plainColumns[keyof typeof plainColumns] | typeof userName
@@ -92,9 +173,23 @@ type FilterColumn = typeof plainColumns[keyof typeof plainColumns] | typeof user
 const is = (column: FilterColumn, value: string | number | boolean | undefined): SQL | undefined =>
   value === undefined ? undefined : eq(column, value)
 
-/** The JSON text of a row becomes an object. */
-function toUsageLog<T extends { metadata: string | null }> (row: T) {
-  return { ...row, metadata: row.metadata === null ? null : JSON.parse(row.metadata) as Record<string, unknown> }
+/** Exact text becomes the nearest number, JSON text an object. */
+export function toUsageLog<T extends { cost: string | null, metadata: string | null, payload_bytes?: number }> ({ payload_bytes: _bytes, ...row }: T) {
+  return {
+    ...row,
+    cost: row.cost === null ? null : Number(row.cost),
+    metadata: row.metadata === null ? null : JSON.parse(row.metadata) as Record<string, unknown>
+  }
+}
+
+/** Prompt and response of these rows, by id. */
+export async function readPayloads (database: Drizzle, rows: readonly UsageLogRow[]): Promise<ReadonlyMap<string, { prompt: string | null, response: string | null }>> {
+  const times = rows.map(row => row.created_at).sort()
+  const found = await database.select({ id: usageLogs.id, prompt, response }).from(usageLogs).where(all(
+    inArray(usageLogs.id, rows.map(row => row.id)),
+    // The partitions that they lie in; the text of a time has lost its microseconds.
+    gte(usageLogs.created_at, times[0] ?? ''), lt(usageLogs.created_at, sql`${times.at(-1) ?? ''}::timestamptz + interval '1 millisecond'`)))
+  return new Map(found.map(({ id, ...payload }) => [id, payload]))
 }
 
 /** One row in full. */

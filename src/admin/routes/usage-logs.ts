@@ -13,7 +13,8 @@ const COUNT_CEILING = 100_000
 const tags = ['Usage logs']
 const params = Type.Object({ id: Id('usage log', '019aae3f-9c4e-7cc3-98c4-dc0c0c07398f') })
 
-const listQuery = Type.Object({
+/** The filters of the list and of the export. */
+export const usageLogFilter = {
   prompt_type: Type.Optional(Type.String()),
   model: Type.Optional(Type.String({ description: "The response's model or the request's" })),
   user: Type.Optional(Type.String()),
@@ -23,16 +24,23 @@ const listQuery = Type.Object({
   unpriced: Type.Optional(Type.Boolean({ description: 'Whether the call should have a cost but has none, as unpriced_calls counts them' })),
   upstream_request_id: Type.Optional(Type.String({ description: "OpenAI's x-request-id" })),
   from: Type.Optional(InstantText('Finished at this time or later')),
-  to: Type.Optional(InstantText('Finished before this time')),
-  ...pageQuery
-}, { additionalProperties: false })
+  to: Type.Optional(InstantText('Finished before this time'))
+}
+
+const listQuery = Type.Object({ ...usageLogFilter, ...pageQuery }, { additionalProperties: false })
 
 /** A moment in microseconds, an id, and the total as the first page counted it: later pages need not count again. */
 const placeSchema = Type.Tuple([
   Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER }),
   Type.String({ format: 'uuid' }),
-  Type.Integer({ minimum: 0, maximum: COUNT_CEILING })
+  Type.Integer({ minimum: 0, maximum: COUNT_CEILING }),
+  Type.Boolean()
 ])
+
+const UsageLogPageSchema = Type.Object({
+  ...Page(Shared('UsageLogSummary', UsageLogSummarySchema), 'How many rows match the filters, as counted for the first page').properties,
+  total_is_exact: Type.Optional(Type.Literal(false, { description: `There are \`total\` rows or more: counting ends at ${COUNT_CEILING}, and after a second` }))
+}, { description: 'One page of the list' })
 
 export function usageLogRoutes (app: AdminApp, dependencies: RouteDependencies): void {
   listRoute(app, dependencies)
@@ -46,21 +54,20 @@ function listRoute (app: AdminApp, { database }: RouteDependencies): void {
       tags,
       summary: 'List usage logs',
       description: 'Calls, newest first, without `prompt` and `response`. Calls that finish while you page come before the first page, ' +
-        'and disturb no later one.',
+        'and disturb no later one. What `model`, `user`, `key_id` and `status_code` ask for is searched for, newest rows first: of something rare in ' +
+        'millions of rows a page has, after a second, what was found until then, be it nothing, and its `next_cursor` goes on from there.',
       querystring: listQuery,
-      response: {
-        200: Page(Shared('UsageLogSummary', UsageLogSummarySchema),
-          `How many rows match the filters, as counted for the first page. Exact below ${COUNT_CEILING}, which stands for that many or more`),
-        ...errors
-      }
+      response: { 200: UsageLogPageSchema, ...errors }
     }
   }, async request => {
     const { limit = 50, cursor, ...filter } = request.query
     const place = decodeCursor(placeSchema, cursor)
     const after = place === null ? null : { createdAtUs: place[0], id: place[1] }
     const { items, next } = await listUsageLogs(database.operator, filter, limit, after)
-    const total = place?.[2] ?? await countUsageLogs(database.operator, filter, COUNT_CEILING)
-    return { items, total, next_cursor: next === null ? null : encodeCursor([next.createdAtUs, next.id, total]) }
+    const { total, isExact } = place === null
+      ? await countUsageLogs(database.operator, filter, COUNT_CEILING)
+      : { total: place[2], isExact: place[3] }
+    return { items, total, ...isExact ? {} : { total_is_exact: false as const }, next_cursor: next === null ? null : encodeCursor([next.createdAtUs, next.id, total, isExact]) }
   })
 }
 
