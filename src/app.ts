@@ -8,6 +8,9 @@ import type { Config } from './env.js'
 import { GatewayError } from './errors.js'
 import { healthRoutes } from './health.js'
 import type { Job } from './jobs/daily.js'
+import { emailDelivery } from './jobs/alert-email.js'
+import { webhookDelivery } from './jobs/alert-webhook.js'
+import { scheduleAlerts } from './jobs/alerts.js'
 import { schedulePartitions } from './jobs/partitions.js'
 import { scheduleRecordedBatches } from './jobs/recorded-batches.js'
 import { scheduleRetention } from './jobs/retention.js'
@@ -27,6 +30,7 @@ import { Recorder } from './recording/recorder.js'
 import { refuseUnreadable } from './unreadable-request.js'
 import { unusedConnections } from './unused-connections.js'
 import { VERSION } from './version.js'
+import { loadWebhookSecret } from './webhook-secret.js'
 
 export interface AppDeps {
   readonly config: Config
@@ -63,6 +67,7 @@ export async function buildApp (deps: AppDeps): Promise<FastifyInstance> {
     password: adminPassword,
     now: deps.now,
     provider: config.upstreamProvider,
+    alertChannels: { email: config.smtpUrl !== null, privateWebhooks: config.webhookAllowPrivate },
     onPolicyChange: () => policy.refresh(),
     version: VERSION
   })
@@ -186,8 +191,15 @@ async function startJobs ({ config, database, log, now }: Omit<AppDeps, 'adminPa
   const recordedBatches = scheduleRecordedBatches(database.operator, log, now)
   const summaries = scheduleSummaries(database.operator, log, now)
   const retention = scheduleRetention(database.operator, { logs: config.logRetentionDays, payloads: config.payloadRetentionDays }, log, now)
+  const alerts = scheduleAlerts({
+    database,
+    webhook: webhookDelivery({ secret: await loadWebhookSecret(config.webhookSecret, config.dataDir), allowPrivate: config.webhookAllowPrivate, now }),
+    email: config.smtpUrl === null || config.alertEmailFrom === null ? null : emailDelivery({ smtpUrl: config.smtpUrl, from: config.alertEmailFrom }),
+    log,
+    now
+  })
   // Making a partition locks the log for a moment: not under the first calls.
   if (policy.fresh) await Promise.all([listening, partitions.firstRun])
   else listening.catch((error: unknown) => log.warn({ err: error }, 'changes of policy are not heard of; they are asked for every second'))
-  return [partitions, recordedBatches, summaries, retention]
+  return [partitions, recordedBatches, summaries, retention, alerts]
 }

@@ -143,12 +143,6 @@ function byBudget<Fields> (rows: Iterable<Fields & { readonly budgetId: string }
   return groups
 }
 
-/** The policy with what was spent since it was read. */
-export function withSpent (policy: PolicyData, spent: readonly SpentBudget[]): PolicyData {
-  const groups = byBudget(spent)
-  return { ...policy, budgets: policy.budgets.map(budget => ({ ...budget, spent: groups.get(budget.id) ?? budget.spent })) }
-}
-
 /** The prices of operators' own, as they are now. */
 export async function readPolicyPrices (database: Drizzle): Promise<PolicyPrice[]> {
   return await database.select({

@@ -64,6 +64,11 @@ export class BudgetGate {
     for (const { promptType, timeMs, picoUsd } of this.#underWay) this.#add(promptType, timeMs, picoUsd)
   }
 
+  /** The budgets of a reading with what is spent of them by now. */
+  withSpent (budgets: readonly PolicyBudget[]): PolicyBudget[] {
+    return budgets.map(policy => ({ ...policy, spent: this.#byId.get(policy.id)?.spent ?? policy.spent }))
+  }
+
   /** Takes what was spent, as the database says. */
   learn (spent: readonly SpentBudget[]): void {
     for (const { budgetId, ...spend } of spent) this.#byId.get(budgetId)?.learn(spend)

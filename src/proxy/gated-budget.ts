@@ -40,8 +40,9 @@ export class GatedBudget {
     this.#limitPicoUsd = decimalToPicoUsd(policy.limitUsd)
     this.#lifted = liftsOf(policy)
     this.#underWay.clear()
+    // Older periods than a reading has are over. One that has none may be of before the first call.
     const oldestMs = Math.min(...policy.spent.map(({ periodStartMs }) => periodStartMs))
-    for (const startMs of this.#known.keys()) if (startMs < oldestMs) this.#known.delete(startMs)
+    if (policy.spent.length > 0) for (const startMs of this.#known.keys()) if (startMs < oldestMs) this.#known.delete(startMs)
     for (const spend of policy.spent) this.learn(spend)
   }
 
@@ -75,6 +76,14 @@ export class GatedBudget {
 
   isLifted (promptType: string, nowMs: number): boolean {
     return this.#lifted.size > 0 && this.#lifted.has(`${this.#boundsAt(nowMs).startMs} ${promptType}`)
+  }
+
+  /** All that is known to be spent, what is under way too: a start without the database may go by it. */
+  get spent (): BudgetSpend[] {
+    return [...new Set([...this.#known.keys(), ...this.#underWay.keys()])].map(periodStartMs => {
+      const { spentPicoUsd = 0n, revision = 0 } = this.#known.get(periodStartMs) ?? {}
+      return { periodStartMs, spentUsd: picoUsdToDecimal(spentPicoUsd + (this.#underWay.get(periodStartMs) ?? 0n)), revision }
+    })
   }
 
   /** As messages name it: `'chat', 10 USD a day`. */

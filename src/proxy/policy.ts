@@ -1,5 +1,5 @@
 import { performance } from 'node:perf_hooks'
-import { type PolicyData, type PolicyKey, type PolicyPulse, type SpentBudget, withSpent } from '../db/policy-store.js'
+import type { PolicyData, PolicyKey, PolicyPulse, SpentBudget } from '../db/policy-store.js'
 import { promptTypeLimit } from '../errors.js'
 import type { Log } from '../log.js'
 import { UNTYPED } from './prompt-headers.js'
@@ -27,7 +27,7 @@ export interface PolicyOptions {
   readonly readPulse: () => Promise<PolicyPulse>
   /** What was kept of the last run; null where there is nothing. */
   readonly kept: PolicyData | null
-  /** Keeps the policy for the next run. */
+  /** Keeps the policy for the next run, with what is spent by then. */
   readonly keep: (policy: PolicyData) => Promise<void>
   /** Called with every reading, also with the one kept of the last run: for the parts of policy that others go by. */
   readonly onRead?: (policy: PolicyData) => void
@@ -41,7 +41,7 @@ export interface PolicyOptions {
 const POLL_MS = 500
 /** New prompt types may raise the version many times a second; of ten thousand types the policy is a megabyte. */
 const KEEP_MS = 1000
-/** What was spent moves with every call. A start without the database goes by a figure that is so old at most. */
+/** What was spent moves with every call: after a crash, a start without the database goes by a figure that is so old at most. */
 const KEEP_SPENT_MS = 30_000
 
 /**
@@ -60,9 +60,7 @@ export class Policy {
   #timer: NodeJS.Timeout | null = null
   /** The latest reading. */
   #read: PolicyData | null = null
-  /** What was spent since, as JSON. */
-  #spent = '[]'
-  /** It was read, or spent from, since it was last kept. */
+  /** It was read, or there may be more spent, since it was last kept. */
   #unkept = false
   #keepTimer: NodeJS.Timeout | null = null
   #keepAtMs = Infinity
@@ -92,6 +90,7 @@ export class Policy {
     this.#closed = true
     if (this.#timer !== null) clearTimeout(this.#timer)
     if (this.#keepTimer !== null) clearTimeout(this.#keepTimer)
+    this.#unkept ||= this.#hasBudgets
     await this.#keep()
   }
 
@@ -135,7 +134,6 @@ export class Policy {
     const data = await this.#options.load()
     this.#use(data)
     this.#read = data
-    this.#spent = '[]'
     this.#keepWithin(KEEP_MS)
     // Those that the reading lacks have a call under way, or a record that is not committed yet.
     for (const promptType of this.#newTypes) if (this.#configs.has(promptType)) this.#newTypes.delete(promptType)
@@ -150,6 +148,8 @@ export class Policy {
     this.#options.onRead?.(data)
   }
 
+  get #hasBudgets (): boolean { return this.#read !== null && this.#read.budgets.length > 0 }
+
   /** Many changes within that time are kept once. */
   #keepWithin (ms: number): void {
     this.#unkept = true
@@ -163,9 +163,8 @@ export class Policy {
   async #keep (): Promise<void> {
     if (this.#read === null || !this.#unkept) return
     this.#unkept = false
-    const policy = withSpent(this.#read, JSON.parse(this.#spent) as SpentBudget[])
     try {
-      await this.#options.keep(policy)
+      await this.#options.keep(this.#read)
     } catch (error) {
       this.#options.log.warn({ err: error }, 'the policy cannot be kept on disk; a start while the database is away would go by an older one')
     }
@@ -176,19 +175,12 @@ export class Policy {
     if (!this.#closed) this.#timer = setTimeout(() => { void this.#poll().finally(() => this.#pollLater()) }, POLL_MS).unref()
   }
 
-  #learn (spent: readonly SpentBudget[]): void {
-    this.#options.onSpent?.(spent)
-    const json = JSON.stringify(spent)
-    if (json === this.#spent) return
-    this.#spent = json
-    this.#keepWithin(KEEP_SPENT_MS)
-  }
-
   async #poll (): Promise<void> {
+    if (this.#hasBudgets) this.#keepWithin(KEEP_SPENT_MS)
     try {
       const { version, spent } = await this.#options.readPulse()
       if (version !== this.#version || this.#stale) await this.refresh()
-      else this.#learn(spent)
+      else this.#options.onSpent?.(spent)
     } catch (error) {
       if (!this.#stale) this.#options.log.warn({ err: error }, 'the policy cannot be read; calls are admitted by the last one known')
       this.#stale = true

@@ -67,8 +67,8 @@ export class DurableWriter {
   #replaying: Promise<void> | null = null
   readonly #aside: KeptAside
   readonly #losses: LossLog
-  /** Id of the batch that was replayed last. */
-  #lastReplayed = ''
+  /** Of batches in the journal: whether it was told that they are in the database, which a commit that is late may bring them into. */
+  readonly #told = new Map<string, boolean>()
 
   constructor (options: DurableWriterOptions) {
     this.#options = options
@@ -100,6 +100,7 @@ export class DurableWriter {
       await journal.append(batch)
       this.#journalFails = false
       observer.journaled(batch.entries.length)
+      if (tried !== null) this.#tellOfLate(batch, tried.late)
     } catch (error) {
       this.#journalFails = true
       // A commit that is late may still come.
@@ -240,16 +241,17 @@ export class DurableWriter {
     if (uuidTimeMs(batch.id) < this.#options.now() - this.#options.database.remembersForMs) {
       const reason = new Error('The batch is too old to be told from one that is in the database already.')
       for (const entry of batch.entries) await this.#aside.keep(entry, reason)
-      this.#tellReplayed(batch)
+      this.#tellOnce(batch)
       await journal.dropOldest()
     } else {
       const records = await this.#write(batch, () => this.#closing.signal.aborted)
       this.#comeBack()
-      this.#tellReplayed(batch)
+      this.#tellOnce(batch)
       await journal.dropOldest()
       observer.replayed(records)
     }
     this.#aside.settle(batch)
+    this.#told.delete(batch.id)
   }
 
   /** @throws what the disk throws; it alone is no reason to send new batches there */
@@ -273,10 +275,16 @@ export class DurableWriter {
     this.#journalFails = false // It is not needed: whether the disk is mended, the next outage will tell.
   }
 
-  /** Before the disk lets go of it: where it does not, the batch is replayed again. */
-  #tellReplayed (batch: RecordBatch): void {
-    if (batch.id === this.#lastReplayed) return
-    this.#lastReplayed = batch.id
+  #tellOfLate (batch: RecordBatch, late: Promise<number>): void {
+    this.#told.set(batch.id, false)
+    // Not where it was replayed by then; where it fails, the replay will tell.
+    late.then(() => { if (this.#told.has(batch.id)) this.#tellOnce(batch) }, () => {})
+  }
+
+  /** A batch of the journal is in the database, or never will be: by its replay, which may come twice, or by an earlier try. */
+  #tellOnce (batch: RecordBatch): void {
+    if (this.#told.get(batch.id) === true) return
+    this.#told.set(batch.id, true)
     this.#options.onSettled?.(batch)
   }
 

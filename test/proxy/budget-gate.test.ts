@@ -135,6 +135,25 @@ t.test('of two readings the higher revision counts, else the greater one', t => 
   t.end()
 })
 
+t.test('a reading of the policy that is older than what a batch told takes nothing back', t => {
+  const { gate } = gateAt('2026-11-23T12:00:00Z', blocking())
+  gate.learn([spent('2026-11-23', '10')])
+  gate.use([blocking()])
+  t.notOk(isOpen(gate), 'of before the first call')
+  gate.use([blocking({ spent: [spent('2026-11-22', '7'), spent('2026-11-23', '9')] })])
+  t.notOk(isOpen(gate))
+  t.end()
+})
+
+t.test('what is kept for the next run has what is under way in it', t => {
+  const { gate } = gateAt('2026-11-23T12:00:00Z', blocking({ spent: [spent('2026-11-22', '3', 2), spent('2026-11-23', '4', 5)] }))
+  gate.recorded(call('2026-11-23T12:00:00Z', 1n).record)
+  gate.recorded(call('2026-11-24T00:00:00Z', 2n).record)
+  const [kept] = gate.withSpent([blocking()])
+  t.same(kept?.spent.map(({ periodStartMs, spentUsd, revision }) => [new Date(periodStartMs).getUTCDate(), spentUsd, revision]), [[22, '3', 2], [23, '5', 5], [24, '2', 0]])
+  t.end()
+})
+
 t.test('a call without a cost, or one that was blocked, spends nothing', t => {
   const { gate } = gateAt('2026-11-23T12:00:00Z', blocking({ limitUsd: '0.000000000001' }))
   gate.recorded(entry({ costPicoUsd: null, costReason: 'unknown_model' }).record)
