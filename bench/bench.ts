@@ -9,6 +9,7 @@ import { startLoad } from './load-process.js'
 import { describeMachine } from './machine.js'
 import { type Options, parseOptions } from './options.js'
 import type { Bench, Part } from './part.js'
+import { admin } from './parts/admin.js'
 import { memory } from './parts/memory.js'
 import { plain } from './parts/plain.js'
 import { recorder } from './parts/recorder.js'
@@ -18,7 +19,7 @@ import { vision } from './parts/vision.js'
 
 // `npm run bench`: all parts, or those named. Rewrites their tables in BENCHMARKS.md.
 
-const PARTS: readonly Part[] = [plain, streams, vision, memory, recorder, scale]
+const PARTS: readonly Part[] = [plain, streams, vision, memory, recorder, scale, admin]
 const FILE = 'BENCHMARKS.md'
 
 const print = (text: string): void => { process.stdout.write(`${text}\n`) }

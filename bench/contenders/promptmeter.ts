@@ -6,6 +6,12 @@ import { createDatabase, serverPids } from '../database.js'
 import type { Books, Contender, StartContender, Surroundings } from './contender.js'
 import { startNodeContender } from './node-contender.js'
 
+/** The gateway, with its operator's door. */
+export interface PromptmeterContender extends Contender {
+  /** Gets a path under /admin/api/. */
+  readonly admin: (path: string) => Promise<Response>
+}
+
 export interface PromptmeterOptions {
   readonly name: string
   /** `postgres://…`; null: the embedded database. */
@@ -17,7 +23,7 @@ export interface PromptmeterOptions {
 }
 
 /** The gateway as it is run: `node dist/server.js`, with default settings. Its data go when it stops. */
-export async function startPromptmeter ({ upstreamOrigin }: Surroundings, options: PromptmeterOptions): Promise<Contender> {
+export async function startPromptmeter ({ upstreamOrigin }: Surroundings, options: PromptmeterOptions): Promise<PromptmeterContender> {
   const { databaseUrl } = options
   const dataDir = await mkdtemp(join(tmpdir(), 'promptmeter-bench-'))
   const removeData = async (): Promise<void> => await rm(dataDir, { recursive: true, force: true })
@@ -43,6 +49,7 @@ export async function startPromptmeter ({ upstreamOrigin }: Surroundings, option
       ...contender,
       databasePids: databaseUrl === null ? null : () => serverPids(databaseUrl),
       books: () => readBooks(contender.origin, password),
+      admin: path => getAdmin(contender.origin, password, path),
       stop: async () => {
         await contender.stop()
         await removeData()
@@ -66,13 +73,15 @@ interface ConfigPage {
   readonly next_cursor: string | null
 }
 
+const getAdmin = async (origin: string, password: string, path: string): Promise<Response> =>
+  await fetch(`${origin}/admin/api/${path}`, { headers: { authorization: `Basic ${Buffer.from(`admin:${password}`).toString('base64')}` } })
+
 /** The sums over all prompt types, as an operator reads them. */
 async function readBooks (origin: string, password: string): Promise<Books> {
-  const authorization = `Basic ${Buffer.from(`admin:${password}`).toString('base64')}`
   let [calls, failedCalls, outputTokens] = [0, 0, 0]
   for (let cursor: string | null = ''; cursor !== null;) {
     const at: string = cursor === '' ? '' : `&cursor=${encodeURIComponent(cursor)}`
-    const response = await fetch(`${origin}/admin/api/prompt-configs?limit=500${at}`, { headers: { authorization } })
+    const response = await getAdmin(origin, password, `prompt-configs?limit=500${at}`)
     if (!response.ok) throw new Error(`The books cannot be read: ${response.status} ${await response.text()}`)
     const page = await response.json() as ConfigPage
     for (const config of page.items) {

@@ -1,0 +1,187 @@
+import { performance } from 'node:perf_hooks'
+import { setTimeout as delay } from 'node:timers/promises'
+import { type PromptmeterContender, startPromptmeter } from '../contenders/promptmeter.js'
+import { createDatabase, withClient } from '../database.js'
+import { format, formatSpread, type Goal, goalsTable, megabytes, table } from '../markdown.js'
+import { measure } from '../measurement.js'
+import type { Bench, Part } from '../part.js'
+import { memoryOf } from '../process-stat.js'
+import { percentile } from '../statistics.js'
+import { fillBooks, MANY_TYPES } from './admin-books.js'
+
+const GOAL_COSTS_MS = 100
+const GOAL_P99 = 1.1
+/** Calls that go through the proxy meanwhile: well below what it can take, so that waiting shows. */
+const RATE_PER_SECOND = 200
+const SLOW_QUERY_MS = 1000
+const ANSWERS = 30
+const DAY_MS = 86_400_000
+
+interface Timing {
+  readonly path: string
+  readonly p50Ms: number
+  readonly p99Ms: number
+  readonly bytes: number
+}
+
+interface Export {
+  readonly path: string
+  readonly rowsPerSecond: number
+  readonly megabytesPerSecond: number
+  readonly peakBytes: number
+}
+
+/** The operator's routes over a year's books, and what they do to the calls beside them. */
+export const admin: Part = {
+  name: 'admin',
+  run: async bench => {
+    const databaseUrl = await createDatabase(bench.surroundings.postgres)
+    const gateway = await startPromptmeter(bench.surroundings, {
+      name: 'promptmeter, a year of books', databaseUrl, watchLoop: false, env: { MAX_PROMPT_TYPES: `${MANY_TYPES + 1}` }
+    })
+    try {
+      await fillBooks(bench, databaseUrl)
+    } finally {
+      await gateway.stop()
+    }
+    return await measureBooks(bench, databaseUrl)
+  }
+}
+
+async function measureBooks (bench: Bench, databaseUrl: string): Promise<{ text: string, data: unknown }> {
+  // Started anew: its job sums the rollups up, and its memory is that of the routes.
+  const gateway = await startPromptmeter(bench.surroundings, {
+    name: 'promptmeter, a year of books', databaseUrl, watchLoop: false, env: { MAX_PROMPT_TYPES: `${MANY_TYPES + 1}` }
+  })
+  try {
+    bench.progress('summing up the rollups')
+    await untilSummedUp(databaseUrl)
+    const timings: Timing[] = []
+    for (const path of paths(Date.now())) timings.push(await time(bench, gateway, path))
+    const beside = await callsBeside(bench, gateway)
+    const exports: Export[] = []
+    for (const path of ['prompt-configs/export?format=csv', 'prompt-configs/export?format=json', 'usage-logs/export?format=csv', 'usage-logs/export?format=ndjson']) {
+      exports.push(await download(bench, gateway, path))
+    }
+    return { text: report(bench, timings, exports, beside), data: { timings, exports, beside } }
+  } finally {
+    await gateway.stop()
+  }
+}
+
+/** What an operator asks for, newest and rarest, over the year. */
+function paths (nowMs: number): string[] {
+  const from = new Date(nowMs - 365 * DAY_MS).toISOString()
+  const sorts = ['-total_cost', 'prompt_type', '-total_calls', '-last_called_at', '-created_at', 'avg_cost_per_call', '-failed_calls']
+  const logs = ['', 'prompt_type=bench-17', 'model=gpt-4o', 'model=nobody', 'user=user-17', 'user=nobody', 'key_id=00000000-0000-4000-8000-000000000000', 'success=false',
+    'status_code=429', 'status_code=418', 'unpriced=true', 'upstream_request_id=req_nobody', `from=${from}&to=${new Date(nowMs - 180 * DAY_MS).toISOString()}`]
+  const groups = ['none', 'prompt_type', 'model', 'user']
+  const costs = groups.flatMap(group => ['none', 'month', 'week', 'day', 'hour'].flatMap(interval => {
+    const isLarge = (group === 'prompt_type' && interval !== 'none') || (group === 'user' && interval === 'hour')
+    return [`costs?group_by=${group}&interval=${interval}&from=${from}${isLarge ? '&limit=10' : ''}`]
+  }))
+  return [
+    ...sorts.map(sort => `prompt-configs?sort=${sort}`), 'prompt-configs?search=number%2099', 'prompt-configs?search=nobody',
+    ...logs.map(filter => `usage-logs${filter === '' ? '' : `?${filter}`}`),
+    ...costs, `costs?group_by=model&interval=day&prompt_type=bench-17&from=${from}`,
+    `costs/top-movers?from=${new Date(nowMs - 30 * DAY_MS).toISOString()}`, `costs/what-if?from=${from}`
+  ]
+}
+
+async function untilSummedUp (databaseUrl: string): Promise<void> {
+  await withClient(databaseUrl, async sql => {
+    for (;;) {
+      const [row] = await sql<{ done: boolean }[]>`
+        select summarised_to is not null and not exists (select from usage_summaries_stale) as done from gateway_settings`
+      if (row?.done === true) break
+      await delay(500)
+    }
+    await sql`vacuum (analyze) usage_summaries`
+  })
+}
+
+async function time ({ progress }: Bench, gateway: PromptmeterContender, path: string): Promise<Timing> {
+  const durations: number[] = []
+  let bytes = 0
+  for (let i = 0; i <= ANSWERS; i++) {
+    const startedAt = performance.now()
+    const response = await gateway.admin(path)
+    bytes = (await response.arrayBuffer()).byteLength
+    const durationMs = performance.now() - startedAt
+    if (!response.ok) throw new Error(`${path}: ${response.status}`)
+    // The first answer warms up, and one that takes seconds need not be asked for thirty times.
+    if (i > 0) durations.push(durationMs)
+    if (durationMs > SLOW_QUERY_MS && i >= 3) break
+  }
+  const sorted = Float64Array.from(durations).sort()
+  const timing = { path, p50Ms: percentile(sorted, 0.5), p99Ms: percentile(sorted, 0.99), bytes }
+  progress(`${path}: ${format(timing.p50Ms)} ms`)
+  return timing
+}
+
+async function download ({ progress }: Bench, gateway: PromptmeterContender, path: string): Promise<Export> {
+  const startedAt = performance.now()
+  const response = await gateway.admin(path)
+  if (!response.ok || response.body === null) throw new Error(`${path}: ${response.status}`)
+  let [bytes, lines] = [0, 0]
+  for await (const chunk of response.body as unknown as AsyncIterable<Uint8Array>) {
+    bytes += chunk.length
+    for (const byte of chunk) if (byte === 10) lines++
+  }
+  const seconds = (performance.now() - startedAt) / 1000
+  progress(`${path}: ${lines.toLocaleString('en-US')} lines in ${format(seconds)} s`)
+  return { path, rowsPerSecond: lines / seconds, megabytesPerSecond: megabytes(bytes) / seconds, peakBytes: memoryOf(gateway.pids).peakBytes }
+}
+
+interface Beside {
+  readonly aloneP99Ms: number[]
+  readonly withQueriesP99Ms: number[]
+}
+
+/** Latency of calls, with and without somebody who asks for the year's costs again and again. */
+async function callsBeside (bench: Bench, gateway: PromptmeterContender): Promise<Beside> {
+  const beside: Beside = { aloneP99Ms: [], withQueriesP99Ms: [] }
+  const path = `costs?group_by=prompt_type&from=${new Date(Date.now() - 365 * DAY_MS).toISOString()}`
+  for (let round = 0; round <= bench.options.rounds; round++) {
+    bench.progress(`calls beside queries: ${round === 0 ? 'warm-up' : `round ${round} of ${bench.options.rounds}`}`)
+    for (const [results, asking] of [[beside.aloneP99Ms, false], [beside.withQueriesP99Ms, true]] as const) {
+      const over = new AbortController()
+      const asked = asking ? askAgain(gateway, path, over.signal) : undefined
+      const { p99Ms } = await measure(bench.load, gateway, {
+        exchange: 'plain-4k', connections: 32, seconds: bench.options.seconds, ratePerSecond: RATE_PER_SECOND
+      })
+      over.abort()
+      await asked
+      if (round > 0) results.push(p99Ms)
+    }
+  }
+  return beside
+}
+
+async function askAgain (gateway: PromptmeterContender, path: string, over: AbortSignal): Promise<void> {
+  while (!over.aborted) await (await gateway.admin(path)).arrayBuffer()
+}
+
+function report ({ options }: Bench, timings: readonly Timing[], exports: readonly Export[], { aloneP99Ms, withQueriesP99Ms }: Beside): string {
+  const slowest = (prefix: string): Timing | undefined =>
+    timings.filter(({ path }) => path.startsWith(prefix)).sort((a, b) => b.p50Ms - a.p50Ms)[0]
+  const costs = slowest('costs?')
+  const ratios = withQueriesP99Ms.map((p99Ms, i) => p99Ms / (aloneP99Ms[i] ?? NaN))
+  const ratio = percentile(Float64Array.from(ratios).sort(), 0.5)
+  const goals: Goal[] = [
+    { figure: `costs over a year, the slowest (\`${shortened(costs?.path ?? '')}\`), p50`, goal: `< ${GOAL_COSTS_MS} ms`, measured: `${format(costs?.p50Ms ?? NaN)} ms`, met: (costs?.p50Ms ?? NaN) < GOAL_COSTS_MS },
+    { figure: "calls' p99 beside such queries", goal: 'not raised', measured: `${formatSpread(ratios)} ×`, met: ratio <= GOAL_P99 }
+  ]
+  return [
+    `The operator's routes over a year of ${options.rows.toLocaleString('en-US')} calls of ${MANY_TYPES.toLocaleString('en-US')} prompt types on PostgreSQL, ` +
+      `each asked for up to ${ANSWERS} times, one after the other.`,
+    table(['', 'p50, ms', 'p99, ms', 'answer, kB'], timings.map(({ path, p50Ms, p99Ms, bytes }) => [`\`${shortened(path)}\``, format(p50Ms), format(p99Ms), format(bytes / 1000)])),
+    table(['', 'rows/s', 'MB/s', 'memory of the gateway at most so far, MB'], exports.map(({ path, rowsPerSecond, megabytesPerSecond, peakBytes }) =>
+      [`\`${path}\``, format(rowsPerSecond), format(megabytesPerSecond), format(megabytes(peakBytes))])),
+    `Beside ${RATE_PER_SECOND} calls a second whose p99 is ${formatSpread(aloneP99Ms)} ms, somebody asks for the year's costs of every prompt type again and again: it is then ${formatSpread(withQueriesP99Ms)} ms.`,
+    goalsTable(goals)
+  ].join('\n\n')
+}
+
+/** Without the moments, which are a year's, half a year's or a month's. */
+const shortened = (path: string): string => path.replace(/(from|to)=[^&]+/g, '$1=…')
