@@ -12,7 +12,7 @@ export function money (usd: number | null | undefined): string {
   if (usd === 0) return '$0'
   const size = Math.abs(usd)
   const digits = size >= 1000 ? 0 : size >= 1 ? 2 : Math.min(12, 1 - Math.floor(Math.log10(size)))
-  const text = new Intl.NumberFormat('en', { minimumFractionDigits: size >= 1 ? digits : 0, maximumFractionDigits: digits }).format(size)
+  const text = new Intl.NumberFormat('en', { minimumFractionDigits: Math.min(digits, 2), maximumFractionDigits: digits }).format(size)
   return `${usd < 0 ? '−' : ''}$${text}`
 }
 

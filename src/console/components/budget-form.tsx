@@ -1,10 +1,11 @@
-import { Alert, Button, Group, Modal, NativeSelect, NumberInput, Stack, Switch, TagsInput, TextInput } from '@mantine/core'
+import { Alert, Button, Group, Modal, NativeSelect, Stack, Switch, TextInput } from '@mantine/core'
 import { useMutation, useQueryClient } from '@tanstack/react-query'
 import { type SyntheticEvent, useState } from 'react'
 import { ApiError, api, bodyOf } from '../api/client.js'
 import { formText } from '../form-text.js'
 import { done } from '../notify.js'
 import type { Budget } from './budget-bar.js'
+import { NameList } from './name-list.js'
 
 const PERIODS = [
   { value: 'day', label: 'a day (UTC)' }, { value: 'week', label: 'a week (from Monday)' }, { value: 'month', label: 'a calendar month' }, { value: 'total', label: 'for ever' }
@@ -13,7 +14,7 @@ const PERIODS = [
 /** Makes a budget, or changes one: every field as the API takes it, its errors beside the field that they are about. */
 export function BudgetForm ({ original, promptType, onClose }: { original: Budget | null, promptType: string | null, onClose: () => void }) {
   const client = useQueryClient()
-  const [limit, setLimit] = useState<number | string>(original?.limit_usd ?? '')
+  const [limit, setLimit] = useState(original === null ? '' : String(original.limit_usd))
   const [thresholds, setThresholds] = useState<string[]>((original?.thresholds ?? [50, 80, 100]).map(String))
   const [action, setAction] = useState(original?.action ?? 'alert')
   const [strict, setStrict] = useState(original?.strict ?? false)
@@ -52,10 +53,10 @@ export function BudgetForm ({ original, promptType, onClose }: { original: Budge
           <TextInput name='name' label='Name' description='What alerts and refusals call it' required defaultValue={original?.name ?? ''} data-autofocus {...errorOf('name')} />
           <TextInput name='prompt_type' label='Prompt type' description='All traffic, if left out' defaultValue={promptType ?? ''} {...errorOf('prompt_type')} />
           <Group grow align='flex-start'>
-            <NumberInput label='Limit, USD' required min={0} hideControls value={limit} onChange={setLimit} thousandSeparator=',' {...errorOf('limit_usd')} />
+            <TextInput label='Limit, USD' required inputMode='decimal' value={limit} onChange={event => { setLimit(event.currentTarget.value) }} {...errorOf('limit_usd')} />
             <NativeSelect name='period' label='Period' data={PERIODS} defaultValue={original?.period ?? 'month'} {...errorOf('period')} />
           </Group>
-          <TagsInput label='Alerts at, percent' description='Each once a period. Enter adds one' value={thresholds} onChange={setThresholds} {...errorOf('thresholds')} />
+          <NameList label='Alerts at, percent' description='Each once a period; with commas between them' value={thresholds} onChange={setThresholds} {...errorOf('thresholds')} />
           <NativeSelect
             label='At 100 %' value={action} onChange={event => { setAction(event.currentTarget.value === 'block' ? 'block' : 'alert') }}
             data={[{ value: 'alert', label: 'Only alert' }, { value: 'block', label: 'Refuse calls until the period ends' }]}

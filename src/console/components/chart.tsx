@@ -50,6 +50,8 @@ export function Chart ({ title, times, series, stacked = false, height = 220, fo
       padding: [8, 8, 0, 0],
       legend: { show: false },
       cursor: { drag: { x: false, y: false } },
+      // The books' days are UTC's.
+      tzDate: seconds => Plot.tzDate(new Date(seconds * 1000), 'UTC'),
       scales: { y: { range: (_plot, _min, max) => [0, max > 0 ? max * 1.08 : 1] } },
       axes: [axis, { ...axis, size: 64, values: (_plot, values) => values.map(format) }],
       series: [{}, ...order.map(i => ({
@@ -57,7 +59,8 @@ export function Chart ({ title, times, series, stacked = false, height = 220, fo
         stroke: color(i),
         width: stacked ? 1 : 1.5,
         points: { show: times.length < 2 },
-        ...(stacked ? { fill: color(i) + (dark ? '99' : 'b3') } : {})
+        // Opaque: those below cover those above, whose areas reach down to zero.
+        ...(stacked ? { fill: color(i) } : {})
       }))]
     }, [data[0], ...order.map(i => data[i + 1] ?? [])] as AlignedData, element)
     return () => { plot.destroy() }

@@ -1,8 +1,9 @@
-import { Group, Paper, Table, TagsInput, Text, Title } from '@mantine/core'
+import { Group, Paper, Table, Text, Title } from '@mantine/core'
 import { useQuery } from '@tanstack/react-query'
 import { api, bodyOf } from '../api/client.js'
 import type { Range } from '../range.js'
 import { useUrlValue } from '../url-state.js'
+import { NameList } from './name-list.js'
 import { Loaded } from './states.js'
 import { Change, Money } from './values.js'
 
@@ -19,7 +20,7 @@ export function WhatIf ({ promptType, range }: { promptType: string, range: Rang
   return (
     <Paper withBorder p='sm'>
       <Group justify='space-between' mb='xs'><Title order={2}>What if</Title><Text size='xs' c='dimmed'>the same tokens on other models</Text></Group>
-      <TagsInput size='xs' mb='xs' aria-label='Models to compare with' placeholder='Models to compare with; Enter adds one' value={models} onChange={values => { setText(values.join(',')) }} />
+      <NameList size='xs' mb='xs' aria-label='Models to compare with' placeholder='Other models, with commas between them' value={models} onChange={values => { setText(values.join(',')) }} />
       <Loaded query={query} what='other models'>
         {({ actual, items }) => (
           <Table fz='sm' verticalSpacing={4}>

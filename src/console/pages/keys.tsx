@@ -1,10 +1,11 @@
-import { Alert, Badge, Button, Code, CopyButton, Group, Modal, Stack, Tabs, TagsInput, Text, TextInput } from '@mantine/core'
+import { Alert, Badge, Button, Code, CopyButton, Group, Modal, Stack, Tabs, Text, TextInput } from '@mantine/core'
 import { useDisclosure } from '@mantine/hooks'
 import { useMutation, useQueryClient } from '@tanstack/react-query'
 import { type SyntheticEvent, useState } from 'react'
 import { type Schema, ApiError, api, bodyOf } from '../api/client.js'
 import { Confirm } from '../components/confirm.js'
 import { type Column, DataTable } from '../components/data-table.js'
+import { NameList } from '../components/name-list.js'
 import { Page } from '../components/page.js'
 import { Empty, Failure, Loading } from '../components/states.js'
 import { Time } from '../components/values.js'
@@ -93,8 +94,8 @@ function KeyForm ({ initial, action, error, pending, onSubmit }: {
         {error !== null && param === '' && <Alert color='red' variant='light'>{error.message}</Alert>}
         <TextInput name='name' label='Name' description='Who or what uses it' required defaultValue={initial.name} data-autofocus {...errorOf('name')} />
         <TextInput name='user' label='User' description='Whom its calls are for, where they do not say; the name if left out' defaultValue={initial.user ?? ''} {...errorOf('user')} />
-        <TagsInput
-          label='Prompt types' description='The only ones it may use; all if left out. Enter adds one' value={types} onChange={setTypes} {...errorOf('allowed_prompt_types')}
+        <NameList
+          label='Prompt types' description='The only ones it may use, with commas between them; all if left out' value={types} onChange={setTypes} {...errorOf('allowed_prompt_types')}
         />
         <TextInput name='expires_at' type='datetime-local' label='Expires' description='Never if left out' defaultValue={localInput(initial.expires_at)} {...errorOf('expires_at')} />
         <Group justify='flex-end'><Button type='submit' size='xs' loading={pending}>{action}</Button></Group>

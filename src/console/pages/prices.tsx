@@ -1,4 +1,4 @@
-import { Alert, Badge, Button, Group, Modal, NumberInput, Paper, SimpleGrid, Stack, Text, TextInput, Title } from '@mantine/core'
+import { Alert, Badge, Button, Group, Modal, Paper, SimpleGrid, Stack, Text, TextInput, Title } from '@mantine/core'
 import { useDisclosure } from '@mantine/hooks'
 import { useMutation, useQueryClient } from '@tanstack/react-query'
 import { type SyntheticEvent, useState } from 'react'
@@ -113,9 +113,8 @@ function OwnPrices ({ onPrice }: { onPrice: (model: string) => void }) {
 
 function SetPrice ({ model, onClose }: { model: string, onClose: () => void }) {
   const client = useQueryClient()
-  const [rates, setRates] = useState<Partial<Record<Rate, number>>>({})
   const { mutate, error, isPending } = useMutation({
-    mutationFn: async ({ name, effectiveFrom }: { name: string, effectiveFrom: string }) => {
+    mutationFn: async ({ name, rates, effectiveFrom }: { name: string, rates: Partial<Record<Rate, number>>, effectiveFrom: string }) => {
       const { input = 0, output = 0, ...others } = rates
       const body = { input, output, ...others, ...(effectiveFrom === '' ? {} : { effective_from: new Date(effectiveFrom).toISOString() }) }
       return await bodyOf(api.PUT('/admin/api/prices/{model}', { params: { path: { model: name } }, body }))
@@ -129,7 +128,8 @@ function SetPrice ({ model, onClose }: { model: string, onClose: () => void }) {
   const submit = (event: SyntheticEvent<HTMLFormElement>): void => {
     event.preventDefault()
     const form = new FormData(event.currentTarget)
-    mutate({ name: formText(form, 'model'), effectiveFrom: formText(form, 'effective_from') })
+    const rates = Object.fromEntries((Object.keys(RATES) as Rate[]).map(key => [key, formText(form, key)] as const).filter(([, text]) => text !== '').map(([key, text]) => [key, Number(text)]))
+    mutate({ name: formText(form, 'model'), rates, effectiveFrom: formText(form, 'effective_from') })
   }
   const param = error instanceof ApiError ? error.param : null
   return (
@@ -140,9 +140,9 @@ function SetPrice ({ model, onClose }: { model: string, onClose: () => void }) {
           <TextInput name='model' label='Model' description='As calls name it; its dated snapshots are meant too' required defaultValue={model} data-autofocus />
           <SimpleGrid cols={2} spacing='sm'>
             {(Object.keys(RATES) as Rate[]).map(key => (
-              <NumberInput
-                key={key} label={RATES[key]} description='USD per million tokens' min={0} decimalScale={6} hideControls required={REQUIRED.has(key)} error={param === key}
-                onChange={value => { setRates(old => { const { [key]: _old, ...rest } = old; return typeof value === 'number' ? { ...rest, [key]: value } : rest }) }}
+              <TextInput
+                key={key} name={key} label={RATES[key]} description='USD per million tokens' inputMode='decimal' pattern='[0-9]*[.]?[0-9]*' required={REQUIRED.has(key)}
+                {...(param === key && error !== null ? { error: error.message } : {})}
               />
             ))}
           </SimpleGrid>

@@ -86,7 +86,7 @@ function useColumns (): ReadonlyArray<Column<PromptConfigSummary>> {
         render: row => (
           <Group gap={6} wrap='nowrap'>
             <Link href={`/prompt-types/${encodeURIComponent(row.prompt_type)}`}>{row.prompt_type}</Link>
-            {row.blocked !== null && <Badge size='xs' color='red'>blocked</Badge>}
+            {row.blocked !== null && <Badge size='xs' color='red' style={{ flexShrink: 0 }}>blocked</Badge>}
             <Text span size='xs' c='dimmed' truncate>{row.description}</Text>
           </Group>
         )
