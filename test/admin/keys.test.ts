@@ -98,3 +98,11 @@ t.test('a key is refused by the name of the field that is wrong', async t => {
   }
   t.equal(policyChanges(), 0)
 })
+
+t.test("whether an expiry is in the future is the gateway's clock to say", async t => {
+  const leapDay = Date.parse('2028-02-29T00:00:00Z')
+  const { call } = await startAdmin(t, await openTestDatabase(t, 'postgres'), () => leapDay)
+  t.equal(errorOf(await call('POST', list, { name: 'a', expires_at: '2028-02-29T00:00:00Z' })), '400 invalid_field expires_at')
+  const { id } = (await call('POST', list, { name: 'a', expires_at: '2028-02-29T00:00:00.001Z' })).body as { id: string }
+  t.equal(errorOf(await call('PATCH', `${list}/${id}`, { expires_at: '2028-02-28T23:59:59.999Z' })), '400 invalid_field expires_at')
+})

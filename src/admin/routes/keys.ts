@@ -43,7 +43,7 @@ function listRoute (app: AdminApp, { database }: RouteDependencies): void {
   })
 }
 
-function createRoute (app: AdminApp, { changePolicy }: RouteDependencies): void {
+function createRoute (app: AdminApp, { changePolicy, now }: RouteDependencies): void {
   app.post('/keys', {
     schema: {
       operationId: 'createKey',
@@ -54,7 +54,7 @@ function createRoute (app: AdminApp, { changePolicy }: RouteDependencies): void 
       response: { 201: Shared('CreatedGatewayKey', CreatedGatewayKeySchema), ...errors }
     }
   }, async (request, reply) => {
-    refusePast(request.body.expires_at)
+    refusePast(request.body.expires_at, now())
     const key = `pm_${randomBytes(32).toString('base64url')}`
     const sha256 = createHash('sha256').update(key).digest('hex')
     const created = await changePolicy(async (transaction, audit) => {
@@ -67,7 +67,7 @@ function createRoute (app: AdminApp, { changePolicy }: RouteDependencies): void 
   })
 }
 
-function changeRoute (app: AdminApp, { changePolicy }: RouteDependencies): void {
+function changeRoute (app: AdminApp, { changePolicy, now }: RouteDependencies): void {
   app.patch('/keys/:id', {
     schema: {
       operationId: 'changeKey',
@@ -80,7 +80,7 @@ function changeRoute (app: AdminApp, { changePolicy }: RouteDependencies): void 
     }
   }, async request => {
     const { id } = request.params
-    refusePast(request.body.expires_at)
+    refusePast(request.body.expires_at, now())
     if (!isUuid(id)) throw keyNotFound(id)
     return await changePolicy(async (transaction, audit) => {
       const before = await lockGatewayKey(transaction, id)
@@ -119,7 +119,7 @@ function audited ({ last_used_at: _at, ...key }: GatewayKey): object {
   return key
 }
 
-function refusePast (expiresAt: string | null | undefined): void {
-  if (expiresAt == null || Date.parse(expiresAt) > Date.now()) return
+function refusePast (expiresAt: string | null | undefined, nowMs: number): void {
+  if (expiresAt == null || Date.parse(expiresAt) > nowMs) return
   throw invalidField("The field 'expires_at' must be in the future.", 'expires_at')
 }
