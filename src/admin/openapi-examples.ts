@@ -21,7 +21,7 @@ interface Content {
 }
 
 /**
- * Writes the example of a shared schema, and for a list a page that has it, to each body of an OpenAPI document that has
+ * Writes the example of a shared schema, and for a list an array or page that has it, to each body of an OpenAPI document that has
  * no example of its own: readers and generators look for it there.
  */
 export function addExamples<T extends object> (openapi: T): T {
@@ -42,6 +42,7 @@ function exampleOf (schema: Schema, shared: Record<string, Schema>): unknown {
   if (example !== undefined) return example
   const referred = shared[schema.$ref?.split('/').at(-1) ?? '']
   if (referred !== undefined) return exampleOf(referred, shared)
+  if (schema.items !== undefined) return [exampleOf(schema.items, shared)]
   const { items, next_cursor: nextCursor } = schema.properties ?? {}
   if (items?.items === undefined || nextCursor === undefined) return undefined
   return { items: [exampleOf(items.items, shared)], total: 1, next_cursor: null }

@@ -108,17 +108,17 @@ t.test('every operation says what it does, and how it fails', t => {
   t.end()
 })
 
-t.test('every body that is asked for or answered has an example that fits its schema', t => {
+t.test('every JSON body that is asked for or answered has an example that fits its schema', t => {
   for (const { path, method, operation } of operations) {
     const bodies = Object.entries({ body: operation.requestBody ?? {}, ...operation.responses }).flatMap(([what, { content = {} }]) =>
       Object.entries(content).map(([type, media]) => ({ name: `${method} ${path} ${what} ${type}`, type, media })))
     t.ok(bodies.length >= 2)
-    for (const { name, type, media } of bodies) {
+    for (const { name, media } of bodies.filter(({ type }) => type === 'application/json')) {
       const examples = media.examples === undefined ? [media.example] : Object.values(media.examples).map(({ value }) => value)
       t.ok(examples.length > 0, name)
       for (const example of examples) {
         t.not(example, undefined, name)
-        if (type === 'application/json') t.strictSame(misfits(media.schema, example), [], name)
+        t.strictSame(misfits(media.schema, example), [], name)
       }
     }
   }
