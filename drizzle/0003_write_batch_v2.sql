@@ -163,32 +163,47 @@ CREATE TYPE "write_batch_v2_charge" AS (
 );
 --> statement-breakpoint
 -- What a batch costs each budget in each of its periods, in the order in which all batches lock them.
-CREATE FUNCTION "write_batch_v2_charges" (rollups "write_batch_v2_rollup"[]) RETURNS SETOF "write_batch_v2_charge" LANGUAGE sql STABLE AS $$
-  SELECT budget.id, budget_period_start(budget.period, new.hour), sum(new.cost)
-  FROM unnest(rollups) AS new
-  CROSS JOIN LATERAL (
-    SELECT id, period FROM budgets WHERE prompt_type = new.prompt_type
-    UNION ALL SELECT id, period FROM budgets WHERE prompt_type IS NULL
-  ) AS budget
-  WHERE new.cost > 0
-  GROUP BY 1, 2 ORDER BY 1, 2
+--
+-- This and the next are in PL/pgSQL, which keeps their plans: before PostgreSQL 18 a function in SQL is planned at every
+-- call, which took as long as all else that is written of a lone record. Nothing but look-ups by a key is allowed them, for
+-- a plan that does not know how long an array is would rather read all budgets.
+CREATE FUNCTION "write_batch_v2_charges" (rollups "write_batch_v2_rollup"[]) RETURNS "write_batch_v2_charge"[]
+LANGUAGE plpgsql SET plan_cache_mode = force_generic_plan SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
+BEGIN
+  RETURN ARRAY(
+    SELECT ROW(budget.id, budget_period_start(budget.period, new.hour), sum(new.cost))::write_batch_v2_charge
+    FROM unnest(rollups) AS new
+    CROSS JOIN LATERAL (
+      SELECT id, period FROM budgets WHERE prompt_type = new.prompt_type
+      UNION ALL SELECT id, period FROM budgets WHERE prompt_type IS NULL
+    ) AS budget
+    WHERE new.cost > 0
+    GROUP BY budget.id, budget_period_start(budget.period, new.hour)
+    ORDER BY budget.id, budget_period_start(budget.period, new.hour)
+  );
+END
 $$;
 --> statement-breakpoint
 -- What is spent now of the blocking budgets among those: `db/policy-store.ts` has the shape. Null: of none.
-CREATE FUNCTION "write_batch_v2_spent" (charges "write_batch_v2_charge"[]) RETURNS json LANGUAGE sql STABLE AS $$
-  SELECT json_agg(json_build_object(
-    'budgetId', spent.budget_id, 'periodStartMs', (extract(epoch FROM spent.period_start) * 1000)::float8,
-    'spentUsd', spent.spent_usd::text, 'revision', spent.revision
-  ))
-  FROM unnest(charges) AS charge
-  JOIN budget_periods AS spent ON spent.budget_id = charge.budget_id AND spent.period_start = charge.period_start
-  JOIN budgets AS budget ON budget.id = charge.budget_id AND budget.action = 'block'
+CREATE FUNCTION "write_batch_v2_spent" (charges "write_batch_v2_charge"[]) RETURNS json
+LANGUAGE plpgsql SET plan_cache_mode = force_generic_plan SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
+BEGIN
+  RETURN (
+    SELECT json_agg(json_build_object(
+      'budgetId', spent.budget_id, 'periodStartMs', (extract(epoch FROM spent.period_start) * 1000)::float8,
+      'spentUsd', spent.spent_usd::text, 'revision', spent.revision
+    ))
+    FROM unnest(charges) AS charge
+    JOIN budget_periods AS spent ON spent.budget_id = charge.budget_id AND spent.period_start = charge.period_start
+    JOIN budgets AS budget ON budget.id = charge.budget_id AND budget.action = 'block'
+  );
+END
 $$;
 --> statement-breakpoint
 -- Adds a batch's charges to the spend, and fires the alerts of thresholds that they cross. The second statement sees a limit
 -- that an operator set while the first one waited for the period's row.
 CREATE FUNCTION "write_batch_v2_charge" (charges "write_batch_v2_charge"[], at timestamptz) RETURNS json
-LANGUAGE plpgsql SET plan_cache_mode = force_generic_plan AS $$
+LANGUAGE plpgsql SET plan_cache_mode = force_generic_plan SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
 BEGIN
   IF cardinality(charges) = 0 THEN RETURN NULL; END IF;
   INSERT INTO budget_periods AS old (budget_id, period_start, spent_usd)
@@ -234,7 +249,7 @@ DECLARE
 BEGIN
   INSERT INTO recorded_batches (id) VALUES (batch_id) ON CONFLICT DO NOTHING;
   IF NOT FOUND THEN
-    spent := write_batch_v2_spent(ARRAY(SELECT charge FROM write_batch_v2_charges(rollups) AS charge));
+    spent := write_batch_v2_spent(write_batch_v2_charges(rollups));
     RETURN CASE WHEN spent IS NOT NULL THEN json_build_object('spent', spent) END;
   END IF;
 
@@ -334,10 +349,7 @@ BEGIN
     ON CONFLICT (day) DO UPDATE SET day = excluded.day;
   END IF;
   IF has_budgets THEN
-    spent := write_batch_v2_charge(
-      ARRAY(SELECT charge FROM write_batch_v2_charges(rollups) AS charge),
-      (SELECT max(type.last_called_at) FROM unnest(types) AS type)
-    );
+    spent := write_batch_v2_charge(write_batch_v2_charges(rollups), (SELECT max(type.last_called_at) FROM unnest(types) AS type));
   END IF;
 
   IF config_is_new THEN

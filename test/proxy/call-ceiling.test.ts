@@ -1,0 +1,100 @@
+import t from 'tap'
+import { createPricing } from '../../src/pricing/pricing.js'
+import { callCeiling } from '../../src/proxy/call-ceiling.js'
+import { endpointOf } from '../../src/proxy/endpoints.js'
+import { modelLimits } from '../../src/proxy/model-limits.js'
+import type { Tokenizer } from '../../src/proxy/tokenizer.js'
+
+/** Counts a token for every four bytes, or does not answer in time. */
+const tokenizer = (isLate = false): Tokenizer => ({
+  count: (_encoding, texts, otherwise = () => 0) => Promise.resolve(texts.map(text => isLate ? otherwise(text) : Math.ceil(text.length / 4))),
+  close: () => Promise.resolve()
+})
+
+const pricing = createPricing({
+  provider: 'openai',
+  prices: [{ model: 'own', effectiveFromMs: 0, input: '10', cachedInput: '1', output: '100', audioInput: '40', audioOutput: '200' }]
+})
+
+const ceiling = async (path: string, body: object | string | null, isLate = false): Promise<bigint> => {
+  const bytes = body === null ? null : Buffer.from(typeof body === 'string' ? body : JSON.stringify(body))
+  return await callCeiling({ pricing, tokenizer: tokenizer(isLate), now: () => Date.UTC(2026, 10, 23) }, endpointOf('POST', `/${path}`), { body: bytes })
+}
+
+/** Of the operator's own price, in 10⁻¹² USD per token. */
+const [INPUT, OUTPUT, AUDIO_INPUT, AUDIO_OUTPUT] = [10_000_000n, 100_000_000n, 40_000_000n, 200_000_000n]
+const { contextTokens, outputTokens } = modelLimits('own')
+const quarter = (body: object): bigint => BigInt(Math.ceil(JSON.stringify(body).length / 4))
+
+t.test('a chat may cost the tokens of its request and the most that its answer may have', async t => {
+  const chat = { model: 'own', messages: [{ role: 'user', content: 'How are you?' }] }
+  const limited = { ...chat, max_completion_tokens: 50 }
+  t.equal(await ceiling('chat/completions', limited), quarter(limited) * INPUT + 50n * OUTPUT)
+  t.equal(await ceiling('chat/completions', limited, true), BigInt(JSON.stringify(limited).length) * INPUT + 50n * OUTPUT, 'bytes where the tokenizer does not answer')
+  const many = { ...chat, max_tokens: 50, n: 3 }
+  t.equal(await ceiling('chat/completions', many), quarter(many) * INPUT + 150n * OUTPUT)
+  t.equal(await ceiling('chat/completions', chat), quarter(chat) * INPUT + BigInt(outputTokens) * OUTPUT, 'the model\'s own maximum')
+  const long = { ...limited, messages: 'word '.repeat(30_000) }
+  t.equal(await ceiling('chat/completions', long), BigInt(JSON.stringify(long).length) * INPUT + 50n * OUTPUT, 'a text too long to be counted whole')
+  const longer = { ...limited, messages: 'x'.repeat(2_000_000) }
+  t.equal(await ceiling('chat/completions', longer), BigInt(contextTokens) * INPUT + 50n * OUTPUT, 'none has more than the model takes')
+})
+
+t.test('other endpoints have limits of their own', async t => {
+  const response = { model: 'own', input: 'hi', max_output_tokens: 7 }
+  t.equal(await ceiling('responses', response), quarter(response) * INPUT + 7n * OUTPUT)
+  const completion = { model: 'own', prompt: ['a', 'b', 'c'], best_of: 2 }
+  t.equal(await ceiling('completions', completion), quarter(completion) * INPUT + BigInt(16 * 2 * 3) * OUTPUT)
+  const tokens = { model: 'own', prompt: [1, 2, 3], max_tokens: 1 }
+  t.equal(await ceiling('completions', tokens), quarter(tokens) * INPUT + OUTPUT)
+  const embedding = { model: 'own', input: ['a', 'b'] }
+  t.equal(await ceiling('embeddings', embedding), quarter(embedding) * INPUT)
+})
+
+t.test('what costs more than its text may cost all that the model takes, at its dearest rate', async t => {
+  const part = (content: object): object => ({ model: 'own', messages: [{ role: 'user', content: [content] }], max_completion_tokens: 1 })
+  const all = BigInt(contextTokens) * AUDIO_INPUT + AUDIO_OUTPUT
+  const cases: Array<[string, object]> = [
+    ['chat/completions', part({ type: 'image_url', image_url: { url: 'https://example.com/a.png' } })],
+    ['chat/completions', part({ type: 'input_audio', input_audio: { data: '', format: 'wav' } })],
+    ['chat/completions', part({ type: 'file', file: { file_id: 'file-1' } })],
+    ['chat/completions', { ...part({ type: 'text', text: '' }), modalities: ['text', 'audio'] }],
+    ['responses', { model: 'own', input: 'hi', max_output_tokens: 1, previous_response_id: 'resp_1' }],
+    ['responses', { model: 'own', prompt: { id: 'pmpt_1' }, max_output_tokens: 1 }],
+    ['responses', { model: 'own', input: 'hi', tools: [{ type: 'web_search_preview' }], max_output_tokens: 1 }]
+  ]
+  for (const [path, body] of cases) t.equal(await ceiling(path, body), all, JSON.stringify(body))
+  const none = { model: 'own', input: 'an "image_url"', previous_response_id: null, max_output_tokens: 1 }
+  t.equal(await ceiling('responses', none), quarter(none) * INPUT + OUTPUT)
+})
+
+t.test('the dearest tier that may serve it is reckoned with, and a long context\'s rates', async t => {
+  const chat = { model: 'gpt-4.1', messages: [], max_tokens: 1_000_000 }
+  const usd = async (body: object): Promise<number> => Number(await ceiling('chat/completions', body)) / 1e12
+  const close = (value: number, expected: number): boolean => Math.abs(value - expected) < 0.01
+  t.ok(close(await usd({ ...chat, service_tier: 'default' }), 8))
+  t.ok(close(await usd({ ...chat, service_tier: 'priority' }), 14))
+  t.ok(close(await usd(chat), 14), 'the project may be set to it')
+  const long = { model: 'gpt-5.6-terra', messages: 'x'.repeat(280_000), max_tokens: 1_000_000, service_tier: 'default' }
+  t.ok(await usd(long) > 18, 'above 272,000 tokens')
+})
+
+t.test('nothing is held for what has no price, or cannot be read', async t => {
+  t.equal(await ceiling('chat/completions', { model: 'nobody-knows' }), 0n)
+  t.equal(await ceiling('chat/completions', { messages: [] }), 0n)
+  t.equal(await ceiling('chat/completions', 'not JSON'), 0n)
+  t.equal(await ceiling('chat/completions', null), 0n)
+  t.equal(await ceiling('moderations', { model: 'own', input: 'x' }), 0n)
+  t.equal(await ceiling('audio/speech', { model: 'own', input: 'x' }), 0n)
+})
+
+t.test('snapshots and fine-tuned models have their family\'s limits', t => {
+  t.equal(modelLimits('gpt-4o-mini-2024-07-18').contextTokens, 128_000)
+  t.equal(modelLimits('ft:gpt-4o-mini-2024-07-18:org::id').contextTokens, 128_000)
+  t.equal(modelLimits('gpt-4-0613').contextTokens, 32_768)
+  t.equal(modelLimits('gpt-4.1-nano').outputTokens, 32_768)
+  t.equal(modelLimits('gpt-5-mini').contextTokens, 400_000)
+  t.equal(modelLimits('gpt-5.4').contextTokens, 1_050_000)
+  t.equal(modelLimits('o3-mini').outputTokens, 100_000)
+  t.end()
+})
