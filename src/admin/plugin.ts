@@ -8,6 +8,7 @@ import { Type } from 'typebox'
 import type { Database } from '../db/client.js'
 import { sameSecret } from '../same-secret.js'
 import type { AlertChannels } from './alert-channels.js'
+import { consoleRoutes } from './console.js'
 import { answerError } from './error-handler.js'
 import { loginRequired, tooManyFailedLogins, unknownRoute } from './errors.js'
 import { refuseCrossSite } from './guards.js'
@@ -16,6 +17,7 @@ import { openapiOptions, OpenapiSchema } from './openapi.js'
 import { createChangePolicy } from './queries/policy-change.js'
 import type { AdminApp } from './routes/admin-app.js'
 import { auditLogRoutes } from './routes/audit-log.js'
+import { budgetAlertRoutes } from './routes/budget-alerts.js'
 import { budgetRoutes } from './routes/budgets.js'
 import { costRoutes } from './routes/costs.js'
 import { keyRoutes } from './routes/keys.js'
@@ -30,6 +32,7 @@ import { usageLogExportRoute } from './routes/usage-log-export.js'
 import { usageLogRoutes } from './routes/usage-logs.js'
 import { whatIfRoute } from './routes/what-if.js'
 import { AuditLogSchema } from './schemas/audit-log.js'
+import { BudgetAlertSchema } from './schemas/budget-alert.js'
 import { BudgetSchema } from './schemas/budget.js'
 import { CostsSchema, TopMoversSchema, WhatIfSchema } from './schemas/costs.js'
 import { errors, ErrorSchema } from './schemas/common.js'
@@ -94,12 +97,12 @@ async function serveAdmin (scope: FastifyInstance, options: AdminOptions): Promi
 
   for (const schema of [
     ErrorSchema, PromptConfigSchema, PromptConfigSummarySchema, UsageLogSchema, UsageLogSummarySchema, GatewayKeySchema, CreatedGatewayKeySchema, SettingsSchema,
-    ModelPriceSchema, UnpricedModelSchema, RepricedSchema, BudgetSchema, AuditLogSchema, BulkChangeSchema,
+    ModelPriceSchema, UnpricedModelSchema, RepricedSchema, BudgetSchema, BudgetAlertSchema, AuditLogSchema, BulkChangeSchema,
     CostsSchema, TopMoversSchema, WhatIfSchema
   ]) app.addSchema(schema)
   await app.register(swagger, openapiOptions(options.version))
   await app.register(swaggerUi, { routePrefix: '/docs', indexPrefix: '/admin' })
-  app.get('/', { schema: { hide: true } }, async (_request, reply) => await reply.redirect('/admin/docs'))
+  await consoleRoutes(app)
   await app.register((api, _options, done) => {
     // A route that reads no query refuses one, as it refuses unknown fields of a body.
     api.addHook('onRoute', ({ schema }) => { if (schema !== undefined) schema.querystring ??= noQuery })
@@ -125,6 +128,7 @@ function addRoutes (
   repriceRoutes(api, dependencies)
   settingsRoutes(api, dependencies)
   budgetRoutes(api, dependencies)
+  budgetAlertRoutes(api, dependencies)
   auditLogRoutes(api, dependencies)
   api.get('/openapi.json', {
     schema: {
