@@ -4,7 +4,8 @@ import { IconBell, IconBook2, IconCoin, IconGauge, IconHistory, IconKey, IconLis
 import { type ComponentType, Suspense, lazy } from 'react'
 import { Link, Redirect, Route, Switch, useLocation } from 'wouter'
 import { Health } from './components/health.js'
-import { Empty, Loading } from './components/states.js'
+import { Page } from './components/page.js'
+import { Loading } from './components/states.js'
 
 interface Place {
   readonly path: string
@@ -55,7 +56,7 @@ export function App () {
             <Route path='/'><Redirect to='/overview' replace /></Route>
             {places.map(({ path, page }) => <Route key={path} path={path} component={page} />)}
             <Route path='/prompt-types/:promptType' component={PromptType} />
-            <Route><Empty title='There is no such page'><Link href='/overview'>To the overview</Link></Empty></Route>
+            <Route><Page title='There is no such page'><Link href='/overview'>To the overview</Link></Page></Route>
           </Switch>
         </Suspense>
       </AppShell.Main>

@@ -10,7 +10,7 @@ import { createRoot } from 'react-dom/client'
 import { Router } from 'wouter'
 import { ApiError } from './api/client.js'
 import { App } from './app.js'
-import { theme } from './theme.js'
+import { cssVariablesResolver, theme } from './theme.js'
 
 const queryClient = new QueryClient({
   defaultOptions: {
@@ -28,7 +28,7 @@ if (root === null) throw new Error('index.html has no #root')
 
 createRoot(root).render(
   <StrictMode>
-    <MantineProvider theme={theme} defaultColorScheme='auto' getStyleNonce={() => nonce}>
+    <MantineProvider theme={theme} cssVariablesResolver={cssVariablesResolver} defaultColorScheme='auto' getStyleNonce={() => nonce}>
       <QueryClientProvider client={queryClient}>
         <Notifications position='bottom-right' />
         <Router base='/admin'>

@@ -1,4 +1,4 @@
-import { Checkbox, Table, Text, UnstyledButton } from '@mantine/core'
+import { Checkbox, Table, Text, UnstyledButton, VisuallyHidden } from '@mantine/core'
 import { IconArrowDown, IconArrowUp } from '@tabler/icons-react'
 import { useVirtualizer } from '@tanstack/react-virtual'
 import { type ReactNode, useEffect, useRef } from 'react'
@@ -6,6 +6,8 @@ import { type ReactNode, useEffect, useRef } from 'react'
 export interface Column<Row> {
   readonly key: string
   readonly header: string
+  /** Only screen readers are told it. */
+  readonly isHeaderHidden?: boolean
   /** The API's name of it in `sort`; undefined: it cannot be sorted by. */
   readonly sort?: string
   readonly isNumber?: boolean
@@ -102,7 +104,7 @@ function HeadCell<Row> ({ column, sort, onSort }: { column: Column<Row>, sort: s
   const ascending = by !== undefined && sort === by
   const order = ascending ? 'ascending' : descending && by !== undefined ? 'descending' : 'none'
   const width = column.width === undefined ? {} : { w: column.width }
-  if (by === undefined || onSort === undefined) return <Table.Th {...width} className={column.isNumber === true ? 'number' : ''}>{column.header}</Table.Th>
+  if (by === undefined || onSort === undefined) return <Table.Th {...width} className={column.isNumber === true ? 'number' : ''}>{column.isHeaderHidden === true ? <VisuallyHidden>{column.header}</VisuallyHidden> : column.header}</Table.Th>
   // Numbers and times: the greatest first is what one looks for.
   const next = order === 'none' ? (column.isNumber === true ? `-${by}` : by) : ascending ? `-${by}` : by
   return (

@@ -64,7 +64,8 @@ function BudgetList () {
     { key: 'ends', header: 'Period ends', render: budget => budget.period_end === null ? 'never' : <Time at={budget.period_end} /> },
     {
       key: 'buttons',
-      header: '',
+      header: 'Actions',
+      isHeaderHidden: true,
       render: budget => (
         <Group gap={4} wrap='nowrap' justify='flex-end'>
           <Button size='compact-xs' variant='default' aria-label={`Edit ${budget.name}`} onClick={() => { setEditing(budget) }}>Edit</Button>

@@ -36,7 +36,8 @@ export default function Keys () {
     { key: 'used', header: 'Last used', render: key => <Time at={key.last_used_at} /> },
     {
       key: 'actions',
-      header: '',
+      header: 'Actions',
+      isHeaderHidden: true,
       render: key => (
         <Group gap={4} wrap='nowrap' justify='flex-end'>
           <Button size='compact-xs' variant='default' aria-label={`Edit ${key.name}`} onClick={() => { setEditing(key) }}>Edit</Button>

@@ -86,7 +86,8 @@ function OwnPrices ({ onPrice }: { onPrice: (model: string) => void }) {
     { key: 'from', header: 'From', render: price => <Time at={price.effective_from} /> },
     {
       key: 'actions',
-      header: '',
+      header: 'Actions',
+      isHeaderHidden: true,
       render: price => (
         <Group gap={4} wrap='nowrap' justify='flex-end'>
           <Button size='compact-xs' variant='default' aria-label={`Change the price of ${price.model}`} onClick={() => { onPrice(price.model) }}>Change</Button>

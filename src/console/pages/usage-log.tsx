@@ -79,7 +79,7 @@ const columns: ReadonlyArray<Column<UsageLogSummary>> = [
   { key: 'output', header: 'Out', isNumber: true, render: row => row.output_tokens === null ? '–' : count(row.output_tokens) },
   { key: 'cost', header: 'Cost', isNumber: true, render: row => row.cost === null && row.cost_reason !== 'not_metered' ? <Badge size='xs' color='orange' variant='light'>unpriced</Badge> : <Money usd={row.cost} /> },
   { key: 'duration', header: 'Took', isNumber: true, render: row => duration(row.duration_ms) },
-  { key: 'open', header: '', width: 64, render: row => <OpenButton row={row} /> }
+  { key: 'open', header: 'Actions', isHeaderHidden: true, width: 64, render: row => <OpenButton row={row} /> }
 ]
 
 /** Opens a row by keyboard, where the mouse may click anywhere in it. */
