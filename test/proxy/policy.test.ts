@@ -1,6 +1,6 @@
 import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises'
 import t from 'tap'
-import type { PolicyData, PolicyKey, SpentBudget } from '../../src/db/policy-store.js'
+import type { PolicyBudget, PolicyData, PolicyKey, SpentBudget } from '../../src/db/policy-store.js'
 import { GatewayError } from '../../src/errors.js'
 import { Policy, type PolicyOptions } from '../../src/proxy/policy.js'
 
@@ -178,4 +178,20 @@ t.test('while the database is away the last policy holds; when it is back it is 
   while (!isFresh()) await sleep(20)
   t.equal(policy.admit('a', null).logged, true, 'though the version is the same')
   t.equal(warnings.length, 1)
+})
+
+t.test('the poll tells what is spent, and a policy with budgets is kept at the close though nothing else changed', async t => {
+  const budget: PolicyBudget = { id: 'b', name: 'b', promptType: null, period: 'day', limitUsd: '1', strict: false, spent: [], lifts: [] }
+  const store: { data: PolicyData, spent: SpentBudget[] } = { data: data({ budgets: [budget] }), spent: [] }
+  const told: SpentBudget[] = []
+  const kept: PolicyData[] = []
+  const { policy, readings } = policyOver(store, { onSpent: spent => { told.push(...spent) }, keep: policy => { kept.push(policy); return Promise.resolve() } })
+  await policy.start()
+  const spent = { budgetId: 'b', periodStartMs: 0, spentUsd: '1', revision: 0 }
+  store.spent = [spent]
+  while (told.length === 0) await sleep(20)
+  t.same(told[0], spent)
+  t.equal(readings(), 1, 'the policy is not read again for it')
+  await policy.close()
+  t.equal(kept.length, 2)
 })

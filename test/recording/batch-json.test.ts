@@ -16,6 +16,15 @@ t.test('a batch comes back from its JSON as it was', t => {
   t.end()
 })
 
+t.test('a record that was kept by a build without blocked calls and usage details is read as one without', t => {
+  const one = batchOf(entry())
+  const json = batchToJson(one)
+  const older = json.replace('"blocked":false,', '').replace('"usageDetails":null,', '')
+  t.not(older.length, json.length)
+  t.same(parseBatch(older), one)
+  t.end()
+})
+
 t.test('the JSON of a batch holds no NUL byte and no line break', t => {
   const json = batchToJson(batchOf(entry({ user: '\0\n\r' }, { prompt: '\0\n', response: '\u0000' })))
   t.notMatch(json, /[\0\n\r]/)
