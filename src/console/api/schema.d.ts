@@ -96,6 +96,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/admin/api/prompt-configs/export": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Export prompt configs
+         * @description Every config that the filters match with its statistics, in order of prompt_type, as a file: what the list has, without `last_prompt` and `last_response`, which `GET /admin/api/prompt-configs/{prompt_type}` has. JSON is one array. CSV is UTF-8 with a byte-order mark, with exact decimals; text that a spreadsheet would run as a formula has a ' before it. If the database fails in the middle, the connection is cut.
+         */
+        get: operations["exportPromptConfigs"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/admin/api/usage-logs": {
         parameters: {
             query?: never;
@@ -105,7 +125,7 @@ export interface paths {
         };
         /**
          * List usage logs
-         * @description Calls, newest first, without `prompt` and `response`. Calls that finish while you page come before the first page, and disturb no later one.
+         * @description Calls, newest first, without `prompt` and `response`. Calls that finish while you page come before the first page, and disturb no later one. What `model`, `user`, `key_id` and `status_code` ask for is searched for, newest rows first: of something rare in millions of rows a page has, after a second, what was found until then, be it nothing, and its `next_cursor` goes on from there.
          */
         get: operations["listUsageLogs"];
         put?: never;
@@ -128,6 +148,26 @@ export interface paths {
          * @description One call, with `prompt` and `response` where full data was stored.
          */
         get: operations["getUsageLog"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/api/usage-logs/export": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Export usage logs
+         * @description Every call that the filters match, newest first, as a file. NDJSON has each call in full, with `prompt` and `response` where they were stored; CSV is without those two, UTF-8 with a byte-order mark, with exact decimals, and text that a spreadsheet would run as a formula has a ' before it. Calls that finish meanwhile are not in it. If the database fails in the middle, the connection is cut.
+         */
+        get: operations["exportUsageLogs"];
         put?: never;
         post?: never;
         delete?: never;
@@ -278,7 +318,7 @@ export interface paths {
         get: operations["getPrice"];
         /**
          * Set a price of your own
-         * @description It wins over the built-in tables for calls from `effective_from` on, in every service tier and for any context length, for the model and for dated snapshots of it that have no price of their own here. The model's prices of other times stay. Holds for the next call; for those that were made before, reprice.
+         * @description It wins over the built-in tables for calls from `effective_from` on, in every service tier and for any context length, for the model and for dated snapshots of it that have no price of their own here. The model's prices of other times stay. Holds for the next call. For calls that were made before, give an `effective_from` in their past, and reprice.
          */
         put: operations["putPrice"];
         post?: never;
@@ -406,6 +446,26 @@ export interface paths {
          * @description Holds for the next call. A new `prompt_type` or `period` counts the spend again. A new limit opens what it blocked, or blocks what it no longer covers, and ends what an operator had lifted. Thresholds that are newly reached fire; those that have fired in this period do not fire again.
          */
         patch: operations["changeBudget"];
+        trace?: never;
+    };
+    "/admin/api/budget-alerts": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List alerts
+         * @description What fired, newest first, and how each delivery went: every attempt, with what the receiver answered, and when the next one is due.
+         */
+        get: operations["listBudgetAlerts"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
         trace?: never;
     };
     "/admin/api/audit-log": {
@@ -1177,6 +1237,132 @@ export interface components {
              * @description When an operator last changed it
              */
             updated_at: string;
+        };
+        /**
+         * @description A threshold of a budget that was reached: once a period, however many instances run
+         * @example {
+         *       "id": "0f0b6d2c-7a2e-4a0e-9a55-1d2f3a4b5c6d",
+         *       "budget_id": "5b0f6f0e-2d0c-4d62-8a53-0f3c1b3a9c11",
+         *       "budget_name": "Image metadata, monthly",
+         *       "prompt_type": "generate_image_metadata",
+         *       "period": "month",
+         *       "period_start": "2026-11-01T00:00:00.000Z",
+         *       "threshold": 80,
+         *       "action": "block",
+         *       "limit_usd": 250,
+         *       "spent_usd": 200.00031,
+         *       "created_at": "2026-11-20T16:20:00.000Z",
+         *       "deliveries": [
+         *         {
+         *           "id": "7c1f2e3d-4b5a-4968-8776-655443322110",
+         *           "channel": "webhook",
+         *           "target": "https://hooks.slack.com",
+         *           "state": "delivered",
+         *           "attempt_count": 2,
+         *           "attempts": [
+         *             {
+         *               "at": "2026-11-20T16:20:00.200Z",
+         *               "duration_ms": 10000,
+         *               "status_code": null,
+         *               "error": "no answer within 10 s"
+         *             },
+         *             {
+         *               "at": "2026-11-20T16:20:15.100Z",
+         *               "duration_ms": 120,
+         *               "status_code": 200,
+         *               "error": null
+         *             }
+         *           ],
+         *           "next_attempt_at": null,
+         *           "delivered_at": "2026-11-20T16:20:15.220Z"
+         *         }
+         *       ]
+         *     }
+         */
+        BudgetAlert: {
+            /** Format: uuid */
+            id: string;
+            /**
+             * Format: uuid
+             * @description The budget may be gone
+             */
+            budget_id: string;
+            /** @description As it was called then, as are the fields that follow */
+            budget_name: string;
+            /** @description Null: all traffic */
+            prompt_type: string | null;
+            /**
+             * @description How long the limit held
+             * @enum {string}
+             */
+            period: "day" | "week" | "month" | "total";
+            /**
+             * Format: date-time
+             * @description Of the period in which it fired
+             */
+            period_start: string;
+            /** @description Percent of the limit */
+            threshold: number;
+            /**
+             * @description What the budget does at 100 %
+             * @enum {string}
+             */
+            action: "alert" | "block";
+            /** @description USD */
+            limit_usd: number;
+            /** @description USD, when it fired */
+            spent_usd: number;
+            /**
+             * Format: date-time
+             * @description When it fired
+             */
+            created_at: string;
+            /** @description One for each channel that the budget had; none if it had none */
+            deliveries: {
+                /**
+                 * Format: uuid
+                 * @description Also the `webhook-id`, the same at every attempt
+                 */
+                id: string;
+                /**
+                 * @description How it is sent
+                 * @enum {string}
+                 */
+                channel: "webhook" | "email";
+                /** @description The address of an e-mail; of a webhook only scheme and host, for its path may be a secret */
+                target: string;
+                /**
+                 * @description `failed`: given up
+                 * @enum {string}
+                 */
+                state: "pending" | "delivered" | "failed";
+                /** @description Attempts that were begun; one that a crash cut short is not among `attempts` */
+                attempt_count: number;
+                /** @description Oldest first */
+                attempts: {
+                    /**
+                     * Format: date-time
+                     * @description When it began
+                     */
+                    at: string;
+                    /** @description Milliseconds */
+                    duration_ms: number;
+                    /** @description Of the webhook's answer, or of the SMTP server's; null where there was none */
+                    status_code: number | null;
+                    /** @description Why it failed; null if it was delivered */
+                    error: string | null;
+                }[];
+                /**
+                 * Format: date-time
+                 * @description While it is pending: when it is tried next, or, during an attempt, when that counts as lost
+                 */
+                next_attempt_at: string | null;
+                /**
+                 * Format: date-time
+                 * @description Null unless it was delivered
+                 */
+                delivered_at: string | null;
+            }[];
         };
         /**
          * @description One change that was made through this API
@@ -2171,6 +2357,111 @@ export interface operations {
             };
         };
     };
+    exportPromptConfigs: {
+        parameters: {
+            query?: {
+                format?: "csv" | "json";
+                /** @description Part of prompt_type or description, in any case */
+                search?: string;
+                track_full_data?: boolean;
+                is_active?: boolean;
+                /** @description A budget stops its calls now */
+                blocked?: boolean;
+                /** @description Created at this time or later */
+                created_after?: string;
+                /** @description Created before this time */
+                created_before?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The file */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /** @example prompt_type,description,track_full_data,is_active,last_model,last_input_tokens,last_output_tokens,last_cost,last_user,last_metadata,last_called_at,last_duration_ms,last_status_code,last_error,total_calls,failed_calls,blocked_calls,unpriced_calls,total_input_tokens,total_output_tokens,total_cost,avg_cost_per_call,blocked_budget_id,blocked_since,blocked_until,created_at,updated_at */
+                    "text/csv": string;
+                    /**
+                     * @example [
+                     *       {
+                     *         "prompt_type": "generate_image_metadata",
+                     *         "description": "Alt text and tags for an uploaded image",
+                     *         "track_full_data": false,
+                     *         "is_active": true,
+                     *         "last_model": "gpt-4o-mini-2024-07-18",
+                     *         "last_input_tokens": 1200,
+                     *         "last_output_tokens": 60,
+                     *         "last_cost": 0.000216,
+                     *         "last_user": "importer",
+                     *         "last_metadata": {
+                     *           "batch": "2026-11-22"
+                     *         },
+                     *         "last_called_at": "2026-11-22T21:04:05.678Z",
+                     *         "last_duration_ms": 840,
+                     *         "last_status_code": 200,
+                     *         "last_error": null,
+                     *         "total_calls": 4,
+                     *         "failed_calls": 1,
+                     *         "blocked_calls": 0,
+                     *         "unpriced_calls": 0,
+                     *         "total_input_tokens": 3600,
+                     *         "total_output_tokens": 180,
+                     *         "total_cost": 0.000648,
+                     *         "avg_cost_per_call": 0.000162,
+                     *         "blocked": null,
+                     *         "created_at": "2026-11-20T08:00:00.000Z",
+                     *         "updated_at": "2026-11-21T09:30:00.000Z"
+                     *       }
+                     *     ]
+                     */
+                    "application/json": components["schemas"]["PromptConfigSummary"][];
+                };
+            };
+            /** @description Why not, and what to do */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "error": {
+                     *         "message": "Unknown field 'is_actve'. Known are: description, track_full_data, is_active.",
+                     *         "type": "invalid_request_error",
+                     *         "param": "is_actve",
+                     *         "code": "unknown_field"
+                     *       }
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Why not, and what to do */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "error": {
+                     *         "message": "Unknown field 'is_actve'. Known are: description, track_full_data, is_active.",
+                     *         "type": "invalid_request_error",
+                     *         "param": "is_actve",
+                     *         "code": "unknown_field"
+                     *       }
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
     listUsageLogs: {
         parameters: {
             query?: {
@@ -2251,10 +2542,15 @@ export interface operations {
                      */
                     "application/json": {
                         items: components["schemas"]["UsageLogSummary"][];
-                        /** @description How many rows match the filters, as counted for the first page. Exact below 100000, which stands for that many or more */
+                        /** @description How many rows match the filters, as counted for the first page */
                         total: number;
                         /** @description Send it as `cursor` for the next page; null on the last */
                         next_cursor: string | null;
+                        /**
+                         * @description There are `total` rows or more: counting ends at 100000, and after a second
+                         * @enum {boolean}
+                         */
+                        total_is_exact?: false;
                     };
                 };
             };
@@ -2358,6 +2654,84 @@ export interface operations {
                      *     }
                      */
                     "application/json": components["schemas"]["UsageLog"];
+                };
+            };
+            /** @description Why not, and what to do */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "error": {
+                     *         "message": "Unknown field 'is_actve'. Known are: description, track_full_data, is_active.",
+                     *         "type": "invalid_request_error",
+                     *         "param": "is_actve",
+                     *         "code": "unknown_field"
+                     *       }
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Why not, and what to do */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "error": {
+                     *         "message": "Unknown field 'is_actve'. Known are: description, track_full_data, is_active.",
+                     *         "type": "invalid_request_error",
+                     *         "param": "is_actve",
+                     *         "code": "unknown_field"
+                     *       }
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    exportUsageLogs: {
+        parameters: {
+            query?: {
+                format?: "csv" | "ndjson";
+                prompt_type?: string;
+                /** @description The response's model or the request's */
+                model?: string;
+                user?: string;
+                /** @description A gateway key's id */
+                key_id?: string;
+                success?: boolean;
+                status_code?: number;
+                /** @description Whether the call should have a cost but has none, as unpriced_calls counts them */
+                unpriced?: boolean;
+                /** @description OpenAI's x-request-id */
+                upstream_request_id?: string;
+                /** @description Finished at this time or later */
+                from?: string;
+                /** @description Finished before this time */
+                to?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The file */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /** @example id,created_at,prompt_type,prompt_config_id,task_description,provider,endpoint,request_model,response_model,service_tier,user,key_id,metadata,stream,status_code,success,error_type,error_message,input_tokens,cached_input_tokens,output_tokens,reasoning_tokens,usage_source,cost,cost_reason,duration_ms,time_to_first_byte_ms,upstream_request_id,request_bytes,response_bytes */
+                    "text/csv": string;
+                    "application/x-ndjson": string;
                 };
             };
             /** @description Why not, and what to do */
@@ -4185,6 +4559,125 @@ export interface operations {
                      *     }
                      */
                     "application/json": components["schemas"]["Budget"];
+                };
+            };
+            /** @description Why not, and what to do */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "error": {
+                     *         "message": "Unknown field 'is_actve'. Known are: description, track_full_data, is_active.",
+                     *         "type": "invalid_request_error",
+                     *         "param": "is_actve",
+                     *         "code": "unknown_field"
+                     *       }
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Why not, and what to do */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "error": {
+                     *         "message": "Unknown field 'is_actve'. Known are: description, track_full_data, is_active.",
+                     *         "type": "invalid_request_error",
+                     *         "param": "is_actve",
+                     *         "code": "unknown_field"
+                     *       }
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    listBudgetAlerts: {
+        parameters: {
+            query?: {
+                /** @example 5b0f6f0e-2d0c-4d62-8a53-0f3c1b3a9c11 */
+                budget_id?: string;
+                /** @description 1 to 128 of A-Z a-z 0-9 . _ : - beginning with a letter or digit */
+                prompt_type?: string;
+                /** @description The most items to answer with */
+                limit?: number;
+                /** @description The `next_cursor` of the page before; send the same filters and `sort` with it */
+                cursor?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description One page of the list */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "items": [
+                     *         {
+                     *           "id": "0f0b6d2c-7a2e-4a0e-9a55-1d2f3a4b5c6d",
+                     *           "budget_id": "5b0f6f0e-2d0c-4d62-8a53-0f3c1b3a9c11",
+                     *           "budget_name": "Image metadata, monthly",
+                     *           "prompt_type": "generate_image_metadata",
+                     *           "period": "month",
+                     *           "period_start": "2026-11-01T00:00:00.000Z",
+                     *           "threshold": 80,
+                     *           "action": "block",
+                     *           "limit_usd": 250,
+                     *           "spent_usd": 200.00031,
+                     *           "created_at": "2026-11-20T16:20:00.000Z",
+                     *           "deliveries": [
+                     *             {
+                     *               "id": "7c1f2e3d-4b5a-4968-8776-655443322110",
+                     *               "channel": "webhook",
+                     *               "target": "https://hooks.slack.com",
+                     *               "state": "delivered",
+                     *               "attempt_count": 2,
+                     *               "attempts": [
+                     *                 {
+                     *                   "at": "2026-11-20T16:20:00.200Z",
+                     *                   "duration_ms": 10000,
+                     *                   "status_code": null,
+                     *                   "error": "no answer within 10 s"
+                     *                 },
+                     *                 {
+                     *                   "at": "2026-11-20T16:20:15.100Z",
+                     *                   "duration_ms": 120,
+                     *                   "status_code": 200,
+                     *                   "error": null
+                     *                 }
+                     *               ],
+                     *               "next_attempt_at": null,
+                     *               "delivered_at": "2026-11-20T16:20:15.220Z"
+                     *             }
+                     *           ]
+                     *         }
+                     *       ],
+                     *       "total": 1,
+                     *       "next_cursor": null
+                     *     }
+                     */
+                    "application/json": {
+                        items: components["schemas"]["BudgetAlert"][];
+                        /** @description How many alerts match the filters. Exact below 100000, which stands for that many or more */
+                        total: number;
+                        /** @description Send it as `cursor` for the next page; null on the last */
+                        next_cursor: string | null;
+                    };
                 };
             };
             /** @description Why not, and what to do */
