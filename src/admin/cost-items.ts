@@ -1,3 +1,4 @@
+import { setImmediate as immediate } from 'node:timers/promises'
 import { decimalToPicoUsd, picoUsdToDecimal } from '../usd.js'
 import type { CostSum } from './queries/cost-sums.js'
 import type { CostFigures, Costs } from './schemas/costs.js'
@@ -22,15 +23,35 @@ export function figuresOf (sum: CostSum | undefined): CostFigures {
   return figures
 }
 
-/** One item for each group and each bucket, with zeros where the sums have a gap. Groups come in the order of `groups`. */
-export function costItems (sums: readonly CostSum[], groups: readonly string[], buckets: ReadonlyArray<number | null>, isGrouped: boolean): Costs['items'] {
+const ITEMS_PER_CHUNK = 1000
+
+/**
+ * The answer as JSON text: one item for each group and each bucket, with zeros where the sums have a gap, groups in the
+ * order of `groups`. It comes in chunks: ten thousands of items at once would hold up the calls beside them.
+ */
+export async function * costsJson (
+  sums: readonly CostSum[], groups: readonly string[], buckets: ReadonlyArray<number | null>, isGrouped: boolean, rest: Omit<Costs, 'items'>
+): AsyncGenerator<string> {
   const byGroup = new Map<string, Map<number | null, CostSum>>(groups.map(group => [group, new Map()]))
   for (const sum of sums) byGroup.get(sum.group)?.set(sum.bucketMs, sum)
-  return [...byGroup].flatMap(([group, byBucket]) => buckets.map(bucketMs => ({
-    group: isGrouped ? group : null,
-    bucket: bucketMs === null ? null : new Date(bucketMs).toISOString(),
-    ...figuresOf(byBucket.get(bucketMs))
-  })))
+  const starts = buckets.map(bucketMs => bucketMs === null ? null : new Date(bucketMs).toISOString())
+  let items: Costs['items'] = []
+  let before = '{"items":['
+  const chunk = (): string => {
+    const text = `${before}${JSON.stringify(items).slice(1, -1)}`
+    before = ','
+    items = []
+    return text
+  }
+  for (const [group, byBucket] of byGroup) {
+    for (const [i, bucketMs] of buckets.entries()) {
+      items.push({ group: isGrouped ? group : null, bucket: starts[i] ?? null, ...figuresOf(byBucket.get(bucketMs)) })
+      if (items.length < ITEMS_PER_CHUNK) continue
+      yield chunk()
+      await immediate()
+    }
+  }
+  yield `${items.length > 0 || before !== ',' ? chunk() : ''}],${JSON.stringify(rest).slice(1)}`
 }
 
 /** The groups of the sums, the one of the greatest cost first, those of the same by name. */

@@ -27,7 +27,7 @@ export interface CostQuestion {
   readonly promptType?: string
   /** Of these groups alone. */
   readonly groups?: readonly string[]
-  /** Only so many sums, those of the greatest cost. */
+  /** Only so many sums: without interval those of the greatest cost. */
   readonly most: number
 }
 
@@ -56,19 +56,24 @@ export async function readSummaryState (snapshot: Drizzle, { fromMs, toMs }: Cos
   }
 }
 
-/** The sums of each group and bucket in which there were calls: the greatest cost first. */
+/** The sums of each group and bucket in which there were calls; without interval the greatest cost first. */
 export async function sumCosts (snapshot: Drizzle, state: SummaryState, question: CostQuestion): Promise<CostSum[]> {
   const { range, dimension, interval, promptType, most } = question
   // A type's calls by model or user are in the rollups only; of a type by itself they are a row of a summary.
   const isOneType = promptType !== undefined && (dimension === 'all' || dimension === 'prompt_type')
   const summary = isOneType ? 'prompt_type' : promptType === undefined ? dimension : null
   const pieces = piecesOf(range, summary === null ? null : coarsestGrain(interval, summary), state)
-  const parts = pieces.map(piece => piece.source === 'rollups'
-    ? rollupPart(piece, question)
-    : summaryPart(piece, summary ?? 'all', question))
+  // Days are cut at their ends, so that of a day or an hour one piece has all.
+  const isWhole = interval === 'day' || interval === 'hour'
+  const parts = pieces.map(piece => {
+    if (piece.source !== 'rollups') return summaryPart(piece, summary ?? 'all', question)
+    return isWhole ? sql`select "group", bucket, ${summed} from (${rollupPart(piece, question)}) as part group by "group", bucket` : rollupPart(piece, question)
+  })
+  const everything = sql`(${sql.join(parts, sql` union all `)}) as sums`
   return [...await snapshot.execute<CostSum & Record<string, unknown>>(sql`
     select "group", extract(epoch from bucket)::float8 * 1000 as "bucketMs", ${figures}
-    from (${sql.join(parts, sql` union all `)}) as parts group by "group", bucket order by sum(cost) desc, "group" limit ${most}`)]
+    from ${isWhole ? everything : sql`(select "group", bucket, ${summed} from ${everything} group by "group", bucket) as sums`}
+    ${interval === 'none' ? sql`order by sums.cost desc, "group"` : sql``} limit ${most}`)]
 }
 
 /** The coarsest summaries whose rows each fall into one bucket. Hours are summed up for all and by model only. */
@@ -82,15 +87,15 @@ function coarsestGrain (interval: CostInterval, summary: CostDimension): 'month'
   }
 }
 
+const sumColumns = ['calls', 'failed_calls', 'blocked_calls', 'unpriced_calls', 'input_tokens', 'cached_input_tokens', 'output_tokens', 'cost', 'duration_ms']
+const columns = sql.raw(sumColumns.join(', '))
+const summed = sql.raw(sumColumns.map(column => `sum(${column}) as ${column}`).join(', '))
 const figures = sql.raw([
-  ...['calls', 'failed_calls', 'blocked_calls', 'unpriced_calls', 'input_tokens', 'cached_input_tokens', 'output_tokens', 'cost']
-    .map(column => `sum(${column})::float8 as ${column}`),
-  'sum(cost)::text as "costUsd"',
-  '(sum(cost) / nullif(sum(calls), 0))::float8 as avg_cost_per_call',
-  '(sum(duration_ms) / nullif(sum(calls), 0))::float8 as avg_duration_ms'
+  ...sumColumns.filter(column => column !== 'duration_ms').map(column => `sums.${column}::float8 as ${column}`),
+  'sums.cost::text as "costUsd"',
+  '(sums.cost / nullif(sums.calls, 0))::float8 as avg_cost_per_call',
+  '(sums.duration_ms / nullif(sums.calls::numeric, 0))::float8 as avg_duration_ms'
 ].join(', '))
-
-const columns = sql.raw('calls, failed_calls, blocked_calls, unpriced_calls, input_tokens, cached_input_tokens, output_tokens, cost, duration_ms')
 
 function summaryPart (piece: CostPiece, summary: CostDimension, { dimension, interval, promptType, groups }: CostQuestion): SQL {
   const isHour = piece.source === 'hour'

@@ -1,11 +1,12 @@
 import { Type, type Static } from 'typebox'
-import { costItems, figuresOf, groupsOf, picoUsdOf, usdOf } from '../cost-items.js'
+import { costsJson, figuresOf, groupsOf, picoUsdOf, usdOf } from '../cost-items.js'
 import { bucketsOf, COST_INTERVALS, type CostInterval, type CostRange, costRange } from '../cost-range.js'
 import { tooManyItems } from '../errors.js'
 import { type CostDimension, type CostSum, inSnapshot, readSummaryState, sumCosts } from '../queries/cost-sums.js'
 import { errors, InstantText, Shared } from '../schemas/common.js'
-import { type Costs, CostsSchema, TopMoversSchema } from '../schemas/costs.js'
+import { CostsSchema, TopMoversSchema } from '../schemas/costs.js'
 import type { AdminApp, RouteDependencies } from './admin-app.js'
+import { jsonFormat, sendChunks } from './export-reply.js'
 
 /** A greater answer would be of no use to whoever draws it, and would hold up the calls beside it. */
 const MAX_ITEMS = 100_000
@@ -56,24 +57,27 @@ function costsRoute (app: AdminApp, { database, now }: RouteDependencies): void 
       querystring: costsQuery,
       response: { 200: Shared('Costs', CostsSchema), ...errors }
     }
-  }, async request => await inSnapshot(database.operator, async snapshot => {
+  }, async (request, reply) => {
     const { group_by: by = 'none', interval = 'none', from, to, prompt_type: ofType, limit } = request.query
     const range = costRange(from, to, now())
     const buckets = bucketsOf(interval, range, MAX_ITEMS)
     if (buckets === null) throw tooManyItems(MAX_ITEMS)
-    const state = await readSummaryState(snapshot, range)
-    const dimension: CostDimension = by === 'none' ? 'all' : by
-    const question = { range, ...ofType === undefined ? {} : { promptType: ofType } }
-    const sum = async (dimension: CostDimension, interval: CostInterval, most: number, groups?: readonly string[]): Promise<CostSum[]> =>
-      await sumCosts(snapshot, state, { ...question, dimension, interval, most, ...groups === undefined ? {} : { groups } })
-
-    const [totals] = await sum('all', 'none', 1)
-    const greatest = limit === undefined || by === 'none' ? undefined : groupsOf(await sum(dimension, 'none', limit))
-    const sums = await sum(dimension, interval, MAX_ITEMS + 1, greatest)
-    const groups = by === 'none' ? [''] : greatest ?? groupsOf(sums)
+    const { totals, sums, groups } = await inSnapshot(database.operator, async snapshot => {
+      const state = await readSummaryState(snapshot, range)
+      const sum = async (by: CostDimension, interval: CostInterval, most: number, groups?: readonly string[]): Promise<CostSum[]> =>
+        await sumCosts(snapshot, state, {
+          range, dimension: by, interval, most, ...ofType === undefined ? {} : { promptType: ofType }, ...groups === undefined ? {} : { groups }
+        })
+      const [totals] = await sum('all', 'none', 1)
+      if (by === 'none') return { totals, sums: await sum('all', interval, MAX_ITEMS), groups: [''] }
+      const greatest = limit === undefined ? undefined : groupsOf(await sum(by, 'none', limit))
+      const sums = await sum(by, interval, MAX_ITEMS + 1, greatest)
+      return { totals, sums, groups: greatest ?? groupsOf(sums) }
+    })
     if (groups.length * buckets.length > MAX_ITEMS) throw tooManyItems(MAX_ITEMS)
-    return { items: costItems(sums, groups, buckets, by !== 'none'), totals: figuresOf(totals), ...rangeOf(range) } satisfies Costs
-  }))
+    const rest = { totals: figuresOf(totals), ...rangeOf(range) }
+    return await sendChunks(reply, jsonFormat.contentType, costsJson(sums, groups, buckets, by !== 'none', rest))
+  })
 }
 
 function topMoversRoute (app: AdminApp, { database, now }: RouteDependencies): void {

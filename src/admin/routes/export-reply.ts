@@ -26,6 +26,10 @@ export async function sendExport (reply: FastifyReply, name: string, nowMs: numb
     .send(Readable.from(withFirst(first, chunks)))
 }
 
+/** Sends the chunks as one body, as fast as it is read. */
+export const sendChunks = async (reply: FastifyReply, contentType: string, chunks: AsyncGenerator<string>): Promise<FastifyReply> =>
+  await reply.type(contentType).send(Readable.from(chunks))
+
 async function * withFirst (first: IteratorResult<string, unknown>, rest: AsyncGenerator<string>): AsyncGenerator<string> {
   try {
     if (first.done === true) return

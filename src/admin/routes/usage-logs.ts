@@ -39,7 +39,7 @@ const placeSchema = Type.Tuple([
 
 const UsageLogPageSchema = Type.Object({
   ...Page(Shared('UsageLogSummary', UsageLogSummarySchema), 'How many rows match the filters, as counted for the first page').properties,
-  total_is_exact: Type.Optional(Type.Literal(false, { description: `There are \`total\` rows or more: counting ends at ${COUNT_CEILING}, and after a second` }))
+  total_is_exact: Type.Optional(Type.Literal(false, { description: `There are \`total\` rows or more: counting ends at ${COUNT_CEILING}, and after a quarter of a second` }))
 }, { description: 'One page of the list' })
 
 export function usageLogRoutes (app: AdminApp, dependencies: RouteDependencies): void {
@@ -55,7 +55,7 @@ function listRoute (app: AdminApp, { database }: RouteDependencies): void {
       summary: 'List usage logs',
       description: 'Calls, newest first, without `prompt` and `response`. Calls that finish while you page come before the first page, ' +
         'and disturb no later one. What `model`, `user`, `key_id` and `status_code` ask for is searched for, newest rows first: of something rare in ' +
-        'millions of rows a page has, after a second, what was found until then, be it nothing, and its `next_cursor` goes on from there.',
+        'millions of rows a page has, after half a second, what was found until then, be it nothing, and its `next_cursor` goes on from there.',
       querystring: listQuery,
       response: { 200: UsageLogPageSchema, ...errors }
     }
