@@ -19,6 +19,8 @@ const LEASE_MS = 120_000
 const AT_ONCE = 10
 /** How long `close` lets the attempts under way go on. */
 const CLOSE_MS = 5000
+/** How long it then waits for a database that may not answer: what is not written down is tried again when the claim lapses. */
+const SETTLE_MS = 1000
 
 export interface AlertDeps {
   readonly database: Database
@@ -115,8 +117,11 @@ export function scheduleAlerts (deps: AlertDeps): Job {
       stop.abort()
       clearTimeout(timer)
       const patience = setTimeout(() => cut.abort(), CLOSE_MS)
-      await running
+      let last: NodeJS.Timeout | undefined
+      const end = new Promise<void>(resolve => { last = setTimeout(resolve, CLOSE_MS + SETTLE_MS) })
+      await Promise.race([running, end])
       clearTimeout(patience)
+      clearTimeout(last)
     }
   }
 }

@@ -197,6 +197,18 @@ forEachDatabase(t, 'closing lets an attempt end, and begins no other', async (t,
   t.strictSame([states.filter(state => state === 'delivered').length, states.filter(state => state === 'pending').length], [10, 1])
 })
 
+t.test('closing does not wait for a database that does not answer', async t => {
+  const { databaseUrl } = await testDatabaseOptions(t, 'postgres')
+  const database = await openDatabase({ databaseUrl, dataDir: temporaryFolder(t), log: silentLog })
+  t.teardown(async () => await database.close())
+  let asked = 0
+  const execute = async (): Promise<never> => await new Promise(() => { asked++ })
+  const operator = Object.assign(Object.create(database.operator) as typeof database.operator, { execute })
+  const job = scheduleAlerts(alertDeps({ ...database, operator }, Date.now))
+  await job.close()
+  t.equal(asked, 1)
+})
+
 t.test('without its database the job says so and goes on', async t => {
   const log = logLines()
   const { databaseUrl } = await testDatabaseOptions(t, 'postgres')
