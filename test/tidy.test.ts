@@ -128,7 +128,8 @@ t.test('every source file is reached from the server, a worker or a script', t =
 })
 
 t.test('no file is over 300 lines, unfinished, or silences a check', t => {
-  const files = ['src', 'test', 'bench', 'examples'].flatMap(filesIn)
+  // But for the one that is generated.
+  const files = ['src', 'test', 'bench', 'examples'].flatMap(filesIn).filter(path => path !== 'src/console/api/schema.d.ts')
   t.same(files.filter(path => read(path).trimEnd().split('\n').length > 300), [])
   const self = 'test/tidy.test.ts'
   const others = files.filter(path => path !== self)

@@ -1,0 +1,103 @@
+import { readFileSync } from 'node:fs'
+import type { Page } from 'playwright-core'
+import t from 'tap'
+import { startScene } from './scene.js'
+
+const names = async (page: Page): Promise<string[]> => await page.locator('tbody tr[aria-rowindex] a').allInnerTexts()
+const toggle = (page: Page, what: string, promptType: string) => page.getByRole('switch', { name: `${what} of ${promptType}` })
+
+t.test('the list of prompt types', { timeout: 180_000 }, async t => {
+  const scene = await startScene(t)
+  if (scene === null) return
+  const { admin } = scene.gateway
+  const config = async (promptType: string): Promise<Record<string, unknown>> => (await admin('GET', `/prompt-configs/${promptType}`)).body as Record<string, unknown>
+  const page = await scene.open('/admin/prompt-types')
+  await page.getByRole('link', { name: 'summarise_article' }).waitFor()
+
+  await t.test("it has the seed's columns, the dearest type first", async t => {
+    t.same((await page.getByRole('columnheader').allInnerTexts()).map(text => text.trim()).filter(text => text !== ''),
+      ['Prompt type', 'Full data', 'Logged', 'Calls', 'Cost', 'Per call', '14 days', 'Last call'])
+    t.equal((await names(page))[0], 'summarise_article')
+    await page.getByRole('img', { name: /^Cost of summarise_article over 14 days: \$/ }).waitFor()
+  })
+
+  await t.test('search, filters and order live in the URL, and a link shows the same', async t => {
+    await page.getByRole('button', { name: 'Prompt type' }).click()
+    await page.getByRole('searchbox').fill('page')
+    await page.waitForURL(/search=page/)
+    await page.locator('tbody tr[aria-rowindex]').nth(2).waitFor({ state: 'detached' })
+    t.same(await names(page), ['select_best_tags', 'translate_page'], 'in the name or the description')
+    t.match(page.url(), /sort=prompt_type/)
+    const colleague = await scene.open(new URL(page.url()).pathname + new URL(page.url()).search)
+    await colleague.getByRole('link', { name: 'translate_page' }).waitFor()
+    t.same(await names(colleague), ['select_best_tags', 'translate_page'])
+    t.equal(await colleague.getByRole('columnheader', { name: 'Prompt type' }).getAttribute('aria-sort'), 'ascending')
+    await colleague.close()
+    await page.goto(`${scene.gateway.origin}/admin/prompt-types`)
+    await page.getByLabel('Full data', { exact: true }).selectOption('true')
+    await page.getByRole('link', { name: 'summarise_article' }).waitFor({ state: 'detached' })
+    t.same(await names(page), ['generate_image_metadata'])
+    await page.getByLabel('Full data', { exact: true }).selectOption('')
+  })
+
+  await t.test('a switch in a row holds at once, by keyboard too', async t => {
+    await toggle(page, 'Full data', 'summarise_article').focus()
+    await page.keyboard.press('Space')
+    await page.waitForResponse(response => response.request().method() === 'PATCH')
+    t.equal(await toggle(page, 'Full data', 'summarise_article').isChecked(), true)
+    t.equal((await config('summarise_article')).track_full_data, true)
+  })
+
+  await t.test('a switch that the gateway does not take goes back, and says why', async t => {
+    await page.route('**/admin/api/prompt-configs/summarise_article', async route => await route.fulfill({
+      status: 503, contentType: 'application/json', body: JSON.stringify({ error: { message: 'The database cannot be reached just now.', type: 'api_error', param: null, code: 'database_unavailable' } })
+    }), { times: 1 })
+    page.once('console', () => {}) // The browser's own line about the 503.
+    await page.locator('label', { has: toggle(page, 'Logged', 'summarise_article') }).first().click().catch(async () => { await toggle(page, 'Logged', 'summarise_article').click({ force: true }) })
+    await page.getByText('The database cannot be reached just now.').waitFor()
+    t.equal(await toggle(page, 'Logged', 'summarise_article').isChecked(), true, 'as it was')
+    t.equal((await config('summarise_article')).is_active, true)
+  })
+
+  await t.test('those selected, or all that match, are switched at once', async t => {
+    await page.getByRole('checkbox', { name: 'Select translate_page' }).check()
+    await page.getByRole('checkbox', { name: 'Select untyped' }).check()
+    await page.getByRole('group', { name: 'Change many at once' }).getByRole('button', { name: 'Do not write' }).click()
+    await page.getByText('2 prompt types changed').waitFor()
+    t.equal((await config('translate_page')).is_active, false)
+    t.equal((await config('untyped')).is_active, false)
+    t.equal((await config('embed_paragraph')).is_active, true)
+
+    await page.getByRole('searchbox').fill('e')
+    await page.waitForURL(/search=e/)
+    await page.getByRole('checkbox', { name: 'Select translate_page' }).check()
+    await page.getByText(/^All \d+ that match$/).click()
+    await page.getByRole('group', { name: 'Change many at once' }).getByRole('button', { name: 'Write', exact: true }).click()
+    await page.getByText(/^\d+ prompt types changed$/).last().waitFor()
+    await page.waitForTimeout(200)
+    t.equal((await config('translate_page')).is_active, true)
+  })
+
+  await t.test('what is filtered is exported', async t => {
+    await page.goto(`${scene.gateway.origin}/admin/prompt-types?search=tags`)
+    await page.getByRole('link', { name: 'select_best_tags' }).waitFor()
+    const [download] = await Promise.all([page.waitForEvent('download'), page.getByRole('link', { name: 'CSV' }).click()])
+    const text = readFileSync(await download.path(), 'utf8')
+    t.match(text, /select_best_tags/)
+    t.notMatch(text, /summarise_article/)
+  })
+})
+
+t.test('ten thousand prompt types: only those in sight are in the page, and the last one is reached', { timeout: 180_000 }, async t => {
+  const scene = await startScene(t, { moreTypes: 9990, env: { MAX_PROMPT_TYPES: '20000' } })
+  if (scene === null) return
+  const page = await scene.open('/admin/prompt-types?sort=prompt_type')
+  await page.getByText('10,000 prompt types').waitFor()
+  const table = page.getByRole('region', { name: 'Prompt types' })
+  for (let i = 0; i < 200 && !(await names(page)).includes('untyped'); i++) {
+    await table.evaluate(element => { element.scrollTop = element.scrollHeight })
+    await page.waitForTimeout(100)
+  }
+  t.equal((await names(page)).at(-1), 'untyped')
+  t.ok(await page.locator('tbody tr').count() < 80, 'few rows are in the page')
+})
