@@ -145,12 +145,15 @@ async function callsBeside (bench: Bench, gateway: PromptmeterContender): Promis
     for (const [results, asking] of [[beside.aloneP99Ms, false], [beside.withQueriesP99Ms, true]] as const) {
       const over = new AbortController()
       const asked = asking ? askAgain(gateway, path, over.signal) : undefined
-      const { p99Ms } = await measure(bench.load, gateway, {
-        exchange: 'plain-4k', connections: 32, seconds: bench.options.seconds, ratePerSecond: RATE_PER_SECOND
-      })
-      over.abort()
-      await asked
-      if (round > 0) results.push(p99Ms)
+      try {
+        const { p99Ms } = await measure(bench.load, gateway, {
+          exchange: 'plain-4k', connections: 32, seconds: bench.options.seconds, ratePerSecond: RATE_PER_SECOND
+        })
+        if (round > 0) results.push(p99Ms)
+      } finally {
+        over.abort()
+        await asked
+      }
     }
   }
   return beside
