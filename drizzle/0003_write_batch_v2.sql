@@ -131,7 +131,8 @@ $$;
 -- fires its alerts. For a budget that is new, or whose scope or calls' costs have changed.
 --
 -- The lock waits for batches that have added to the rollups, and holds others off until the transaction ends: they then
--- find the budget and add to it, so that no call is missed or counted twice. Whoever changes rollups in the same
+-- find the budget and add to it, so that no call is missed or counted twice. It is held for no longer than it takes to
+-- read a row a day: days that are summed up and not stale come from usage_summaries. Whoever changes rollups in the same
 -- transaction takes the lock before (`lock table usage_rollups in share row exclusive mode`).
 CREATE FUNCTION "recount_budget" (budget_id uuid, at timestamptz)
 RETURNS void LANGUAGE plpgsql SET plan_cache_mode = force_generic_plan AS $$
@@ -140,16 +141,30 @@ DECLARE
   budget budgets;
   start timestamptz;
   until timestamptz;
+  summarised timestamptz;
 BEGIN
   LOCK TABLE usage_rollups IN SHARE MODE;
   SELECT * INTO budget FROM budgets AS one WHERE one.id = budget_id;
   IF NOT FOUND THEN RETURN; END IF;
   start := budget_period_start(budget.period, at);
   until := CASE WHEN budget.period = 'total' THEN 'infinity' ELSE (start AT TIME ZONE 'UTC' + ('1 ' || budget.period)::interval) AT TIME ZONE 'UTC' END;
+  summarised := coalesce((SELECT settings.summarised_to::timestamp AT TIME ZONE 'UTC' FROM gateway_settings AS settings), '-infinity');
   INSERT INTO budget_periods AS old (budget_id, period_start, spent_usd, revision)
-  SELECT budget.id, start, coalesce(sum(rollup.cost), 0), 1
-  FROM usage_rollups AS rollup
-  WHERE rollup.hour >= start AND rollup.hour < until AND (budget.prompt_type IS NULL OR rollup.prompt_type = budget.prompt_type)
+  SELECT budget.id, start, coalesce(sum(part.cost), 0), 1 FROM (
+    SELECT sum(summary.cost) AS cost FROM usage_summaries AS summary
+    WHERE summary.grain = 'day' AND summary.dimension = CASE WHEN budget.prompt_type IS NULL THEN 'all' ELSE 'prompt_type' END
+      AND summary.key = coalesce(budget.prompt_type, '') AND summary.bucket >= (start AT TIME ZONE 'UTC')::date
+      AND summary.bucket < (least(summarised, until) AT TIME ZONE 'UTC')::date
+      AND NOT EXISTS (SELECT FROM usage_summaries_stale AS stale WHERE stale.day = summary.bucket)
+    UNION ALL
+    SELECT sum(rollup.cost) FROM usage_summaries_stale AS stale
+    JOIN usage_rollups AS rollup ON rollup.hour >= stale.day::timestamp AT TIME ZONE 'UTC'
+      AND rollup.hour < (stale.day + 1)::timestamp AT TIME ZONE 'UTC' AND rollup.hour >= start AND rollup.hour < least(summarised, until)
+    WHERE budget.prompt_type IS NULL OR rollup.prompt_type = budget.prompt_type
+    UNION ALL
+    SELECT sum(rollup.cost) FROM usage_rollups AS rollup
+    WHERE rollup.hour >= greatest(start, summarised) AND rollup.hour < until AND (budget.prompt_type IS NULL OR rollup.prompt_type = budget.prompt_type)
+  ) AS part
   ON CONFLICT ON CONSTRAINT budget_periods_budget_id_period_start_pk
   DO UPDATE SET spent_usd = excluded.spent_usd, revision = old.revision + 1;
   PERFORM fire_budget_alerts(budget.id, start, at);

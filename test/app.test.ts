@@ -15,7 +15,7 @@ t.test('the routes without a login answer, and everything unknown answers in Ope
   t.match(await get('/readyz'), { status: 200, body: { status: 'ok', database: 'ok' } })
   t.match(await get('/nowhere'), { status: 404, body: { error: { code: 'not_found', type: 'invalid_request_error' } } })
   t.match(await get('/admin/%ZZ'), { status: 400, body: { error: { code: 'invalid_path' } } })
-  t.match(await get(`/admin/api/prompt-configs/${'a'.repeat(1100)}`), { status: 414, body: { error: { code: 'invalid_path' } } })
+  t.match(await get(`/admin/api/prompt-configs/${'a'.repeat(1100)}`), { status: 401, body: { error: { code: 'invalid_login' } } }, 'whatever it is, it needs a login')
 })
 
 t.test('a close waits for the calls under way, and their records are in the books', async t => {

@@ -71,6 +71,8 @@ export async function reprice (changePolicy: ChangePolicy, filter: RepriceFilter
 async function repriceAll (transaction: Drizzle, filter: RepriceFilter, nowMs: number): Promise<Repriced> {
   // As long as it takes; the locks that calls may wait for come at the very end.
   await transaction.execute(sql`set local statement_timeout = 0`)
+  // What has worked for minutes waits for whoever has the rows at the end.
+  await transaction.execute(sql`set local lock_timeout = 0`)
   await keepConfigs(transaction, filter)
   await createCostChanges(transaction)
   const pricing = await pricingByProvider(transaction)
