@@ -10,8 +10,21 @@ type Rollup = typeof usageRollups.$inferInsert
 
 function rollup (hour: string, fields: Partial<Rollup> = {}): Rollup {
   return {
-    hour, prompt_type: 'a', model: 'm', user_name: '', calls: 1, failed_calls: 0, blocked_calls: 0, unpriced_calls: 0, input_tokens: 10,
-    cached_input_tokens: 1, output_tokens: 2, reasoning_tokens: 0, cost: '0.000000000001', duration_ms: 5, ...fields
+    hour,
+    prompt_type: 'a',
+    model: 'm',
+    user_name: '',
+    calls: 1,
+    failed_calls: 0,
+    blocked_calls: 0,
+    unpriced_calls: 0,
+    input_tokens: 10,
+    cached_input_tokens: 1,
+    output_tokens: 2,
+    reasoning_tokens: 0,
+    cost: '0.000000000001',
+    duration_ms: 5,
+    ...fields
   }
 }
 
