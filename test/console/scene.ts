@@ -25,6 +25,8 @@ export interface SceneOptions {
   readonly empty?: boolean
   readonly moreTypes?: number
   readonly env?: Readonly<Record<string, string>>
+  /** What the browser says of the refusals that the test provokes: they fail nothing. */
+  readonly expected?: readonly RegExp[]
 }
 
 /** A real gateway with filled books, and a real browser before it. Null, with the reason told, where there is no browser. */
@@ -40,14 +42,17 @@ export async function startScene (t: Test, options: SceneOptions = {}): Promise<
   if (options.empty !== true) await fillBooks(gateway.database, Date.now(), 45, options.moreTypes ?? 0)
   const browser = await chromium.launch({ executablePath, args: ['--no-sandbox', '--disable-dev-shm-usage'] })
   t.teardown(async () => { await browser.close() })
-  return { gateway, browser, open: async (path, contextOptions) => await openPage(t, gateway, browser, path, contextOptions) }
+  const { expected = [] } = options
+  return { gateway, browser, open: async (path, contextOptions) => await openPage(t, { gateway, browser, expected }, path, contextOptions) }
 }
 
-async function openPage (t: Test, gateway: TestGateway, browser: Browser, path: string, options: Parameters<Browser['newContext']>[0] = {}): Promise<Page> {
+interface Watched { readonly gateway: TestGateway, readonly browser: Browser, readonly expected: readonly RegExp[] }
+
+async function openPage (t: Test, { gateway, browser, expected }: Watched, path: string, options: Parameters<Browser['newContext']>[0] = {}): Promise<Page> {
   const context: BrowserContext = await browser.newContext({ httpCredentials: ADMIN, viewport: { width: 1280, height: 800 }, timezoneId: 'Europe/Prague', ...options })
   t.teardown(async () => { await context.close() })
   const page = await context.newPage()
-  page.on('console', message => { if (message.type() === 'error') t.fail(`the page says: ${message.text()}`) })
+  page.on('console', message => { if (message.type() === 'error' && !expected.some(line => line.test(message.text()))) t.fail(`the page says: ${message.text()}`) })
   page.on('pageerror', error => { t.fail(`the page fails: ${error.message}`) })
   page.on('request', request => {
     const { protocol, origin } = new URL(request.url())
