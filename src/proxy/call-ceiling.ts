@@ -21,7 +21,9 @@ const MEMBERS: ReadonlySet<string> = new Set([
 const COMPLETION_TOKENS = 16
 /** Parts of a request that cost more than their text: media, files, items kept upstream, tools that fetch input by themselves. */
 const MORE_THAN_TEXT = new RegExp('"type"\\s*:\\s*"(?:image_url|input_image|input_audio|input_file|file|item_reference|' +
-  'web_search|file_search|code_interpreter|image_generation|computer|mcp)|"audio"\\s*:\\s*\\{|"web_search_options"')
+  'web_search|file_search|code_interpreter|image_generation|computer|mcp)|"audio"\\s*:\\s*\\{|"web_search_options"|' +
+  // An escaped letter or underscore, which nothing writes that has nothing to hide.
+  '\\\\u00(?:5[fF]|[46][1-9a-fA-F]|[57][0-9aA])')
 
 /**
  * What a call may cost at most, in 10⁻¹² USD, before it is sent: as many tokens as it can have, at the dearest rate that may

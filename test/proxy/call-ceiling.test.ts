@@ -64,6 +64,8 @@ t.test('what costs more than its text may cost all that the model takes, at its 
     ['responses', { model: 'own', input: 'hi', tools: [{ type: 'web_search_preview' }], max_output_tokens: 1 }]
   ]
   for (const [path, body] of cases) t.equal(await ceiling(path, body), all, JSON.stringify(body))
+  const hidden = JSON.stringify(part({ type: 'image_url', image_url: { url: 'https://example.com/a.png' } })).replace('image_url', 'image\\u005furl')
+  t.equal(await ceiling('chat/completions', hidden), all, 'in escapes too')
   const none = { model: 'own', input: 'an "image_url"', previous_response_id: null, max_output_tokens: 1 }
   t.equal(await ceiling('responses', none), quarter(none) * INPUT + OUTPUT)
 })

@@ -17,6 +17,8 @@ const csvColumns = Object.keys(PromptConfigSummarySchema.properties).flatMap(nam
 
 export function promptConfigExportRoute (app: AdminApp, { database, now }: RouteDependencies): void {
   app.get('/prompt-configs/export', {
+    // Fastify's own answer to HEAD would read the whole file to throw it away.
+    exposeHeadRoute: false,
     schema: {
       operationId: 'exportPromptConfigs',
       tags: ['Prompt configs'],

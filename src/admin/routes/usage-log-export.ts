@@ -21,6 +21,8 @@ const csvColumns = Object.keys(UsageLogSummarySchema.properties) as Array<keyof 
 
 export function usageLogExportRoute (app: AdminApp, { database, now }: RouteDependencies): void {
   app.get('/usage-logs/export', {
+    // Fastify's own answer to HEAD would read the whole file to throw it away.
+    exposeHeadRoute: false,
     schema: {
       operationId: 'exportUsageLogs',
       tags: ['Usage logs'],
