@@ -28,9 +28,12 @@ export async function consoleRoutes (app: FastifyInstance): Promise<void> {
   app.get<{ Params: { '*': string } }>('/*', { schema: { hide: true } }, async (request, reply) => {
     const path = request.params['*']
     if (path.startsWith('api/')) throw unknownRoute(request.method, request.url)
-    // Their names change with what is in them.
-    if (path.startsWith('assets/')) return await reply.header('cache-control', `private, max-age=${A_YEAR_S}, immutable`).sendFile(path)
-    return path === 'favicon.svg' ? await reply.sendFile(path) : await page(reply)
+    if (path === 'favicon.svg') return await reply.sendFile(path)
+    const [, asset] = /^assets\/(\w[\w.-]*)$/.exec(path) ?? []
+    if (asset === undefined) return await page(reply)
+    // Its name changes with what is in it: what is there stays, and what is not may yet come.
+    if (existsSync(`${folder}${path}`)) reply.header('cache-control', `private, max-age=${A_YEAR_S}, immutable`)
+    return await reply.sendFile(path)
   })
 }
 

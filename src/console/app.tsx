@@ -3,6 +3,7 @@ import { useDisclosure } from '@mantine/hooks'
 import { IconBell, IconBook2, IconCoin, IconGauge, IconHistory, IconKey, IconList, IconMoon, IconSettings, IconSun, IconTags } from '@tabler/icons-react'
 import { type ComponentType, Suspense, lazy } from 'react'
 import { Link, Redirect, Route, Switch, useLocation } from 'wouter'
+import { ErrorBoundary } from './components/error-boundary.js'
 import { Health } from './components/health.js'
 import { Page } from './components/page.js'
 import { Loading } from './components/states.js'
@@ -29,6 +30,7 @@ const PromptType = lazy(() => import('./pages/prompt-type.js'))
 /** The frame around every page: where to go, how the gateway is. */
 export function App () {
   const [opened, { toggle, close }] = useDisclosure(false)
+  const [location] = useLocation()
   return (
     <AppShell header={{ height: 48 }} navbar={{ width: 208, breakpoint: 'sm', collapsed: { mobile: !opened } }} padding='md'>
       <AppShell.Header>
@@ -51,14 +53,16 @@ export function App () {
         </AppShell.Section>
       </AppShell.Navbar>
       <AppShell.Main id='main' tabIndex={-1}>
-        <Suspense fallback={<Loading what='the page' />}>
-          <Switch>
-            <Route path='/'><Redirect to='/overview' replace /></Route>
-            {places.map(({ path, page }) => <Route key={path} path={path} component={page} />)}
-            <Route path='/prompt-types/:promptType' component={PromptType} />
-            <Route><Page title='There is no such page'><Link href='/overview'>To the overview</Link></Page></Route>
-          </Switch>
-        </Suspense>
+        <ErrorBoundary key={location}>
+          <Suspense fallback={<Loading what='the page' />}>
+            <Switch>
+              <Route path='/'><Redirect to='/overview' replace /></Route>
+              {places.map(({ path, page }) => <Route key={path} path={path} component={page} />)}
+              <Route path='/prompt-types/:promptType' component={PromptType} />
+              <Route><Page title='There is no such page'><Link href='/overview'>To the overview</Link></Page></Route>
+            </Switch>
+          </Suspense>
+        </ErrorBoundary>
       </AppShell.Main>
     </AppShell>
   )

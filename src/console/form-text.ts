@@ -3,3 +3,7 @@ export function formText (form: FormData, name: string): string {
   const value = form.get(name)
   return typeof value === 'string' ? value.trim() : ''
 }
+
+/** The names in a form's field, with commas between them, each once. */
+export const formNames = (form: FormData, name: string): string[] =>
+  [...new Set(formText(form, name).split(',').map(part => part.trim()).filter(part => part !== ''))]

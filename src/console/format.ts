@@ -6,6 +6,9 @@ const whole = new Intl.NumberFormat('en', { maximumFractionDigits: 0 })
 /** 1,234 below a hundred thousand, 1.2M above. */
 export const count = (value: number): string => Math.abs(value) < 100_000 ? whole.format(value) : compact.format(value)
 
+/** `1 call`, `1,234 calls` */
+export const several = (value: number, what: string): string => `${count(value)} ${what}${value === 1 ? '' : 's'}`
+
 /** USD with as many digits as the amount needs: $12,400, $3.52, $0.042, $0.00021. */
 export function money (usd: number | null | undefined): string {
   if (usd === null || usd === undefined) return '–'
@@ -21,8 +24,9 @@ export const exactMoney = (usd: number): string => `$${usd.toFixed(12).replace(/
 
 export function duration (ms: number | null | undefined): string {
   if (ms === null || ms === undefined) return '–'
-  if (ms < 1000) return `${Math.round(ms)} ms`
-  return ms < 60_000 ? `${(ms / 1000).toFixed(1)} s` : `${Math.floor(ms / 60_000)} min ${Math.round(ms % 60_000 / 1000)} s`
+  if (Math.round(ms) < 1000) return `${Math.round(ms)} ms`
+  const seconds = Math.round(ms / 1000)
+  return ms < 59_950 ? `${(ms / 1000).toFixed(1)} s` : `${Math.floor(seconds / 60)} min ${seconds % 60} s`
 }
 
 export function bytes (size: number): string {

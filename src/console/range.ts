@@ -24,14 +24,13 @@ export const DEFAULT_RANGE: RangeName = '7d'
 const floor = (ms: number, unit: number): number => Math.floor(ms / unit) * unit
 const iso = (ms: number): string => new Date(ms).toISOString()
 
-/** A named range, up to and including the hour that is; or two dates, `2026-11-01..2026-11-15`, the last one included. */
+export const isRangeName = (name: string): name is RangeName => Object.hasOwn(RANGES, name)
+
+/** A named range, up to and including the hour that is; or two dates in either order, `2026-11-01..2026-11-15`, the last one included. Anything else is the default. */
 export function rangeOf (name: string, nowMs = Date.now()): Range {
-  const [, from, last] = /^(\d{4}-\d\d-\d\d)\.\.(\d{4}-\d\d-\d\d)$/.exec(name) ?? []
-  if (from !== undefined && last !== undefined && !Number.isNaN(Date.parse(from)) && !Number.isNaN(Date.parse(last))) {
-    const fromMs = Date.parse(from)
-    return spanning(fromMs, Math.max(Date.parse(last), fromMs) + DAY_MS)
-  }
-  const { ms } = RANGES[name in RANGES ? name as RangeName : DEFAULT_RANGE]
+  const dates = /^([12]\d{3}-\d\d-\d\d)\.\.([12]\d{3}-\d\d-\d\d)$/.exec(name)?.slice(1).map(date => Date.parse(date)) ?? [NaN]
+  if (!dates.some(Number.isNaN)) return spanning(Math.min(...dates), Math.max(...dates) + DAY_MS)
+  const { ms } = RANGES[isRangeName(name) ? name : DEFAULT_RANGE]
   const toMs = floor(nowMs, HOUR_MS) + HOUR_MS
   return ms <= DAY_MS ? spanning(toMs - ms, toMs) : spanning(floor(toMs - ms, DAY_MS), toMs)
 }

@@ -11,12 +11,11 @@ export function BudgetBar ({ budget }: { budget: Budget }) {
   const share = budget.spent_usd / budget.limit_usd
   return (
     <div>
-      <Group justify='space-between' gap='xs' mb={2}>
-        <Text size='sm'>{money(budget.spent_usd)} of {money(budget.limit_usd)} a {budget.period === 'total' ? 'lifetime' : budget.period}</Text>
-        <Group gap={4}>
-          {budget.state !== 'ok' && <Badge size='xs' color={COLORS[budget.state]}>{budget.state}</Badge>}
-          {budget.state === 'exceeded' && budget.action === 'block' && <Badge size='xs' color='red' variant='filled'>blocks</Badge>}
-        </Group>
+      <Group justify='space-between' gap={4} mb={2} wrap='nowrap'>
+        <Text size='sm' truncate>{money(budget.spent_usd)} of {money(budget.limit_usd)} {budget.period === 'total' ? 'for ever' : `a ${budget.period}`}</Text>
+        {budget.state !== 'ok' && (
+          <Badge size='xs' color={COLORS[budget.state]} style={{ flexShrink: 0 }}>{budget.state === 'exceeded' && budget.action === 'block' ? 'exceeded, blocks' : budget.state}</Badge>
+        )}
       </Group>
       <Progress.Root size='sm'>
         <Progress.Section value={Math.min(100, share * 100)} color={COLORS[budget.state]} aria-label={`${budget.name}: ${Math.round(share * 100)} % spent`} />

@@ -2,10 +2,10 @@ import { Alert, Button, Group, Modal, NativeSelect, Stack, Switch, TextInput } f
 import { useMutation, useQueryClient } from '@tanstack/react-query'
 import { type SyntheticEvent, useState } from 'react'
 import { ApiError, api, bodyOf } from '../api/client.js'
-import { formText } from '../form-text.js'
+import { changes } from '../changes.js'
+import { formNames, formText } from '../form-text.js'
 import { done } from '../notify.js'
 import type { Budget } from './budget-bar.js'
-import { NameList } from './name-list.js'
 
 const PERIODS = [
   { value: 'day', label: 'a day (UTC)' }, { value: 'week', label: 'a week (from Monday)' }, { value: 'month', label: 'a calendar month' }, { value: 'total', label: 'for ever' }
@@ -15,15 +15,14 @@ const PERIODS = [
 export function BudgetForm ({ original, promptType, onClose }: { original: Budget | null, promptType: string | null, onClose: () => void }) {
   const client = useQueryClient()
   const [limit, setLimit] = useState(original === null ? '' : String(original.limit_usd))
-  const [thresholds, setThresholds] = useState<string[]>((original?.thresholds ?? [50, 80, 100]).map(String))
   const [action, setAction] = useState(original?.action ?? 'alert')
   const [strict, setStrict] = useState(original?.strict ?? false)
   const { mutate, error, isPending } = useMutation({
-    mutationFn: async (fields: { name: string, prompt_type: string | null, period: Budget['period'], webhook_url: string | null, email: string | null }) => {
-      const body = { ...fields, limit_usd: Number(limit), thresholds: thresholds.map(Number), action, strict: action === 'block' && strict }
+    mutationFn: async (fields: { name: string, prompt_type: string | null, period: Budget['period'], thresholds: number[], webhook_url: string | null, email: string | null }) => {
+      const body = { ...fields, limit_usd: Number(limit), action, strict: action === 'block' && strict }
       return original === null
         ? await bodyOf(api.POST('/admin/api/budgets', { body }))
-        : await bodyOf(api.PATCH('/admin/api/budgets/{id}', { params: { path: { id: original.id } }, body }))
+        : await bodyOf(api.PATCH('/admin/api/budgets/{id}', { params: { path: { id: original.id } }, body: changes(original, body) }))
     },
     onSuccess: async ({ name }) => {
       done(`${name} was saved`)
@@ -39,7 +38,12 @@ export function BudgetForm ({ original, promptType, onClose }: { original: Budge
       return text === '' ? null : text
     }
     mutate({
-      name: value('name') ?? '', prompt_type: value('prompt_type'), period: (value('period') ?? 'month') as Budget['period'], webhook_url: value('webhook_url'), email: value('email')
+      name: value('name') ?? '',
+      prompt_type: value('prompt_type'),
+      period: (value('period') ?? 'month') as Budget['period'],
+      thresholds: formNames(form, 'thresholds').map(Number),
+      webhook_url: value('webhook_url'),
+      email: value('email')
     })
   }
   const param = error instanceof ApiError ? error.param ?? '' : ''
@@ -56,7 +60,10 @@ export function BudgetForm ({ original, promptType, onClose }: { original: Budge
             <TextInput label='Limit, USD' required inputMode='decimal' value={limit} onChange={event => { setLimit(event.currentTarget.value) }} {...errorOf('limit_usd')} />
             <NativeSelect name='period' label='Period' data={PERIODS} defaultValue={original?.period ?? 'month'} {...errorOf('period')} />
           </Group>
-          <NameList label='Alerts at, percent' description='Each once a period; with commas between them' value={thresholds} onChange={setThresholds} {...errorOf('thresholds')} />
+          <TextInput
+            name='thresholds' label='Alerts at, percent' description='Each once a period; with commas between them'
+            defaultValue={(original?.thresholds ?? [50, 80, 100]).join(', ')} {...errorOf('thresholds')}
+          />
           <NativeSelect
             label='At 100 %' value={action} onChange={event => { setAction(event.currentTarget.value === 'block' ? 'block' : 'alert') }}
             data={[{ value: 'alert', label: 'Only alert' }, { value: 'block', label: 'Refuse calls until the period ends' }]}

@@ -1,6 +1,6 @@
 import { Group, NativeSelect, TextInput } from '@mantine/core'
 import { useMemo } from 'react'
-import { DEFAULT_RANGE, RANGES, rangeOf, type Range } from '../range.js'
+import { DEFAULT_RANGE, RANGES, type Range, isRangeName, rangeOf } from '../range.js'
 import { useUrlValue } from '../url-state.js'
 
 const OWN = 'own'
@@ -21,14 +21,14 @@ export function RangePicker () {
   return (
     <Group gap='xs'>
       <NativeSelect
-        size='xs' aria-label='Range of time' value={isOwn ? OWN : name}
+        size='xs' aria-label='Range of time' value={isOwn ? OWN : isRangeName(name) ? name : DEFAULT_RANGE}
         onChange={({ currentTarget: { value } }) => { setName(value === OWN ? `${today()}..${today()}` : value) }}
         data={[...Object.entries(RANGES).map(([value, { label }]) => ({ value, label })), { value: OWN, label: 'From … to …' }]}
       />
       {isOwn && (
         <>
-          <TextInput size='xs' type='date' aria-label='From (UTC)' value={from} max={to} onChange={event => { setName(`${event.currentTarget.value}..${to}`) }} />
-          <TextInput size='xs' type='date' aria-label='To, included (UTC)' value={to} min={from} onChange={event => { setName(`${from}..${event.currentTarget.value}`) }} />
+          <TextInput size='xs' type='date' aria-label='From (UTC)' value={from} onChange={event => { setName(`${event.currentTarget.value}..${to}`) }} />
+          <TextInput size='xs' type='date' aria-label='To, included (UTC)' value={to} onChange={event => { setName(`${from}..${event.currentTarget.value}`) }} />
         </>
       )}
     </Group>

@@ -3,7 +3,7 @@ import { useMutation, useQueryClient } from '@tanstack/react-query'
 import { type SyntheticEvent, useState } from 'react'
 import { api, bodyOf } from '../api/client.js'
 import { formText } from '../form-text.js'
-import { count } from '../format.js'
+import { several } from '../format.js'
 import { Money } from './values.js'
 
 /** Computes costs again with the prices known now, and says what they were before and are after. */
@@ -36,8 +36,8 @@ export function Reprice ({ opened, onClose }: { opened: boolean, onClose: () => 
           <Text size='sm' c='dimmed'>Costs of logged calls are computed again with the prices known now; statistics, costs and budgets follow in the same transaction.</Text>
           {error !== null && <Alert color='red' variant='light'>{error.message}</Alert>}
           {data !== undefined && (
-            <Alert color='teal' variant='light' title={`${count(data.rows)} calls have a new cost`} role='status'>
-              <Group gap={6}><Money usd={data.cost_before} /><span>→</span><Money usd={data.cost_after} /></Group>
+            <Alert color='teal' variant='light' title={`${several(data.rows, 'call')} ${data.rows === 1 ? 'has' : 'have'} a new cost`} role='status'>
+              <Group gap={6}><span>before <Money usd={data.cost_before} /></span><span aria-hidden>→</span><span>after <Money usd={data.cost_after} /></span></Group>
             </Alert>
           )}
           <Group grow>

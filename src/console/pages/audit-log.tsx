@@ -1,4 +1,4 @@
-import { Badge, Drawer, Group, Stack, Table, Text, TextInput } from '@mantine/core'
+import { Badge, Button, Drawer, Group, Stack, Table, Text, TextInput } from '@mantine/core'
 import { useDebouncedCallback } from '@mantine/hooks'
 import { useMemo, useState } from 'react'
 import { type Schema, api, bodyOf } from '../api/client.js'
@@ -31,9 +31,11 @@ export default function AuditLogPage () {
         ))}
       </Group>
       {query.data === undefined && (query.isError ? <Failure error={query.error} onRetry={() => { void query.refetch() }} /> : <Loading what='the audit log' />)}
-      {query.data !== undefined && rows.length === 0 && <Empty title='No change was made yet'><Text size='sm' c='dimmed'>Switches, budgets, keys and prices leave a row here when they change.</Text></Empty>}
+      {query.data !== undefined && rows.length === 0 && (Object.keys(filter).length > 0
+        ? <Text c='dimmed'>No change matches these filters.</Text>
+        : <Empty title='No change was made yet'><Text size='sm' c='dimmed'>Switches, budgets, keys and prices leave a row here when they change.</Text></Empty>)}
       {rows.length > 0 && (
-        <DataTable label='Audit log' columns={columns} rows={rows} keyOf={row => row.id} total={total} hasMore={query.hasNextPage} onMore={() => { void query.fetchNextPage() }} onOpen={setOpen} />
+        <DataTable label='Audit log' columns={columnsWith(setOpen)} rows={rows} keyOf={row => row.id} total={total} hasMore={query.hasNextPage} onMore={() => { void query.fetchNextPage() }} onOpen={setOpen} />
       )}
       <Drawer opened={open !== null} onClose={() => { setOpen(null) }} position='right' size='lg' title={open?.action ?? ''} closeButtonProps={{ 'aria-label': 'Close' }}>
         {open !== null && <Changes entry={open} />}
@@ -42,12 +44,20 @@ export default function AuditLogPage () {
   )
 }
 
-const columns: ReadonlyArray<Column<Entry>> = [
+const columnsWith = (open: (entry: Entry) => void): ReadonlyArray<Column<Entry>> => [
   { key: 'created_at', header: 'When', width: 150, render: row => <Time at={row.created_at} /> },
   { key: 'username', header: 'Who', render: row => row.username },
   { key: 'action', header: 'What', render: row => <Badge size='sm' variant='light' tt='none'>{row.action}</Badge> },
   { key: 'target', header: 'Target', render: row => row.target },
-  { key: 'changed', header: 'Changed', render: row => changedFields(row).map(([name]) => name).join(', ') }
+  { key: 'changed', header: 'Changed', render: row => changedFields(row).map(([name]) => name).join(', ') },
+  {
+    key: 'open',
+    header: 'Actions',
+    isHeaderHidden: true,
+    width: 64,
+    // By keyboard, where the mouse may click anywhere in the row.
+    render: row => <Button size='compact-xs' variant='subtle' aria-label={`Open ${row.action} of ${row.target} at ${row.created_at}`} onClick={() => { open(row) }}>Open</Button>
+  }
 ]
 
 const members = (value: unknown): Record<string, unknown> => typeof value === 'object' && value !== null ? value as Record<string, unknown> : {}

@@ -1,15 +1,16 @@
-import { Alert, Badge, Button, Code, CopyButton, Group, Modal, Stack, Tabs, Text, TextInput } from '@mantine/core'
+import { Alert, Badge, Button, Code, Group, Modal, Stack, Tabs, Text, TextInput } from '@mantine/core'
 import { useDisclosure } from '@mantine/hooks'
 import { useMutation, useQueryClient } from '@tanstack/react-query'
 import { type SyntheticEvent, useState } from 'react'
 import { type Schema, ApiError, api, bodyOf } from '../api/client.js'
+import { changes } from '../changes.js'
 import { Confirm } from '../components/confirm.js'
+import { Copy } from '../components/copy.js'
 import { type Column, DataTable } from '../components/data-table.js'
-import { NameList } from '../components/name-list.js'
 import { Page } from '../components/page.js'
 import { Empty, Failure, Loading } from '../components/states.js'
 import { Time } from '../components/values.js'
-import { formText } from '../form-text.js'
+import { formNames, formText } from '../form-text.js'
 import { type ListPage, after, useList } from '../lists.js'
 import { done, failed } from '../notify.js'
 
@@ -74,14 +75,15 @@ interface KeyFields { name: string, user: string | null, allowed_prompt_types: s
 function KeyForm ({ initial, action, error, pending, onSubmit }: {
   initial: KeyFields, action: string, error: Error | null, pending: boolean, onSubmit: (fields: KeyFields) => void
 }) {
-  const [types, setTypes] = useState<string[]>(initial.allowed_prompt_types ?? [])
   const param = error instanceof ApiError ? error.param ?? '' : ''
   const errorOf = (field: string): { error?: string } => error !== null && param.startsWith(field) ? { error: error.message } : {}
+  const isBesideField = ['name', 'user', 'allowed_prompt_types', 'expires_at'].some(field => param.startsWith(field))
   const submit = (event: SyntheticEvent<HTMLFormElement>): void => {
     event.preventDefault()
     const form = new FormData(event.currentTarget)
     const value = (name: string): string => formText(form, name)
     const expires = value('expires_at')
+    const types = formNames(form, 'allowed_prompt_types')
     onSubmit({
       name: value('name'),
       user: value('user') === '' ? null : value('user'),
@@ -92,11 +94,12 @@ function KeyForm ({ initial, action, error, pending, onSubmit }: {
   return (
     <form onSubmit={submit}>
       <Stack gap='sm'>
-        {error !== null && param === '' && <Alert color='red' variant='light'>{error.message}</Alert>}
+        {error !== null && !isBesideField && <Alert color='red' variant='light'>{error.message}</Alert>}
         <TextInput name='name' label='Name' description='Who or what uses it' required defaultValue={initial.name} data-autofocus {...errorOf('name')} />
         <TextInput name='user' label='User' description='Whom its calls are for, where they do not say; the name if left out' defaultValue={initial.user ?? ''} {...errorOf('user')} />
-        <NameList
-          label='Prompt types' description='The only ones it may use, with commas between them; all if left out' value={types} onChange={setTypes} {...errorOf('allowed_prompt_types')}
+        <TextInput
+          name='allowed_prompt_types' label='Prompt types' description='The only ones it may use, with commas between them; all if left out'
+          defaultValue={initial.allowed_prompt_types?.join(', ') ?? ''} {...errorOf('allowed_prompt_types')}
         />
         <TextInput name='expires_at' type='datetime-local' label='Expires' description='Never if left out' defaultValue={localInput(initial.expires_at)} {...errorOf('expires_at')} />
         <Group justify='flex-end'><Button type='submit' size='xs' loading={pending}>{action}</Button></Group>
@@ -154,11 +157,11 @@ console.log(answer.choices[0].message.content)`,
   return (
     <Stack gap='sm'>
       <Alert color='orange' variant='light'>It is shown this once: only its hash is kept.</Alert>
-      <Group gap='xs' wrap='nowrap'><Code block style={{ flex: 1, overflowWrap: 'anywhere', whiteSpace: 'pre-wrap' }}>{secret}</Code><Copy value={secret} what='key' /></Group>
+      <Group gap='xs' wrap='nowrap'><Code block style={{ flex: 1, overflowWrap: 'anywhere', whiteSpace: 'pre-wrap' }}>{secret}</Code><Copy value={secret} label='Copy key' /></Group>
       <Tabs defaultValue='Python'>
         <Tabs.List>{Object.keys(lines).map(name => <Tabs.Tab key={name} value={name}>{name}</Tabs.Tab>)}</Tabs.List>
         {Object.entries(lines).map(([name, text]) => (
-          <Tabs.Panel key={name} value={name} pt='xs'><Stack gap='xs' align='flex-start'><Code block w='100%'>{text}</Code><Copy value={text} what='lines' /></Stack></Tabs.Panel>
+          <Tabs.Panel key={name} value={name} pt='xs'><Stack gap='xs' align='flex-start'><Code block w='100%'>{text}</Code><Copy value={text} label='Copy lines' /></Stack></Tabs.Panel>
         ))}
       </Tabs>
       <Group justify='flex-end'><Button size='xs' onClick={onClose}>I have stored it</Button></Group>
@@ -166,14 +169,10 @@ console.log(answer.choices[0].message.content)`,
   )
 }
 
-function Copy ({ value, what }: { value: string, what: string }) {
-  return <CopyButton value={value}>{({ copied, copy }) => <Button size='xs' variant='default' onClick={copy}>{copied ? 'Copied' : `Copy ${what}`}</Button>}</CopyButton>
-}
-
 function EditKey ({ original, onClose }: { original: Key, onClose: () => void }) {
   const client = useQueryClient()
   const { mutate, error, isPending } = useMutation({
-    mutationFn: async (body: KeyFields) => await bodyOf(api.PATCH('/admin/api/keys/{id}', { params: { path: { id: original.id } }, body })),
+    mutationFn: async (fields: KeyFields) => await bodyOf(api.PATCH('/admin/api/keys/{id}', { params: { path: { id: original.id } }, body: changes<KeyFields>(original, fields) })),
     onSuccess: async ({ name }) => {
       done(`${name} was changed`)
       onClose()

@@ -10,15 +10,16 @@ import { useReadiness } from '../components/health.js'
 import { Page } from '../components/page.js'
 import { RangePicker, useRange } from '../components/range-picker.js'
 import { Stat } from '../components/stat.js'
-import { Loaded } from '../components/states.js'
+import { Failure, Loaded } from '../components/states.js'
 import { Change, Money } from '../components/values.js'
 import { type CostGroup, toSeries, useCosts, withRest } from '../costs.js'
-import { change, count } from '../format.js'
+import { change, count, several } from '../format.js'
 import type { ListPage } from '../lists.js'
 import { type Range, before } from '../range.js'
-import { useUrlValue } from '../url-state.js'
+import { useUrlValue, useUrlValues } from '../url-state.js'
 
 const SHOWN_GROUPS = 8
+const SHOWN_BUDGETS = 9
 const DAY_MS = 86_400_000
 
 /** Where the money goes, and whether anything needs a hand. */
@@ -56,7 +57,7 @@ function Degraded () {
   return (
     <Alert color='orange' title='The gateway is degraded' role='alert'>
       {data.database !== 'ok' && <Text size='sm'>The database is away. Calls go on by the last policy known; their records are in the journal on disk.</Text>}
-      {data.journal === 'in_use' && <Text size='sm'>{count(data.records_pending)} records are on their way from the journal into the database.</Text>}
+      {data.journal === 'in_use' && <Text size='sm'>{several(data.records_pending, 'record')} {data.records_pending === 1 ? 'is' : 'are'} on the way from the journal into the database.</Text>}
       {data.journal === 'failing' && <Text size='sm'>The journal's disk refuses writes: records are being lost. Look at DATA_DIR.</Text>}
     </Alert>
   )
@@ -85,7 +86,7 @@ function Spend ({ name, now, before, what }: { name: string, now: Range, before:
   const [spent, earlier] = [current.data?.totals.cost, previous.data?.totals.cost]
   return (
     <Stat
-      name={name} value={spent === undefined ? '…' : <Money usd={spent} />}
+      name={name} value={spent === undefined ? current.isError ? '–' : '…' : <Money usd={spent} />}
       note={spent !== undefined && earlier !== undefined && <Group gap={4}><Change share={change(spent, earlier)} /><Text size='xs' c='dimmed'>to {what} so far</Text></Group>}
     />
   )
@@ -99,15 +100,16 @@ function RangeFigures ({ range }: { range: Range }) {
     queryFn: async () => await bodyOf<ListPage<unknown>>(api.GET('/admin/api/prompt-configs', { params: { query: { blocked: true, limit: 1 } } }))
   })
   const [totals, old] = [now.data?.totals, previous.data?.totals]
-  if (totals === undefined) return null
+  if (totals === undefined) return now.isError ? <Failure error={now.error} onRetry={() => { void now.refetch() }} /> : null
+  const failedCalls = `/usage-log?${new URLSearchParams({ success: 'false', from: range.from.slice(0, 16), to: range.to.slice(0, 16) }).toString()}`
   return (
     <SimpleGrid cols={{ base: 2, sm: 3, lg: 5 }} spacing='sm'>
       <Stat name='Spend in this range' value={<Money usd={totals.cost} />} note={old !== undefined && <Change share={change(totals.cost, old.cost)} />} />
       <Stat name='Calls' value={count(totals.calls)} note={old !== undefined && <Change share={change(totals.calls, old.calls)} />} />
-      <Stat name='Failed' value={count(totals.failed_calls)} note={totals.failed_calls > 0 && <Anchor component={Link} href='/usage-log?success=false' size='xs'>see them</Anchor>} />
+      <Stat name='Failed' value={count(totals.failed_calls)} note={totals.failed_calls > 0 && <Anchor component={Link} href={failedCalls} size='xs'>see them</Anchor>} />
       <Stat name='Unpriced' value={count(totals.unpriced_calls)} note={totals.unpriced_calls > 0 && <Anchor component={Link} href='/prices' size='xs'>set prices</Anchor>} />
       <Stat
-        name='Blocked now' value={blocked === undefined ? '…' : `${count(blocked.total)} types`}
+        name='Blocked now' value={blocked === undefined ? '…' : several(blocked.total, 'type')}
         note={blocked !== undefined && blocked.total > 0 && <Anchor component={Link} href='/prompt-types?blocked=true' size='xs'>see them</Anchor>}
       />
     </SimpleGrid>
@@ -118,7 +120,7 @@ const GROUPS: Record<Exclude<CostGroup, 'none'>, string> = { prompt_type: 'Promp
 
 function SpendOverTime ({ range }: { range: Range }) {
   const [group, setGroup] = useUrlValue('by', 'prompt_type')
-  const groupBy = group in GROUPS ? group as keyof typeof GROUPS : 'prompt_type'
+  const groupBy = Object.hasOwn(GROUPS, group) ? group as keyof typeof GROUPS : 'prompt_type'
   const grouped = useCosts(range, { groupBy, interval: 'range', limit: SHOWN_GROUPS })
   const all = useCosts(range, { interval: 'range' })
   const chart = useMemo(() => withRest(toSeries(grouped.data?.items ?? [], item => item.cost), all.data?.items ?? []), [grouped.data, all.data])
@@ -133,7 +135,15 @@ function SpendOverTime ({ range }: { range: Range }) {
   )
 }
 
-const typeLink = (name: string | null) => <Link href={`/prompt-types/${encodeURIComponent(name ?? '')}`}>{name}</Link>
+/** A name may break where it must: the figures beside it may not. */
+const NAME = { overflowWrap: 'anywhere' } as const
+
+/** To a prompt type, looked at over the same range. */
+function TypeLink ({ name }: { name: string | null }) {
+  const [params] = useUrlValues()
+  const range = params.get('range')
+  return <Link href={`/prompt-types/${encodeURIComponent(name ?? '')}${range === null ? '' : `?range=${encodeURIComponent(range)}`}`}>{name}</Link>
+}
 
 function MostExpensive ({ range }: { range: Range }) {
   const query = useCosts(range, { groupBy: 'prompt_type', limit: 10 })
@@ -144,13 +154,13 @@ function MostExpensive ({ range }: { range: Range }) {
         {({ items, totals }) => items.length === 0
           ? <Text size='sm' c='dimmed'>Nothing was spent.</Text>
           : (
-            <Table fz='sm' verticalSpacing={4}>
-              <Table.Thead><Table.Tr><Table.Th>Prompt type</Table.Th><Table.Th className='number'>Calls</Table.Th><Table.Th className='number'>Cost</Table.Th><Table.Th className='number'>Share</Table.Th></Table.Tr></Table.Thead>
+            <Table aria-label='Most expensive' fz='sm' verticalSpacing={4} horizontalSpacing={6}>
+              <Table.Thead><Table.Tr><Table.Th>Prompt type</Table.Th><Table.Th className='number' visibleFrom='xs'>Calls</Table.Th><Table.Th className='number'>Cost</Table.Th><Table.Th className='number'>Share</Table.Th></Table.Tr></Table.Thead>
               <Table.Tbody>
                 {items.map(item => (
                   <Table.Tr key={item.group}>
-                    <Table.Td className='name'>{typeLink(item.group)}</Table.Td>
-                    <Table.Td className='number'>{count(item.calls)}</Table.Td>
+                    <Table.Td style={NAME}><TypeLink name={item.group} /></Table.Td>
+                    <Table.Td className='number' visibleFrom='xs'>{count(item.calls)}</Table.Td>
                     <Table.Td className='number'><Money usd={item.cost} /></Table.Td>
                     <Table.Td className='number'>{totals.cost === 0 ? '–' : `${Math.round(item.cost / totals.cost * 100)} %`}</Table.Td>
                   </Table.Tr>
@@ -176,13 +186,13 @@ function FastestGrowing ({ range }: { range: Range }) {
           const growing = items.filter(item => item.change > 0).slice(0, 10)
           if (growing.length === 0) return <Text size='sm' c='dimmed'>Nothing costs more than in the period before.</Text>
           return (
-            <Table fz='sm' verticalSpacing={4}>
-              <Table.Thead><Table.Tr><Table.Th>Prompt type</Table.Th><Table.Th className='number'>Before</Table.Th><Table.Th className='number'>Now</Table.Th><Table.Th className='number'>Change</Table.Th></Table.Tr></Table.Thead>
+            <Table aria-label='Fastest growing' fz='sm' verticalSpacing={4} horizontalSpacing={6}>
+              <Table.Thead><Table.Tr><Table.Th>Prompt type</Table.Th><Table.Th className='number' visibleFrom='xs'>Before</Table.Th><Table.Th className='number'>Now</Table.Th><Table.Th className='number'>Change</Table.Th></Table.Tr></Table.Thead>
               <Table.Tbody>
                 {growing.map(item => (
                   <Table.Tr key={item.group}>
-                    <Table.Td className='name'>{typeLink(item.group)}</Table.Td>
-                    <Table.Td className='number'><Money usd={item.previous_cost} /></Table.Td>
+                    <Table.Td style={NAME}><TypeLink name={item.group} /></Table.Td>
+                    <Table.Td className='number' visibleFrom='xs'><Money usd={item.previous_cost} /></Table.Td>
                     <Table.Td className='number'><Money usd={item.cost} /></Table.Td>
                     <Table.Td className='number'>{item.change_ratio === null ? <Badge size='sm' variant='light'>new</Badge> : <Change share={item.change_ratio} />}</Table.Td>
                   </Table.Tr>
@@ -204,14 +214,19 @@ function Budgets () {
     <Paper withBorder p='sm'>
       <Title order={2} mb='xs'>Budgets</Title>
       <Loaded query={query} what='budgets'>
-        {({ items }) => items.length === 0
+        {({ items, total }) => items.length === 0
           ? <Text size='sm' c='dimmed'>There are none. <Link href='/budgets'>Set one</Link>, to be told before the money is gone.</Text>
           : (
-            <SimpleGrid cols={{ base: 1, sm: 2, lg: 3 }} spacing='md'>
-              {[...items].sort((a, b) => b.spent_usd / b.limit_usd - a.spent_usd / a.limit_usd).slice(0, 9).map(budget => (
-                <Stack key={budget.id} gap={2}><Text size='sm' fw={600}>{budget.name}</Text><BudgetBar budget={budget} /></Stack>
-              ))}
-            </SimpleGrid>
+            <Stack gap='sm'>
+              <SimpleGrid cols={{ base: 1, sm: 2, lg: 3 }} spacing='md'>
+                {[...items].sort((a, b) => b.spent_usd / b.limit_usd - a.spent_usd / a.limit_usd).slice(0, SHOWN_BUDGETS).map(budget => (
+                  <Stack key={budget.id} gap={2}><Text size='sm' fw={600} style={NAME}>{budget.name}</Text><BudgetBar budget={budget} /></Stack>
+                ))}
+              </SimpleGrid>
+              {total > SHOWN_BUDGETS && (
+                <Text size='sm' c='dimmed'>The fullest {SHOWN_BUDGETS} of {total > items.length ? `the newest ${items.length}` : total}. <Link href='/budgets'>All {count(total)} budgets</Link></Text>
+              )}
+            </Stack>
             )}
       </Loaded>
     </Paper>

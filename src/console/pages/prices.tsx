@@ -1,4 +1,4 @@
-import { Alert, Badge, Button, Group, Modal, Paper, SimpleGrid, Stack, Text, TextInput, Title } from '@mantine/core'
+import { Alert, Button, Group, Modal, Paper, SimpleGrid, Stack, Text, TextInput, Title } from '@mantine/core'
 import { useDisclosure } from '@mantine/hooks'
 import { useMutation, useQueryClient } from '@tanstack/react-query'
 import { type SyntheticEvent, useState } from 'react'
@@ -10,7 +10,7 @@ import { Reprice } from '../components/reprice.js'
 import { Empty, Failure, Loading } from '../components/states.js'
 import { Time } from '../components/values.js'
 import { formText } from '../form-text.js'
-import { count } from '../format.js'
+import { count, several } from '../format.js'
 import { type ListPage, after, useList } from '../lists.js'
 import { done, failed } from '../notify.js'
 
@@ -21,28 +21,30 @@ const RATES = {
   input: 'Input', cached_input: 'Cached input', output: 'Output', audio_input: 'Audio input', audio_output: 'Audio output'
 } as const
 type Rate = keyof typeof RATES
+/** A model that is to have a price, and the one that it has. */
+type Asked = { readonly model: string } & Partial<Record<Rate, number | null>>
 const REQUIRED: ReadonlySet<string> = new Set<Rate>(['input', 'output'])
 
 /** Prices of an operator's own, the models that need one, and costs computed again. */
 export default function Prices () {
-  const [model, setModel] = useState<string | null>(null)
+  const [asked, setAsked] = useState<Asked | null>(null)
   const [repricing, { open: openReprice, close: closeReprice }] = useDisclosure(false)
   return (
     <Page
       title='Prices'
-      actions={<><Button size='xs' variant='default' onClick={openReprice}>Reprice…</Button><Button size='xs' onClick={() => { setModel('') }}>Set a price</Button></>}
+      actions={<><Button size='xs' variant='default' onClick={openReprice}>Reprice…</Button><Button size='xs' onClick={() => { setAsked({ model: '' }) }}>Set a price</Button></>}
     >
       <Text size='sm' c='dimmed' maw='70ch'>OpenAI's prices are built in. A price of your own wins over them, for calls from its date on; earlier calls change only when you reprice.</Text>
-      <UnpricedModels onPrice={setModel} />
-      <OwnPrices onPrice={setModel} />
-      {model !== null && <SetPrice model={model} onClose={() => { setModel(null) }} />}
+      <UnpricedModels onPrice={setAsked} onReprice={openReprice} />
+      <OwnPrices onPrice={setAsked} />
+      {asked !== null && <SetPrice asked={asked} onClose={() => { setAsked(null) }} />}
       <Reprice opened={repricing} onClose={closeReprice} />
     </Page>
   )
 }
 
-function UnpricedModels ({ onPrice }: { onPrice: (model: string) => void }) {
-  const { query, rows } = useList<Unpriced>(['unpriced-models'], async cursor =>
+function UnpricedModels ({ onPrice, onReprice }: { onPrice: (asked: Asked) => void, onReprice: () => void }) {
+  const { query, rows, total } = useList<Unpriced>(['unpriced-models'], async cursor =>
     await bodyOf<ListPage<Unpriced>>(api.GET('/admin/api/unpriced-models', { params: { query: { limit: 100, ...after(cursor) } } })))
   if (query.isError) return <Failure error={query.error} onRetry={() => { void query.refetch() }} />
   if (rows.length === 0) return null
@@ -53,29 +55,31 @@ function UnpricedModels ({ onPrice }: { onPrice: (model: string) => void }) {
         {rows.map(row => (
           <Group key={row.model} gap='sm' justify='space-between'>
             <Group gap='sm'>
-              <Text size='sm' fw={600}>{row.model}</Text>
-              <Text size='sm' c='dimmed'>{count(row.unpriced_calls)} unpriced calls, the last one <Time at={row.last_seen} /></Text>
+              <Text size='sm' fw={600} style={{ overflowWrap: 'anywhere' }}>{row.model}</Text>
+              <Text size='sm' c='dimmed'>{several(row.unpriced_calls, 'unpriced call')}, the last one <Time at={row.last_seen} /></Text>
             </Group>
             {row.has_price
-              ? <Badge size='sm' variant='light'>has a price now: reprice</Badge>
-              : <Button size='compact-xs' variant='default' onClick={() => { onPrice(row.model) }} aria-label={`Set a price for ${row.model}`}>Set a price</Button>}
+              ? <Button size='compact-xs' variant='default' onClick={onReprice} aria-label={`${row.model} has a price now: reprice its calls`}>Has a price: reprice</Button>
+              : <Button size='compact-xs' variant='default' onClick={() => { onPrice({ model: row.model }) }} aria-label={`Set a price for ${row.model}`}>Set a price</Button>}
           </Group>
         ))}
       </Stack>
+      {query.hasNextPage && <Button mt='xs' size='compact-xs' variant='default' loading={query.isFetchingNextPage} onClick={() => { void query.fetchNextPage() }}>Show more of {count(total)}</Button>}
     </Paper>
   )
 }
 
-function OwnPrices ({ onPrice }: { onPrice: (model: string) => void }) {
+function OwnPrices ({ onPrice }: { onPrice: (asked: Asked) => void }) {
   const client = useQueryClient()
   const [deleting, setDeleting] = useState<Price | null>(null)
   const { query, rows, total } = useList<Price>(['prices'], async cursor =>
     await bodyOf<ListPage<Price>>(api.GET('/admin/api/prices', { params: { query: { limit: 100, ...after(cursor) } } })))
   const { mutate, isPending } = useMutation({
     mutationFn: async (model: string) => { await api.DELETE('/admin/api/prices/{model}', { params: { path: { model } } }) },
-    onSuccess: async () => {
+    onSuccess: async (_answer, model) => {
+      done(`${model} has no price of your own any more`)
       setDeleting(null)
-      await client.invalidateQueries({ queryKey: ['prices'] })
+      await Promise.all([client.invalidateQueries({ queryKey: ['prices'] }), client.invalidateQueries({ queryKey: ['unpriced-models'] })])
     },
     onError: error => { failed('The price was not deleted', error) }
   })
@@ -90,7 +94,7 @@ function OwnPrices ({ onPrice }: { onPrice: (model: string) => void }) {
       isHeaderHidden: true,
       render: price => (
         <Group gap={4} wrap='nowrap' justify='flex-end'>
-          <Button size='compact-xs' variant='default' aria-label={`Change the price of ${price.model}`} onClick={() => { onPrice(price.model) }}>Change</Button>
+          <Button size='compact-xs' variant='default' aria-label={`Change the price of ${price.model}`} onClick={() => { onPrice(price) }}>Change</Button>
           <Button size='compact-xs' variant='default' color='red' aria-label={`Delete the price of ${price.model}`} onClick={() => { setDeleting(price) }}>Delete</Button>
         </Group>
       )
@@ -112,7 +116,7 @@ function OwnPrices ({ onPrice }: { onPrice: (model: string) => void }) {
   )
 }
 
-function SetPrice ({ model, onClose }: { model: string, onClose: () => void }) {
+function SetPrice ({ asked, onClose }: { asked: Asked, onClose: () => void }) {
   const client = useQueryClient()
   const { mutate, error, isPending } = useMutation({
     mutationFn: async ({ name, rates, effectiveFrom }: { name: string, rates: Partial<Record<Rate, number>>, effectiveFrom: string }) => {
@@ -132,22 +136,24 @@ function SetPrice ({ model, onClose }: { model: string, onClose: () => void }) {
     const rates = Object.fromEntries((Object.keys(RATES) as Rate[]).map(key => [key, formText(form, key)] as const).filter(([, text]) => text !== '').map(([key, text]) => [key, Number(text)]))
     mutate({ name: formText(form, 'model'), rates, effectiveFrom: formText(form, 'effective_from') })
   }
-  const param = error instanceof ApiError ? error.param : null
+  const param = error instanceof ApiError ? error.param ?? '' : ''
+  const errorOf = (field: string): { error?: string } => error !== null && param === field ? { error: error.message } : {}
+  const isBesideField = [...Object.keys(RATES), 'model', 'effective_from'].includes(param)
   return (
-    <Modal opened onClose={onClose} title='Set a price' closeButtonProps={{ 'aria-label': 'Close' }}>
+    <Modal opened onClose={onClose} title={asked.model === '' ? 'Set a price' : `Set a price for ${asked.model}`} closeButtonProps={{ 'aria-label': 'Close' }}>
       <form onSubmit={submit}>
         <Stack gap='sm'>
-          {error !== null && <Alert color='red' variant='light'>{error.message}</Alert>}
-          <TextInput name='model' label='Model' description='As calls name it; its dated snapshots are meant too' required defaultValue={model} data-autofocus />
-          <SimpleGrid cols={2} spacing='sm'>
+          {error !== null && !isBesideField && <Alert color='red' variant='light'>{error.message}</Alert>}
+          <TextInput name='model' label='Model' description='As calls name it; its dated snapshots are meant too' required defaultValue={asked.model} data-autofocus={asked.model === '' || undefined} {...errorOf('model')} />
+          <SimpleGrid cols={2} spacing='sm' style={{ alignItems: 'end' }}>
             {(Object.keys(RATES) as Rate[]).map(key => (
               <TextInput
                 key={key} name={key} label={RATES[key]} description='USD per million tokens' inputMode='decimal' pattern='[0-9]*[.]?[0-9]*' required={REQUIRED.has(key)}
-                {...(param === key && error !== null ? { error: error.message } : {})}
+                defaultValue={asked[key] ?? ''} data-autofocus={(asked.model !== '' && key === 'input') || undefined} {...errorOf(key)}
               />
             ))}
           </SimpleGrid>
-          <TextInput name='effective_from' type='datetime-local' label='From' description='Now, if left out' />
+          <TextInput name='effective_from' type='datetime-local' label='From' description='Now, if left out' {...errorOf('effective_from')} />
           <Group justify='flex-end'><Button type='submit' size='xs' loading={isPending}>Save</Button></Group>
         </Stack>
       </form>
