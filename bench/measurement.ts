@@ -22,7 +22,7 @@ const BOOKS_WITHIN_MS = 30_000
 /** The upstream called without a gateway: what latencies are compared with. */
 export function direct ({ upstreamOrigin }: Surroundings): Contender {
   return {
-    name: 'no gateway', origin: upstreamOrigin, headers: {}, pids: [], databasePids: null, books: null, longestHoldMs: null, stop: async () => {}
+    name: 'no gateway', origin: upstreamOrigin, headers: {}, pids: [], databasePids: null, books: null, longestHoldMs: null, heapUsedBytes: null, stop: async () => {}
   }
 }
 

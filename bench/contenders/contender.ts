@@ -22,6 +22,8 @@ export interface Contender {
   readonly books: (() => Promise<Books>) | null
   /** The longest that its event loop was held since the last question; null where it is not watched. */
   readonly longestHoldMs: (() => Promise<number>) | null
+  /** What is in use of its JavaScript heap after a collection; null where it is not watched. */
+  readonly heapUsedBytes: (() => Promise<number>) | null
   readonly stop: () => Promise<void>
 }
 
@@ -40,4 +42,12 @@ export const askLongestHold = (child: Child) => async (): Promise<number> => {
   child.send({})
   const { longestHoldMs } = await answer as { longestHoldMs: number }
   return longestHoldMs
+}
+
+/** Has the process collect its garbage. */
+export const askHeapUsed = (child: Child) => async (): Promise<number> => {
+  const answer = child.nextMessage()
+  child.send({ heap: true })
+  const { heapUsedBytes } = await answer as { heapUsedBytes: number }
+  return heapUsedBytes
 }

@@ -58,5 +58,5 @@ export const startNginx: StartContender = async ({ upstreamOrigin }) => {
     await stop()
     throw error
   }
-  return { name: 'nginx', origin, headers: {}, pids: withChildren(child.pid), databasePids: null, books: null, longestHoldMs: null, stop }
+  return { name: 'nginx', origin, headers: {}, pids: withChildren(child.pid), databasePids: null, books: null, longestHoldMs: null, heapUsedBytes: null, stop }
 }

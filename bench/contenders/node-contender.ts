@@ -1,6 +1,6 @@
 import { pathToFileURL } from 'node:url'
 import { benchScript, freePort, startChild, untilAnswering } from '../child-process.js'
-import { type Contender, askLongestHold } from './contender.js'
+import { type Contender, askHeapUsed, askLongestHold } from './contender.js'
 
 export interface NodeContenderOptions {
   readonly name: string
@@ -37,6 +37,7 @@ export async function startNodeContender (options: NodeContenderOptions): Promis
     databasePids: null,
     books: null,
     longestHoldMs: options.watchLoop ? askLongestHold(child) : null,
+    heapUsedBytes: options.watchLoop ? askHeapUsed(child) : null,
     stop: child.stop
   }
 }
