@@ -14,7 +14,7 @@ export type Part =
 type Json = Record<string, unknown>
 const isObject = (value: unknown): value is Json => typeof value === 'object' && value !== null && !Array.isArray(value)
 const list = (value: unknown): unknown[] => Array.isArray(value) ? value : []
-const text = (value: unknown): string => typeof value === 'string' ? value : JSON.stringify(value)
+const text = (value: unknown): string => typeof value === 'string' ? value : JSON.stringify(value ?? null)
 
 /** JSON as it is read, with its own indentation; what is not JSON (text that was cut) stays as it is. */
 export function pretty (json: unknown): string {
@@ -26,12 +26,13 @@ export function pretty (json: unknown): string {
   }
 }
 
+/** A stored body; undefined where it is no JSON, null where there is none. */
 export function parseBody (body: string | null): unknown {
   if (body === null) return null
   try {
     return JSON.parse(body) as unknown
   } catch {
-    return null
+    return undefined
   }
 }
 
@@ -43,6 +44,8 @@ export function requestTurns (body: unknown): Turn[] {
   if (typeof body.instructions === 'string') turns.push({ role: 'instructions', parts: [{ kind: 'text', text: body.instructions }] })
   const input = body.input ?? body.prompt
   if (typeof input === 'string') turns.push({ role: 'input', parts: [{ kind: 'text', text: input }] })
+  // Tokens instead of words, or many of them: one piece.
+  else if (list(input).some(item => typeof item === 'number' || Array.isArray(item))) turns.push({ role: 'input', parts: [{ kind: 'json', json: JSON.stringify(input) }] })
   else for (const item of list(input)) turns.push(isObject(item) ? itemTurn(item) : { role: 'input', parts: [{ kind: 'text', text: text(item) }] })
   return turns
 }

@@ -27,7 +27,8 @@ export function useUsageLog (id: string | null) {
   return useQuery({
     queryKey: ['usage-log', id],
     enabled: id !== null,
-    staleTime: Infinity,
+    // A row never changes, save for its price.
+    staleTime: 60_000,
     queryFn: async (): Promise<UsageLog> => await bodyOf(api.GET('/admin/api/usage-logs/{id}', { params: { path: { id: id ?? '' } } }))
   })
 }

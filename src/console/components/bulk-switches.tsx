@@ -2,11 +2,11 @@ import { Button, Group, Paper, SegmentedControl, Text } from '@mantine/core'
 import { useMutation, useQueryClient } from '@tanstack/react-query'
 import { useState } from 'react'
 import { api, bodyOf } from '../api/client.js'
-import { count } from '../format.js'
+import { count, several } from '../format.js'
 import { done, failed } from '../notify.js'
 import type { PromptConfigQuery, Switches } from '../prompt-configs.js'
 
-/** Switches what is selected, or all that the filters match, at once: all of it or nothing. */
+/** Switches what is selected (something is), or all that the filters match, at once: all of it or nothing. */
 export function BulkSwitches ({ selected, total, query, onDone }: { selected: ReadonlySet<string>, total: number, query: PromptConfigQuery, onDone: () => void }) {
   const client = useQueryClient()
   const [scope, setScope] = useState<'selected' | 'all'>('selected')
@@ -17,13 +17,12 @@ export function BulkSwitches ({ selected, total, query, onDone }: { selected: Re
       return await bodyOf(api.POST('/admin/api/prompt-configs/bulk', { body: { ...which, set } }))
     },
     onSuccess: async ({ updated }) => {
-      done(`${count(updated)} prompt types changed`)
+      done(`${several(updated, 'prompt type')} changed`)
       onDone()
       await client.invalidateQueries({ queryKey: ['prompt-configs'] })
     },
     onError: error => { failed('Nothing was changed', error) }
   })
-  if (selected.size === 0) return null
   const button = (label: string, set: Switches) => <Button size='compact-xs' variant='default' loading={isPending} onClick={() => { mutate(set) }}>{label}</Button>
   return (
     <Paper withBorder p='xs' role='group' aria-label='Change many at once'>

@@ -1,9 +1,10 @@
-import { Alert, Button, CopyButton, Group, SimpleGrid, Stack, Text, Tooltip } from '@mantine/core'
+import { Alert, Group, SimpleGrid, Stack, Text } from '@mantine/core'
 import type { ReactNode } from 'react'
 import { bytes, count, duration } from '../format.js'
-import { curlLine } from '../curl.js'
+import { curlCaveat, curlLine } from '../curl.js'
 import type { UsageLog } from '../usage-logs.js'
 import { Conversation } from './conversation.js'
+import { Copy } from './copy.js'
 import { Money, Time } from './values.js'
 
 /** A name and its value, one of many. */
@@ -42,23 +43,15 @@ export function CallDetails ({ call }: { call: UsageLog }) {
         <Fact name='Upstream request id'>{call.upstream_request_id}</Fact>
         <Fact name='Task'>{call.task_description}</Fact>
         <Fact name='Metadata'>{call.metadata === null ? null : JSON.stringify(call.metadata)}</Fact>
+        <Fact name='Call id'>{call.id}</Fact>
       </SimpleGrid>
-      <Group gap='xs'><CopyCurl call={call} /><Text size='xs' c='dimmed'>{call.id}</Text></Group>
+      <Group gap='xs'>
+        <Copy value={curlLine(window.location.origin, call)} label='Copy as curl' />
+        <Text size='xs' c='dimmed'>{curlCaveat(call)}</Text>
+      </Group>
       {call.prompt === null && call.response === null
-        ? <Text size='sm' c='dimmed'>Prompt and response were not stored: the prompt type's full data was off.</Text>
+        ? <Text size='sm' c='dimmed'>Prompt and response were not stored: the full data of its prompt type was off, or they are past their retention.</Text>
         : <Conversation prompt={call.prompt} response={call.response} />}
     </Stack>
-  )
-}
-
-function CopyCurl ({ call }: { call: UsageLog }) {
-  return (
-    <CopyButton value={curlLine(window.location.origin, call)}>
-      {({ copied, copy }) => (
-        <Tooltip label='Without a body: it was not stored' disabled={call.prompt !== null}>
-          <Button size='xs' variant='default' onClick={copy}>{copied ? 'Copied' : 'Copy as curl'}</Button>
-        </Tooltip>
-      )}
-    </CopyButton>
   )
 }

@@ -33,6 +33,8 @@ export interface DataTableProps<Row> {
   readonly onSort?: (sort: string) => void
   readonly selection?: Selection
   readonly hasMore?: boolean
+  /** The rows are those of other filters than the ones chosen: the right ones are on their way. */
+  readonly isStale?: boolean
   readonly onMore?: () => void
   /** A row is opened by a click or by Enter on it. */
   readonly onOpen?: (row: Row) => void
@@ -44,7 +46,7 @@ const ROW_HEIGHT = 37
 
 /** A table of any length: only the rows in sight are in the page, the next ones are asked for before they are needed. */
 export function DataTable<Row> (props: DataTableProps<Row>) {
-  const { label, columns, rows, keyOf, total = rows.length, hasMore = false, onMore, height = 'calc(100dvh - 15rem)', selection, onOpen } = props
+  const { label, columns, rows, keyOf, total = rows.length, hasMore = false, isStale = false, onMore, height = 'max(20rem, calc(100dvh - 15rem))', selection, onOpen } = props
   const scroll = useRef<HTMLDivElement>(null)
   const virtual = useVirtualizer({ count: rows.length, getScrollElement: () => scroll.current, estimateSize: () => ROW_HEIGHT, overscan: 12 })
   const items = virtual.getVirtualItems()
@@ -54,7 +56,7 @@ export function DataTable<Row> (props: DataTableProps<Row>) {
   const below = virtual.getTotalSize() - (items.at(-1)?.end ?? 0)
   const span = columns.length + (selection === undefined ? 0 : 1)
   return (
-    <div ref={scroll} className='scroll' style={{ maxHeight: height }} tabIndex={0} role='region' aria-label={label}>
+    <div ref={scroll} className='scroll' style={{ maxHeight: height, opacity: isStale ? 0.5 : 1 }} tabIndex={0} role='region' aria-label={label} aria-busy={isStale}>
       <Table className='sticky' aria-rowcount={total + 1} verticalSpacing={6} horizontalSpacing='xs' fz='sm' highlightOnHover={onOpen !== undefined}>
         <Head {...props} />
         <Table.Tbody>

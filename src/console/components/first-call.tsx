@@ -1,4 +1,5 @@
-import { Code, CopyButton, Button, Text } from '@mantine/core'
+import { Code, Text } from '@mantine/core'
+import { Copy } from './copy.js'
 import { Empty } from './states.js'
 
 /** The line that makes the first call, with this gateway's own address. */
@@ -9,13 +10,14 @@ export const firstCallLine = (origin: string): string => `curl ${origin}/v1/chat
   -d '{"model":"gpt-4o-mini","messages":[{"role":"user","content":"Say hello."}]}'`
 
 /** What to do while there is nothing to see yet. */
-export function FirstCall () {
+export function FirstCall ({ title = 'No call has come by yet', note }: { title?: string, note?: string }) {
   const line = firstCallLine(window.location.origin)
   return (
-    <Empty title='No call has come by yet'>
-      <Text size='sm' c='dimmed'>Send one through this gateway, and its prompt type appears here:</Text>
-      <Code block>{line}</Code>
-      <CopyButton value={line}>{({ copied, copy }) => <Button size='xs' variant='default' onClick={copy}>{copied ? 'Copied' : 'Copy'}</Button>}</CopyButton>
+    <Empty title={title}>
+      {note !== undefined && <Text size='sm' c='dimmed'>{note}</Text>}
+      <Text size='sm' c='dimmed'>Send a call through this gateway, and it appears here:</Text>
+      <Code block maw='100%'>{line}</Code>
+      <Copy value={line} label='Copy' />
     </Empty>
   )
 }

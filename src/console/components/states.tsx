@@ -2,6 +2,7 @@ import { Alert, Button, Center, Group, Loader, Stack, Text, Title } from '@manti
 import { IconAlertTriangle, IconInbox } from '@tabler/icons-react'
 import type { UseQueryResult } from '@tanstack/react-query'
 import type { ReactNode } from 'react'
+import { localTime } from '../format.js'
 
 /** What stands where data will be: said to screen readers too. */
 export function Loading ({ what }: { what: string }) {
@@ -34,9 +35,20 @@ export function Empty ({ title, children }: { title: string, children?: ReactNod
   )
 }
 
+/** Over what is shown although it could not be loaded anew: how old it is, and why. */
+export function Outdated ({ query }: { query: Pick<UseQueryResult, 'isError' | 'error' | 'data' | 'dataUpdatedAt' | 'refetch'> }) {
+  if (!query.isError || query.data === undefined || query.error === null) return null
+  return (
+    <Group gap='xs' role='alert'>
+      <Text size='xs' c='red'>Not up to date since {localTime(new Date(query.dataUpdatedAt).toISOString())}: {query.error.message}</Text>
+      <Button size='compact-xs' variant='default' onClick={() => { void query.refetch() }}>Try again</Button>
+    </Group>
+  )
+}
+
 /** The three states of a query, and its data once there is some: what is shown stays while it is loaded anew. */
 export function Loaded<T> ({ query, what, children }: { query: UseQueryResult<T>, what: string, children: (data: T) => ReactNode }) {
-  if (query.data !== undefined) return <>{children(query.data)}</>
+  if (query.data !== undefined) return <><Outdated query={query} />{children(query.data)}</>
   if (query.isError) return <Failure error={query.error} onRetry={() => { void query.refetch() }} />
   return <Loading what={what} />
 }

@@ -1,44 +1,42 @@
-import { Accordion, Alert, Badge, Button, Group, Paper, SimpleGrid, Stack, Switch, Table, Text, Textarea, Title } from '@mantine/core'
-import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query'
-import { useState } from 'react'
-import { Link, useLocation, useParams } from 'wouter'
+import { Accordion, Alert, Badge, Group, Paper, SimpleGrid, Stack, Table, Text, Title } from '@mantine/core'
+import { useQuery } from '@tanstack/react-query'
+import { Link, useParams } from 'wouter'
 import { ApiError, api, bodyOf } from '../api/client.js'
 import { BudgetBar, type Budget } from '../components/budget-bar.js'
 import { Fact } from '../components/call-details.js'
-import { Confirm } from '../components/confirm.js'
+import { CallCost, CallStatus } from '../components/call-values.js'
+import { Blocked, Configuration } from '../components/configuration.js'
 import { Conversation } from '../components/conversation.js'
 import { CostChart } from '../components/cost-chart.js'
 import { Page } from '../components/page.js'
 import { RangePicker, useRange } from '../components/range-picker.js'
+import { ScrollRegion } from '../components/scroll-region.js'
+import { Spent } from '../components/spent.js'
 import { Stat } from '../components/stat.js'
-import { Empty, Failure, Loaded, Loading } from '../components/states.js'
+import { Empty, Failure, Loaded, Loading, Outdated } from '../components/states.js'
 import { Money, Time } from '../components/values.js'
 import { WhatIf } from '../components/what-if.js'
-import { type CostGroup, toSeries, useCosts } from '../costs.js'
+import { type CostGroup, type CostItem, toSeries, useCosts } from '../costs.js'
 import { count, duration } from '../format.js'
 import type { ListPage } from '../lists.js'
-import { done, failed } from '../notify.js'
-import { type PromptConfig, useSwitch } from '../prompt-configs.js'
+import { type PromptConfig, usePromptConfig } from '../prompt-configs.js'
 import type { Range } from '../range.js'
-import { useUsageLogs } from '../usage-logs.js'
+import { type UsageLogSummary, useUsageLogs } from '../usage-logs.js'
 
 /** One prompt type: its switches, what it costs, what it last said. */
 export default function PromptTypePage () {
   const { promptType: encoded = '' } = useParams()
-  const promptType = decodeURIComponent(encoded)
+  const promptType = decoded(encoded)
   const range = useRange()
-  const query = useQuery({
-    queryKey: ['prompt-config', promptType],
-    refetchInterval: 15_000,
-    queryFn: async (): Promise<PromptConfig> => await bodyOf(api.GET('/admin/api/prompt-configs/{prompt_type}', { params: { path: { prompt_type: promptType } } }))
-  })
-  if (query.error instanceof ApiError && query.error.status === 404) return <Empty title={`There is no prompt type ${promptType}`}><Text size='sm'>{query.error.message}</Text><Link href='/prompt-types'>All prompt types</Link></Empty>
+  const query = usePromptConfig(promptType)
+  if (query.error instanceof ApiError && query.error.status === 404) return <Missing promptType={promptType} />
   if (query.data === undefined) return query.isError ? <Failure error={query.error} onRetry={() => { void query.refetch() }} /> : <Loading what={promptType} />
   const config = query.data
   return (
     <Page title={promptType} actions={<RangePicker />}>
+      <Outdated query={query} />
       <Blocked config={config} />
-      <Configuration key={config.description} config={config} />
+      <Configuration key={promptType} config={config} refresh={async () => (await query.refetch()).data} />
       <Statistics config={config} />
       <Charts promptType={promptType} range={range} />
       <SimpleGrid cols={{ base: 1, lg: 2 }} spacing='md'>
@@ -55,75 +53,35 @@ export default function PromptTypePage () {
   )
 }
 
-function Blocked ({ config }: { config: PromptConfig }) {
-  const client = useQueryClient()
-  const { mutate, isPending } = useMutation({
-    mutationFn: async () => await bodyOf(api.POST('/admin/api/prompt-configs/{prompt_type}/unblock', { params: { path: { prompt_type: config.prompt_type } } })),
-    onSuccess: async changed => {
-      client.setQueryData(['prompt-config', config.prompt_type], changed)
-      done(`${config.prompt_type} is let through again`)
-      await client.invalidateQueries({ queryKey: ['prompt-configs'] })
-    },
-    onError: error => { failed('It is still blocked', error) }
-  })
-  if (config.blocked === null) return null
-  const { since, until } = config.blocked
-  return (
-    <Alert color='red' title='Blocked by a budget' role='alert'>
-      <Group justify='space-between'>
-        <Text size='sm'>Its calls are refused since <Time at={since} />{until === null ? '; this budget has no period that ends.' : <>, until <Time at={until} />.</>}</Text>
-        <Button size='xs' color='red' variant='light' loading={isPending} onClick={() => { mutate() }}>Unblock until the next period</Button>
-      </Group>
-    </Alert>
-  )
+/** What a URL's part says; one that no console made says itself. */
+function decoded (part: string): string {
+  try {
+    return decodeURIComponent(part)
+  } catch {
+    return part
+  }
 }
 
-function Configuration ({ config }: { config: PromptConfig }) {
-  const [description, setDescription] = useState(config.description)
-  const [deleting, setDeleting] = useState(false)
-  const [, navigate] = useLocation()
-  const client = useQueryClient()
-  const { mutate, isPending } = useSwitch()
-  const remove = useMutation({
-    mutationFn: async () => { await api.DELETE('/admin/api/prompt-configs/{prompt_type}', { params: { path: { prompt_type: config.prompt_type } } }) },
-    onSuccess: async () => {
-      done(`${config.prompt_type} was deleted`)
-      navigate('/prompt-types')
-      await client.invalidateQueries({ queryKey: ['prompt-configs'] })
-    },
-    onError: error => { failed('It was not deleted', error) }
-  })
-  const set = (changes: Partial<Pick<PromptConfig, 'track_full_data' | 'is_active' | 'description'>>): void => { mutate({ promptType: config.prompt_type, set: changes }) }
+function Missing ({ promptType }: { promptType: string }) {
   return (
-    <Paper withBorder p='sm'>
-      <Group align='flex-start' gap='lg'>
-        <Stack gap='xs' style={{ flex: '1 1 20rem' }}>
-          <Textarea label='Description' autosize minRows={1} maxRows={4} maxLength={1000} value={description} onChange={event => { setDescription(event.currentTarget.value) }} />
-          {description !== config.description && <Group gap='xs'><Button size='compact-xs' loading={isPending} onClick={() => { set({ description }) }}>Save</Button><Button size='compact-xs' variant='default' onClick={() => { setDescription(config.description) }}>Reset</Button></Group>}
-        </Stack>
-        <Switch label='Full data' description='Prompt and response go into the usage log' checked={config.track_full_data} onChange={event => { set({ track_full_data: event.currentTarget.checked }) }} />
-        <Switch label='Logged' description='Calls get a row in the usage log' checked={config.is_active} onChange={event => { set({ is_active: event.currentTarget.checked }) }} />
-        <Stack gap={4}>
-          <Text size='xs' c='dimmed'>Made <Time at={config.created_at} />, changed <Time at={config.updated_at} /></Text>
-          <Button size='compact-xs' variant='default' color='red' onClick={() => { setDeleting(true) }}>Delete…</Button>
-        </Stack>
-      </Group>
-      <Confirm opened={deleting} title={`Delete ${config.prompt_type}?`} action='Delete' pending={remove.isPending} onClose={() => { setDeleting(false) }} onConfirm={() => { remove.mutate() }}>
-        Its switches and statistics go. Its usage log and costs stay; the next call of this type makes it anew.
-      </Confirm>
-    </Paper>
+    <Page title={promptType}>
+      <Empty title='There is no such prompt type'>
+        <Text size='sm' c='dimmed'>It was deleted, or no call has named it yet.</Text>
+        <Link href='/prompt-types'>All prompt types</Link>
+      </Empty>
+    </Page>
   )
 }
 
 function Statistics ({ config }: { config: PromptConfig }) {
   return (
     <SimpleGrid cols={{ base: 2, sm: 3, lg: 6 }} spacing='sm'>
-      <Stat name='Cost, all time' value={<Money usd={config.total_cost} />} />
+      <Stat name='Cost, all time' value={<Spent config={config} />} />
       <Stat name='Per call' value={<Money usd={config.avg_cost_per_call} />} />
       <Stat name='Calls' value={count(config.total_calls)} />
       <Stat name='Failed' value={count(config.failed_calls)} />
       <Stat name='Blocked' value={count(config.blocked_calls)} />
-      <Stat name='Tokens in / out' value={`${count(config.total_input_tokens)} / ${count(config.total_output_tokens)}`} note={config.unpriced_calls > 0 && <Badge size='sm' color='orange' variant='light'>{count(config.unpriced_calls)} unpriced</Badge>} />
+      <Stat name='Tokens in / out' value={`${count(config.total_input_tokens)} / ${count(config.total_output_tokens)}`} />
     </SimpleGrid>
   )
 }
@@ -152,28 +110,32 @@ function Breakdown ({ promptType, range, groupBy, title }: { promptType: string,
     <Paper withBorder p='sm'>
       <Title order={2} mb='xs'>{title}</Title>
       <Loaded query={query} what={title}>
-        {({ items }) => items.length === 0
-          ? <Text size='sm' c='dimmed'>No calls in this range.</Text>
-          : (
-            <Table fz='sm' verticalSpacing={4}>
-              <Table.Thead>
-                <Table.Tr><Table.Th>{groupBy === 'model' ? 'Model' : 'User'}</Table.Th><Table.Th className='number'>Calls</Table.Th><Table.Th className='number'>Cost</Table.Th><Table.Th className='number'>Per call</Table.Th><Table.Th className='number'>Took</Table.Th></Table.Tr>
-              </Table.Thead>
-              <Table.Tbody>
-                {items.map(item => (
-                  <Table.Tr key={item.group}>
-                    <Table.Td className='name'>{item.group === '' ? '(none)' : item.group}</Table.Td>
-                    <Table.Td className='number'>{count(item.calls)}</Table.Td>
-                    <Table.Td className='number'><Money usd={item.cost} /></Table.Td>
-                    <Table.Td className='number'><Money usd={item.avg_cost_per_call} /></Table.Td>
-                    <Table.Td className='number'>{duration(item.avg_duration_ms)}</Table.Td>
-                  </Table.Tr>
-                ))}
-              </Table.Tbody>
-            </Table>
-            )}
+        {({ items }) => items.length === 0 ? <Text size='sm' c='dimmed'>No calls in this range.</Text> : <BreakdownTable label={title} of={groupBy === 'model' ? 'Model' : 'User'} items={items} />}
       </Loaded>
     </Paper>
+  )
+}
+
+function BreakdownTable ({ label, of, items }: { label: string, of: string, items: readonly CostItem[] }) {
+  return (
+    <ScrollRegion label={label}>
+      <Table fz='sm' verticalSpacing={4}>
+        <Table.Thead>
+          <Table.Tr><Table.Th>{of}</Table.Th><Table.Th className='number'>Calls</Table.Th><Table.Th className='number'>Cost</Table.Th><Table.Th className='number'>Per call</Table.Th><Table.Th className='number'>Took</Table.Th></Table.Tr>
+        </Table.Thead>
+        <Table.Tbody>
+          {items.map(item => (
+            <Table.Tr key={item.group}>
+              <Table.Td className='name' title={item.group ?? ''}>{item.group === '' ? '(none)' : item.group}</Table.Td>
+              <Table.Td className='number'>{count(item.calls)}</Table.Td>
+              <Table.Td className='number'><Spent config={{ total_cost: item.cost, unpriced_calls: item.unpriced_calls }} /></Table.Td>
+              <Table.Td className='number'><Money usd={item.avg_cost_per_call} /></Table.Td>
+              <Table.Td className='number'>{duration(item.avg_duration_ms)}</Table.Td>
+            </Table.Tr>
+          ))}
+        </Table.Tbody>
+      </Table>
+    </ScrollRegion>
   )
 }
 
@@ -224,30 +186,36 @@ function TypeBudgets ({ promptType }: { promptType: string }) {
 
 function LatestRows ({ promptType }: { promptType: string }) {
   const list = useUsageLogs({ prompt_type: promptType }, { limit: 10 })
-  const rows = list.data?.pages[0]?.items ?? []
   const all = `/usage-log?prompt_type=${encodeURIComponent(promptType)}`
   return (
     <Paper withBorder p='sm'>
       <Group justify='space-between' mb='xs'><Title order={2}>Latest calls</Title><Link href={all}>All of them</Link></Group>
-      {rows.length === 0
-        ? <Text size='sm' c='dimmed'>None is logged.</Text>
-        : (
-          <Table fz='sm' verticalSpacing={4}>
-            <Table.Thead><Table.Tr><Table.Th>Finished</Table.Th><Table.Th>Model</Table.Th><Table.Th>User</Table.Th><Table.Th>Status</Table.Th><Table.Th className='number'>Cost</Table.Th><Table.Th className='number'>Took</Table.Th></Table.Tr></Table.Thead>
-            <Table.Tbody>
-              {rows.map(row => (
-                <Table.Tr key={row.id}>
-                  <Table.Td><Link href={`${all}&call=${row.id}`}><Time at={row.created_at} /></Link></Table.Td>
-                  <Table.Td className='name'>{row.response_model ?? row.request_model ?? '–'}</Table.Td>
-                  <Table.Td className='name'>{row.user ?? '–'}</Table.Td>
-                  <Table.Td><Badge size='sm' variant='light' color={row.success ? 'teal' : 'red'}>{row.status_code}</Badge></Table.Td>
-                  <Table.Td className='number'><Money usd={row.cost} /></Table.Td>
-                  <Table.Td className='number'>{duration(row.duration_ms)}</Table.Td>
-                </Table.Tr>
-              ))}
-            </Table.Tbody>
-          </Table>
-          )}
+      <Outdated query={list} />
+      {list.data === undefined && (list.isError ? <Failure error={list.error} onRetry={() => { void list.refetch() }} /> : <Loading what='latest calls' />)}
+      {list.data !== undefined && <RowsTable rows={list.data.pages[0]?.items ?? []} all={all} />}
     </Paper>
+  )
+}
+
+function RowsTable ({ rows, all }: { rows: readonly UsageLogSummary[], all: string }) {
+  if (rows.length === 0) return <Text size='sm' c='dimmed'>None is logged.</Text>
+  return (
+    <ScrollRegion label='Latest calls'>
+      <Table fz='sm' verticalSpacing={4}>
+        <Table.Thead><Table.Tr><Table.Th>Finished</Table.Th><Table.Th>Model</Table.Th><Table.Th>User</Table.Th><Table.Th>Status</Table.Th><Table.Th className='number'>Cost</Table.Th><Table.Th className='number'>Took</Table.Th></Table.Tr></Table.Thead>
+        <Table.Tbody>
+          {rows.map(row => (
+            <Table.Tr key={row.id}>
+              <Table.Td style={{ whiteSpace: 'nowrap' }}><Link href={`${all}&call=${row.id}`}><Time at={row.created_at} /></Link></Table.Td>
+              <Table.Td className='name'>{row.response_model ?? row.request_model ?? '–'}</Table.Td>
+              <Table.Td className='name'>{row.user ?? '–'}</Table.Td>
+              <Table.Td><CallStatus call={row} /></Table.Td>
+              <Table.Td className='number'><CallCost call={row} /></Table.Td>
+              <Table.Td className='number'>{duration(row.duration_ms)}</Table.Td>
+            </Table.Tr>
+          ))}
+        </Table.Tbody>
+      </Table>
+    </ScrollRegion>
   )
 }

@@ -1,16 +1,18 @@
 import { Badge, Button, Group, NativeSelect, Switch, Text, TextInput } from '@mantine/core'
-import { useDebouncedCallback } from '@mantine/hooks'
 import { IconDownload, IconSearch } from '@tabler/icons-react'
 import { useCallback, useMemo, useState } from 'react'
 import { Link } from 'wouter'
 import { BulkSwitches } from '../components/bulk-switches.js'
 import { CostSparkline } from '../components/cost-sparkline.js'
 import { type Column, DataTable } from '../components/data-table.js'
+import { FilterBar } from '../components/filter-bar.js'
+import { FilterText } from '../components/filter-text.js'
 import { FirstCall } from '../components/first-call.js'
 import { Page } from '../components/page.js'
-import { Failure, Loading } from '../components/states.js'
+import { Spent } from '../components/spent.js'
+import { Failure, Loading, Outdated } from '../components/states.js'
 import { Money, Time } from '../components/values.js'
-import { count } from '../format.js'
+import { count, several } from '../format.js'
 import { type PromptConfigQuery, type PromptConfigSummary, usePromptConfigs, useSwitch } from '../prompt-configs.js'
 import { useUrlValues } from '../url-state.js'
 
@@ -47,7 +49,8 @@ export default function PromptTypes () {
   return (
     <Page title='Prompt types' actions={<ExportButtons query={query} />}>
       <Filters query={query} onChange={change} />
-      <BulkSwitches selected={selected} total={total} query={query} onDone={() => { setSelected(new Set()) }} />
+      {selected.size > 0 && <BulkSwitches selected={selected} total={total} query={query} onDone={() => { setSelected(new Set()) }} />}
+      <Outdated query={list} />
       {list.data === undefined && (list.isError ? <Failure error={list.error} onRetry={() => { void list.refetch() }} /> : <Loading what='prompt types' />)}
       {list.data !== undefined && rows.length === 0 && (isFiltered ? <Text c='dimmed'>No prompt type matches these filters.</Text> : <FirstCall />)}
       {rows.length > 0 && (
@@ -55,9 +58,9 @@ export default function PromptTypes () {
           <DataTable
             label='Prompt types' columns={columns} rows={rows} keyOf={row => row.prompt_type} total={total}
             sort={query.sort ?? DEFAULT_SORT} onSort={sort => { change({ sort }) }}
-            selection={{ selected, onSelect: setSelected }} hasMore={list.hasNextPage} onMore={onMore}
+            selection={{ selected, onSelect: setSelected }} hasMore={list.hasNextPage && !list.isFetchNextPageError} onMore={onMore} isStale={list.isPlaceholderData}
           />
-          <Text size='xs' c='dimmed'>{count(total)} prompt types{isFiltered ? ' match' : ''}</Text>
+          <Text size='xs' c='dimmed' role='status'>{several(total, 'prompt type')}{isFiltered ? (total === 1 ? ' matches' : ' match') : ''}</Text>
         </>
       )}
     </Page>
@@ -85,16 +88,16 @@ function useColumns (): ReadonlyArray<Column<PromptConfigSummary>> {
         sort: 'prompt_type',
         render: row => (
           <Group gap={6} wrap='nowrap'>
-            <Link href={`/prompt-types/${encodeURIComponent(row.prompt_type)}`}>{row.prompt_type}</Link>
+            <Link href={`/prompt-types/${encodeURIComponent(row.prompt_type)}`} className='cut' title={row.prompt_type}>{row.prompt_type}</Link>
             {row.blocked !== null && <Badge size='xs' color='red' style={{ flexShrink: 0 }}>blocked</Badge>}
-            <Text span size='xs' c='dimmed' truncate>{row.description}</Text>
+            <Text span size='xs' c='dimmed' truncate title={row.description}>{row.description}</Text>
           </Group>
         )
       },
       toggle('track_full_data', 'Full data'),
       toggle('is_active', 'Logged'),
       { key: 'total_calls', header: 'Calls', sort: 'total_calls', isNumber: true, render: row => count(row.total_calls) },
-      { key: 'total_cost', header: 'Cost', sort: 'total_cost', isNumber: true, render: row => <Money usd={row.total_cost} /> },
+      { key: 'total_cost', header: 'Cost', sort: 'total_cost', isNumber: true, render: row => <Spent config={row} /> },
       { key: 'avg_cost', header: 'Per call', sort: 'avg_cost_per_call', isNumber: true, render: row => <Money usd={row.avg_cost_per_call} /> },
       { key: 'spark', header: '14 days', width: 110, render: row => <CostSparkline promptType={row.prompt_type} /> },
       { key: 'last_called_at', header: 'Last call', sort: 'last_called_at', isNumber: true, render: row => <Time at={row.last_called_at} /> }
@@ -103,7 +106,7 @@ function useColumns (): ReadonlyArray<Column<PromptConfigSummary>> {
 }
 
 function Filters ({ query, onChange }: { query: PromptConfigQuery, onChange: (changes: Record<string, string | null>) => void }) {
-  const search = useDebouncedCallback((value: string) => { onChange({ search: value }) }, 250)
+  const { sort: _sort, ...filters } = query
   const toggle = (name: typeof TOGGLES[number], label: string, yes: string, no: string) => (
     <NativeSelect
       size='xs' aria-label={label} value={String(query[name] ?? '')} onChange={event => { onChange({ [name]: event.currentTarget.value }) }}
@@ -114,17 +117,17 @@ function Filters ({ query, onChange }: { query: PromptConfigQuery, onChange: (ch
     <TextInput size='xs' type='date' aria-label={label} title={label} value={query[name]?.slice(0, 10) ?? ''} onChange={event => { onChange({ [name]: event.currentTarget.value }) }} />
   )
   return (
-    <Group gap='xs'>
-      <TextInput
-        size='xs' type='search' aria-label='Search name and description' placeholder='Search name and description' leftSection={<IconSearch size={14} />}
-        defaultValue={query.search ?? ''} onChange={event => { search(event.currentTarget.value) }} w={240}
+    <FilterBar active={Object.keys(filters).length} onClear={() => { onChange(Object.fromEntries(Object.keys(filters).map(name => [name, null]))) }}>
+      <FilterText
+        type='search' aria-label='Search name and description' placeholder='Search name and description' leftSection={<IconSearch size={14} />}
+        value={query.search ?? ''} onChange={search => { onChange({ search }) }} w={240}
       />
       {toggle('track_full_data', 'Full data', 'Full data stored', 'Full data not stored')}
       {toggle('is_active', 'Logged', 'Calls logged', 'Calls not logged')}
       {toggle('blocked', 'Blocked', 'Blocked by a budget', 'Not blocked')}
       {date('created_after', 'Created on or after')}
       {date('created_before', 'Created before')}
-    </Group>
+    </FilterBar>
   )
 }
 

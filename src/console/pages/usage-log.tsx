@@ -1,19 +1,22 @@
-import { Badge, Button, Drawer, Group, NativeSelect, Switch, Text, TextInput } from '@mantine/core'
-import { useDebouncedCallback } from '@mantine/hooks'
+import { Button, Drawer, NativeSelect, Switch, Text, TextInput } from '@mantine/core'
 import { IconDownload } from '@tabler/icons-react'
 import { useCallback, useMemo } from 'react'
 import { CallDetails } from '../components/call-details.js'
+import { CallCost, CallStatus } from '../components/call-values.js'
 import { type Column, DataTable } from '../components/data-table.js'
+import { FilterBar } from '../components/filter-bar.js'
+import { FilterText } from '../components/filter-text.js'
 import { FirstCall } from '../components/first-call.js'
 import { Page } from '../components/page.js'
-import { Failure, Loaded, Loading } from '../components/states.js'
-import { Money, Time } from '../components/values.js'
-import { count, duration } from '../format.js'
+import { Failure, Loaded, Loading, Outdated } from '../components/states.js'
+import { Time } from '../components/values.js'
+import { count, duration, several } from '../format.js'
 import { useUrlValues } from '../url-state.js'
 import { type UsageLogQuery, type UsageLogSummary, useUsageLog, useUsageLogs } from '../usage-logs.js'
 
 const TEXTS = { prompt_type: 'Prompt type', model: 'Model', user: 'User', key_id: 'Key id', upstream_request_id: 'Upstream request id' } as const
 const DATES = { from: 'From (UTC)', to: 'Before (UTC)' } as const
+const FILTERS = [...Object.keys(TEXTS), ...Object.keys(DATES), 'success', 'unpriced', 'status_code']
 
 function useLogQuery (): [UsageLogQuery, URLSearchParams, (changes: Record<string, string | null>) => void] {
   const [params, change] = useUrlValues()
@@ -24,7 +27,8 @@ function useLogQuery (): [UsageLogQuery, URLSearchParams, (changes: Record<strin
     for (const name of Object.keys(TEXTS)) if (params.has(name)) query[name] = params.get(name)
     for (const name of Object.keys(DATES)) if (params.has(name)) query[name] = `${params.get(name) ?? ''}:00Z`
     for (const name of ['success', 'unpriced']) if (params.has(name)) query[name] = params.get(name) === 'true'
-    if (params.has('status_code')) query.status_code = Number(params.get('status_code'))
+    // Half of a number is not asked for.
+    if (/^\d{3}$/.test(params.get('status_code') ?? '')) query.status_code = Number(params.get('status_code'))
     return query
   }, [text])
   return [query, params, change]
@@ -45,14 +49,15 @@ export default function UsageLogPage () {
     <Page title='Usage log' actions={<Actions query={query} tail={tail} onChange={change} />}>
       <Filters params={params} onChange={change} />
       {list.data === undefined && (list.isError ? <Failure error={list.error} onRetry={() => { void list.refetch() }} /> : <Loading what='the usage log' />)}
-      {list.data !== undefined && rows.length === 0 && (isFiltered ? <Text c='dimmed'>No call matches these filters.</Text> : <FirstCall />)}
+      {list.data !== undefined && rows.length === 0 && (isFiltered ? <Text c='dimmed'>No call matches these filters.</Text> : <FirstCall title='No call is in the log yet' note='Those of prompt types that are not logged do not get here.' />)}
+      <Outdated query={list} />
       {rows.length > 0 && (
         <>
           <DataTable
             label='Usage log' columns={columns} rows={rows} keyOf={row => row.id} total={total}
-            hasMore={!tail && list.hasNextPage} onMore={onMore} onOpen={onOpen}
+            hasMore={!tail && list.hasNextPage && !list.isFetchNextPageError} onMore={onMore} isStale={list.isPlaceholderData} onOpen={onOpen}
           />
-          <Text size='xs' c='dimmed'>{total >= 100_000 ? 'more than 100,000' : count(total)} calls{isFiltered ? ' match' : ''}</Text>
+          <Text size='xs' c='dimmed' role='status'>{total >= 100_000 ? 'more than 100,000 calls' : several(total, 'call')}{isFiltered ? (total === 1 ? ' matches' : ' match') : ''}</Text>
         </>
       )}
       <OpenCall id={params.get('call')} onClose={() => { change({ call: null }) }} />
@@ -73,11 +78,11 @@ const columns: ReadonlyArray<Column<UsageLogSummary>> = [
   {
     key: 'status',
     header: 'Status',
-    render: row => <Badge size='sm' variant='light' color={row.success ? 'teal' : 'red'}>{row.status_code}{row.error_type === null ? '' : ` ${row.error_type.replaceAll('_', ' ')}`}</Badge>
+    render: row => <CallStatus call={row} />
   },
   { key: 'input', header: 'In', isNumber: true, render: row => row.input_tokens === null ? '–' : count(row.input_tokens) },
   { key: 'output', header: 'Out', isNumber: true, render: row => row.output_tokens === null ? '–' : count(row.output_tokens) },
-  { key: 'cost', header: 'Cost', isNumber: true, render: row => row.cost === null && row.cost_reason !== 'not_metered' ? <Badge size='xs' color='orange' variant='light'>unpriced</Badge> : <Money usd={row.cost} /> },
+  { key: 'cost', header: 'Cost', isNumber: true, render: row => <CallCost call={row} /> },
   { key: 'duration', header: 'Took', isNumber: true, render: row => duration(row.duration_ms) },
   { key: 'open', header: 'Actions', isHeaderHidden: true, width: 64, render: row => <OpenButton row={row} /> }
 ]
@@ -110,7 +115,7 @@ function Actions ({ query, tail, onChange }: { query: UsageLogQuery, tail: boole
 }
 
 function Filters ({ params, onChange }: { params: URLSearchParams, onChange: (changes: Record<string, string | null>) => void }) {
-  const later = useDebouncedCallback(onChange, 300)
+  const active = FILTERS.filter(name => params.has(name))
   const select = (name: string, label: string, yes: string, no: string) => (
     <NativeSelect
       size='xs' aria-label={label} value={params.get(name) ?? ''} onChange={event => { onChange({ [name]: event.currentTarget.value }) }}
@@ -118,17 +123,11 @@ function Filters ({ params, onChange }: { params: URLSearchParams, onChange: (ch
     />
   )
   return (
-    <Group gap='xs'>
+    <FilterBar active={active.length} onClear={() => { onChange(Object.fromEntries(active.map(name => [name, null]))) }}>
       {Object.entries(TEXTS).map(([name, label]) => (
-        <TextInput
-          key={name} size='xs' w={150} aria-label={label} placeholder={label} defaultValue={params.get(name) ?? ''}
-          onChange={event => { later({ [name]: event.currentTarget.value.trim() }) }}
-        />
+        <FilterText key={name} w={150} aria-label={label} placeholder={label} value={params.get(name) ?? ''} onChange={value => { onChange({ [name]: value }) }} />
       ))}
-      <TextInput
-        size='xs' w={90} aria-label='Status code' placeholder='Status' inputMode='numeric' defaultValue={params.get('status_code') ?? ''}
-        onChange={event => { later({ status_code: /^\d{3}$/.test(event.currentTarget.value) ? event.currentTarget.value : null }) }}
-      />
+      <FilterText w={90} aria-label='Status code' placeholder='Status' inputMode='numeric' maxLength={3} value={params.get('status_code') ?? ''} onChange={value => { onChange({ status_code: value }) }} />
       {select('success', 'Success', 'Succeeded', 'Failed')}
       {select('unpriced', 'Unpriced', 'Unpriced only', 'Priced only')}
       {Object.entries(DATES).map(([name, label]) => (
@@ -137,6 +136,6 @@ function Filters ({ params, onChange }: { params: URLSearchParams, onChange: (ch
           onChange={event => { onChange({ [name]: event.currentTarget.value }) }}
         />
       ))}
-    </Group>
+    </FilterBar>
   )
 }

@@ -1,0 +1,23 @@
+import { Badge, Text, Tooltip } from '@mantine/core'
+import type { UsageLogSummary } from '../usage-logs.js'
+import { Money } from './values.js'
+
+/** How a call ended. */
+export function CallStatus ({ call: { success, status_code: status, error_type: error } }: { call: Pick<UsageLogSummary, 'success' | 'status_code' | 'error_type'> }) {
+  return <Badge size='sm' variant='light' tt='none' color={success ? 'teal' : 'red'}>{[status, error === null ? null : error.replaceAll('_', ' ')].filter(part => part !== null).join(' ')}</Badge>
+}
+
+const REASONS = new Map([['unknown_model', 'Nobody knows a price for this model'], ['no_usage', 'The answer does not say what was used'], ['not_metered', 'Such calls have no cost']])
+
+/** What a call cost, or why that is not known: not known is not free. A failed call without usage needs no price. */
+export function CallCost ({ call: { cost, cost_reason: reason, success } }: { call: Pick<UsageLogSummary, 'cost' | 'cost_reason' | 'success'> }) {
+  if (cost !== null) return <Money usd={cost} />
+  const label = REASONS.get(reason ?? '') ?? 'No cost is known'
+  return (
+    <Tooltip label={label}>
+      {reason === 'not_metered' || (reason === 'no_usage' && !success)
+        ? <Text span c='dimmed' inherit>–</Text>
+        : <Badge size='xs' color='orange' variant='light'>unpriced</Badge>}
+    </Tooltip>
+  )
+}

@@ -1,0 +1,78 @@
+import { execFileSync } from 'node:child_process'
+import t from 'tap'
+import { curlCaveat, curlLine } from '../../src/console/curl.js'
+import { parseBody, requestTurns, responseTurns } from '../../src/console/conversation.js'
+import { ago, bytes, change, count, duration, exactMoney, localTime, money, percent, utcTime } from '../../src/console/format.js'
+
+t.test('money has as many digits as the amount needs', t => {
+  const texts: Array<[number, string]> = [
+    [0.00021, '$0.00021'], [12_400, '$12,400'], [12_399.6, '$12,400'], [3.52, '$3.52'], [3.5, '$3.50'], [0.042, '$0.042'], [0.5, '$0.50'], [0, '$0'], [999.99, '$999.99'],
+    [0.000000000001, '$0.000000000001'], [-0.25, '−$0.25'], [1_234_567.8, '$1,234,568']
+  ]
+  for (const [usd, text] of texts) t.equal(money(usd), text)
+  t.equal(money(null), '–', 'not known is not nothing')
+  t.equal(exactMoney(0.000123456789), '$0.000123456789')
+  t.equal(exactMoney(12), '$12')
+  t.end()
+})
+
+t.test('counts, durations, sizes and shares are short, and never round to a unit that is full', t => {
+  t.same([count(0), count(99_999), count(1_250_000)], ['0', '99,999', '1.3M'])
+  t.same([duration(0), duration(999.4), duration(999.7), duration(1234), duration(59_960), duration(119_700), duration(null)],
+    ['0 ms', '999 ms', '1.0 s', '1.2 s', '1 min 0 s', '2 min 0 s', '–'])
+  t.same([bytes(0), bytes(1023), bytes(1536), bytes(5 * 1024 * 1024)], ['0 B', '1023 B', '1.5 kB', '5.0 MB'])
+  t.same([percent(0.042), percent(0.5)], ['4.2 %', '50 %'])
+  t.equal(change(3, 0), null, 'nothing to compare with')
+  t.equal(change(3, 2), 0.5)
+  t.end()
+})
+
+t.test('times are in the viewer\'s zone, with UTC beside them', t => {
+  const year = new Date().getFullYear()
+  t.match(localTime(`${year}-06-15T10:00:00Z`), /^\d\d? Jun, \d\d:00:00$/, 'no year where it is this one')
+  t.match(localTime('2019-06-15T10:00:00Z'), /^15 Jun 2019, /)
+  t.match(utcTime('2026-11-23T04:05:06.789Z'), /^2026-11-23 04:05:06 UTC /)
+  const now = Date.parse('2026-11-23T12:00:00Z')
+  t.same([ago('2026-11-23T11:59:30Z', now), ago('2026-11-23T11:57:00Z', now), ago('2026-11-22T11:00:00Z', now)], ['30 seconds ago', '3 minutes ago', 'yesterday'])
+  t.end()
+})
+
+const call = { endpoint: 'chat/completions', prompt_type: 'ask:v1.2', prompt: null, cost_reason: null }
+
+/** The words that a real shell makes of the line. */
+const words = (line: string): string[] => execFileSync('sh', ['-c', `curl () { printf '%s\\0' "$@"; }; ${line}`], { encoding: 'utf8', env: { OPENAI_API_KEY: 'the-key' } }).split('\0').slice(0, -1)
+
+t.test('a call as curl says to a shell what the call was, whatever is in it', t => {
+  for (const prompt of ['{"a":1}', "it's \"quoted\"", "''", 'two\nlines\n', '$HOME `id` $(id) \\ \\n !!', '@/etc/passwd', 'ž 😀']) {
+    t.same(words(curlLine('http://127.0.0.1:8080', { ...call, prompt })), [
+      'http://127.0.0.1:8080/v1/chat/completions', '-H', 'Authorization: Bearer the-key', '-H', 'Content-Type: application/json',
+      '-H', 'X-Prompt-Type: ask:v1.2', '--data-raw', prompt
+    ])
+  }
+  t.end()
+})
+
+t.test('a call whose body is not there says so', t => {
+  t.same(words(curlLine('http://h', call)).slice(-2), ['--data-binary', '@body.json'])
+  t.match(curlCaveat(call), /not stored/)
+  t.same(words(curlLine('http://h', { endpoint: 'models', prompt_type: 'untyped', prompt: null, cost_reason: 'not_metered' })), ['http://h/v1/models', '-H', 'Authorization: Bearer the-key'])
+  t.match(curlCaveat({ ...call, prompt: '{"messages":[{"ro… [truncated: 17 of 900 bytes kept]' }), /cut/)
+  t.match(curlCaveat({ ...call, prompt: '{"image":"[elided image/png, 9 bytes, sha256:00]"}' }), /Images/)
+  t.equal(curlCaveat({ ...call, prompt: '{}' }), null)
+  t.end()
+})
+
+t.test('bodies become who said what, and no body breaks that', t => {
+  const said = (body: unknown): unknown[] => requestTurns(body).map(({ role, parts }) => [role, ...parts.map(part => part.kind)])
+  t.same(said({ messages: [{ role: 'user', content: 'hi' }, { role: 'assistant', content: null, tool_calls: [{ function: { name: 'f', arguments: '{' } }] }, { role: 'tool', tool_call_id: 'c1', content: '1' }] }),
+    [['user', 'text'], ['assistant', 'call'], ['tool c1', 'text']])
+  t.same(said({ instructions: 'be brief', input: 'hi' }), [['instructions', 'text'], ['input', 'text']])
+  t.same(said({ input: Array.from({ length: 5000 }, (_, i) => i) }), [['input', 'json']], 'tokens are one piece')
+  t.same(responseTurns({ output: [{ type: 'reasoning', summary: [] }, { type: 'message', role: 'assistant', content: [{ type: 'output_text', text: 'yes' }] }] }).map(({ role }) => role), ['reasoning', 'assistant'])
+  for (const body of [undefined, null, 1, 'text', [], {}, { messages: null, choices: null, output: null, tools: null }, { messages: [null, 1, {}, { role: null, content: [null, {}, { type: 'image_url', image_url: null }] }], choices: [null, { message: null }, {}], output: [null, {}] }]) {
+    t.doesNotThrow(() => [requestTurns(body), responseTurns(body)])
+  }
+  t.equal(parseBody('{"cut'), undefined)
+  t.equal(parseBody(null), null)
+  t.end()
+})
