@@ -1,0 +1,92 @@
+import type { Locator } from 'playwright-core'
+import t from 'tap'
+import { secret, startReceiver } from '../jobs/alert-scene.js'
+import { startScene } from './scene.js'
+
+t.test('budgets and their alerts', { timeout: 150_000 }, async t => {
+  const scene = await startScene(t, { env: { WEBHOOK_ALLOW_PRIVATE: 'true', WEBHOOK_SECRET: secret }, expected: [/status of 400/] })
+  if (scene === null) return
+  const { admin } = scene.gateway
+  const receiver = await startReceiver(t)
+  const page = await scene.open('/admin/budgets')
+  page.setDefaultTimeout(10_000)
+  const dialog = page.getByRole('dialog')
+  const row = (name: string): Locator => page.getByRole('row').filter({ hasText: name })
+  await page.getByText('There are no budgets yet').waitFor()
+
+  await t.test('a refused field says why beside it, and the others keep what was typed', async t => {
+    await page.getByRole('button', { name: 'New budget' }).click()
+    t.match(page.url(), /new=all/)
+    await dialog.getByLabel('Name').fill('Front page')
+    await dialog.getByLabel('Prompt type').fill('summarise_article')
+    await dialog.getByLabel('Limit, USD').fill('-3')
+    await dialog.getByRole('button', { name: 'Save' }).click()
+    const wrong = dialog.locator('[aria-invalid=true]')
+    await wrong.waitFor()
+    t.equal(await wrong.inputValue(), '-3')
+    t.match(await dialog.locator(`[id="${(await wrong.getAttribute('aria-describedby') ?? '').split(' ').find(id => id.endsWith('-error')) ?? ''}"]`).innerText(), /limit_usd/)
+    await dialog.getByLabel('Limit, USD').fill('0.01')
+    await dialog.getByLabel('Alerts at, percent').fill('50, many')
+    await dialog.getByRole('button', { name: 'Save' }).click()
+    await dialog.getByText(/thresholds/).waitFor()
+    t.equal(await wrong.inputValue(), '50, many')
+    t.equal(await dialog.getByLabel('Name').inputValue(), 'Front page')
+  })
+
+  await t.test('made: what is spent already counts, and calls are blocked', async t => {
+    await dialog.getByLabel('Alerts at, percent').fill('50, 100')
+    await dialog.getByLabel('Period').selectOption('month')
+    await dialog.getByLabel('At 100 %').selectOption('block')
+    await dialog.getByText('Strict', { exact: true }).click()
+    await dialog.getByLabel('Webhook').fill(receiver.url)
+    await dialog.getByLabel('Webhook').press('Enter')
+    await dialog.waitFor({ state: 'detached' })
+    t.notMatch(page.url(), /new=/)
+    await row('Front page').getByText('exceeded, blocks').waitFor()
+    await row('Front page').getByText('blocks, strict').waitFor()
+    t.match((await admin('GET', '/budgets')).body, {
+      total: 1, items: [{ name: 'Front page', prompt_type: 'summarise_article', period: 'month', limit_usd: 0.01, thresholds: [50, 100], action: 'block', strict: true, state: 'exceeded' }]
+    })
+    t.match((await admin('GET', '/prompt-configs/summarise_article')).body, { blocked: { until: /-01T00:00:00/ } })
+  })
+
+  await t.test('changed: only what the form has changed, so that two people do not undo one another', async t => {
+    await page.getByRole('button', { name: 'Edit Front page' }).click()
+    const { items: [budget] } = (await admin('GET', '/budgets')).body as { items: Array<{ id: string }> }
+    t.equal((await admin('PATCH', `/budgets/${budget?.id ?? ''}`, { name: 'Home page' })).status, 200)
+    t.equal(await dialog.getByLabel('Limit, USD').inputValue(), '0.01')
+    await dialog.getByLabel('Limit, USD').fill('12400')
+    await dialog.getByRole('button', { name: 'Save' }).click()
+    await row('Home page').getByText('of $12,400 a month').waitFor()
+    t.match((await admin('GET', '/budgets')).body, { items: [{ name: 'Home page', limit_usd: 12_400, strict: true, state: 'ok' }] })
+    t.match((await admin('GET', '/prompt-configs/summarise_article')).body, { blocked: null })
+  })
+
+  await t.test('what fired is listed, with each attempt to tell of it', async t => {
+    await page.getByText('Alerts', { exact: true }).click()
+    t.match(page.url(), /view=alerts/)
+    await row('100 %').first().waitFor()
+    await row('50 %').first().waitFor()
+    while (receiver.received.length < 2) await page.waitForTimeout(20)
+    const delivered = async (): Promise<boolean> => (JSON.stringify((await admin('GET', '/budget-alerts')).body).match(/"state":"delivered"/g) ?? []).length === 2
+    while (!await delivered()) await page.waitForTimeout(20)
+    await page.reload()
+    const alert = row('100 %').first()
+    await alert.getByText('delivered').first().waitFor()
+    t.match(await alert.innerText(), /Front page[^]*summarise_article[^]*webhook to http:\/\/127\.0\.0\.1:\d+, 1 attempt/)
+    await alert.getByText(/1 attempt/).click()
+    await alert.getByRole('cell', { name: '200' }).waitFor()
+  })
+
+  await t.test('deleted, once that was confirmed', async t => {
+    await page.getByText('Budgets', { exact: true }).click()
+    await page.getByRole('button', { name: 'Delete Home page' }).click()
+    await dialog.getByRole('button', { name: 'Cancel' }).click()
+    await dialog.waitFor({ state: 'detached' })
+    t.match((await admin('GET', '/budgets')).body, { total: 1 })
+    await page.getByRole('button', { name: 'Delete Home page' }).click()
+    await dialog.getByRole('button', { name: 'Delete' }).click()
+    await page.getByText('There are no budgets yet').waitFor()
+    t.match((await admin('GET', '/budgets')).body, { total: 0 })
+  })
+})

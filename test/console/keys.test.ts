@@ -1,0 +1,111 @@
+import type { Page } from 'playwright-core'
+import t from 'tap'
+import { startScene } from './scene.js'
+
+const clipboard = async (page: Page): Promise<string> => String(await page.evaluate('navigator.clipboard.readText()'))
+
+t.test('keys, made and taken back', { timeout: 150_000 }, async t => {
+  const scene = await startScene(t, { empty: true, env: { UPSTREAM_API_KEY: 'sk-upstream' }, expected: [/status of 400/] })
+  if (scene === null) return
+  const { gateway } = scene
+  const page = await scene.open('/admin/keys', { permissions: ['clipboard-read', 'clipboard-write'] })
+  page.setDefaultTimeout(10_000)
+  const answers: string[] = []
+  page.on('response', response => { if (response.url().includes('/admin/api/')) void response.text().then(text => answers.push(text), () => {}) })
+  const dialog = page.getByRole('dialog')
+  const call = async (key: string, promptType: string): Promise<number> => {
+    const response = await fetch(`${gateway.origin}/v1/chat/completions`, {
+      method: 'POST',
+      headers: { authorization: `Bearer ${key}`, 'content-type': 'application/json', 'x-prompt-type': promptType },
+      body: JSON.stringify({ model: 'gpt-4o-mini', messages: [{ role: 'user', content: 'Say hello.' }] })
+    })
+    await response.arrayBuffer()
+    return response.status
+  }
+  let secret = ''
+
+  await t.test('an error stands beside its field, and nothing that was typed is lost', async t => {
+    await page.getByRole('button', { name: 'Make the first one' }).click()
+    await dialog.getByLabel('Name').fill('importer')
+    await dialog.getByLabel('Prompt types').fill('tags, no spaces allowed')
+    await dialog.getByLabel('Prompt types').press('Enter')
+    await dialog.locator('[aria-invalid=true]').waitFor()
+    t.equal(await dialog.locator('[aria-invalid=true]').getAttribute('name'), 'allowed_prompt_types')
+    t.equal(await dialog.getByLabel('Name').inputValue(), 'importer')
+    t.equal(await dialog.getByLabel('Prompt types').inputValue(), 'tags, no spaces allowed')
+  })
+
+  await t.test('the secret is shown, and copied, with lines for Python, Node and curl', async t => {
+    await dialog.getByLabel('Prompt types').fill('tags, titles')
+    await dialog.getByRole('button', { name: 'Make key' }).click()
+    await dialog.getByText('It is shown this once').waitFor()
+    secret = await dialog.locator('pre').first().innerText()
+    t.match(secret, /^pm_[\w-]{43}$/)
+    await dialog.getByRole('button', { name: 'Copy key' }).click()
+    await dialog.getByRole('button', { name: 'Copied' }).waitFor()
+    t.equal(await clipboard(page), secret)
+    for (const [name, line] of [['Python', `base_url="${gateway.origin}/v1", api_key="${secret}"`], ['Node', `baseURL: '${gateway.origin}/v1', apiKey: '${secret}'`], ['curl', `curl ${gateway.origin}/v1/chat/completions`]] as const) {
+      await dialog.getByRole('tab', { name }).click()
+      const lines = await dialog.getByRole('tabpanel', { name }).locator('pre').innerText()
+      t.ok(lines.includes(line), name)
+      t.ok(lines.includes(secret) && lines.includes('X-Prompt-Type') && lines.includes('tags'), name)
+      await dialog.getByRole('tabpanel', { name }).getByRole('button').click()
+      await dialog.getByRole('tabpanel', { name }).getByRole('button', { name: 'Copied' }).waitFor()
+      t.equal((await clipboard(page)).trim(), lines.trim())
+    }
+  })
+
+  await t.test('once closed it is gone, from the page and from every later answer', async t => {
+    await dialog.getByRole('button', { name: 'I have stored it' }).click()
+    await dialog.waitFor({ state: 'detached' })
+    answers.length = 0
+    await page.reload()
+    await page.getByRole('button', { name: 'Edit importer' }).waitFor()
+    await page.getByRole('button', { name: 'New key' }).click()
+    await dialog.getByRole('button', { name: 'Make key' }).waitFor()
+    await page.keyboard.press('Escape')
+    await dialog.waitFor({ state: 'detached' })
+    await page.goto(`${gateway.origin}/admin/audit-log`)
+    await page.getByText('importer').first().waitFor().catch(() => {})
+    t.ok(answers.length > 1)
+    t.notOk(answers.some(text => text.includes(secret)))
+    t.notOk((await page.content()).includes(secret))
+  })
+
+  await t.test('it opens what it is limited to', async t => {
+    await page.goto(`${gateway.origin}/admin/keys`)
+    const row = page.getByRole('row').filter({ hasText: 'importer' })
+    await row.getByText('tags', { exact: true }).waitFor()
+    await row.getByText('titles', { exact: true }).waitFor()
+    t.equal(await call(secret, 'tags'), 200)
+    t.equal(await call(secret, 'other'), 403)
+  })
+
+  await t.test("changed: for all prompt types, until a time of the reader's zone; what somebody else has changed meanwhile stays", async t => {
+    await page.getByRole('button', { name: 'Edit importer' }).click()
+    const { items: [key] } = (await gateway.admin('GET', '/keys')).body as { items: Array<{ id: string }> }
+    t.equal((await gateway.admin('PATCH', `/keys/${key?.id ?? ''}`, { user: 'ada' })).status, 200)
+    await dialog.getByLabel('Prompt types').fill('')
+    await dialog.getByLabel('Expires').fill('2020-01-01T12:00')
+    await dialog.getByRole('button', { name: 'Save' }).click()
+    await dialog.getByText(/must be in the future/).waitFor()
+    await dialog.getByLabel('Expires').fill('2099-01-01T12:00')
+    await dialog.getByRole('button', { name: 'Save' }).click()
+    await dialog.waitFor({ state: 'detached' })
+    await page.getByRole('row').filter({ hasText: 'importer' }).getByText('1 Jan 2099, 12:00:00').waitFor()
+    t.match((await gateway.admin('GET', '/keys')).body, { items: [{ user: 'ada', allowed_prompt_types: null, expires_at: '2099-01-01T11:00:00.000Z' }] }, "the reader's zone is Prague's")
+    await page.clock.setFixedTime('2099-01-01T11:00:01Z')
+    await page.reload()
+    await page.getByRole('row').filter({ hasText: 'importer' }).getByText('expired').waitFor()
+  })
+
+  await t.test('revoked, once that was confirmed', async t => {
+    await page.getByRole('button', { name: 'Revoke importer' }).click()
+    await dialog.getByRole('button', { name: 'Cancel' }).click()
+    await dialog.waitFor({ state: 'detached' })
+    await page.getByRole('button', { name: 'Revoke importer' }).click()
+    await dialog.getByRole('button', { name: 'Revoke' }).click()
+    await page.getByText('There are no keys yet').waitFor()
+    t.match((await gateway.admin('GET', '/keys')).body, { total: 0 })
+  })
+})

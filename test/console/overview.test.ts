@@ -1,0 +1,190 @@
+import type { Locator, Page } from 'playwright-core'
+import t from 'tap'
+import { money } from '../../src/console/format.js'
+import type { TestGateway } from '../helpers/gateway.js'
+import { startScene } from './scene.js'
+import { startBudgets } from './started-budgets.js'
+
+const DAY_MS = 86_400_000
+
+interface Costs {
+  readonly items: ReadonlyArray<{ group: string, calls: number, cost: number }>
+  readonly totals: { calls: number, failed_calls: number, unpriced_calls: number, cost: number }
+}
+
+/** What the API says of a range, added up from the single rows of the usage log: each call's own cost. */
+async function logged ({ admin }: TestGateway, fromMs: number, toMs: number): Promise<{ calls: number, failed: number, cost: number }> {
+  const sum = { calls: 0, failed: 0, cost: 0 }
+  let cursor: string | null = ''
+  while (cursor !== null) {
+    const query = new URLSearchParams({ from: new Date(fromMs).toISOString(), to: new Date(toMs).toISOString(), limit: '500', ...(cursor === '' ? {} : { cursor }) })
+    const { items, next_cursor: next } = (await admin('GET', `/usage-logs?${query.toString()}`)).body as { items: Array<{ cost: number | null, success: boolean }>, next_cursor: string | null }
+    for (const { cost, success } of items) {
+      sum.calls++
+      sum.failed += success ? 0 : 1
+      sum.cost += cost ?? 0
+    }
+    cursor = next
+  }
+  return sum
+}
+
+async function costs ({ admin }: TestGateway, query: string): Promise<Costs> {
+  return (await admin('GET', `/costs?${query}`)).body as Costs
+}
+
+const figure = (page: Page, name: string): Locator => page.getByRole('group', { name, exact: true })
+const table = (page: Page, name: string): Locator => page.getByRole('table', { name, exact: true })
+const firstNames = async (table: Locator): Promise<string[]> => await table.getByRole('link').allInnerTexts()
+const wholeNumber = (value: number): string => value.toLocaleString('en')
+
+t.test('the overview', { timeout: 180_000 }, async t => {
+  const scene = await startScene(t, { expected: [/status of 400/] })
+  if (scene === null) return
+  const { gateway } = scene
+  await startBudgets(gateway)
+  const page = await scene.open('/admin/')
+  page.setDefaultTimeout(10_000)
+  await page.getByRole('heading', { name: 'Overview' }).waitFor()
+  t.match(page.url(), /\/admin\/overview$/)
+
+  await t.test("today, this week and this month say what the log's rows add up to, and how that compares", async t => {
+    const now = Math.floor(Date.now() / 3_600_000) * 3_600_000 + 3_600_000
+    const today = Math.floor((now - 1) / DAY_MS) * DAY_MS
+    const date = new Date(today)
+    const week = today - (date.getUTCDay() + 6) % 7 * DAY_MS
+    const month = Date.UTC(date.getUTCFullYear(), date.getUTCMonth())
+    const lastMonth = Date.UTC(date.getUTCFullYear(), date.getUTCMonth() - 1)
+    const spans: ReadonlyArray<[string, number, number, number]> = [
+      ['Today (UTC)', today, today - DAY_MS, now - DAY_MS],
+      ['This week', week, week - 7 * DAY_MS, now - 7 * DAY_MS],
+      ['This month', month, lastMonth, Math.min(lastMonth + now - month, month)]
+    ]
+    for (const [name, from, before, beforeEnd] of spans) {
+      const [spent, earlier] = [await logged(gateway, from, now), await logged(gateway, before, beforeEnd)]
+      const share = Math.round((spent.cost / earlier.cost - 1) * 100)
+      await figure(page, name).getByText(money(spent.cost), { exact: true }).waitFor()
+      const text = await figure(page, name).innerText()
+      t.match(text, new RegExp(`[+−]${Math.abs(share)} %`.replace('[+−]', share < 0 ? '−' : '\\+')), `${name}: ${text}`)
+    }
+  })
+
+  await t.test('the range lives in the URL, and every figure follows it', async t => {
+    await page.getByLabel('Range of time').selectOption('30d')
+    await page.waitForURL(/range=30d/)
+    const toMs = Math.floor(Date.now() / 3_600_000) * 3_600_000 + 3_600_000
+    const fromMs = Math.floor((toMs - 30 * DAY_MS) / DAY_MS) * DAY_MS
+    const sum = await logged(gateway, fromMs, toMs)
+    await figure(page, 'Calls').getByText(wholeNumber(sum.calls), { exact: true }).waitFor()
+    await figure(page, 'Spend in this range').getByText(money(sum.cost), { exact: true }).waitFor()
+    await figure(page, 'Failed').getByText(wholeNumber(sum.failed), { exact: true }).waitFor()
+    const { items } = await costs(gateway, `group_by=prompt_type&from=${new Date(fromMs).toISOString()}&to=${new Date(toMs).toISOString()}&limit=10`)
+    t.same(await firstNames(table(page, 'Most expensive')), items.map(({ group }) => group))
+    await page.getByRole('img', { name: /^Spend over time/ }).waitFor()
+
+    const colleague = await scene.open(new URL(page.url()).pathname + new URL(page.url()).search)
+    await figure(colleague, 'Calls').getByText(wholeNumber(sum.calls), { exact: true }).waitFor()
+    t.equal(await colleague.getByLabel('Range of time').inputValue(), '30d')
+    await colleague.context().close()
+  })
+
+  await t.test('two dates of the reader, the last one included', async () => {
+    const day = (ms: number): string => new Date(ms).toISOString().slice(0, 10)
+    const today = Math.floor(Date.now() / DAY_MS) * DAY_MS
+    await page.getByLabel('Range of time').selectOption('own')
+    await page.getByLabel('From (UTC)').fill(day(today - 9 * DAY_MS))
+    await page.getByLabel('To, included (UTC)').fill(day(today - 5 * DAY_MS))
+    await page.waitForURL(url => url.searchParams.get('range') === `${day(today - 9 * DAY_MS)}..${day(today - 5 * DAY_MS)}`)
+    const sum = await logged(gateway, today - 9 * DAY_MS, today - 4 * DAY_MS)
+    await figure(page, 'Calls').getByText(wholeNumber(sum.calls), { exact: true }).waitFor()
+    await figure(page, 'Spend in this range').getByText(money(sum.cost), { exact: true }).waitFor()
+
+    await page.goto(`${gateway.origin}/admin/overview?range=${day(today - 5 * DAY_MS)}..${day(today - 9 * DAY_MS)}`)
+    await figure(page, 'Calls').getByText(wholeNumber(sum.calls), { exact: true }).waitFor()
+  })
+
+  await t.test('nonsense in the URL is the range that it would be without it', async t => {
+    for (const range of ['toString', '..', '2026-99-99..2026-99-99', '2026-01-01..', '9999-12-31..9999-12-31', '%00']) {
+      await page.goto(`${gateway.origin}/admin/overview?range=${range}&by=toString`)
+      await figure(page, 'Calls').waitFor()
+      await page.getByRole('heading', { name: 'Most expensive' }).waitFor()
+      if (!range.includes('..')) t.equal(await page.getByLabel('Range of time').inputValue(), '7d', range)
+    }
+  })
+
+  await t.test('spend is stacked by prompt type, model or user', async t => {
+    await page.goto(`${gateway.origin}/admin/overview?range=30d`)
+    const legend = page.getByRole('listitem')
+    await legend.filter({ hasText: 'summarise_article' }).waitFor()
+    await page.getByText('Model', { exact: true }).click()
+    await legend.filter({ hasText: 'gpt-4.1-mini' }).waitFor()
+    t.match(page.url(), /by=model/)
+    await page.getByText('User', { exact: true }).click()
+    await legend.filter({ hasText: 'grace' }).waitFor()
+    t.equal(await legend.filter({ hasText: 'summarise_article' }).count(), 0)
+  })
+
+  await t.test('what grows fastest, and a way to each that keeps the range', async t => {
+    const growing = await firstNames(table(page, 'Fastest growing'))
+    t.ok(growing.includes('answer_support_ticket'))
+    await table(page, 'Fastest growing').getByRole('link', { name: 'answer_support_ticket' }).click()
+    await page.getByRole('heading', { name: 'answer_support_ticket' }).waitFor()
+    t.match(page.url(), /\/prompt-types\/answer_support_ticket\?range=30d$/)
+    await page.goBack()
+  })
+
+  await t.test('budgets, the fullest first, and the types that they block', async t => {
+    const bars = page.getByRole('progressbar')
+    await bars.first().waitFor()
+    t.match(await bars.first().getAttribute('aria-label'), /^Front page: 1\d\d % spent$/)
+    t.equal(await bars.count(), 4)
+    await figure(page, 'Blocked now').getByText('1 type', { exact: true }).waitFor()
+    await figure(page, 'Blocked now').getByRole('link', { name: 'see them' }).click()
+    await page.getByRole('link', { name: 'summarise_article' }).waitFor()
+    t.equal(await page.getByRole('link', { name: 'translate_page' }).count(), 0)
+  })
+
+  await t.test('failed calls are shown in the usage log, of the same range', async t => {
+    await page.goto(`${gateway.origin}/admin/overview?range=24h`)
+    const { totals } = await costs(gateway, `from=${new Date(Math.ceil(Date.now() / 3_600_000) * 3_600_000 - DAY_MS).toISOString()}`)
+    await figure(page, 'Failed').getByText(String(totals.failed_calls), { exact: true }).waitFor()
+    t.ok(totals.failed_calls > 0)
+    await figure(page, 'Failed').getByRole('link').click()
+    await page.getByText(`${totals.failed_calls} calls match`).waitFor()
+  })
+})
+
+t.test('the overview says when the database is away or records wait in the journal, in every page\'s header too', { timeout: 180_000 }, async t => {
+  const scene = await startScene(t, { expected: [/status of 503/] })
+  if (scene === null) return
+  const page = await scene.open('/admin/overview')
+  await page.getByRole('status', { name: /^Gateway ok/ }).waitFor()
+  await page.route('**/readyz', async route => await route.fulfill({ json: { status: 'degraded', database: 'degraded', journal: 'in_use', records_pending: 1234 } }))
+  await page.reload()
+  const banner = page.getByRole('alert').filter({ hasText: 'The gateway is degraded' })
+  await banner.getByText('The database is away.').waitFor()
+  await banner.getByText('1,234 records are on the way from the journal into the database.').waitFor()
+  await page.getByRole('status', { name: /^Gateway degraded\. Database: degraded\. Journal: in use\./ }).waitFor()
+
+  await page.route('**/admin/api/**', async route => await route.fulfill({
+    status: 503, json: { error: { message: 'The database cannot be reached just now.', type: 'api_error', param: null, code: 'database_unavailable' } }
+  }))
+  await page.reload()
+  await page.getByText('The database cannot be reached just now.').first().waitFor()
+  await page.unroute('**/admin/api/**')
+  await page.getByRole('button', { name: 'Try again' }).first().click()
+  await figure(page, 'Calls').waitFor()
+  t.pass('and a retry brings the figures')
+})
+
+t.test('where no call has come by yet, the overview says how to make the first one', { timeout: 120_000 }, async t => {
+  const scene = await startScene(t, { empty: true })
+  if (scene === null) return
+  const page = await scene.open('/admin/overview', { permissions: ['clipboard-read', 'clipboard-write'] })
+  await page.getByText('No call has come by yet').waitFor()
+  await page.getByRole('button', { name: 'Copy' }).click()
+  await page.getByRole('button', { name: 'Copied' }).waitFor()
+  t.match(await page.evaluate('navigator.clipboard.readText()'), `curl ${scene.gateway.origin}/v1/chat/completions`)
+  await page.getByText('Nothing was spent.').waitFor()
+  await page.getByText('There are none.').waitFor()
+})

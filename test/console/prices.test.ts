@@ -1,0 +1,78 @@
+import type { Locator } from 'playwright-core'
+import t from 'tap'
+import { money } from '../../src/console/format.js'
+import { startScene } from './scene.js'
+
+t.test('a model without a price gets one, and its calls a cost', { timeout: 150_000 }, async t => {
+  const scene = await startScene(t, { expected: [/status of 400/] })
+  if (scene === null) return
+  const { admin } = scene.gateway
+  const totalCost = async (): Promise<number> => ((await admin('GET', '/prompt-configs/classify_lead')).body as { total_cost: number }).total_cost
+  const page = await scene.open('/admin/prices')
+  page.setDefaultTimeout(10_000)
+  const dialog = page.getByRole('dialog')
+  const row = (name: string): Locator => page.getByRole('row').filter({ hasText: name })
+  const close = async (): Promise<void> => {
+    await page.keyboard.press('Escape')
+    await dialog.waitFor({ state: 'detached' })
+  }
+  const { items: rows, total } = (await admin('GET', '/usage-logs?prompt_type=classify_lead&success=true&limit=500')).body as { items: Array<{ input_tokens: number, output_tokens: number, cost: null }>, total: number }
+  t.equal(rows.length, total)
+  t.equal(await totalCost(), 0)
+
+  await t.test('it is named, with how many calls wait', async () => {
+    await page.getByRole('heading', { name: 'Models that need a price' }).waitFor()
+    await page.getByText(`${total} unpriced calls, the last one`).waitFor()
+    await page.getByText('No prices of your own').waitFor()
+  })
+
+  await t.test('an error stands beside its field; then the price is listed', async t => {
+    await page.getByRole('button', { name: 'Set a price for our-own-model' }).click()
+    t.equal(await dialog.getByLabel('Model').inputValue(), 'our-own-model')
+    await dialog.getByLabel('Input', { exact: false }).first().fill('2000000')
+    await dialog.getByRole('textbox', { name: /^Output/ }).fill('4')
+    await dialog.getByLabel('From').fill('2020-01-01T01:00')
+    await dialog.getByRole('button', { name: 'Save' }).click()
+    await dialog.locator('[aria-invalid=true]').waitFor()
+    t.equal(await dialog.locator('[aria-invalid=true]').getAttribute('name'), 'input')
+    await dialog.getByRole('textbox', { name: /^Input/ }).fill('2')
+    await dialog.getByRole('textbox', { name: /^Input/ }).press('Enter')
+    await dialog.waitFor({ state: 'detached' })
+    await row('our-own-model').waitFor()
+    t.match((await admin('GET', '/prices')).body, { items: [{ model: 'our-own-model', input: 2, output: 4, effective_from: '2020-01-01T00:00:00.000Z' }] })
+    t.equal(await totalCost(), 0, 'what has been called keeps what it cost')
+  })
+
+  await t.test('repriced: with what it was before and is after, and the statistics follow', async t => {
+    await page.getByRole('button', { name: 'our-own-model has a price now' }).click()
+    await dialog.getByLabel('Prompt type').fill('classify_lead')
+    await dialog.getByRole('button', { name: 'Reprice', exact: true }).click()
+    const expected = rows.reduce((sum, call) => sum + (call.input_tokens * 2 + call.output_tokens * 4) / 1e6, 0)
+    const said = dialog.getByRole('status')
+    await said.getByText(`${total} calls have a new cost`).waitFor()
+    t.match((await said.innerText()).replace(/\s+/g, ' '), `before $0 → after ${money(expected)}`)
+    t.ok(Math.abs(await totalCost() - expected) < 1e-9)
+    await close()
+    await page.getByRole('heading', { name: 'Models that need a price' }).waitFor({ state: 'detached' })
+  })
+
+  await t.test('a second time changes nothing', async t => {
+    await page.getByRole('button', { name: 'Reprice…' }).click()
+    t.equal(await dialog.getByRole('status').count(), 0, 'the last result is not shown again')
+    await dialog.getByRole('button', { name: 'Reprice', exact: true }).click()
+    await dialog.getByText('0 calls have a new cost').waitFor()
+    await close()
+  })
+
+  await t.test('a price is changed from what it was, and deleted once that was confirmed', async t => {
+    await page.getByRole('button', { name: 'Change the price of our-own-model' }).click()
+    t.equal(await dialog.getByRole('textbox', { name: /^Output/ }).inputValue(), '4')
+    await dialog.getByRole('textbox', { name: /^Output/ }).fill('5.5')
+    await dialog.getByRole('button', { name: 'Save' }).click()
+    await row('our-own-model').filter({ hasText: '5.5' }).waitFor()
+    await page.getByRole('button', { name: 'Delete the price of our-own-model' }).first().click()
+    await dialog.getByRole('button', { name: 'Delete' }).click()
+    await page.getByText('No prices of your own').waitFor()
+    t.match((await admin('GET', '/prices')).body, { total: 0 })
+  })
+})
