@@ -62,7 +62,7 @@ t.test("every answer has helmet's headers, one that refuses the login too", asyn
       const response = await fetch(url + path, { headers, redirect: 'manual' })
       await response.arrayBuffer()
       const policy = response.headers.get('content-security-policy')
-      for (const directive of ["default-src 'self'", "script-src 'self'", "object-src 'none'", "frame-ancestors 'self'"]) t.match(policy, directive, path)
+      for (const directive of [/default-src '(self|none)'/, /script-src 'self'/, /(object|default)-src 'none'/, /frame-ancestors '(self|none)'/]) t.match(policy, directive, path)
       t.notMatch(policy, /script-src[^;]*unsafe/)
       t.match(Object.fromEntries(response.headers), {
         'x-frame-options': 'SAMEORIGIN',
@@ -129,12 +129,13 @@ t.test('JSON as deep as a megabyte goes is refused in words', async t => {
   }
 })
 
-t.test('no path leads to a file that is not the documentation\'s', async t => {
+t.test('no path leads to a file that is neither the documentation\'s nor the console\'s', async t => {
   const { app } = await startAdmin(t, await openTestDatabase(t, 'postgres'))
   for (const up of ['../', '..%2f', '%2e%2e/', '%2e%2e%2f', '..%5c', '..\\', '....//', '..%252f', '%00/../']) {
     for (const times of [1, 2, 4, 8]) {
       const { statusCode, body } = await app.inject({ url: `/admin/docs/static/${up.repeat(times)}package.json`, headers: { authorization: login } })
-      t.ok([400, 403, 404].includes(statusCode), `${up} × ${times}: ${statusCode}`)
+      // A path that leads out of the documentation is one of the console's, whose page says that it has none there.
+      t.ok([400, 403, 404].includes(statusCode) || body.startsWith('<!doctype html>'), `${up} × ${times}: ${statusCode}`)
       t.notMatch(body, '"dependencies"')
     }
   }
