@@ -37,7 +37,7 @@ t.test('budgets and their alerts', { timeout: 150_000 }, async t => {
     await dialog.getByLabel('Alerts at, percent').fill('50, 100')
     await dialog.getByLabel('Period').selectOption('month')
     await dialog.getByLabel('At 100 %').selectOption('block')
-    await dialog.getByText('Strict', { exact: true }).click()
+    await dialog.getByRole('switch', { name: 'Strict' }).check()
     await dialog.getByLabel('Webhook').fill(receiver.url)
     await dialog.getByLabel('Webhook').press('Enter')
     await dialog.waitFor({ state: 'detached' })
