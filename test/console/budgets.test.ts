@@ -42,7 +42,7 @@ t.test('budgets and their alerts', { timeout: 150_000 }, async t => {
     await dialog.getByLabel('Webhook').press('Enter')
     await dialog.waitFor({ state: 'detached' })
     t.notMatch(page.url(), /new=/)
-    await row('Front page').getByText('exceeded, blocks').waitFor()
+    await row('Front page').getByText('blocking').waitFor()
     await row('Front page').getByText('blocks, strict').waitFor()
     t.match((await admin('GET', '/budgets')).body, {
       total: 1, items: [{ name: 'Front page', prompt_type: 'summarise_article', period: 'month', limit_usd: 0.01, thresholds: [50, 100], action: 'block', strict: true, state: 'exceeded' }]

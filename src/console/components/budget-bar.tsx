@@ -14,7 +14,7 @@ export function BudgetBar ({ budget }: { budget: Budget }) {
       <Group justify='space-between' gap={4} mb={2} wrap='nowrap'>
         <Text size='sm' truncate>{money(budget.spent_usd)} of {money(budget.limit_usd)} {budget.period === 'total' ? 'for ever' : `a ${budget.period}`}</Text>
         {budget.state !== 'ok' && (
-          <Badge size='xs' color={COLORS[budget.state]} style={{ flexShrink: 0 }}>{budget.state === 'exceeded' && budget.action === 'block' ? 'exceeded, blocks' : budget.state}</Badge>
+          <Badge size='xs' color={COLORS[budget.state]} style={{ flexShrink: 0 }}>{budget.state === 'exceeded' && budget.action === 'block' ? 'blocking' : budget.state}</Badge>
         )}
       </Group>
       <Progress.Root size='sm'>

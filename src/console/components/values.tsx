@@ -17,5 +17,5 @@ export function Time ({ at }: { at: string | null | undefined }) {
 export function Change ({ share }: { share: number | null }) {
   if (share === null) return <Text span c='dimmed' size='xs'>nothing before</Text>
   const text = `${share >= 0 ? '+' : '−'}${Math.abs(share * 100).toFixed(0)} %`
-  return <Badge size='sm' variant='light' color={share > 0.05 ? 'orange' : share < -0.05 ? 'teal' : 'gray'}>{text}</Badge>
+  return <Badge size='sm' miw='max-content' variant='light' color={share > 0.05 ? 'orange' : share < -0.05 ? 'teal' : 'gray'}>{text}</Badge>
 }

@@ -30,7 +30,7 @@ export default function Keys () {
     {
       key: 'allowed',
       header: 'Prompt types',
-      render: key => key.allowed_prompt_types === null ? 'all' : <Group gap={4}>{key.allowed_prompt_types.map(type => <Badge key={type} size='sm' variant='light' tt='none'>{type}</Badge>)}</Group>
+      render: key => key.allowed_prompt_types === null ? 'all' : <Group gap={4}>{key.allowed_prompt_types.map(type => <Badge key={type} size='sm' miw='max-content' variant='light' tt='none'>{type}</Badge>)}</Group>
     },
     { key: 'expires', header: 'Expires', render: key => <Expiry at={key.expires_at} /> },
     { key: 'created', header: 'Made', render: key => <Time at={key.created_at} /> },
