@@ -11,7 +11,7 @@ import { CostChart } from '../components/cost-chart.js'
 import { Page } from '../components/page.js'
 import { RangePicker, useRange } from '../components/range-picker.js'
 import { ScrollRegion } from '../components/scroll-region.js'
-import { Spent } from '../components/spent.js'
+import { Spent, perCall } from '../components/spent.js'
 import { Stat } from '../components/stat.js'
 import { Empty, Failure, Loaded, Loading, Outdated } from '../components/states.js'
 import { Money, Time } from '../components/values.js'
@@ -77,7 +77,7 @@ function Statistics ({ config }: { config: PromptConfig }) {
   return (
     <SimpleGrid cols={{ base: 2, sm: 3, lg: 6 }} spacing='sm'>
       <Stat name='Cost, all time' value={<Spent config={config} />} />
-      <Stat name='Per call' value={<Money usd={config.avg_cost_per_call} />} />
+      <Stat name='Per call' value={<Money usd={perCall(config)} />} />
       <Stat name='Calls' value={count(config.total_calls)} />
       <Stat name='Failed' value={count(config.failed_calls)} />
       <Stat name='Blocked' value={count(config.blocked_calls)} />
@@ -129,7 +129,7 @@ function BreakdownTable ({ label, of, items }: { label: string, of: string, item
               <Table.Td className='name' title={item.group ?? ''}>{item.group === '' ? '(none)' : item.group}</Table.Td>
               <Table.Td className='number'>{count(item.calls)}</Table.Td>
               <Table.Td className='number'><Spent config={{ total_cost: item.cost, unpriced_calls: item.unpriced_calls }} /></Table.Td>
-              <Table.Td className='number'><Money usd={item.avg_cost_per_call} /></Table.Td>
+              <Table.Td className='number'><Money usd={perCall({ ...item, total_cost: item.cost })} /></Table.Td>
               <Table.Td className='number'>{duration(item.avg_duration_ms)}</Table.Td>
             </Table.Tr>
           ))}

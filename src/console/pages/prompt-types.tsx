@@ -9,7 +9,7 @@ import { FilterBar } from '../components/filter-bar.js'
 import { FilterText } from '../components/filter-text.js'
 import { FirstCall } from '../components/first-call.js'
 import { Page } from '../components/page.js'
-import { Spent } from '../components/spent.js'
+import { Spent, perCall } from '../components/spent.js'
 import { Failure, Loading, Outdated } from '../components/states.js'
 import { Money, Time } from '../components/values.js'
 import { count, several } from '../format.js'
@@ -90,7 +90,7 @@ function useColumns (): ReadonlyArray<Column<PromptConfigSummary>> {
           <Group gap={6} wrap='nowrap'>
             <Link href={`/prompt-types/${encodeURIComponent(row.prompt_type)}`} className='cut' title={row.prompt_type}>{row.prompt_type}</Link>
             {row.blocked !== null && <Badge size='xs' color='red' style={{ flexShrink: 0 }}>blocked</Badge>}
-            <Text span size='xs' c='dimmed' truncate title={row.description}>{row.description}</Text>
+            <Text span size='xs' c='dimmed' truncate title={row.description} style={{ flexShrink: 1000 }}>{row.description}</Text>
           </Group>
         )
       },
@@ -98,7 +98,7 @@ function useColumns (): ReadonlyArray<Column<PromptConfigSummary>> {
       toggle('is_active', 'Logged'),
       { key: 'total_calls', header: 'Calls', sort: 'total_calls', isNumber: true, render: row => count(row.total_calls) },
       { key: 'total_cost', header: 'Cost', sort: 'total_cost', isNumber: true, render: row => <Spent config={row} /> },
-      { key: 'avg_cost', header: 'Per call', sort: 'avg_cost_per_call', isNumber: true, render: row => <Money usd={row.avg_cost_per_call} /> },
+      { key: 'avg_cost', header: 'Per call', sort: 'avg_cost_per_call', isNumber: true, render: row => <Money usd={perCall(row)} /> },
       { key: 'spark', header: '14 days', width: 110, render: row => <CostSparkline promptType={row.prompt_type} /> },
       { key: 'last_called_at', header: 'Last call', sort: 'last_called_at', isNumber: true, render: row => <Time at={row.last_called_at} /> }
     ]
