@@ -32,7 +32,10 @@ export function rangeOf (name: string, nowMs = Date.now()): Range {
   if (!dates.some(Number.isNaN)) return spanning(Math.min(...dates), Math.max(...dates) + DAY_MS)
   const { ms } = RANGES[isRangeName(name) ? name : DEFAULT_RANGE]
   const toMs = floor(nowMs, HOUR_MS) + HOUR_MS
-  return ms <= DAY_MS ? spanning(toMs - ms, toMs) : spanning(floor(toMs - ms, DAY_MS), toMs)
+  if (ms <= DAY_MS) return spanning(toMs - ms, toMs)
+  // A year is twelve calendar months, the one that is included: bills come by the month, and the books' sums do.
+  const now = new Date(nowMs)
+  return spanning(name === '365d' ? Date.UTC(now.getUTCFullYear(), now.getUTCMonth() - 11) : floor(toMs - ms, DAY_MS), toMs)
 }
 
 /** The span of the same length right before. */

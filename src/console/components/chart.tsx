@@ -47,7 +47,7 @@ export function Chart ({ title, times, series, stacked = false, height = 220, fo
     const plot = new Plot({
       width,
       height,
-      padding: [8, 8, 0, 0],
+      padding: [8, 28, 0, 0],
       legend: { show: false },
       cursor: { drag: { x: false, y: false } },
       // The books' days are UTC's.

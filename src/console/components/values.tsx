@@ -10,7 +10,7 @@ export function Money ({ usd }: { usd: number | null | undefined }) {
 /** In the viewer's zone, UTC on hover. */
 export function Time ({ at }: { at: string | null | undefined }) {
   if (at === null || at === undefined) return <Text span c='dimmed' inherit>never</Text>
-  return <Tooltip label={utcTime(at)}><time dateTime={at}>{localTime(at)}</time></Tooltip>
+  return <Tooltip label={utcTime(at)} multiline maw={280}><time dateTime={at}>{localTime(at)}</time></Tooltip>
 }
 
 /** A change against the period before: spending more is not good news, so it is not green. */
