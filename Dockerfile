@@ -1,6 +1,7 @@
 FROM node:24-slim AS build
 WORKDIR /app
 COPY package.json package-lock.json .npmrc ./
+COPY src/console/package.json src/console/
 RUN npm ci
 COPY . .
 RUN npm run build && npm prune --omit=dev
