@@ -33,6 +33,8 @@ t.test('every page of the console', { timeout: 300_000 }, async t => {
         await page.goto(scene.gateway.origin + path)
         await page.waitForLoadState('networkidle')
         if (name === 'prompt-type') await page.getByRole('button', { name: /Latest call/ }).click()
+        // The header keeps to the top of what is in sight.
+        await page.evaluate('window.scrollTo(0, 0)')
         await page.waitForTimeout(400)
         await page.screenshot({ path: `${folder}${name}-${width}-${colorScheme}.png`, fullPage: name === 'prompt-type' || width === 'narrow' })
       }
