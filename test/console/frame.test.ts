@@ -85,7 +85,7 @@ t.test('any page is reached by its address, also one that is none; on a phone no
   await page.getByRole('heading', { name: 'Overview' }).waitFor()
 
   await page.getByRole('button', { name: 'Menu' }).click()
-  await page.getByRole('link', { name: 'Prices' }).click()
+  await page.getByRole('link', { name: 'Prices', exact: true }).click()
   await page.getByRole('heading', { name: 'Prices', exact: true }).waitFor()
   for (const path of ['overview', 'prompt-types', 'prompt-types/summarise_article', 'usage-log', 'budgets', 'budgets?view=alerts', 'keys', 'prices', 'settings', 'audit-log']) {
     await page.goto(`${scene.gateway.origin}/admin/${path}`)
