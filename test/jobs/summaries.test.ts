@@ -4,31 +4,12 @@ import { lockKeys } from '../../src/db/advisory-locks.js'
 import type { Database } from '../../src/db/client.js'
 import { gatewaySettings, staleDays, usageRollups, usageSummaries } from '../../src/db/schema/index.js'
 import { advanceSummaries, scheduleSummaries, summariseStaleDays } from '../../src/jobs/summaries.js'
+import { type RollupRow, rollupRow } from '../admin/rollup-rows.js'
 import { forEachDatabase, openTestDatabase, silentLog } from '../helpers/database.js'
 
-type Rollup = typeof usageRollups.$inferInsert
+const rollup = (hour: string, fields: Partial<RollupRow> = {}): RollupRow => rollupRow({ hour, ...fields })
 
-function rollup (hour: string, fields: Partial<Rollup> = {}): Rollup {
-  return {
-    hour,
-    prompt_type: 'a',
-    model: 'm',
-    user_name: '',
-    calls: 1,
-    failed_calls: 0,
-    blocked_calls: 0,
-    unpriced_calls: 0,
-    input_tokens: 10,
-    cached_input_tokens: 1,
-    output_tokens: 2,
-    reasoning_tokens: 0,
-    cost: '0.000000000001',
-    duration_ms: 5,
-    ...fields
-  }
-}
-
-const fill = async (database: Database, ...rows: Rollup[]): Promise<void> => { await database.operator.insert(usageRollups).values(rows) }
+const fill = async (database: Database, ...rows: RollupRow[]): Promise<void> => { await database.operator.insert(usageRollups).values(rows) }
 
 const summarisedTo = async (database: Database): Promise<string | null> =>
   (await database.operator.select({ to: gatewaySettings.summarised_to }).from(gatewaySettings))[0]?.to ?? null

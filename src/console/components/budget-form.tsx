@@ -68,7 +68,7 @@ export function BudgetForm ({ original, promptType, onClose }: { original: Budge
             label='At 100 %' value={action} onChange={event => { setAction(event.currentTarget.value === 'block' ? 'block' : 'alert') }}
             data={[{ value: 'alert', label: 'Only alert' }, { value: 'block', label: 'Refuse calls until the period ends' }]}
           />
-          {action === 'block' && <Switch label='Strict' description='Also reserve what a call may cost at most: calls at the same time cannot overshoot' checked={strict} onChange={event => { setStrict(event.currentTarget.checked) }} />}
+          {action === 'block' && <Switch label='Strict' description='Also reserve what a call may cost at most: calls at the same time in one instance cannot overshoot' checked={strict} onChange={event => { setStrict(event.currentTarget.checked) }} />}
           <TextInput name='webhook_url' type='url' label='Webhook' description='Signed as Standard Webhooks; a Slack incoming webhook works as it is' defaultValue={original?.webhook_url ?? ''} {...errorOf('webhook_url')} />
           <TextInput name='email' type='email' label='E-mail' defaultValue={original?.email ?? ''} {...errorOf('email')} />
           <Group justify='flex-end'><Button type='submit' size='xs' loading={isPending}>Save</Button></Group>
