@@ -1,11 +1,14 @@
 import { drizzle } from 'drizzle-orm/postgres-js'
-import type { Sql } from 'postgres'
+import postgres from 'postgres'
+import type { Sql, TransactionSql } from 'postgres'
 import type { DrizzlePool } from './client.js'
+import { driverError, isConnectionLost } from './connection-lost.js'
 import * as schema from './schema/index.js'
 
 /** drizzle over a postgres.js client, whose parsers and serializers it replaces: nothing else may use the client. */
 export function openPool (client: Sql): DrizzlePool {
   neverSendAhead(client)
+  endWithConnection(client)
   return drizzle(client, { schema })
 }
 
@@ -25,4 +28,43 @@ function neverSendAhead (client: Sql): void {
     const alone = { onexecute, ...options }
     return unsafe(query, parameters, alone)
   }
+}
+
+/**
+ * Makes a transaction end with its connection. Left to itself, postgres.js 3.4 sends its ROLLBACK on the connection that was
+ * just lost, which ends the process with an error that nobody can catch (https://github.com/porsager/postgres/issues/1208),
+ * or on the connection made in its place, outside of any transaction.
+ *
+ * The library sends ROLLBACK or COMMIT once the transaction's body settles, so here the body of a lost one never does; its
+ * caller is told by the error that told the body, or by the library once the connection is closed. Savepoints would need
+ * the same; nothing here uses them.
+ */
+function endWithConnection (client: Sql): void {
+  const begin = client.begin.bind(client)
+  const transact = async (body: (transaction: TransactionSql) => unknown): Promise<unknown> => await new Promise((resolve, reject) => {
+    let isOver = false
+    const fail = (error: unknown): void => {
+      isOver = true
+      reject(error instanceof Error ? error : new Error(String(error)))
+    }
+    const neverSettles = new Promise<never>(() => {})
+    begin(async transaction => {
+      const unsafe = transaction.unsafe.bind(transaction)
+      transaction.unsafe = (...statement: Parameters<typeof unsafe>) => {
+        if (isOver) throw new Error('The connection of this transaction was lost.')
+        return unsafe(...statement)
+      }
+      try {
+        const result = await body(transaction)
+        return isOver ? await neverSettles : result
+      } catch (error) {
+        // What Postgres says, it says on a connection that goes on.
+        const isLost = isConnectionLost(error) && !(driverError(error) instanceof postgres.PostgresError)
+        if (!isOver && !isLost) throw error
+        fail(error)
+        return await neverSettles
+      }
+    }).then(resolve, fail)
+  })
+  client.begin = transact as Sql['begin']
 }

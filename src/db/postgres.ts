@@ -14,7 +14,8 @@ const operatorTimeoutMs = 15_000
 /** Rows and tables are locked for moments; one who waits longer is told so, and holds no connection meanwhile. */
 const operatorLockTimeoutMs = 5000
 const connectTimeoutSeconds = 10
-const closeTimeoutSeconds = 5
+/** Whatever was under way is over when the pools are closed; a connection that was lost under a statement waits for its answer still. */
+const closeTimeoutSeconds = 1
 const prepareAgainMs = 1000
 
 /**

@@ -1,0 +1,59 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { sql } from 'drizzle-orm'
+import t from 'tap'
+import { openTestDatabase } from '../helpers/database.js'
+
+const ownProcess = sql`select pg_backend_pid() as pid`
+const count = sql`select count(*)::int as count from lines`
+
+t.test('a server that closes the connection under a statement ends its transaction, and only that', async t => {
+  const database = await openTestDatabase(t, 'postgres')
+  for (let round = 0; round < 3; round++) {
+    const asleep = database.operator.transaction(async tx => {
+      const [row] = await tx.execute<{ pid: number }>(ownProcess)
+      void sleep(20).then(async () => await database.recording.execute(sql`select pg_terminate_backend(${row?.pid ?? 0}::int)`))
+      await tx.execute(sql`select pg_sleep(10)`)
+    })
+    await t.rejects(asleep, /CONNECTION_CLOSED/)
+    t.same(await database.recording.execute(sql`select 1 as one`), [{ one: 1 }])
+  }
+})
+
+t.test('a transaction that is at something else when its connection is lost sends nothing more, and is not committed', async t => {
+  const database = await openTestDatabase(t, 'postgres')
+  await database.recording.execute(sql`create table lines (line int)`)
+  const lose = async (pid: number | undefined): Promise<void> => {
+    await database.recording.execute(sql`select pg_terminate_backend(${pid ?? 0}::int)`)
+    // Time for another statement, which gets a connection in the lost one's place.
+    for (let i = 0; i < 10; i++) await Promise.all([1, 2, 3, 4].map(async () => await database.operator.execute(sql`select pg_sleep(0.01)`)))
+  }
+  await t.rejects(database.operator.transaction(async tx => {
+    const [row] = await tx.execute<{ pid: number }>(ownProcess)
+    await tx.execute(sql`insert into lines values (1)`)
+    await lose(row?.pid)
+    await tx.execute(sql`insert into lines values (2)`)
+  }), 'with a statement after it')
+  await t.rejects(database.operator.transaction(async tx => {
+    const [row] = await tx.execute<{ pid: number }>(ownProcess)
+    await tx.execute(sql`insert into lines values (3)`)
+    await lose(row?.pid)
+  }), 'with none')
+  t.same(await database.operator.execute(count), [{ count: 0 }])
+})
+
+t.test('a transaction whose body fails is rolled back, and its connection goes on', async t => {
+  const database = await openTestDatabase(t, 'postgres')
+  await database.recording.execute(sql`create table lines (line int)`)
+  await t.rejects(database.operator.transaction(async tx => {
+    await tx.execute(sql`insert into lines values (1)`)
+    throw new Error('thought better of it')
+  }), /thought better of it/)
+  await t.rejects(database.operator.transaction(async tx => {
+    await tx.execute(sql`insert into lines values (1)`)
+    // A code of the class "out of resources", of which a pool that lost its connection would be told too.
+    await tx.execute(sql`do $$ begin raise exception 'full' using errcode = '53100'; end $$`)
+  }), { cause: { code: '53100' } })
+  t.same(await database.operator.execute(count), [{ count: 0 }])
+  t.same(await database.operator.execute(sql`select count(*)::int as count from pg_stat_activity
+    where datname = current_database() and state like 'idle in transaction%'`), [{ count: 0 }])
+})
