@@ -59,6 +59,8 @@ t.test('states that are neither full nor empty', { timeout: 180_000 }, async t =
       t.equal(await description(page).inputValue(), mine)
       await page.getByRole('button', { name: choice }).click()
       await page.getByText('Somebody else has changed the description').waitFor({ state: 'detached' })
+      // What is saved is no draft any more.
+      await page.getByRole('button', { name: 'Save' }).waitFor({ state: 'detached' })
       const kept = choice === 'Keep mine' ? mine : theirs
       t.equal(await description(page).inputValue(), kept)
       t.equal(((await admin('GET', `/prompt-configs/${TYPE}`)).body as { description: string }).description, kept)
