@@ -48,7 +48,7 @@ export function createBatchWriter (database: Pick<Database, 'recording'>, { maxC
         return
       } catch (error) {
         for (const { promptType } of totals.types) configIds.delete(promptType)
-        if (attempt === maxAttempts || !await isCured(error, batch)) throw error
+        if (attempt === maxAttempts || !await isCured(error, batch, attempt)) throw error
       }
     }
   }
@@ -60,15 +60,17 @@ export function createBatchWriter (database: Pick<Database, 'recording'>, { maxC
     if (spent != null) onSpent?.(spent)
   }
   /** Whether the batch can be tried again at once. */
-  const isCured = async (error: unknown, batch: RecordBatch): Promise<boolean> => {
+  const isCured = async (error: unknown, batch: RecordBatch, attempt: number): Promise<boolean> => {
     switch (error instanceof postgres.PostgresError ? error.code : '') {
       case serializationFailure:
       case deadlockDetected:
       case foreignKeyViolation: // the config was deleted under it: it is created again
         return true
-      case checkViolation: // no table here has a check but for its partition's bounds: a month without a partition
-        await createPartitions(database.recording, batch.entries.map(({ record }) => monthOf(moment(record.createdAtMs))))
-        return true
+      case checkViolation: { // a month without a partition, or a check of somebody's own
+        const created = await createPartitions(database.recording, batch.entries.map(({ record }) => monthOf(moment(record.createdAtMs))))
+        // Another instance may have made it meanwhile.
+        return created.length > 0 || attempt === 1
+      }
       default:
         return false
     }
@@ -83,7 +85,7 @@ export function createBatchWriter (database: Pick<Database, 'recording'>, { maxC
         })
       } catch (error) {
         if (error === rolledBack) return
-        if (attempt === maxAttempts || !await isCured(error, batch)) throw error
+        if (attempt === maxAttempts || !await isCured(error, batch, attempt)) throw error
       }
     }
   }
