@@ -50,6 +50,27 @@ t.test('budgets and their alerts', { timeout: 150_000 }, async t => {
     t.match((await admin('GET', '/prompt-configs/summarise_article')).body, { blocked: { until: /-01T00:00:00/ } })
   })
 
+  await t.test('lifted by hand: it says so and until when, and blocks nothing any more', async t => {
+    t.equal((await admin('POST', '/prompt-configs/summarise_article/unblock')).status, 200)
+    await page.reload()
+    await row('Front page').getByText(/^Lifted by hand until 1 [A-Z][a-z]+(\s\d{4})?, 0[12]:00:00$/).waitFor()
+    t.equal(await row('Front page').getByText('blocking').count(), 0)
+  })
+
+  await t.test('one of all traffic says for how many types it is lifted, and goes on blocking the others', async t => {
+    const made = await admin('POST', '/budgets', { name: 'All of it', period: 'total', limit_usd: 0.01, thresholds: [], action: 'block' })
+    await page.reload()
+    await row('All of it').getByText('blocking').waitFor()
+    t.equal(await row('All of it').getByText('Lifted').count(), 0)
+    t.equal((await admin('POST', '/prompt-configs/translate_page/unblock')).status, 200)
+    await page.reload()
+    await row('All of it').getByText('Lifted by hand for 1 type, until its limit changes').waitFor()
+    await row('All of it').getByText('blocking').waitFor()
+    t.equal((await admin('DELETE', `/budgets/${(made.body as { id: string }).id}`)).status, 204)
+    await page.reload()
+    await row('All of it').waitFor({ state: 'detached' })
+  })
+
   await t.test('changed: only what the form has changed, so that two people do not undo one another', async t => {
     await page.getByRole('button', { name: 'Edit Front page' }).click()
     const { items: [budget] } = (await admin('GET', '/budgets')).body as { items: Array<{ id: string }> }

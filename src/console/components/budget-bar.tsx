@@ -1,25 +1,34 @@
 import { Badge, Group, Progress, Text } from '@mantine/core'
 import type { Schema } from '../api/client.js'
-import { money } from '../format.js'
+import { money, several } from '../format.js'
+import { useLifted } from '../lifted.js'
+import { Time } from './values.js'
 
 export type Budget = Schema['Budget']
 
 const COLORS = { ok: 'teal', warning: 'orange', exceeded: 'red' } as const
 
-/** How far a budget's period is spent. */
-export function BudgetBar ({ budget }: { budget: Budget }) {
+/** How far a budget's period is spent, and whether it stops calls. `promptType`: for whom that is asked of a budget of all traffic. */
+export function BudgetBar ({ budget, promptType = budget.prompt_type }: { budget: Budget, promptType?: string | null }) {
   const share = budget.spent_usd / budget.limit_usd
+  const lifted = useLifted(budget, promptType)
+  const isBlocking = lifted === 0 || (lifted !== undefined && promptType === null)
   return (
     <div>
       <Group justify='space-between' gap={4} mb={2} wrap='nowrap'>
         <Text size='sm' truncate>{money(budget.spent_usd)} of {money(budget.limit_usd)} {budget.period === 'total' ? 'for ever' : `a ${budget.period}`}</Text>
         {budget.state !== 'ok' && (
-          <Badge size='xs' color={COLORS[budget.state]} style={{ flexShrink: 0 }}>{budget.state === 'exceeded' && budget.action === 'block' ? 'blocking' : budget.state}</Badge>
+          <Badge size='xs' color={COLORS[budget.state]} style={{ flexShrink: 0 }}>{isBlocking ? 'blocking' : budget.state}</Badge>
         )}
       </Group>
       <Progress.Root size='sm'>
         <Progress.Section value={Math.min(100, share * 100)} color={COLORS[budget.state]} aria-label={`${budget.name}: ${Math.round(share * 100)} % spent`} />
       </Progress.Root>
+      {lifted !== undefined && lifted > 0 && (
+        <Text size='xs' mt={2} style={{ whiteSpace: 'normal' }}>
+          Lifted by hand{promptType === null && ` for ${several(lifted, 'type')}`}{budget.period_end === null ? ', until its limit changes' : <> until <Time at={budget.period_end} /></>}
+        </Text>
+      )}
     </div>
   )
 }

@@ -17,7 +17,7 @@ export function Blocked ({ config: { prompt_type: promptType, blocked } }: { con
     onSuccess: async changed => {
       client.setQueryData(['prompt-config', promptType], changed)
       done(`${promptType} is let through again`)
-      await client.invalidateQueries({ queryKey: ['prompt-configs'] })
+      await Promise.all([client.invalidateQueries({ queryKey: ['prompt-configs'] }), client.invalidateQueries({ queryKey: ['budgets'] })])
     },
     onError: error => { failed('It is still blocked', error) }
   })
