@@ -7,18 +7,20 @@ export interface Repeatable {
   readonly prompt: string | null
   /** `not_metered`: whether such a call has a body is not known. */
   readonly cost_reason: string | null
+  /** The gateway key that the call came with; null where the caller brought the upstream's. */
+  readonly key_id: string | null
 }
 
 /** As one word of a POSIX shell: between single quotes only the single quote itself is special. */
 const quoted = (text: string): string => `'${text.replaceAll("'", "'\\''")}'`
 
 /** The call as a line for a shell; the key is the reader's own. */
-export function curlLine (origin: string, { endpoint, prompt_type: promptType, prompt, cost_reason: costReason }: Repeatable): string {
+export function curlLine (origin: string, { endpoint, prompt_type: promptType, prompt, cost_reason: costReason, key_id: keyId }: Repeatable): string {
   // `--data-raw`: a body that begins with an @ is no file's name.
   const body = prompt !== null ? [`--data-raw ${quoted(prompt)}`] : costReason === 'not_metered' ? [] : ['--data-binary @body.json']
   return [
     `curl ${quoted(`${origin}/v1/${endpoint}`)}`,
-    '-H "Authorization: Bearer $OPENAI_API_KEY"',
+    `-H "Authorization: Bearer $${keyId === null ? 'OPENAI_API_KEY' : 'GATEWAY_KEY'}"`,
     ...(body.length === 0 ? [] : ["-H 'Content-Type: application/json'"]),
     ...(promptType === 'untyped' ? [] : [`-H ${quoted(`X-Prompt-Type: ${promptType}`)}`]),
     ...body

@@ -37,10 +37,10 @@ t.test('times are in the viewer\'s zone, with UTC beside them', t => {
   t.end()
 })
 
-const call = { endpoint: 'chat/completions', prompt_type: 'ask:v1.2', prompt: null, cost_reason: null }
+const call = { endpoint: 'chat/completions', prompt_type: 'ask:v1.2', prompt: null, cost_reason: null, key_id: null }
 
 /** The words that a real shell makes of the line. */
-const words = (line: string): string[] => execFileSync('sh', ['-c', `curl () { printf '%s\\0' "$@"; }; ${line}`], { encoding: 'utf8', env: { OPENAI_API_KEY: 'the-key' } }).split('\0').slice(0, -1)
+const words = (line: string): string[] => execFileSync('sh', ['-c', `curl () { printf '%s\\0' "$@"; }; ${line}`], { encoding: 'utf8', env: { OPENAI_API_KEY: 'the-key', GATEWAY_KEY: 'pm_key' } }).split('\0').slice(0, -1)
 
 t.test('a call as curl says to a shell what the call was, whatever is in it', t => {
   for (const prompt of ['{"a":1}', "it's \"quoted\"", "''", 'two\nlines\n', '$HOME `id` $(id) \\ \\n !!', '@/etc/passwd', 'ž 😀']) {
@@ -52,10 +52,15 @@ t.test('a call as curl says to a shell what the call was, whatever is in it', t 
   t.end()
 })
 
+t.test('a call that came with a gateway key is repeated with one', t => {
+  t.same(words(curlLine('http://h', { ...call, key_id: '2f1de5a4-6f0a-4d5e-9a51-8f1f3d2b7c10' })).slice(1, 3), ['-H', 'Authorization: Bearer pm_key'])
+  t.end()
+})
+
 t.test('a call whose body is not there says so', t => {
   t.same(words(curlLine('http://h', call)).slice(-2), ['--data-binary', '@body.json'])
   t.match(curlCaveat(call), /not stored/)
-  t.same(words(curlLine('http://h', { endpoint: 'models', prompt_type: 'untyped', prompt: null, cost_reason: 'not_metered' })), ['http://h/v1/models', '-H', 'Authorization: Bearer the-key'])
+  t.same(words(curlLine('http://h', { endpoint: 'models', prompt_type: 'untyped', prompt: null, cost_reason: 'not_metered', key_id: null })), ['http://h/v1/models', '-H', 'Authorization: Bearer the-key'])
   t.match(curlCaveat({ ...call, prompt: '{"messages":[{"ro… [truncated: 17 of 900 bytes kept]' }), /cut/)
   t.match(curlCaveat({ ...call, prompt: '{"image":"[elided image/png, 9 bytes, sha256:00]"}' }), /Images/)
   t.equal(curlCaveat({ ...call, prompt: '{}' }), null)

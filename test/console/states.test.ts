@@ -12,7 +12,10 @@ t.test('empty books say what to do first, with this gateway\'s own address', { t
   for (const [path, title] of [['/admin/prompt-types', 'No call has come by yet'], ['/admin/usage-log', 'No call is in the log yet']] as const) {
     const page = await scene.open(path)
     await page.getByRole('heading', { name: title }).waitFor()
-    t.ok((await page.locator('pre').innerText()).startsWith(`curl ${scene.gateway.origin}/v1/chat/completions`))
+    const line = await page.locator('pre').innerText()
+    t.ok(line.startsWith(`curl ${scene.gateway.origin}/v1/chat/completions`))
+    t.match(line, 'Bearer $API_KEY', 'whose key it is depends on the gateway')
+    t.equal(await page.getByRole('main').getByRole('link', { name: 'Keys' }).getAttribute('href'), '/admin/keys')
   }
 })
 

@@ -1,10 +1,11 @@
 import { Code, Text } from '@mantine/core'
+import { Link } from 'wouter'
 import { Copy } from './copy.js'
 import { Empty } from './states.js'
 
 /** The line that makes the first call, with this gateway's own address. */
 export const firstCallLine = (origin: string): string => `curl ${origin}/v1/chat/completions \\
-  -H "Authorization: Bearer $OPENAI_API_KEY" \\
+  -H "Authorization: Bearer $API_KEY" \\
   -H "Content-Type: application/json" \\
   -H "X-Prompt-Type: hello" \\
   -d '{"model":"gpt-4o-mini","messages":[{"role":"user","content":"Say hello."}]}'`
@@ -18,6 +19,7 @@ export function FirstCall ({ title = 'No call has come by yet', note }: { title?
       <Text size='sm' c='dimmed'>Send a call through this gateway, and it appears here:</Text>
       <Code block maw='100%'>{line}</Code>
       <Copy value={line} label='Copy' />
+      <Text size='sm' c='dimmed' ta='center'>API_KEY is your OpenAI key; where the gateway holds that one (UPSTREAM_API_KEY is set), a key of its own: <Link href='/keys'>Keys</Link>.</Text>
     </Empty>
   )
 }
