@@ -5,6 +5,7 @@ import type { Range } from './range.js'
 
 export type Costs = Schema['Costs']
 export type CostItem = Costs['items'][number]
+export type CostFigures = Costs['totals']
 export type CostGroup = 'prompt_type' | 'model' | 'user' | 'none'
 
 export interface CostsOptions {
@@ -38,18 +39,25 @@ export function useCosts (range: Range, { groupBy = 'none', interval = 'none', p
 
 const groupName = (group: string | null): string => group === null ? 'all' : group === '' ? '(none)' : group
 
-/** Items as a chart takes them: a series a group, in the order of the answer, over the same times. */
-export function toSeries (items: readonly CostItem[], valueOf: (item: CostItem) => number): { times: number[], series: Series[] } {
+/** Items as a chart takes them: a series a group, in the order of the answer, over the same times. Null: no value then, which is not zero. */
+export function toSeries (items: readonly CostItem[], valueOf: (item: CostItem) => number | null): { times: number[], series: Series[] } {
   const times = [...new Set(items.map(item => Date.parse(item.bucket ?? '') / 1000))].sort((a, b) => a - b)
   const place = new Map(times.map((time, i) => [time, i]))
-  const groups = new Map<string, number[]>()
+  const groups = new Map<string, Array<number | null>>()
   for (const item of items) {
     const name = groupName(item.group)
-    const values = groups.get(name) ?? times.map(() => 0)
+    const values = groups.get(name) ?? times.map(() => null)
     values[place.get(Date.parse(item.bucket ?? '') / 1000) ?? 0] = valueOf(item)
     groups.set(name, values)
   }
   return { times, series: [...groups].map(([label, values]) => ({ label, values })) }
+}
+
+/** What the items cost. A group of which no call has a price is not free: it is marked. */
+export function costSeries (items: readonly CostItem[]): { times: number[], series: Series[] } {
+  const { times, series } = toSeries(items, item => item.cost)
+  const lacking = new Set(items.filter(item => item.unpriced_calls > 0).map(item => groupName(item.group)))
+  return { times, series: series.map(one => ({ ...one, isUnpriced: lacking.has(one.label) && !one.values.some(Boolean) })) }
 }
 
 /** What the groups that are shown leave out, as one more series. */

@@ -88,6 +88,27 @@ t.test('the overview', { timeout: 180_000 }, async t => {
     await colleague.context().close()
   })
 
+  await t.test('while those of another range are on their way, the old figures are marked as such', async t => {
+    const calls = figure(page, 'Calls')
+    const stale = page.locator('[aria-busy=true]')
+    let release: () => void = () => {}
+    const held = new Promise<void>(resolve => { release = resolve })
+    await page.route('**/admin/api/costs?*', async route => {
+      await held
+      await route.continue()
+    })
+    const old = await calls.innerText()
+    await page.getByLabel('Range of time').selectOption('90d')
+    await stale.getByRole('group', { name: 'Calls', exact: true }).waitFor()
+    await stale.getByRole('table', { name: 'Most expensive' }).waitFor()
+    await stale.getByRole('img', { name: 'Spend over time' }).waitFor()
+    t.equal(await calls.innerText(), old)
+    release()
+    await calls.getByText(old.replace(/^Calls\s+/, '').split('\n')[0] ?? '', { exact: true }).waitFor({ state: 'detached' })
+    await stale.waitFor({ state: 'detached' })
+    await page.unroute('**/admin/api/costs?*')
+  })
+
   await t.test('two dates of the reader, the last one included', async () => {
     const day = (ms: number): string => new Date(ms).toISOString().slice(0, 10)
     const today = Math.floor(Date.now() / DAY_MS) * DAY_MS

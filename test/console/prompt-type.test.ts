@@ -1,4 +1,4 @@
-import type { Page } from 'playwright-core'
+import type { Locator, Page } from 'playwright-core'
 import t from 'tap'
 import { startScene } from './scene.js'
 
@@ -31,6 +31,8 @@ t.test('one prompt type', { timeout: 180_000 }, async t => {
     await page.getByRole('button', { name: 'Unblock until the next period' }).click()
     await page.getByText('Blocked by a budget').waitFor({ state: 'detached' })
     t.equal((await config()).blocked, null)
+    await section(page, 'Budget').getByText(/^Lifted by hand until 1 /).waitFor()
+    t.equal(await section(page, 'Budget').getByText('blocking').count(), 0)
   })
 
   await t.test('cost and latency are drawn, by model and by user they are listed', async t => {
@@ -53,6 +55,7 @@ t.test('one prompt type', { timeout: 180_000 }, async t => {
     await whatIf.getByRole('textbox').fill('gpt-4.1-nano, no-such-model')
     await whatIf.getByRole('textbox').press('Enter')
     await page.waitForURL(/models=gpt-4\.1-nano/)
+    t.equal(await whatIf.locator(':focus').getAttribute('aria-label'), 'Models to compare with', 'the keyboard goes on in the field')
     t.match(await whatIf.getByRole('row', { name: /^gpt-4\.1-nano/ }).innerText(), /\$\d.*−\d+ %/s)
     t.match(await whatIf.getByRole('row', { name: /^no-such-model/ }).innerText(), /unknown model/, 'not known is not $0')
   })
@@ -69,6 +72,11 @@ t.test('one prompt type', { timeout: 180_000 }, async t => {
     await page.getByText('Cost, all time').waitFor()
     t.match(await page.getByText('Cost, all time').locator('xpath=..').innerText(), /unpriced/i)
     t.notMatch(await page.getByText('Cost, all time').locator('xpath=..').innerText(), /\$0/)
+    const asItWas = section(page, 'What if').getByRole('row', { name: /^as it was/ })
+    await asItWas.getByText('unpriced', { exact: true }).waitFor()
+    t.notMatch(await asItWas.innerText(), /\$/)
+    await page.getByText('nobody knows a price for these calls').waitFor()
+    t.equal(await page.getByRole('img', { name: 'Cost', exact: true }).count(), 0, 'no line at $0')
   })
 
   await t.test('it is deleted, once that is confirmed', async t => {
@@ -81,4 +89,45 @@ t.test('one prompt type', { timeout: 180_000 }, async t => {
     await page.getByText('9 prompt types').waitFor()
     t.equal((await admin('GET', '/prompt-configs/classify_lead')).status, 404)
   })
+})
+
+/** In how many of a chart's columns of pixels something of the colour of its first series is drawn. */
+async function drawnColumns (chart: Locator): Promise<{ drawn: number, all: number }> {
+  return await chart.locator('canvas').evaluate((canvas: { getContext: (kind: '2d') => { getImageData: (...box: number[]) => { data: Uint8ClampedArray } }, width: number, height: number }) => {
+    const { width, height } = canvas
+    const { data } = canvas.getContext('2d').getImageData(0, 0, width, height)
+    // Axes and grid are grey: of the series' cyan red is far below blue.
+    const drawn = new Set(Array.from({ length: width * height }, (_, i) => i).filter(i => (data[i * 4 + 3] ?? 0) > 100 && (data[i * 4 + 2] ?? 0) - (data[i * 4] ?? 0) > 60).map(i => i % width))
+    return { drawn: drawn.size, all: width }
+  })
+}
+
+t.test('where no call was there is no duration: a gap, and a call alone between gaps is a point', { timeout: 120_000 }, async t => {
+  const scene = await startScene(t, { moreTypes: 1 })
+  if (scene === null) return
+  const page = await scene.open('/admin/prompt-types/experiment-00000?range=30d')
+  const chart = page.getByRole('img', { name: 'Average duration' })
+  await chart.locator('canvas').waitFor()
+  const { drawn, all } = await drawnColumns(chart)
+  t.ok(drawn > 0 && drawn < all / 20, `the one day with a call: ${drawn} of ${all} columns`)
+})
+
+t.test('on a phone nothing overflows sideways, whatever the names', { timeout: 120_000 }, async t => {
+  const scene = await startScene(t)
+  if (scene === null) return
+  const { admin, origin } = scene.gateway
+  const name = 'Generate-Image.metadata_'.repeat(5).slice(0, 106)
+  t.equal((await admin('POST', '/budgets', { name: 'B'.repeat(100), prompt_type: name, period: 'total', limit_usd: 0.000_000_01, action: 'block' })).status, 201)
+  const answer = await fetch(`${origin}/v1/chat/completions`, {
+    method: 'POST', headers: { 'content-type': 'application/json', 'x-prompt-type': name, 'x-prompt-user': 'u'.repeat(100) }, body: JSON.stringify({ model: 'gpt-4o-mini', messages: [{ role: 'user', content: 'hi' }] })
+  })
+  await answer.text()
+  for (const width of [390, 320]) {
+    const page = await scene.open(`/admin/prompt-types/${name}?models=gpt-5.4-pro,${'m'.repeat(100)}`, { viewport: { width, height: 844 } })
+    await page.getByRole('button', { name: /^Latest call/ }).click()
+    await page.getByText('B'.repeat(100)).waitFor()
+    await page.waitForLoadState('networkidle')
+    t.equal(await page.evaluate('document.documentElement.scrollWidth'), width)
+    await page.context().close()
+  }
 })

@@ -5,8 +5,10 @@ import Plot, { type AlignedData } from 'uplot'
 
 export interface Series {
   readonly label: string
-  /** One value for each time. */
-  readonly values: readonly number[]
+  /** One value for each time; null where there is none. */
+  readonly values: ReadonlyArray<number | null>
+  /** They are costs, and not known. */
+  readonly isUnpriced?: boolean
 }
 
 const HUES = ['cyan', 'grape', 'orange', 'teal', 'indigo', 'pink', 'lime', 'yellow', 'blue', 'gray'] as const
@@ -58,7 +60,7 @@ export function Chart ({ title, times, series, stacked = false, height = 220, fo
         label: series[i]?.label ?? '',
         stroke: color(i),
         width: stacked ? 1 : 1.5,
-        points: { show: times.length < 2 },
+        points: { show: false, filter: (plot: Plot, index: number) => alone(plot.data[index] ?? []) },
         // Opaque: those below cover those above, whose areas reach down to zero.
         ...(stacked ? { fill: color(i) } : {})
       }))]
@@ -68,12 +70,16 @@ export function Chart ({ title, times, series, stacked = false, height = 220, fo
   return <div ref={ref} role='img' aria-label={title} style={{ width: '100%', minHeight: height }} />
 }
 
-function chartData (times: readonly number[], series: readonly Series[], stacked: boolean): number[][] {
+/** Which values have none beside them: no line leads to them, so they are points. */
+const alone = (values: ArrayLike<number | null | undefined>): number[] =>
+  Array.from(values).flatMap((value, i) => typeof value === 'number' && typeof values[i - 1] !== 'number' && typeof values[i + 1] !== 'number' ? [i] : [])
+
+function chartData (times: readonly number[], series: readonly Series[], stacked: boolean): Array<Array<number | null>> {
   const sums = times.map(() => 0)
   return [[...times], ...series.map(({ values }) => times.map((_, i) => {
-    const value = values[i] ?? 0
+    const value = values[i] ?? null
     if (!stacked) return value
-    sums[i] = (sums[i] ?? 0) + value
+    sums[i] = (sums[i] ?? 0) + (value ?? 0)
     return sums[i] ?? 0
   }))]
 }

@@ -8,18 +8,20 @@ export function CostChart ({ title, times, series, stacked = false, format = mon
   title: string, times: readonly number[], series: readonly Series[], stacked?: boolean, format?: (value: number) => string, children?: ReactNode
 }) {
   const color = useSeriesColor()
+  const hasValues = series.some(({ values }) => values.some(value => value !== null))
+  const isUnpriced = hasValues && series.every(one => one.isUnpriced)
   return (
     <Paper withBorder p='sm'>
       <Group justify='space-between' mb='xs'><Title order={2}>{title}</Title>{children}</Group>
-      {times.length === 0
-        ? <Text size='sm' c='dimmed'>No calls in this range.</Text>
+      {!hasValues || isUnpriced
+        ? <Text size='sm' c='dimmed'>{isUnpriced ? 'Unpriced: nobody knows a price for these calls.' : 'No calls in this range.'}</Text>
         : <Chart title={title} times={times} series={series} stacked={stacked} format={format} />}
       {series.length > 1 && (
         <Group gap='md' mt='xs' component='ul' style={{ listStyle: 'none', padding: 0, margin: 0 }}>
-          {series.map(({ label, values }, i) => (
+          {series.map(({ label, values, isUnpriced }, i) => (
             <Group key={label} component='li' gap={6} wrap='nowrap' maw='100%'>
               <span aria-hidden style={{ width: 10, height: 10, flexShrink: 0, borderRadius: 2, background: color(i) }} />
-              <Text size='xs' style={{ overflowWrap: 'anywhere' }}>{label} <Text span inherit c='dimmed'>{format(values.reduce((sum, value) => sum + value, 0))}</Text></Text>
+              <Text size='xs' style={{ overflowWrap: 'anywhere' }}>{label} <Text span inherit c='dimmed'>{isUnpriced === true ? 'unpriced' : format(values.reduce<number>((sum, value) => sum + (value ?? 0), 0))}</Text></Text>
             </Group>
           ))}
         </Group>

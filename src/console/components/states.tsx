@@ -46,9 +46,16 @@ export function Outdated ({ query }: { query: Pick<UseQueryResult, 'isError' | '
   )
 }
 
+/** Dims what still is of another range or choice than the one that is named: the right one is on its way. */
+export function Stale ({ isStale, children }: { isStale: boolean, children: ReactNode }) {
+  return <div aria-busy={isStale} style={{ opacity: isStale ? 0.5 : 1 }}>{children}</div>
+}
+
 /** The three states of a query, and its data once there is some: what is shown stays while it is loaded anew. */
-export function Loaded<T> ({ query, what, children }: { query: UseQueryResult<T>, what: string, children: (data: T) => ReactNode }) {
-  if (query.data !== undefined) return <><Outdated query={query} />{children(query.data)}</>
+export function Loaded<T> ({ query, what, isStale = query.isPlaceholderData, children }: {
+  query: UseQueryResult<T>, what: string, isStale?: boolean, children: (data: T) => ReactNode
+}) {
+  if (query.data !== undefined) return <><Outdated query={query} /><Stale isStale={isStale}>{children(query.data)}</Stale></>
   if (query.isError) return <Failure error={query.error} onRetry={() => { void query.refetch() }} />
   return <Loading what={what} />
 }

@@ -1,9 +1,11 @@
-import { Group, Paper, Table, Text, Title } from '@mantine/core'
-import { useQuery } from '@tanstack/react-query'
+import { Group, Paper, Table, Text, TextInput, Title } from '@mantine/core'
+import { keepPreviousData, useQuery } from '@tanstack/react-query'
 import { api, bodyOf } from '../api/client.js'
+import { formNames } from '../form-text.js'
 import type { Range } from '../range.js'
 import { useUrlValue } from '../url-state.js'
-import { NameList } from './name-list.js'
+import { ScrollRegion } from './scroll-region.js'
+import { Spent } from './spent.js'
 import { Loaded } from './states.js'
 import { Change, Money } from './values.js'
 
@@ -13,6 +15,7 @@ export function WhatIf ({ promptType, range }: { promptType: string, range: Rang
   const models = text === '' ? [] : text.split(',')
   const query = useQuery({
     queryKey: ['what-if', promptType, range, text],
+    placeholderData: keepPreviousData,
     queryFn: async () => await bodyOf(api.GET('/admin/api/costs/what-if', {
       params: { query: { prompt_type: promptType, from: range.from, to: range.to, ...(models.length === 0 ? {} : { model: models }) } }
     }))
@@ -20,22 +23,35 @@ export function WhatIf ({ promptType, range }: { promptType: string, range: Rang
   return (
     <Paper withBorder p='sm'>
       <Group justify='space-between' mb='xs'><Title order={2}>What if</Title><Text size='xs' c='dimmed'>the same tokens on other models</Text></Group>
-      <NameList size='xs' mb='xs' aria-label='Models to compare with' placeholder='Other models, with commas between them' value={models} onChange={values => { setText(values.join(',')) }} />
+      <form
+        key={promptType}
+        onSubmit={event => {
+          event.preventDefault()
+          setText(formNames(new FormData(event.currentTarget), 'models').join(','))
+        }}
+      >
+        <TextInput
+          name='models' size='xs' mb='xs' aria-label='Models to compare with' placeholder='Other models, with commas between them'
+          defaultValue={models.join(', ')} onBlur={event => { event.currentTarget.form?.requestSubmit() }}
+        />
+      </form>
       <Loaded query={query} what='other models'>
         {({ actual, items }) => (
-          <Table fz='sm' verticalSpacing={4}>
-            <Table.Thead><Table.Tr><Table.Th>Model</Table.Th><Table.Th className='number'>Cost</Table.Th><Table.Th className='number'>Difference</Table.Th></Table.Tr></Table.Thead>
-            <Table.Tbody>
-              <Table.Tr><Table.Td>as it was</Table.Td><Table.Td className='number'><Money usd={actual.cost} /></Table.Td><Table.Td /></Table.Tr>
-              {items.map(item => (
-                <Table.Tr key={item.model}>
-                  <Table.Td className='name'>{item.model}</Table.Td>
-                  <Table.Td className='number'>{item.cost === null ? <Text span size='sm' c='dimmed'>{item.cost_reason?.replaceAll('_', ' ')}</Text> : <Money usd={item.cost} />}</Table.Td>
-                  <Table.Td className='number'>{item.difference !== null && actual.cost > 0 && <Change share={item.difference / actual.cost} />}</Table.Td>
-                </Table.Tr>
-              ))}
-            </Table.Tbody>
-          </Table>
+          <ScrollRegion label='What if'>
+            <Table fz='sm' verticalSpacing={4} horizontalSpacing={6}>
+              <Table.Thead><Table.Tr><Table.Th>Model</Table.Th><Table.Th className='number'>Cost</Table.Th><Table.Th className='number'>Difference</Table.Th></Table.Tr></Table.Thead>
+              <Table.Tbody>
+                <Table.Tr><Table.Td>as it was</Table.Td><Table.Td className='number'><Spent config={{ total_cost: actual.cost, unpriced_calls: actual.unpriced_calls }} /></Table.Td><Table.Td /></Table.Tr>
+                {items.map(item => (
+                  <Table.Tr key={item.model}>
+                    <Table.Td className='name'>{item.model}</Table.Td>
+                    <Table.Td className='number'>{item.cost === null ? <Text span size='sm' c='dimmed'>{item.cost_reason?.replaceAll('_', ' ')}</Text> : <Money usd={item.cost} />}</Table.Td>
+                    <Table.Td className='number'>{item.difference !== null && actual.cost > 0 && <Change share={item.difference / actual.cost} />}</Table.Td>
+                  </Table.Tr>
+                ))}
+              </Table.Tbody>
+            </Table>
+          </ScrollRegion>
         )}
       </Loaded>
     </Paper>

@@ -35,7 +35,7 @@ export default function AuditLogPage () {
         ? <Text c='dimmed'>No change matches these filters.</Text>
         : <Empty title='No change was made yet'><Text size='sm' c='dimmed'>Switches, budgets, keys and prices leave a row here when they change.</Text></Empty>)}
       {rows.length > 0 && (
-        <DataTable label='Audit log' columns={columnsWith(setOpen)} rows={rows} keyOf={row => row.id} total={total} hasMore={query.hasNextPage} onMore={() => { void query.fetchNextPage() }} onOpen={setOpen} />
+        <DataTable label='Audit log' columns={columnsWith(setOpen)} rows={rows} keyOf={row => row.id} total={total} hasMore={query.hasNextPage} onMore={() => { void query.fetchNextPage() }} isStale={query.isPlaceholderData} onOpen={setOpen} />
       )}
       <Drawer opened={open !== null} onClose={() => { setOpen(null) }} position='right' size='lg' title={open?.action ?? ''} closeButtonProps={{ 'aria-label': 'Close' }}>
         {open !== null && <Changes entry={open} />}

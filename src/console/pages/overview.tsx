@@ -9,10 +9,11 @@ import { FirstCall } from '../components/first-call.js'
 import { useReadiness } from '../components/health.js'
 import { Page } from '../components/page.js'
 import { RangePicker, useRange } from '../components/range-picker.js'
+import { Spent } from '../components/spent.js'
 import { Stat } from '../components/stat.js'
-import { Failure, Loaded } from '../components/states.js'
+import { Failure, Loaded, Stale } from '../components/states.js'
 import { Change, Money } from '../components/values.js'
-import { type CostGroup, toSeries, useCosts, withRest } from '../costs.js'
+import { type CostFigures, type CostGroup, costSeries, useCosts, withRest } from '../costs.js'
 import { change, count, several } from '../format.js'
 import type { ListPage } from '../lists.js'
 import { type Range, before } from '../range.js'
@@ -26,7 +27,7 @@ const DAY_MS = 86_400_000
 export default function Overview () {
   const range = useRange()
   const totals = useCosts(range)
-  const isEmpty = totals.data?.totals.calls === 0 && totals.data.totals.blocked_calls === 0
+  const isEmpty = !totals.isPlaceholderData && totals.data?.totals.calls === 0 && totals.data.totals.blocked_calls === 0
   return (
     <Page title='Overview' actions={<RangePicker />}>
       <Degraded />
@@ -83,13 +84,18 @@ function SpendSoFar () {
 
 function Spend ({ name, now, before, what }: { name: string, now: Range, before: Range, what: string }) {
   const [current, previous] = [useCosts(now), useCosts(before)]
-  const [spent, earlier] = [current.data?.totals.cost, previous.data?.totals.cost]
+  const [spent, earlier] = [current, previous].map(({ data, isPlaceholderData }) => isPlaceholderData ? undefined : data?.totals)
   return (
     <Stat
-      name={name} value={spent === undefined ? current.isError ? '–' : '…' : <Money usd={spent} />}
-      note={spent !== undefined && earlier !== undefined && <Group gap={4}><Change share={change(spent, earlier)} /><Text size='xs' c='dimmed'>to {what} so far</Text></Group>}
+      name={name} value={spent === undefined ? current.isError ? '–' : '…' : <Sum of={spent} />}
+      note={spent !== undefined && earlier !== undefined && <Group gap={4}><Change share={change(spent.cost, earlier.cost)} /><Text size='xs' c='dimmed'>to {what} so far</Text></Group>}
     />
   )
+}
+
+/** A sum to which no call added a price is not zero. Where only some lack one, the figure beside it says how many. */
+function Sum ({ of: { cost, unpriced_calls: unpriced } }: { of: CostFigures }) {
+  return cost === 0 ? <Spent config={{ total_cost: cost, unpriced_calls: unpriced }} /> : <Money usd={cost} />
 }
 
 function RangeFigures ({ range }: { range: Range }) {
@@ -103,16 +109,18 @@ function RangeFigures ({ range }: { range: Range }) {
   if (totals === undefined) return now.isError ? <Failure error={now.error} onRetry={() => { void now.refetch() }} /> : null
   const failedCalls = `/usage-log?${new URLSearchParams({ success: 'false', from: range.from.slice(0, 16), to: range.to.slice(0, 16) }).toString()}`
   return (
-    <SimpleGrid cols={{ base: 2, sm: 3, lg: 5 }} spacing='sm'>
-      <Stat name='Spend in this range' value={<Money usd={totals.cost} />} note={old !== undefined && <Change share={change(totals.cost, old.cost)} />} />
-      <Stat name='Calls' value={count(totals.calls)} note={old !== undefined && <Change share={change(totals.calls, old.calls)} />} />
-      <Stat name='Failed' value={count(totals.failed_calls)} note={totals.failed_calls > 0 && <Anchor component={Link} href={failedCalls} size='xs'>see them</Anchor>} />
-      <Stat name='Unpriced' value={count(totals.unpriced_calls)} note={totals.unpriced_calls > 0 && <Anchor component={Link} href='/prices' size='xs'>set prices</Anchor>} />
-      <Stat
-        name='Blocked now' value={blocked === undefined ? '…' : several(blocked.total, 'type')}
-        note={blocked !== undefined && blocked.total > 0 && <Anchor component={Link} href='/prompt-types?blocked=true' size='xs'>see them</Anchor>}
-      />
-    </SimpleGrid>
+    <Stale isStale={now.isPlaceholderData || previous.isPlaceholderData}>
+      <SimpleGrid cols={{ base: 2, sm: 3, lg: 5 }} spacing='sm'>
+        <Stat name='Spend in this range' value={<Sum of={totals} />} note={old !== undefined && <Change share={change(totals.cost, old.cost)} />} />
+        <Stat name='Calls' value={count(totals.calls)} note={old !== undefined && <Change share={change(totals.calls, old.calls)} />} />
+        <Stat name='Failed' value={count(totals.failed_calls)} note={totals.failed_calls > 0 && <Anchor component={Link} href={failedCalls} size='xs'>see them</Anchor>} />
+        <Stat name='Unpriced' value={count(totals.unpriced_calls)} note={totals.unpriced_calls > 0 && <Anchor component={Link} href='/prices' size='xs'>set prices</Anchor>} />
+        <Stat
+          name='Blocked now' value={blocked === undefined ? '…' : several(blocked.total, 'type')}
+          note={blocked !== undefined && blocked.total > 0 && <Anchor component={Link} href='/prompt-types?blocked=true' size='xs'>see them</Anchor>}
+        />
+      </SimpleGrid>
+    </Stale>
   )
 }
 
@@ -123,9 +131,9 @@ function SpendOverTime ({ range }: { range: Range }) {
   const groupBy = Object.hasOwn(GROUPS, group) ? group as keyof typeof GROUPS : 'prompt_type'
   const grouped = useCosts(range, { groupBy, interval: 'range', limit: SHOWN_GROUPS })
   const all = useCosts(range, { interval: 'range' })
-  const chart = useMemo(() => withRest(toSeries(grouped.data?.items ?? [], item => item.cost), all.data?.items ?? []), [grouped.data, all.data])
+  const chart = useMemo(() => withRest(costSeries(grouped.data?.items ?? []), all.data?.items ?? []), [grouped.data, all.data])
   return (
-    <Loaded query={grouped} what='spend over time'>
+    <Loaded query={grouped} what='spend over time' isStale={grouped.isPlaceholderData || all.isPlaceholderData}>
       {() => (
         <CostChart title='Spend over time' times={chart.times} series={chart.series} stacked>
           <SegmentedControl size='xs' value={groupBy} onChange={setGroup} data={Object.entries(GROUPS).map(([value, label]) => ({ value, label }))} aria-label='Grouped by' />
@@ -161,7 +169,7 @@ function MostExpensive ({ range }: { range: Range }) {
                   <Table.Tr key={item.group}>
                     <Table.Td style={NAME}><TypeLink name={item.group} /></Table.Td>
                     <Table.Td className='number' visibleFrom='xs'>{count(item.calls)}</Table.Td>
-                    <Table.Td className='number'><Money usd={item.cost} /></Table.Td>
+                    <Table.Td className='number'><Spent config={{ total_cost: item.cost, unpriced_calls: item.unpriced_calls }} /></Table.Td>
                     <Table.Td className='number'>{totals.cost === 0 ? '–' : item.cost > 0 && item.cost < totals.cost / 100 ? '<1 %' : `${Math.round(item.cost / totals.cost * 100)} %`}</Table.Td>
                   </Table.Tr>
                 ))}

@@ -16,7 +16,7 @@ import { Stat } from '../components/stat.js'
 import { Empty, Failure, Loaded, Loading, Outdated } from '../components/states.js'
 import { Money, Time } from '../components/values.js'
 import { WhatIf } from '../components/what-if.js'
-import { type CostGroup, type CostItem, toSeries, useCosts } from '../costs.js'
+import { type CostGroup, type CostItem, costSeries, toSeries, useCosts } from '../costs.js'
 import { count, duration } from '../format.js'
 import type { ListPage } from '../lists.js'
 import { type PromptConfig, usePromptConfig } from '../prompt-configs.js'
@@ -91,8 +91,8 @@ function Charts ({ promptType, range }: { promptType: string, range: Range }) {
   return (
     <Loaded query={query} what='costs over time'>
       {({ items }) => {
-        const cost = toSeries(items, item => item.cost)
-        const latency = toSeries(items, item => item.avg_duration_ms ?? 0)
+        const cost = costSeries(items)
+        const latency = toSeries(items, item => item.avg_duration_ms)
         return (
           <SimpleGrid cols={{ base: 1, lg: 2 }} spacing='md'>
             <CostChart title='Cost' times={cost.times} series={cost.series} stacked />
@@ -177,7 +177,7 @@ function TypeBudgets ({ promptType }: { promptType: string }) {
         {({ items }) => {
           const own = items.filter(budget => budget.prompt_type === promptType || budget.prompt_type === null)
           if (own.length === 0) return <Text size='sm' c='dimmed'>It may spend what it likes. <Link href={`/budgets?new=${encodeURIComponent(promptType)}`}>Set a budget</Link></Text>
-          return <Stack gap='sm'>{own.map(budget => <Stack key={budget.id} gap={2}><Text size='sm' fw={600}>{budget.name}{budget.prompt_type === null && ' (all traffic)'}</Text><BudgetBar budget={budget} /></Stack>)}</Stack>
+          return <Stack gap='sm'>{own.map(budget => <Stack key={budget.id} gap={2}><Text size='sm' fw={600} style={{ overflowWrap: 'anywhere' }}>{budget.name}{budget.prompt_type === null && ' (all traffic)'}</Text><BudgetBar budget={budget} promptType={promptType} /></Stack>)}</Stack>
         }}
       </Loaded>
     </Paper>
