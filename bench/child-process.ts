@@ -37,6 +37,9 @@ export function startChild (command: string, args: readonly string[], options: {
   const endedError = (): Error => new Error(`${command} ${args.join(' ')} ended (${child.exitCode ?? child.signalCode ?? 'killed'}):\n${said}`)
   const killWithUs = (): void => { child.kill('SIGTERM') }
   process.once('exit', killWithUs)
+  // Whoever measures it would only see that it is gone.
+  const tellOfEnd = (): void => { process.stderr.write(`${endedError().message}\n`) }
+  child.once('close', tellOfEnd)
   return {
     pid,
     nextMessage: () => new Promise((resolve, reject) => {
@@ -48,6 +51,7 @@ export function startChild (command: string, args: readonly string[], options: {
     send: message => { child.send(message) },
     stop: async () => {
       process.off('exit', killWithUs)
+      child.off('close', tellOfEnd)
       if (hasEnded()) return
       const ended = once(child, 'exit')
       const killer = setTimeout(() => { child.kill('SIGKILL') }, STOP_WITHIN_MS)

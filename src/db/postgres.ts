@@ -29,7 +29,15 @@ export const openPostgres = async (databaseUrl: string, mayBeAway: boolean, log:
   let recording = openRecording()
   const operator = openPool(connect({
     max: operatorConnections,
-    connection: { application_name: 'promptmeter operator', statement_timeout: operatorTimeoutMs, lock_timeout: operatorLockTimeoutMs }
+    connection: {
+      application_name: 'promptmeter operator',
+      statement_timeout: operatorTimeoutMs,
+      lock_timeout: operatorLockTimeoutMs,
+      // One core at most, the others are for calls; workers and compiled plans also take longer than they save here. As
+      // text: the library leaves out what is 0 or false.
+      max_parallel_workers_per_gather: '0',
+      jit: 'off'
+    }
   }))
   const checkPrepared = (): void => {
     const failure = preparation.failure()

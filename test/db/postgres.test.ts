@@ -72,6 +72,12 @@ t.test('an operator’s query is stopped by its time-out, a commit is not under 
   t.same(await database.recording.execute(timeout), [{ value: '0' }])
 })
 
+t.test('an operator’s query takes one core', async t => {
+  const database = await openTestDatabase(t, 'postgres')
+  t.same(await database.operator.execute(sql`select current_setting('max_parallel_workers_per_gather') as workers, current_setting('jit') as jit`),
+    [{ workers: '0', jit: 'off' }])
+})
+
 t.test('a listener is called when it begins, at a notification, and after a reconnect', async t => {
   const database = await openTestDatabase(t, 'postgres')
   let calls = 0

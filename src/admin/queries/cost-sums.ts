@@ -56,24 +56,40 @@ export async function readSummaryState (snapshot: Drizzle, { fromMs, toMs }: Cos
   }
 }
 
+/** The groups of the greatest cost, that first. Of every group nothing but the cost is summed: that takes a third of the time. */
+export async function greatestGroups (snapshot: Drizzle, state: SummaryState, question: Omit<CostQuestion, 'interval' | 'groups'>): Promise<string[]> {
+  const parts = partsOf(state, { ...question, interval: 'none' })
+  const rows = await snapshot.execute<{ group: string }>(sql`
+    select "group" from (${sql.join(parts, sql` union all `)}) as sums group by "group" order by sum(cost) desc, "group" limit ${question.most}`)
+  return rows.map(({ group }) => group)
+}
+
 /** The sums of each group and bucket in which there were calls; without interval the greatest cost first. */
 export async function sumCosts (snapshot: Drizzle, state: SummaryState, question: CostQuestion): Promise<CostSum[]> {
-  const { range, dimension, interval, promptType, most } = question
-  // A type's calls by model or user are in the rollups only; of a type by itself they are a row of a summary.
-  const isOneType = promptType !== undefined && (dimension === 'all' || dimension === 'prompt_type')
-  const summary = isOneType ? 'prompt_type' : promptType === undefined ? dimension : null
-  const pieces = piecesOf(range, summary === null ? null : coarsestGrain(interval, summary), state)
-  // Days are cut at their ends, so that of a day or an hour one piece has all.
-  const isWhole = interval === 'day' || interval === 'hour'
-  const parts = pieces.map(piece => {
-    if (piece.source !== 'rollups') return summaryPart(piece, summary ?? 'all', question)
-    return isWhole ? sql`select "group", bucket, ${summed} from (${rollupPart(piece, question)}) as part group by "group", bucket` : rollupPart(piece, question)
-  })
-  const everything = sql`(${sql.join(parts, sql` union all `)}) as sums`
+  const { interval, most } = question
+  const isWhole = comesWhole(interval)
+  const everything = sql`(${sql.join(partsOf(state, question), sql` union all `)}) as sums`
   return [...await snapshot.execute<CostSum & Record<string, unknown>>(sql`
     select "group", extract(epoch from bucket)::float8 * 1000 as "bucketMs", ${figures}
     from ${isWhole ? everything : sql`(select "group", bucket, ${summed} from ${everything} group by "group", bucket) as sums`}
     ${interval === 'none' ? sql`order by sums.cost desc, "group"` : sql``} limit ${most}`)]
+}
+
+/** Days are cut at their ends, so that of a day or an hour one piece has all. */
+const comesWhole = (interval: CostInterval): boolean => interval === 'day' || interval === 'hour'
+
+/** What is to be summed up, from the rows that say it in the fewest: a query for each piece of the range. */
+function partsOf (state: SummaryState, question: CostQuestion): SQL[] {
+  const { range, dimension, interval, promptType } = question
+  // A type's calls by model or user are in the rollups only; of a type by itself they are a row of a summary.
+  const isOneType = promptType !== undefined && (dimension === 'all' || dimension === 'prompt_type')
+  const summary = isOneType ? 'prompt_type' : promptType === undefined ? dimension : null
+  const pieces = piecesOf(range, summary === null ? null : coarsestGrain(interval, summary), state)
+  return pieces.map(piece => {
+    if (piece.source !== 'rollups') return summaryPart(piece, summary ?? 'all', question)
+    const part = rollupPart(piece, question)
+    return comesWhole(interval) ? sql`select "group", bucket, ${summed} from (${part}) as part group by "group", bucket` : part
+  })
 }
 
 /** The coarsest summaries whose rows each fall into one bucket. Hours are summed up for all and by model only. */

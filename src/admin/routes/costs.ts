@@ -2,7 +2,7 @@ import { Type, type Static } from 'typebox'
 import { costsJson, figuresOf, groupsOf, picoUsdOf, usdOf } from '../cost-items.js'
 import { bucketsOf, COST_INTERVALS, type CostInterval, type CostRange, costRange } from '../cost-range.js'
 import { tooManyItems } from '../errors.js'
-import { type CostDimension, type CostSum, inSnapshot, readSummaryState, sumCosts } from '../queries/cost-sums.js'
+import { type CostDimension, type CostSum, greatestGroups, inSnapshot, readSummaryState, sumCosts } from '../queries/cost-sums.js'
 import { errors, InstantText, Shared } from '../schemas/common.js'
 import { CostsSchema, TopMoversSchema } from '../schemas/costs.js'
 import type { AdminApp, RouteDependencies } from './admin-app.js'
@@ -64,13 +64,12 @@ function costsRoute (app: AdminApp, { database, now }: RouteDependencies): void 
     if (buckets === null) throw tooManyItems(MAX_ITEMS)
     const { totals, sums, groups } = await inSnapshot(database.operator, async snapshot => {
       const state = await readSummaryState(snapshot, range)
+      const of = { range, ...ofType === undefined ? {} : { promptType: ofType } }
       const sum = async (by: CostDimension, interval: CostInterval, most: number, groups?: readonly string[]): Promise<CostSum[]> =>
-        await sumCosts(snapshot, state, {
-          range, dimension: by, interval, most, ...ofType === undefined ? {} : { promptType: ofType }, ...groups === undefined ? {} : { groups }
-        })
+        await sumCosts(snapshot, state, { ...of, dimension: by, interval, most, ...groups === undefined ? {} : { groups } })
       const [totals] = await sum('all', 'none', 1)
       if (by === 'none') return { totals, sums: await sum('all', interval, MAX_ITEMS), groups: [''] }
-      const greatest = limit === undefined ? undefined : groupsOf(await sum(by, 'none', limit))
+      const greatest = limit === undefined ? undefined : await greatestGroups(snapshot, state, { ...of, dimension: by, most: limit })
       const sums = await sum(by, interval, MAX_ITEMS + 1, greatest)
       return { totals, sums, groups: greatest ?? groupsOf(sums) }
     })
