@@ -3,7 +3,7 @@ import { type Books, type Contender, type Surroundings } from './contenders/cont
 import { USAGE } from './exchanges.js'
 import type { LoadOrder, LoadReport } from './load-order.js'
 import type { LoadProcess } from './load-process.js'
-import { cpuTimeUs, memoryOf } from './process-stat.js'
+import { cpuTimeUs, databaseCpuTimeUs, memoryOf } from './process-stat.js'
 
 /** One load on one contender. */
 export interface Measurement extends LoadReport {
@@ -32,11 +32,11 @@ export function direct ({ upstreamOrigin }: Surroundings): Contender {
 export async function measure (process: LoadProcess, contender: Contender, load: Load): Promise<Measurement> {
   const before = await contender.books?.()
   const databasePids = await contender.databasePids?.() ?? null
-  const databaseCpuBefore = cpuTimeUs(databasePids ?? [])
+  const databaseCpuBefore = databaseCpuTimeUs(databasePids ?? [])
   const cpuBefore = cpuTimeUs(contender.pids)
   const report = await process.run({ promptTypes: 1, ...load, origin: contender.origin, headers: contender.headers })
   const cpuUs = cpuTimeUs(contender.pids) - cpuBefore
-  const databaseCpuUs = cpuTimeUs(databasePids ?? []) - databaseCpuBefore
+  const databaseCpuUs = databaseCpuTimeUs(databasePids ?? []) - databaseCpuBefore
   if (before !== undefined) await checkBooks(contender, before, report.answered)
   return {
     ...report,

@@ -11,11 +11,15 @@ function statFields (pid: number): string[] {
 
 /** CPU time of these processes with all their threads so far, user and system, in microseconds (in steps of 10 ms). */
 export function cpuTimeUs (pids: readonly number[]): number {
-  return pids.reduce((sum, pid) => {
-    const fields = statFields(pid)
-    return sum + (Number(fields[11]) + Number(fields[12])) * TICK_US
-  }, 0)
+  return pids.reduce((sum, pid) => sum + cpuTimeOf(statFields(pid)), 0)
 }
+
+/** The same of a database's processes, of which some come and go: one that has ended counts nothing. */
+export function databaseCpuTimeUs (pids: readonly number[]): number {
+  return pids.reduce((sum, pid) => sum + cpuTimeOf(statFieldsIfThere(pid) ?? []), 0)
+}
+
+const cpuTimeOf = (fields: readonly string[]): number => (Number(fields[11] ?? 0) + Number(fields[12] ?? 0)) * TICK_US
 
 /** Memory of these processes, in bytes: now, and at its most so far. */
 export function memoryOf (pids: readonly number[]): { residentBytes: number, peakBytes: number } {
@@ -34,10 +38,15 @@ export function withChildren (pid: number): number[] {
 }
 
 function parentOf (pid: number): number | null {
+  const fields = statFieldsIfThere(pid)
+  return fields === null ? null : Number(fields[1])
+}
+
+/** Null of a process that has ended. */
+function statFieldsIfThere (pid: number): string[] | null {
   try {
-    return Number(statFields(pid)[1])
+    return statFields(pid)
   } catch (error) {
-    // It ended while the list was read.
     if (['ENOENT', 'ESRCH'].includes((error as NodeJS.ErrnoException).code ?? '')) return null
     throw error
   }

@@ -36,35 +36,41 @@ export const admin: Part = {
   name: 'admin',
   run: async bench => {
     const databaseUrl = await createDatabase(bench.surroundings.postgres)
-    const gateway = await startPromptmeter(bench.surroundings, {
-      name: 'promptmeter, a year of books', databaseUrl, watchLoop: false, env: { MAX_PROMPT_TYPES: `${MANY_TYPES + 1}` }
-    })
-    // It has made the tables.
-    await gateway.stop()
+    // A first gateway makes the tables.
+    await withGateway(bench, databaseUrl, async () => {})
     await fillBooks(bench, databaseUrl)
     return await measureBooks(bench, databaseUrl)
   }
 }
 
-async function measureBooks (bench: Bench, databaseUrl: string): Promise<{ text: string, data: unknown }> {
-  // Started anew: its job sums the rollups up, and its memory is that of the routes.
+async function withGateway<T> (bench: Bench, databaseUrl: string, work: (gateway: PromptmeterContender) => Promise<T>): Promise<T> {
   const gateway = await startPromptmeter(bench.surroundings, {
     name: 'promptmeter, a year of books', databaseUrl, watchLoop: false, env: { MAX_PROMPT_TYPES: `${MANY_TYPES + 1}` }
   })
   try {
+    return await work(gateway)
+  } finally {
+    await gateway.stop()
+  }
+}
+
+async function measureBooks (bench: Bench, databaseUrl: string): Promise<{ text: string, data: unknown }> {
+  const { timings, beside } = await withGateway(bench, databaseUrl, async gateway => {
     bench.progress('summing up the rollups')
     await untilSummedUp(databaseUrl)
     const timings: Timing[] = []
     for (const path of paths(Date.now())) timings.push(await time(bench, gateway, path))
-    const beside = await callsBeside(bench, gateway)
+    return { timings, beside: await callsBeside(bench, gateway) }
+  })
+  // On one of its own: its memory is that of the exports.
+  const exports = await withGateway(bench, databaseUrl, async gateway => {
     const exports: Export[] = []
     for (const path of ['prompt-configs/export?format=csv', 'prompt-configs/export?format=json', 'usage-logs/export?format=csv', 'usage-logs/export?format=ndjson']) {
       exports.push(await download(bench, gateway, path))
     }
-    return { text: report(bench, timings, exports, beside), data: { timings, exports, beside } }
-  } finally {
-    await gateway.stop()
-  }
+    return exports
+  })
+  return { text: report(bench, timings, exports, beside), data: { timings, exports, beside } }
 }
 
 /** What an operator asks for, newest and rarest, over the year. */
