@@ -55,7 +55,7 @@ export function Chart ({ title, times, series, stacked = false, height = 220, fo
       // The books' days are UTC's.
       tzDate: seconds => Plot.tzDate(new Date(seconds * 1000), 'UTC'),
       scales: { y: { range: (_plot, _min, max) => [0, max > 0 ? max * 1.08 : 1] } },
-      axes: [axis, { ...axis, size: 64, values: (_plot, values) => values.map(format) }],
+      axes: [{ ...axis, size: 36, gap: 8, values: (_plot, values, _axis, _space, step) => values.map(seconds => timeLabel(seconds, step)) }, { ...axis, size: 64, values: (_plot, values) => values.map(format) }],
       series: [{}, ...order.map(i => ({
         label: series[i]?.label ?? '',
         stroke: color(i),
@@ -68,6 +68,15 @@ export function Chart ({ title, times, series, stacked = false, height = 220, fo
     return () => { plot.destroy() }
   }, [width, height, data, series, stacked, dark, format, times.length])
   return <div ref={ref} role='img' aria-label={title} style={{ width: '100%', minHeight: height }} />
+}
+
+/** A time on the axis, as tables write it; within days by the hour. */
+function timeLabel (seconds: number, stepSeconds: number): string {
+  const date = new Date(seconds * 1000)
+  const isHour = stepSeconds < 86_400 && seconds % 86_400 !== 0
+  return isHour
+    ? date.toLocaleTimeString('en-GB', { timeZone: 'UTC', hour: '2-digit', minute: '2-digit' })
+    : date.toLocaleDateString('en-GB', { timeZone: 'UTC', day: 'numeric', month: 'short' })
 }
 
 /** Which values have none beside them: no line leads to them, so they are points. */

@@ -47,7 +47,7 @@ export default function AuditLogPage () {
 const columnsWith = (open: (entry: Entry) => void): ReadonlyArray<Column<Entry>> => [
   { key: 'created_at', header: 'When', width: 150, render: row => <Time at={row.created_at} /> },
   { key: 'username', header: 'Who', render: row => row.username },
-  { key: 'action', header: 'What', render: row => <Badge size='sm' variant='light' tt='none'>{row.action}</Badge> },
+  { key: 'action', header: 'What', render: row => <Badge size='sm' miw='max-content' variant='light' tt='none'>{row.action}</Badge> },
   { key: 'target', header: 'Target', render: row => row.target },
   { key: 'changed', header: 'Changed', render: row => changedFields(row).map(([name]) => name).join(', ') },
   {

@@ -49,12 +49,12 @@ function BudgetList () {
   })
   const columns: ReadonlyArray<Column<Budget>> = [
     { key: 'name', header: 'Name', render: budget => budget.name },
+    { key: 'spent', header: 'Spent', width: 260, render: budget => <div style={{ minWidth: 240 }}><BudgetBar budget={budget} /></div> },
     {
       key: 'scope',
       header: 'For',
       render: budget => budget.prompt_type === null ? 'all traffic' : <Link href={`/prompt-types/${encodeURIComponent(budget.prompt_type)}`}>{budget.prompt_type}</Link>
     },
-    { key: 'spent', header: 'Spent', width: 260, render: budget => <BudgetBar budget={budget} /> },
     {
       key: 'action',
       header: 'At 100 %',

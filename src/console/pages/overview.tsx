@@ -170,7 +170,7 @@ function MostExpensive ({ range }: { range: Range }) {
                     <Table.Td style={NAME}><TypeLink name={item.group} /></Table.Td>
                     <Table.Td className='number' visibleFrom='xs'>{count(item.calls)}</Table.Td>
                     <Table.Td className='number'><Spent config={{ total_cost: item.cost, unpriced_calls: item.unpriced_calls }} /></Table.Td>
-                    <Table.Td className='number'>{totals.cost === 0 ? '–' : item.cost > 0 && item.cost < totals.cost / 100 ? '<1 %' : `${Math.round(item.cost / totals.cost * 100)} %`}</Table.Td>
+                    <Table.Td className='number'>{totals.cost === 0 || (item.cost === 0 && item.unpriced_calls > 0) ? '–' : item.cost > 0 && item.cost < totals.cost / 100 ? '<1 %' : `${Math.round(item.cost / totals.cost * 100)} %`}</Table.Td>
                   </Table.Tr>
                 ))}
               </Table.Tbody>

@@ -119,7 +119,7 @@ function Breakdown ({ promptType, range, groupBy, title }: { promptType: string,
 function BreakdownTable ({ label, of, items }: { label: string, of: string, items: readonly CostItem[] }) {
   return (
     <ScrollRegion label={label}>
-      <Table fz='sm' verticalSpacing={4}>
+      <Table fz='sm' verticalSpacing={4} horizontalSpacing={6}>
         <Table.Thead>
           <Table.Tr><Table.Th>{of}</Table.Th><Table.Th className='number'>Calls</Table.Th><Table.Th className='number'>Cost</Table.Th><Table.Th className='number'>Per call</Table.Th><Table.Th className='number'>Took</Table.Th></Table.Tr>
         </Table.Thead>
@@ -201,7 +201,7 @@ function RowsTable ({ rows, all }: { rows: readonly UsageLogSummary[], all: stri
   if (rows.length === 0) return <Text size='sm' c='dimmed'>None is logged.</Text>
   return (
     <ScrollRegion label='Latest calls'>
-      <Table fz='sm' verticalSpacing={4}>
+      <Table fz='sm' verticalSpacing={4} horizontalSpacing={6}>
         <Table.Thead><Table.Tr><Table.Th>Finished</Table.Th><Table.Th>Model</Table.Th><Table.Th>User</Table.Th><Table.Th>Status</Table.Th><Table.Th className='number'>Cost</Table.Th><Table.Th className='number'>Took</Table.Th></Table.Tr></Table.Thead>
         <Table.Tbody>
           {rows.map(row => (

@@ -90,7 +90,7 @@ function useColumns (): ReadonlyArray<Column<PromptConfigSummary>> {
           <Group gap={6} wrap='nowrap'>
             <Link href={`/prompt-types/${encodeURIComponent(row.prompt_type)}`} className='cut' title={row.prompt_type}>{row.prompt_type}</Link>
             {row.blocked !== null && <Badge size='xs' color='red' style={{ flexShrink: 0 }}>blocked</Badge>}
-            <Text span size='xs' c='dimmed' truncate title={row.description} style={{ flexShrink: 1000 }}>{row.description}</Text>
+            <Text span size='xs' c='dimmed' truncate visibleFrom='sm' title={row.description} style={{ flexShrink: 1000 }}>{row.description}</Text>
           </Group>
         )
       },
@@ -113,8 +113,11 @@ function Filters ({ query, onChange }: { query: PromptConfigQuery, onChange: (ch
       data={[{ value: '', label: `${label}: any` }, { value: 'true', label: yes }, { value: 'false', label: no }]}
     />
   )
-  const date = (name: typeof DATES[number], label: string) => (
-    <TextInput size='xs' type='date' aria-label={label} title={label} value={query[name]?.slice(0, 10) ?? ''} onChange={event => { onChange({ [name]: event.currentTarget.value }) }} />
+  const date = (name: typeof DATES[number], label: string, shown: string) => (
+    <TextInput
+      size='xs' type='date' aria-label={label} title={label} leftSection={<Text span size='xs' c='dimmed'>{shown}</Text>} leftSectionWidth={60}
+      value={query[name]?.slice(0, 10) ?? ''} onChange={event => { onChange({ [name]: event.currentTarget.value }) }}
+    />
   )
   return (
     <FilterBar active={Object.keys(filters).length} onClear={() => { onChange(Object.fromEntries(Object.keys(filters).map(name => [name, null]))) }}>
@@ -125,8 +128,8 @@ function Filters ({ query, onChange }: { query: PromptConfigQuery, onChange: (ch
       {toggle('track_full_data', 'Full data', 'Full data stored', 'Full data not stored')}
       {toggle('is_active', 'Logged', 'Calls logged', 'Calls not logged')}
       {toggle('blocked', 'Blocked', 'Blocked by a budget', 'Not blocked')}
-      {date('created_after', 'Created on or after')}
-      {date('created_before', 'Created before')}
+      {date('created_after', 'Created on or after', 'Since')}
+      {date('created_before', 'Created before', 'Before')}
     </FilterBar>
   )
 }

@@ -132,7 +132,8 @@ function Filters ({ params, onChange }: { params: URLSearchParams, onChange: (ch
       {select('unpriced', 'Unpriced', 'Unpriced only', 'Priced only')}
       {Object.entries(DATES).map(([name, label]) => (
         <TextInput
-          key={name} size='xs' type='datetime-local' aria-label={label} title={label} value={params.get(name) ?? ''}
+          key={name} size='xs' type='datetime-local' aria-label={label} title={label} leftSection={<Text span size='xs' c='dimmed'>{label.replace(' (UTC)', '')}</Text>} leftSectionWidth={60}
+          value={params.get(name) ?? ''}
           onChange={event => { onChange({ [name]: event.currentTarget.value }) }}
         />
       ))}
