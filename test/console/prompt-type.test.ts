@@ -18,8 +18,10 @@ t.test('one prompt type', { timeout: 180_000 }, async t => {
     await page.getByRole('textbox', { name: 'Description' }).fill('Alt text, tags and a title')
     await page.getByRole('button', { name: 'Save' }).click()
     await page.getByRole('button', { name: 'Save' }).waitFor({ state: 'detached' })
+    // The description's may be under way still.
+    const changed = page.waitForResponse(response => response.request().postData()?.includes('is_active') === true)
     await page.getByRole('switch', { name: 'Logged' }).press('Space')
-    await page.waitForResponse(response => response.request().method() === 'PATCH')
+    await changed
     const { description, is_active: isActive } = await config()
     t.same({ description, isActive }, { description: 'Alt text, tags and a title', isActive: false })
   })

@@ -45,8 +45,7 @@ t.test('the list of prompt types', { timeout: 180_000 }, async t => {
 
   await t.test('a switch in a row holds at once, by keyboard too', async t => {
     await toggle(page, 'Full data', 'summarise_article').focus()
-    await page.keyboard.press('Space')
-    await page.waitForResponse(response => response.request().method() === 'PATCH')
+    await Promise.all([page.waitForResponse(response => response.request().method() === 'PATCH'), page.keyboard.press('Space')])
     t.equal(await toggle(page, 'Full data', 'summarise_article').isChecked(), true)
     t.equal((await config('summarise_article')).track_full_data, true)
   })

@@ -22,7 +22,14 @@ t.test('a server that closes the connection under a statement ends its transacti
 t.test('a transaction that is at something else when its connection is lost sends nothing more, and is not committed', async t => {
   const database = await openTestDatabase(t, 'postgres')
   await database.recording.execute(sql`create table lines (line int)`)
-  const lose = async (pid: number | undefined): Promise<void> => {
+  // A transaction is told of its loss before its body is done.
+  const bodies: Array<Promise<void>> = []
+  const lose = (pid: number | undefined): Promise<void> => {
+    const lost = loseAndGoOn(pid)
+    bodies.push(lost)
+    return lost
+  }
+  const loseAndGoOn = async (pid: number | undefined): Promise<void> => {
     await database.recording.execute(sql`select pg_terminate_backend(${pid ?? 0}::int)`)
     // Time for another statement, which gets a connection in the lost one's place.
     for (let i = 0; i < 10; i++) await Promise.all([1, 2, 3, 4].map(async () => await database.operator.execute(sql`select pg_sleep(0.01)`)))
@@ -38,6 +45,7 @@ t.test('a transaction that is at something else when its connection is lost send
     await tx.execute(sql`insert into lines values (3)`)
     await lose(row?.pid)
   }), 'with none')
+  await Promise.all(bodies)
   t.same(await database.operator.execute(count), [{ count: 0 }])
 })
 
