@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { fileURLToPath } from 'node:url'
 import { transform } from 'esbuild'
@@ -5,14 +6,13 @@ import { transform } from 'esbuild'
 // Module hooks (https://nodejs.org/api/module.html#customization-hooks). esbuild strips the types in a twentieth of the
 // processor time that tap's own TypeScript plugin takes, which was most of what the tests took.
 
-/** A file that is imported as `x.js` may be `x.ts`. */
+/** A file that is imported as `x.js` from TypeScript may be `x.ts`. Looked for first: to let Node fail to find it costs a tenth of the app's import. */
 export async function resolve (specifier, context, next) {
-  try {
-    return await next(specifier, context)
-  } catch (error) {
-    if (error.code !== 'ERR_MODULE_NOT_FOUND' || !specifier.endsWith('.js')) throw error
-    return await next(`${specifier.slice(0, -'.js'.length)}.ts`, context)
+  if (specifier.startsWith('.') && specifier.endsWith('.js') && context.parentURL?.endsWith('.ts')) {
+    const source = new URL(`${specifier.slice(0, -'.js'.length)}.ts`, context.parentURL)
+    if (existsSync(source)) return { url: source.href, format: 'module', shortCircuit: true }
   }
+  return await next(specifier, context)
 }
 
 export async function load (url, context, next) {
