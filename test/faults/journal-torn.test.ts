@@ -82,8 +82,8 @@ for (const { name: what, damage, gone = () => [], logged, kept = false } of dama
 
     const second = await scene.startAgain()
     await untilCaughtUp(second)
-    t.equal(second.log.filter(({ level, msg }) => level === logged.level && logged.msg.test(String(msg))).length, 1, 'it is told once')
     t.same(await second.stop(), { code: 0, signal: null })
+    t.equal(second.log.filter(({ level, msg }) => level === logged.level && logged.msg.test(String(msg))).length, 1, 'it is told once')
     t.same(readdirSync(folder), kept ? [`${name}.damaged`] : [])
     await checkBooks(t, { location: scene.location, tally: scene.tally, missing: new Set(gone(frames).flatMap(callsIn)) })
   })
