@@ -4,6 +4,6 @@ import { killRounds } from '../helpers/kill-rounds.js'
 
 t.setTimeout(600_000)
 
-t.test('the gateway killed 20 times on the embedded database: every answered call is in the books, none twice', async t => {
+t.test('the gateway killed 12 times on the embedded database: every answered call is in the books, none twice', async t => {
   await killRounds(t, { location: { databaseUrl: null, dataDir: temporaryFolder(t) }, rounds: 12 })
 })
