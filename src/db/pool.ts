@@ -1,9 +1,12 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import { drizzle } from 'drizzle-orm/postgres-js'
 import postgres from 'postgres'
 import type { Sql, TransactionSql } from 'postgres'
 import type { DrizzlePool } from './client.js'
 import { driverError, isConnectionLost } from './connection-lost.js'
 import * as schema from './schema/index.js'
+
+const closedWithinMs = 1000
 
 /** drizzle over a postgres.js client, whose parsers and serializers it replaces: nothing else may use the client. */
 export function openPool (client: Sql): DrizzlePool {
@@ -36,15 +39,18 @@ function neverSendAhead (client: Sql): void {
  * or on the connection made in its place, outside of any transaction.
  *
  * The library sends ROLLBACK or COMMIT once the transaction's body settles, so here the body of a lost one never does; its
- * caller is told by the error that told the body, or by the library once the connection is closed. Savepoints would need
+ * caller is told by the library once the connection is closed. Savepoints would need
  * the same; nothing here uses them.
  */
 function endWithConnection (client: Sql): void {
   const begin = client.begin.bind(client)
   const transact = async (body: (transaction: TransactionSql) => unknown): Promise<unknown> => await new Promise((resolve, reject) => {
     let isOver = false
+    let tellOver = (): void => {}
+    const over = new Promise<void>(resolve => { tellOver = resolve })
     const fail = (error: unknown): void => {
       isOver = true
+      tellOver()
       reject(error instanceof Error ? error : new Error(String(error)))
     }
     const neverSettles = new Promise<never>(() => {})
@@ -58,10 +64,11 @@ function endWithConnection (client: Sql): void {
         const result = await body(transaction)
         return isOver ? await neverSettles : result
       } catch (error) {
-        // What Postgres says, it says on a connection that goes on.
-        const isLost = isConnectionLost(error) && !(driverError(error) instanceof postgres.PostgresError)
-        if (!isOver && !isLost) throw error
-        fail(error)
+        // What Postgres says, it says on a connection that goes on. Any other such error may be this connection's, which then
+        // is closed at once, or that of something else the body did.
+        const mayBeLost = isConnectionLost(error) && !(driverError(error) instanceof postgres.PostgresError)
+        if (mayBeLost) await Promise.race([over, sleep(closedWithinMs, undefined, { ref: false })])
+        if (!isOver) throw error
         return await neverSettles
       }
     }).then(resolve, fail)

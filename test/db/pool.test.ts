@@ -61,6 +61,11 @@ t.test('a transaction whose body fails is rolled back, and its connection goes o
     // A code of the class "out of resources", of which a pool that lost its connection would be told too.
     await tx.execute(sql`do $$ begin raise exception 'full' using errcode = '53100'; end $$`)
   }), { cause: { code: '53100' } })
+  await t.rejects(database.operator.transaction(async tx => {
+    await tx.execute(sql`insert into lines values (1)`)
+    // Some other server's: this connection is well.
+    throw Object.assign(new Error('nobody is there'), { code: 'ECONNREFUSED' })
+  }), /nobody is there/)
   t.same(await database.operator.execute(count), [{ count: 0 }])
   t.same(await database.operator.execute(sql`select count(*)::int as count from pg_stat_activity
     where datname = current_database() and state like 'idle in transaction%'`), [{ count: 0 }])

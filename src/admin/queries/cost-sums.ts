@@ -56,7 +56,7 @@ export async function readSummaryState (snapshot: Drizzle, { fromMs, toMs }: Cos
   }
 }
 
-/** The groups of the greatest cost, that first. Of every group nothing but the cost is summed: that takes a third of the time. */
+/** The groups of the greatest cost, that first. Of every group nothing but the cost is summed: that takes half the time. */
 export async function greatestGroups (snapshot: Drizzle, state: SummaryState, question: Omit<CostQuestion, 'interval' | 'groups'>): Promise<string[]> {
   const parts = partsOf(state, { ...question, interval: 'none' })
   const rows = await snapshot.execute<{ group: string }>(sql`
