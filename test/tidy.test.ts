@@ -139,13 +139,12 @@ t.test('no file is over 300 lines, unfinished, or silences a check', t => {
   t.end()
 })
 
-t.test('every test file is run: by itself, or by the suite of its folder', t => {
+t.test('every test file is run: by itself, or with those of its folder', t => {
   const tests = filesIn('test').filter(path => path.endsWith('.test.ts'))
-  const suites = filesIn('test').filter(path => path.endsWith('.suite.ts'))
   const alone = /"test\/\{(.+)\}\/\*\.test\.ts"/.exec(read('package.json'))?.[1]?.split(',').map(folder => `test/${folder}`) ?? []
-  const together = suites.map(path => path.slice(0, -'.suite.ts'.length))
+  const together = filesIn('test/by-folder').map(path => `test/${posix.basename(path, '.ts')}`)
   t.ok(tests.length > 100)
-  t.same(together.filter(folder => !read(`${folder}.suite.ts`).includes(`importTests('${folder.slice('test/'.length)}'`)), [])
+  t.same(together.filter(folder => !read(`test/by-folder/${posix.basename(folder)}.ts`).includes(`importTests('${posix.basename(folder)}'`)), [])
   t.same([...alone, ...together, 'test'].toSorted(), [...new Set(tests.map(path => posix.dirname(path)))].toSorted())
   t.end()
 })

@@ -1,3 +1,0 @@
-import { importTests } from './helpers/import-tests.js'
-
-await importTests('proxy', 360_000)
