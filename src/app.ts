@@ -8,7 +8,7 @@ import type { Config } from './env.js'
 import { GatewayError } from './errors.js'
 import { healthRoutes } from './health.js'
 import type { Job } from './jobs/daily.js'
-import { emailDelivery } from './jobs/alert-email.js'
+import type { Deliver } from './jobs/alert-attempt.js'
 import { webhookDelivery } from './jobs/alert-webhook.js'
 import { scheduleAlerts } from './jobs/alerts.js'
 import { schedulePartitions } from './jobs/partitions.js'
@@ -194,7 +194,7 @@ async function startJobs ({ config, database, log, now }: Omit<AppDeps, 'adminPa
   const alerts = scheduleAlerts({
     database,
     webhook: webhookDelivery({ secret: await loadWebhookSecret(config.webhookSecret, config.dataDir), allowPrivate: config.webhookAllowPrivate, now }),
-    email: config.smtpUrl === null || config.alertEmailFrom === null ? null : emailDelivery({ smtpUrl: config.smtpUrl, from: config.alertEmailFrom }),
+    email: await loadEmailDelivery(config),
     log,
     now
   })
@@ -202,4 +202,11 @@ async function startJobs ({ config, database, log, now }: Omit<AppDeps, 'adminPa
   if (policy.fresh) await Promise.all([listening, partitions.firstRun])
   else listening.catch((error: unknown) => log.warn({ err: error }, 'changes of policy are not heard of; they are asked for every second'))
   return [partitions, recordedBatches, summaries, retention, alerts]
+}
+
+/** Null where e-mail is not configured: then 4 MB of mail library are not loaded either. */
+async function loadEmailDelivery ({ smtpUrl, alertEmailFrom }: Config): Promise<Deliver | null> {
+  if (smtpUrl === null || alertEmailFrom === null) return null
+  const { emailDelivery } = await import('./jobs/alert-email.js')
+  return emailDelivery({ smtpUrl, from: alertEmailFrom })
 }

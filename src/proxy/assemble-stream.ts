@@ -34,7 +34,7 @@ export class StreamAssembly {
 
   constructor (maxBytes: number, unreadBytes: () => number) {
     this.#fold = new BoundedFold(maxBytes)
-    this.#events = new SseEvents(Math.max(maxBytes, minEventBytes), unreadBytes, (data, type) => this.#add(data, type))
+    this.#events = new SseEvents(Math.max(maxBytes, minEventBytes), unreadBytes, (data, type) => this.#add(data, type), () => this.#fold.settle())
   }
 
   /** Takes the stream's next bytes, content encoding removed. The chunk may be used again afterwards. */

@@ -9,6 +9,34 @@ export function emptyObject (): JsonObject {
   return Object.create(null) as JsonObject
 }
 
+/**
+ * The same text in memory of its own. V8 keeps the whole of a text for as long as a piece that was cut from it lives, and
+ * of a sum its parts. (Not by way of bytes: half of a surrogate pair has to survive it.)
+ */
+export function own (text: string): string {
+  return JSON.parse(JSON.stringify(text)) as string
+}
+
+/** A text that arrives in pieces; in JSON it is a string. */
+class GatheredText {
+  readonly #owned: string[] = []
+  #latest: string
+
+  constructor (text: string) {
+    this.#latest = text
+  }
+
+  add (text: string): void { this.#latest += text }
+
+  settle (): void {
+    if (this.#latest === '') return
+    this.#owned.push(own(this.#latest))
+    this.#latest = ''
+  }
+
+  toJSON (): string { return this.#owned.join('') + this.#latest }
+}
+
 /** An object's or an array's own brackets, a key's quotes, colon and comma. */
 const structureBytes = 8
 /** Of the whole, at most this much is kept free of text, so that what comes after it (`finish_reason`, `usage`) fits. */
@@ -23,6 +51,7 @@ export class BoundedFold {
   #leftBytes: number
   readonly #reserveBytes: number
   #isFull = false
+  readonly #texts: GatheredText[] = []
 
   constructor (maxBytes: number) {
     this.#leftBytes = maxBytes
@@ -47,9 +76,18 @@ export class BoundedFold {
   /** Adds text to the end of the member's. */
   append (target: JsonObject, key: string, text: string): void {
     const old = target[key]
-    if (typeof old !== 'string') {
-      if (this.set(target, key, '')) this.append(target, key, text)
-    } else if (this.#takeForText(jsonBytes(text) - 2)) target[key] = old + text
+    if (!(old instanceof GatheredText)) {
+      if (typeof old !== 'string' && !this.set(target, key, '')) return
+      const gathered = new GatheredText(typeof old === 'string' ? old : '')
+      this.#texts.push(gathered)
+      target[key] = gathered
+      this.append(target, key, text)
+    } else if (this.#takeForText(jsonBytes(text) - 2)) old.add(text)
+  }
+
+  /** Lets go of what the texts so far were cut from. */
+  settle (): void {
+    for (const text of this.#texts) text.settle()
   }
 
   /** Adds elements to the end of the member's array. */
@@ -68,7 +106,7 @@ export class BoundedFold {
   /** The member's object, made if there is none. Null where there is no room. */
   object (target: JsonObject, key: string): JsonObject | null {
     const old = target[key]
-    if (isObject(old)) return old
+    if (isObject(old) && !(old instanceof GatheredText)) return old
     const made = emptyObject()
     return this.set(target, key, made) ? made : null
   }

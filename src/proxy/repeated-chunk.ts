@@ -1,4 +1,4 @@
-import { isObject, type JsonObject } from './bounded-fold.js'
+import { isObject, own, type JsonObject } from './bounded-fold.js'
 
 const CONTENT = '"content":"'
 const OBFUSCATION = '"obfuscation":"'
@@ -20,9 +20,9 @@ export class RepeatedChunk {
 
   private constructor (choiceIndex: number, before: string, between: string, after: string | null) {
     this.choiceIndex = choiceIndex
-    this.#before = before
-    this.#between = between
-    this.#after = after
+    this.#before = own(before)
+    this.#between = own(between)
+    this.#after = after === null ? null : own(after)
   }
 
   /** @param data the chunk's JSON text, `chunk` what it says. Null if it is not of this kind. */

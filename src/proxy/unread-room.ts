@@ -1,5 +1,5 @@
-const ALL_BYTES = 24 * 1024 * 1024
-const MIN_BYTES = 8 * 1024
+const ALL_BYTES = 4 * 1024 * 1024
+const MIN_BYTES = 4 * 1024
 const MAX_BYTES = 256 * 1024
 
 /**
