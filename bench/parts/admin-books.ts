@@ -82,7 +82,7 @@ async function sumUp (sql: Sql): Promise<void> {
       output_tokens, reasoning_tokens, cost, duration_ms)
     select date_trunc('hour', created_at, 'UTC'), prompt_type, response_model, user_name, count(*), count(*) filter (where not success), 0,
       count(*) filter (where cost is null), sum(input_tokens), sum(cached_input_tokens), sum(output_tokens), 0, coalesce(sum(cost), 0), sum(duration_ms)
-    from usage_logs group by 1, 2, 3, 4`
+    from usage_logs group by 1, 2, 3, 4 order by 1` // As they come to be: a day's lie beside each other.
   // These rollups did not come by way of the recorder, which says which days are to be summed up again.
   await sql`update gateway_settings set summarised_to = null`
 }

@@ -19,8 +19,11 @@ export interface CostPiece extends CostRange {
  * holds its days before `summarisedToMs`, so the month that is under way can be read in one piece up to there.
  *
  * @param coarsest the coarsest grain that can answer; null: none can
+ * @param hasHours whether hours are summarised, too: then the part of a day at the range's edge is
  */
-export function piecesOf ({ fromMs, toMs }: CostRange, coarsest: 'month' | 'day' | 'hour' | null, state: SummaryState): CostPiece[] {
+export function piecesOf (
+  { fromMs, toMs }: CostRange, { coarsest, hasHours }: { coarsest: 'month' | 'day' | 'hour' | null, hasHours: boolean }, state: SummaryState
+): CostPiece[] {
   const pieces: CostPiece[] = []
   const add = (piece: CostPiece): void => {
     const last = pieces.at(-1)
@@ -47,6 +50,6 @@ export function piecesOf ({ fromMs, toMs }: CostRange, coarsest: 'month' | 'day'
     if (at === dayStarts && dayEnds <= toMs && !state.staleDays.has(at)) {
       return { source: coarsest === 'hour' ? 'hour' : 'day', fromMs: at, toMs: dayEnds }
     }
-    return { source: 'rollups', fromMs: at, toMs: Math.min(dayEnds, toMs) }
+    return { source: hasHours && !state.staleDays.has(dayStarts) ? 'hour' : 'rollups', fromMs: at, toMs: Math.min(dayEnds, toMs) }
   }
 }

@@ -84,22 +84,23 @@ function partsOf (state: SummaryState, question: CostQuestion): SQL[] {
   // A type's calls by model or user are in the rollups only; of a type by itself they are a row of a summary.
   const isOneType = promptType !== undefined && (dimension === 'all' || dimension === 'prompt_type')
   const summary = isOneType ? 'prompt_type' : promptType === undefined ? dimension : null
-  const pieces = piecesOf(range, summary === null ? null : coarsestGrain(interval, summary), state)
+  const hasHours = summary === 'all' || summary === 'model'
+  const pieces = piecesOf(range, { coarsest: summary === null ? null : coarsestGrain(interval, hasHours), hasHours }, state)
   return pieces.map(piece => {
-    if (piece.source !== 'rollups') return summaryPart(piece, summary ?? 'all', question)
-    const part = rollupPart(piece, question)
-    return comesWhole(interval) ? sql`select "group", bucket, ${summed} from (${part}) as part group by "group", bucket` : part
+    const part = piece.source === 'rollups' ? rollupPart(piece, question) : summaryPart(piece, summary ?? 'all', question)
+    const isFiner = piece.source === 'rollups' || (piece.source === 'hour' && interval === 'day')
+    return comesWhole(interval) && isFiner ? sql`select "group", bucket, ${summed} from (${part}) as part group by "group", bucket` : part
   })
 }
 
 /** The coarsest summaries whose rows each fall into one bucket. Hours are summed up for all and by model only. */
-function coarsestGrain (interval: CostInterval, summary: CostDimension): 'month' | 'day' | 'hour' | null {
+function coarsestGrain (interval: CostInterval, hasHours: boolean): 'month' | 'day' | 'hour' | null {
   switch (interval) {
     case 'none':
     case 'month': return 'month'
     case 'week':
     case 'day': return 'day'
-    case 'hour': return summary === 'all' || summary === 'model' ? 'hour' : null
+    case 'hour': return hasHours ? 'hour' : null
   }
 }
 
@@ -117,9 +118,10 @@ function summaryPart (piece: CostPiece, summary: CostDimension, { dimension, int
   const isHour = piece.source === 'hour'
   const key = isHour ? sql`substr(key, 4)` : sql`key`
   const time = isHour ? sql`bucket::timestamp + left(key, 2)::int * interval '1 hour'` : sql`bucket::timestamp`
+  const ofHours = sql`${time} >= ${momentOf(piece.fromMs)}::timestamp and ${time} < ${momentOf(piece.toMs)}::timestamp`
   return sql`select ${dimension === 'all' ? sql`''` : key} as "group", ${bucketOf(interval, time)} as bucket, ${columns} from ${usageSummaries}
-    where grain = ${piece.source} and dimension = ${summary} and bucket >= ${dateOf(piece.fromMs)}::date and bucket < ${dateOf(piece.toMs)}::date
-    and ${promptType === undefined ? sql`true` : eq(usageSummaries.key, promptType)} and ${groups === undefined ? sql`true` : isOneOf(key, groups)}`
+    where grain = ${piece.source} and dimension = ${summary} and bucket >= ${dateOf(piece.fromMs)}::date and bucket <= ${dateOf(piece.toMs - 1)}::date
+    and ${isHour ? ofHours : sql`true`} and ${promptType === undefined ? sql`true` : eq(usageSummaries.key, promptType)} and ${groups === undefined ? sql`true` : isOneOf(key, groups)}`
 }
 
 const rollupColumns: Record<CostDimension, SQL> = {
@@ -141,4 +143,5 @@ const bucketOf = (interval: CostInterval, time: SQL): SQL =>
 const isOneOf = (column: SQL, names: readonly string[]): SQL =>
   sql`${column} = any(array(select jsonb_array_elements_text(${JSON.stringify(names)}::text::jsonb)))`
 
+const momentOf = (timeMs: number): string => new Date(timeMs).toISOString().slice(0, -1)
 const dateOf = (timeMs: number): string => new Date(timeMs).toISOString().slice(0, 10)
