@@ -9,13 +9,13 @@ export const count = (value: number): string => Math.abs(value) < 100_000 ? whol
 /** `1 call`, `1,234 calls` */
 export const several = (value: number, what: string): string => `${count(value)} ${what}${value === 1 ? '' : 's'}`
 
-/** USD with as many digits as the amount needs: $12,400, $3.52, $0.042, $0.00021. */
+/** USD with as many digits as the amount needs, below a dollar two that count: $12,400, $3.52, $0.042, $0.0060, $0.00021. */
 export function money (usd: number | null | undefined): string {
   if (usd === null || usd === undefined) return '–'
   if (usd === 0) return '$0'
   const size = Math.abs(usd)
   const digits = size >= 1000 ? 0 : size >= 1 ? 2 : Math.min(12, 1 - Math.floor(Math.log10(size)))
-  const text = new Intl.NumberFormat('en', { minimumFractionDigits: Math.min(digits, 2), maximumFractionDigits: digits }).format(size)
+  const text = new Intl.NumberFormat('en', { minimumFractionDigits: digits, maximumFractionDigits: digits }).format(size)
   return `${usd < 0 ? '−' : ''}$${text}`
 }
 

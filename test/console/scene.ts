@@ -51,6 +51,7 @@ interface Watched { readonly gateway: TestGateway, readonly browser: Browser, re
 async function openPage (t: Test, { gateway, browser, expected }: Watched, path: string, options: Parameters<Browser['newContext']>[0] = {}): Promise<Page> {
   const context: BrowserContext = await browser.newContext({ httpCredentials: ADMIN, viewport: { width: 1280, height: 800 }, timezoneId: 'Europe/Prague', ...options })
   t.teardown(async () => { await context.close() })
+  context.setDefaultTimeout(60_000) // Half a minute was too short for a machine whose cores others take.
   const page = await context.newPage()
   page.on('console', message => { if (message.type() === 'error' && !expected.some(line => line.test(message.text()))) t.fail(`the page says: ${message.text()}`) })
   page.on('pageerror', error => { t.fail(`the page fails: ${error.message}`) })

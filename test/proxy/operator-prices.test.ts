@@ -5,8 +5,8 @@ import { type TestGateway, startGateway } from '../helpers/gateway.js'
 import { json, startUpstream, type Upstream } from '../helpers/upstream.js'
 import { ask } from './raw-caller.js'
 
-/** A second, as the contract says, and another for a machine that runs other tests meanwhile. */
-const SOON_MS = 2000
+/** A second, as the contract says, and four more for a machine that runs other tests meanwhile. */
+const SOON_MS = 5000
 const model = 'ft:gpt-4o:org::id'
 const usage = { prompt_tokens: 100, completion_tokens: 10, total_tokens: 110, prompt_tokens_details: { cached_tokens: 40, audio_tokens: 20 }, completion_tokens_details: { audio_tokens: 5 } }
 
