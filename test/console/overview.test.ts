@@ -105,7 +105,7 @@ t.test('the overview', { timeout: 180_000 }, async t => {
     t.equal(await calls.innerText(), old)
     release()
     await calls.getByText(old.replace(/^Calls\s+/, '').split('\n')[0] ?? '', { exact: true }).waitFor({ state: 'detached' })
-    await stale.waitFor({ state: 'detached' })
+    await stale.first().waitFor({ state: 'detached' })
     await page.unroute('**/admin/api/costs?*')
   })
 

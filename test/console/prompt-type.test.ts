@@ -15,13 +15,15 @@ t.test('one prompt type', { timeout: 180_000 }, async t => {
   await page.getByRole('heading', { name: TYPE, level: 1 }).waitFor()
 
   await t.test('its description and its switches are changed', async t => {
+    // Each is seen at once, and sent.
+    const sent = (member: string) => page.waitForResponse(response => response.request().postData()?.includes(member) === true)
+    const described = sent('description')
     await page.getByRole('textbox', { name: 'Description' }).fill('Alt text, tags and a title')
     await page.getByRole('button', { name: 'Save' }).click()
     await page.getByRole('button', { name: 'Save' }).waitFor({ state: 'detached' })
-    // The description's may be under way still.
-    const changed = page.waitForResponse(response => response.request().postData()?.includes('is_active') === true)
+    const switched = sent('is_active')
     await page.getByRole('switch', { name: 'Logged' }).press('Space')
-    await changed
+    await Promise.all([described, switched])
     const { description, is_active: isActive } = await config()
     t.same({ description, isActive }, { description: 'Alt text, tags and a title', isActive: false })
   })

@@ -6,7 +6,6 @@ t.test('settings hold at once, or go back and say why', { timeout: 120_000 }, as
   if (scene === null) return
   const { admin } = scene.gateway
   const page = await scene.open('/admin/settings')
-  page.setDefaultTimeout(10_000)
   const [fullData, logged] = [page.getByRole('switch', { name: 'Full data' }), page.getByRole('switch', { name: 'Logged' })]
   await fullData.waitFor()
   t.same([await fullData.isChecked(), await logged.isChecked()], [false, true])

@@ -60,7 +60,10 @@ t.test('states that are neither full nor empty', { timeout: 180_000 }, async t =
       await page.getByText('Somebody else has changed the description').waitFor()
       await page.getByText(`It says now: ${theirs}`).waitFor()
       t.equal(await description(page).inputValue(), mine)
+      // What is kept of mine is seen at once, and sent.
+      const saved = choice === 'Keep mine' ? page.waitForResponse(response => response.request().method() === 'PATCH') : null
       await page.getByRole('button', { name: choice }).click()
+      await saved
       await page.getByText('Somebody else has changed the description').waitFor({ state: 'detached' })
       // What is saved is no draft any more.
       await page.getByRole('button', { name: 'Save' }).waitFor({ state: 'detached' })
