@@ -129,14 +129,3 @@ t.test('a compressed answer that is cut short is cut for the caller, and its tex
     t.match((await statsOf(gateway, 'cut'))?.['last_response'], /Hel/)
   }
 })
-
-t.test('a decompression bomb keeps memory in bounds and reaches the caller as it is', async t => {
-  const upstream = await startUpstream(t)
-  const gateway = await startGateway(t, { upstreamUrl: upstream.url })
-  const bomb = gzipSync(Buffer.alloc(256 * 1024 * 1024, 'a'))
-  upstream.reply({ headers: ['content-type', 'application/json', 'content-encoding', 'gzip'], body: bomb })
-  const before = process.memoryUsage().rss
-  const answer = await ask(t, gateway, 'POST /v1/chat/completions', ['accept-encoding: gzip'], plain)
-  t.equal(answer.body.length, bomb.length)
-  t.ok(process.memoryUsage().rss - before < 150 * 1024 * 1024, `${process.memoryUsage().rss - before}`)
-})
