@@ -85,7 +85,7 @@ export class SseEvents {
     this.#keep(this.#skipsLine ? rest.subarray(rest.length) : rest)
   }
 
-  /** What is kept goes to the start of the first block, which is used again: a thousand open streams are read ten thousand times a minute. */
+  /** What is kept goes to the start of the first block, which is used again: a thousand open streams are read hundreds of times a second. */
   #keep (rest: Buffer): void {
     const [first] = this.#blocks
     if (first?.length === blockBytes && rest.length < blockBytes) {
