@@ -64,6 +64,38 @@ export async function greatestGroups (snapshot: Drizzle, state: SummaryState, qu
   return rows.map(({ group }) => group)
 }
 
+/** What a group cost in a period and in the one before. */
+export interface CostChange {
+  readonly group: string
+  /** USD in the period, in the one before, and by how much the first is the greater one. */
+  readonly cost: number
+  readonly previousCost: number
+  readonly change: number
+  readonly calls: number
+  readonly previousCalls: number
+}
+
+/** The groups whose cost changed most since the period before, that first. */
+export async function greatestChanges (
+  snapshot: Drizzle, state: SummaryState, before: CostRange, question: Omit<CostQuestion, 'interval' | 'groups'>
+): Promise<CostChange[]> {
+  const ofPeriod = (range: CostRange, which: 'true' | 'false'): SQL => {
+    const parts = partsOf(state, { ...question, range, interval: 'none' })
+    return sql`select "group", ${sql.raw(which)} as is_before, cost, calls from (${sql.join(parts, sql` union all `)}) as part`
+  }
+  const isBefore = sql`filter (where is_before)`
+  const isNow = sql`filter (where not is_before)`
+  return [...await snapshot.execute<CostChange & Record<string, unknown>>(sql`
+    select "group", cost::float8 as cost, previous_cost::float8 as "previousCost", (cost - previous_cost)::float8 as change,
+      calls::float8 as calls, previous_calls::float8 as "previousCalls"
+    from (
+      select "group", coalesce(sum(cost) ${isNow}, 0) as cost, coalesce(sum(cost) ${isBefore}, 0) as previous_cost,
+        coalesce(sum(calls) ${isNow}, 0) as calls, coalesce(sum(calls) ${isBefore}, 0) as previous_calls
+      from (${ofPeriod(question.range, 'false')} union all ${ofPeriod(before, 'true')}) as periods group by "group"
+    ) as changes
+    order by abs(changes.cost - previous_cost) desc, "group" limit ${question.most}`)]
+}
+
 /** The sums of each group and bucket in which there were calls; without interval the greatest cost first. */
 export async function sumCosts (snapshot: Drizzle, state: SummaryState, question: CostQuestion): Promise<CostSum[]> {
   const { interval, most } = question

@@ -1,8 +1,8 @@
 import { Type, type Static } from 'typebox'
-import { costsJson, figuresOf, groupsOf, picoUsdOf, usdOf } from '../cost-items.js'
+import { costsJson, figuresOf, groupsOf } from '../cost-items.js'
 import { bucketsOf, COST_INTERVALS, type CostInterval, type CostRange, costRange } from '../cost-range.js'
 import { tooManyItems } from '../errors.js'
-import { type CostDimension, type CostSum, greatestGroups, inSnapshot, readSummaryState, sumCosts } from '../queries/cost-sums.js'
+import { type CostDimension, type CostSum, greatestChanges, greatestGroups, inSnapshot, readSummaryState, sumCosts } from '../queries/cost-sums.js'
 import { errors, InstantText, Shared } from '../schemas/common.js'
 import { CostsSchema, TopMoversSchema } from '../schemas/costs.js'
 import type { AdminApp, RouteDependencies } from './admin-app.js'
@@ -93,22 +93,14 @@ function topMoversRoute (app: AdminApp, { database, now }: RouteDependencies): v
     const { group_by: dimension = 'prompt_type', from, to, prompt_type: ofType, limit = 10 } = request.query
     const range = costRange(from, to, now())
     const before = { fromMs: 2 * range.fromMs - range.toMs, toMs: range.fromMs }
-    const sumOver = async (range: CostRange): Promise<Map<string, CostSum>> => {
-      const sums = await sumCosts(snapshot, await readSummaryState(snapshot, range), {
-        range, dimension, interval: 'none', most: MAX_ITEMS, ...ofType === undefined ? {} : { promptType: ofType }
-      })
-      return new Map(sums.map(sum => [sum.group, sum]))
-    }
-    const [sums, sumsBefore] = [await sumOver(range), await sumOver(before)]
-    const items = [...new Set([...sums.keys(), ...sumsBefore.keys()])].map(group => {
-      const [sum, sumBefore] = [sums.get(group), sumsBefore.get(group)]
-      const change = usdOf(picoUsdOf(sum) - picoUsdOf(sumBefore))
-      const [{ cost, calls }, { cost: previousCost, calls: previousCalls }] = [figuresOf(sum), figuresOf(sumBefore)]
-      const changeRatio = previousCost === 0 ? null : change / previousCost
-      return { group, cost, previous_cost: previousCost, change, change_ratio: changeRatio, calls, previous_calls: previousCalls }
+    const state = await readSummaryState(snapshot, { fromMs: before.fromMs, toMs: range.toMs })
+    const changes = await greatestChanges(snapshot, state, before, {
+      range, dimension, most: limit, ...ofType === undefined ? {} : { promptType: ofType }
     })
-    items.sort((a, b) => Math.abs(b.change) - Math.abs(a.change) || (a.group < b.group ? -1 : 1))
-    return { items: items.slice(0, limit), ...rangeOf(range), previous_from: new Date(before.fromMs).toISOString() }
+    const items = changes.map(({ group, cost, previousCost, change, calls, previousCalls }) => ({
+      group, cost, previous_cost: previousCost, change, change_ratio: previousCost === 0 ? null : change / previousCost, calls, previous_calls: previousCalls
+    }))
+    return { items, ...rangeOf(range), previous_from: new Date(before.fromMs).toISOString() }
   }))
 }
 
