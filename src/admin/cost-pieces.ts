@@ -1,55 +1,58 @@
-import { type CostRange, DAY_MS, monthStart, startOf } from './cost-range.js'
+import { type CostRange, DAY_MS, nextStart, startOf } from './cost-range.js'
 
 /** What the books hold beside the rollups, as of one snapshot. */
 export interface SummaryState {
   /** Rollups of earlier UTC days are summarised, but for the stale days; null: none are. */
   readonly summarisedToMs: number | null
-  /** Starts of days whose summaries are out of date, and of the months that hold one. */
+  /** Starts of days in the range whose summaries are out of date, and so are those of all that holds one. */
   readonly staleDays: ReadonlySet<number>
-  readonly staleMonths: ReadonlySet<number>
 }
+
+/** What the rows of `usage_summaries` each sum up. */
+export type Grain = 'quarter' | 'month' | 'week' | 'day' | 'hour'
 
 /** A part of a range, and what is to be summed over it: the rows of a grain of `usage_summaries`, or the rollups. */
 export interface CostPiece extends CostRange {
-  readonly source: 'month' | 'day' | 'hour' | 'rollups'
+  readonly source: Grain | 'rollups'
 }
 
 /**
- * Cuts a range into pieces that are each read from the coarsest rows that say exactly what it asks for. A month's row
- * holds its days before `summarisedToMs`, so the month that is under way can be read in one piece up to there.
+ * Cuts a range into pieces that are each read from the coarsest rows that say exactly what it asks for. The row of what is
+ * under way holds its days before `summarisedToMs`, so a month can be read in one piece up to there.
  *
- * @param coarsest the coarsest grain that can answer; null: none can
- * @param hasHours whether hours are summarised, too: then the part of a day at the range's edge is
+ * @param grains those that can answer, the coarsest first
  */
-export function piecesOf (
-  { fromMs, toMs }: CostRange, { coarsest, hasHours }: { coarsest: 'month' | 'day' | 'hour' | null, hasHours: boolean }, state: SummaryState
-): CostPiece[] {
+export function piecesOf ({ fromMs, toMs }: CostRange, grains: readonly Grain[], state: SummaryState): CostPiece[] {
   const pieces: CostPiece[] = []
   const add = (piece: CostPiece): void => {
     const last = pieces.at(-1)
     if (last?.source === piece.source && last.toMs === piece.fromMs) pieces.splice(-1, 1, { ...last, toMs: piece.toMs })
     else pieces.push(piece)
   }
-  const summarisedToMs = coarsest === null ? -Infinity : state.summarisedToMs ?? -Infinity
+  const summarisedToMs = grains.length === 0 ? -Infinity : state.summarisedToMs ?? -Infinity
   let at = fromMs
   while (at < toMs) {
-    const piece = pieceAt(at)
+    const piece = at < summarisedToMs ? pieceAt(at) : { source: 'rollups' as const, fromMs: at, toMs }
     add(piece)
     at = piece.toMs
   }
   return pieces
 
   function pieceAt (at: number): CostPiece {
-    if (at >= summarisedToMs) return { source: 'rollups', fromMs: at, toMs }
-    const monthEnds = Math.min(monthStart(at, 1), summarisedToMs)
-    if (coarsest === 'month' && at === startOf('month', at) && monthEnds <= toMs && !state.staleMonths.has(at)) {
-      return { source: 'month', fromMs: at, toMs: monthEnds }
+    for (const source of grains) {
+      if (source === 'hour' || at !== startOf(source, at)) continue
+      const ends = Math.min(nextStart(source, at), summarisedToMs)
+      // A week that goes on in the next month would be in the way of that month's row.
+      const isTooLong = ends > toMs || (source === 'week' && grains.includes('month') && ends > nextStart('month', startOf('month', at)))
+      if (!isTooLong && !isStale(at, ends)) return { source, fromMs: at, toMs: ends }
     }
     const dayStarts = startOf('day', at)
     const dayEnds = dayStarts + DAY_MS
-    if (at === dayStarts && dayEnds <= toMs && !state.staleDays.has(at)) {
-      return { source: coarsest === 'hour' ? 'hour' : 'day', fromMs: at, toMs: dayEnds }
-    }
-    return { source: hasHours && !state.staleDays.has(dayStarts) ? 'hour' : 'rollups', fromMs: at, toMs: Math.min(dayEnds, toMs) }
+    return { source: grains.includes('hour') && !isStale(dayStarts, dayEnds) ? 'hour' : 'rollups', fromMs: at, toMs: Math.min(dayEnds, toMs) }
+  }
+
+  function isStale (fromMs: number, toMs: number): boolean {
+    for (const day of state.staleDays) if (day >= fromMs && day < toMs) return true
+    return false
   }
 }

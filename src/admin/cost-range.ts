@@ -31,18 +31,19 @@ export function costRange (from: string | undefined, to: string | undefined, now
   return { fromMs, toMs }
 }
 
-/** The start of the hour, day, week or month that the moment falls into. */
-export function startOf (interval: Exclude<CostInterval, 'none'>, timeMs: number): number {
+/** The start of the hour, day, week, month or quarter that the moment falls into. */
+export function startOf (interval: Exclude<CostInterval, 'none'> | 'quarter', timeMs: number): number {
   switch (interval) {
     case 'hour': return Math.floor(timeMs / HOUR_MS) * HOUR_MS
     case 'day': return Math.floor(timeMs / DAY_MS) * DAY_MS
     case 'week': return FIRST_MONDAY_MS + Math.floor((timeMs - FIRST_MONDAY_MS) / (7 * DAY_MS)) * 7 * DAY_MS
     case 'month': return monthStart(timeMs, 0)
+    case 'quarter': return monthStart(timeMs, -(new Date(timeMs).getUTCMonth() % 3))
   }
 }
 
 /** The start of the UTC month that the moment falls into, or of one so many months later. */
-export function monthStart (timeMs: number, monthsLater: number): number {
+function monthStart (timeMs: number, monthsLater: number): number {
   const time = new Date(timeMs)
   return Date.UTC(time.getUTCFullYear(), time.getUTCMonth() + monthsLater)
 }
@@ -51,18 +52,20 @@ export function monthStart (timeMs: number, monthsLater: number): number {
 export function bucketsOf (interval: CostInterval, { fromMs, toMs }: CostRange, most: number): ReadonlyArray<number | null> | null {
   if (interval === 'none') return [null]
   const starts: number[] = []
-  for (let at = startOf(interval, fromMs); at < toMs; at = next(interval, at)) {
+  for (let at = startOf(interval, fromMs); at < toMs; at = nextStart(interval, at)) {
     if (starts.length >= most) return null
     starts.push(at)
   }
   return starts
 }
 
-function next (interval: Exclude<CostInterval, 'none'>, startMs: number): number {
+/** The start of the next one, of one that starts there. */
+export function nextStart (interval: Exclude<CostInterval, 'none'> | 'quarter', startMs: number): number {
   switch (interval) {
     case 'hour': return startMs + HOUR_MS
     case 'day': return startMs + DAY_MS
     case 'week': return startMs + 7 * DAY_MS
     case 'month': return monthStart(startMs, 1)
+    case 'quarter': return monthStart(startMs, 3)
   }
 }

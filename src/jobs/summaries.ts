@@ -46,7 +46,7 @@ export async function advanceSummaries (database: Drizzle, nowMs: number): Promi
   })
 }
 
-/** Sums up every stale day, the latest first, each with its month in a transaction of its own. Answers with how many there were. */
+/** Sums up every stale day, the latest first, each with all that holds it in a transaction of its own. Answers with how many there were. */
 export async function summariseStaleDays (database: Drizzle, closing?: AbortSignal): Promise<number> {
   let days = 0
   while (closing?.aborted !== true && await summariseOne(database)) days++
@@ -63,7 +63,7 @@ async function summariseOne (database: Drizzle): Promise<boolean> {
       delete from ${staleDays} where day = (select day from ${staleDays} order by day desc limit 1 for update skip locked) returning day::text as day`)
     if (stale === undefined) return false
     await summariseDay(tx, sql`${stale.day}::date`)
-    await summariseMonth(tx, sql`date_trunc('month', ${stale.day}::timestamp)::date`)
+    for (const grain of ['week', 'month', 'quarter'] as const) await summariseDaysOf(tx, grain, stale.day)
     return true
   })
 }
@@ -89,16 +89,24 @@ async function summariseDay (tx: Drizzle, day: SQL): Promise<void> {
     group by grouping sets ((hour), (hour, model))`)
 }
 
-/** The sum of the month's days so far. While one of them is stale nobody reads it: then it is left to the last of those. */
-async function summariseMonth (tx: Drizzle, month: SQL): Promise<void> {
-  const isOfMonth = (column: SQL): SQL => sql`${column} >= ${month} and ${column} < (${month} + interval '1 month')::date`
-  const [found] = await tx.execute(sql`select from ${staleDays} where ${isOfMonth(sql`day`)} limit 1`)
+/** Of what a grain's rows are summed up. */
+const partOf = { week: 'day', month: 'day', quarter: 'month' } as const
+
+/**
+ * The sum of the days so far of the week, month or quarter that holds the day. While one of them is stale nobody reads it:
+ * then it is left to the last of those.
+ */
+async function summariseDaysOf (tx: Drizzle, grain: keyof typeof partOf, day: string): Promise<void> {
+  const start = sql`date_trunc(${sql.raw(`'${grain}'`)}, ${day}::timestamp)::date`
+  const end = sql`(${start} + interval '${sql.raw(grain === 'quarter' ? '3 months' : `1 ${grain}`)}')::date`
+  const isWithin = (column: SQL): SQL => sql`${column} >= ${start} and ${column} < ${end}`
+  const [found] = await tx.execute(sql`select from ${staleDays} where ${isWithin(sql`day`)} limit 1`)
   if (found !== undefined) return
-  await tx.execute(sql`delete from ${usageSummaries} where grain = 'month' and dimension in ${allDimensions} and bucket = ${month}`)
+  await tx.execute(sql`delete from ${usageSummaries} where grain = ${grain} and dimension in ${allDimensions} and bucket = ${start}`)
   await tx.execute(sql`
     insert into ${usageSummaries}
-    select 'month', dimension, ${month}, key, ${sums} from ${usageSummaries}
-    where grain = 'day' and dimension in ${allDimensions} and ${isOfMonth(sql`bucket`)}
+    select ${grain}, dimension, ${start}, key, ${sums} from ${usageSummaries}
+    where grain = ${partOf[grain]} and dimension in ${allDimensions} and ${isWithin(sql`bucket`)}
     group by dimension, key`)
 }
 

@@ -3,8 +3,8 @@ import { sql } from 'drizzle-orm'
 import fc from 'fast-check'
 import type { Database } from '../../src/db/client.js'
 import { gatewaySettings, staleDays, usageRollups, usageSummaries } from '../../src/db/schema/index.js'
-import { inSnapshot, readSummaryState, sumCosts, type CostQuestion } from '../../src/admin/queries/cost-sums.js'
-import { COST_INTERVALS, startOf } from '../../src/admin/cost-range.js'
+import { greatestChanges, inSnapshot, readSummaryState, sumCosts, type CostQuestion } from '../../src/admin/queries/cost-sums.js'
+import { COST_INTERVALS, startOf, type CostRange } from '../../src/admin/cost-range.js'
 import { advanceSummaries, summariseStaleDays } from '../../src/jobs/summaries.js'
 import { onEachDatabase } from './each-database.js'
 import { rollupRow, type RollupRow } from './rollup-rows.js'
@@ -36,7 +36,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
 
 const question: fc.Arbitrary<CostQuestion> = fc.record({
   times: fc.tuple(timeMs, timeMs),
-  wide: fc.constantFrom(null, 'day', 'month'),
+  wide: fc.constantFrom(null, 'day', 'week', 'month', 'quarter'),
   dimension: fc.constantFrom('all', 'prompt_type', 'model', 'user'),
   interval: fc.constantFrom(...COST_INTERVALS),
   promptType: fc.option(fc.constantFrom('a', 'b', 'none'), { nil: undefined }),
@@ -98,6 +98,23 @@ async function plainSums (database: Database, { range, dimension, interval, prom
   return lines([...sums.values()].map(({ pico, ...sum }) => ({ ...sum, costUsd: usd(pico) })))
 }
 
+/** What changed against the period before, by two sums: `group now before`, the greatest change first. */
+async function plainChanges (database: Database, question: Omit<CostQuestion, 'interval'>, before: CostRange): Promise<string[]> {
+  const costs = async (range: CostRange): Promise<Map<string, bigint>> => {
+    const sums = await plainSums(database, { ...question, range, interval: 'none' })
+    return new Map(sums.map(line => {
+      const [, group = '', cost = ''] = /^(.*) - \d+ \d+ (\S+)$/.exec(line) ?? []
+      return [group, BigInt(cost.replace('.', ''))]
+    }))
+  }
+  const [now, then] = [await costs(question.range), await costs(before)]
+  const change = (group: string): bigint => (now.get(group) ?? 0n) - (then.get(group) ?? 0n)
+  const size = (group: string): bigint => change(group) < 0n ? -change(group) : change(group)
+  return [...new Set([...now.keys(), ...then.keys()])]
+    .sort((a, b) => size(a) === size(b) ? (a < b ? -1 : 1) : size(a) < size(b) ? 1 : -1)
+    .map(group => `${group} ${Number(now.get(group) ?? 0n) / 1e12} ${Number(then.get(group) ?? 0n) / 1e12}`)
+}
+
 onEachDatabase(t, 'costs are what a plain sum over the rollups says, whatever was summed up and whatever came late', async (t, database) => {
   await fc.assert(fc.asyncProperty(fc.array(step, { minLength: 5, maxLength: 40 }), fc.array(question, { minLength: 5, maxLength: 12 }), async (steps, questions) => {
     await database.operator.execute(sql`truncate ${usageRollups}, ${usageSummaries}, ${staleDays}`)
@@ -106,6 +123,12 @@ onEachDatabase(t, 'costs are what a plain sum over the rollups says, whatever wa
     for (const question of questions) {
       const sums = await inSnapshot(database.operator, async snapshot => await sumCosts(snapshot, await readSummaryState(snapshot, question.range), question))
       t.strictSame(lines(sums), await plainSums(database, question))
+      const { interval: _interval, groups: _groups, ...asked } = question
+      const { fromMs, toMs } = question.range
+      const before = { fromMs: 2 * fromMs - toMs, toMs: fromMs }
+      const changes = await inSnapshot(database.operator, async snapshot =>
+        await greatestChanges(snapshot, await readSummaryState(snapshot, { fromMs: before.fromMs, toMs }), before, asked))
+      t.strictSame(changes.map(({ group, cost, previousCost }) => `${group} ${cost} ${previousCost}`), await plainChanges(database, asked, before))
     }
   }), { numRuns: 15 })
 })

@@ -27,7 +27,7 @@ async function summaries (database: Database, grain: string): Promise<string[]> 
 
 const at = (time: string): number => Date.parse(time)
 
-forEachDatabase(t, 'days that are over are summed up along each dimension, their hours and their months too', async (t, database) => {
+forEachDatabase(t, 'days that are over are summed up along each dimension, their hours, weeks, months and quarters too', async (t, database) => {
   await fill(database,
     rollup('2026-10-31T23:00:00Z'), rollup('2026-11-01T00:00:00Z', { user_name: 'u' }),
     rollup('2026-11-01T23:00:00Z', { prompt_type: 'b', model: '', cost: '0.000000000005' }), rollup('2026-11-02T00:00:00Z'))
@@ -47,6 +47,11 @@ forEachDatabase(t, 'days that are over are summed up along each dimension, their
   ])
   t.same((await summaries(database, 'month')).filter(row => row.includes(' all ')), ['2026-10-01 all : 1 1', '2026-11-01 all : 2 6'],
     'the month that is under way has its days so far')
+  t.same((await summaries(database, 'week')).filter(row => row.includes(' all ')), ['2026-10-26 all : 3 7'], 'it goes on beyond the month')
+  t.same(await summaries(database, 'quarter'), [
+    '2026-10-01 all : 3 7', '2026-10-01 model : 1 5', '2026-10-01 model m: 2 2', '2026-10-01 prompt_type a: 2 2', '2026-10-01 prompt_type b: 1 5',
+    '2026-10-01 user : 2 6', '2026-10-01 user u: 1 1'
+  ])
 })
 
 forEachDatabase(t, 'a day is not summed up before a quarter past its midnight, and never twice for nothing', async (t, database) => {
@@ -63,7 +68,7 @@ forEachDatabase(t, 'a day is not summed up before a quarter past its midnight, a
   t.equal(await summarisedTo(database), '2028-03-01', 'a clock that steps back takes nothing back')
 })
 
-forEachDatabase(t, 'a late call makes its day stale, which is summed up again with its month', async (t, database) => {
+forEachDatabase(t, 'a late call makes its day stale, which is summed up again with its week, month and quarter', async (t, database) => {
   await fill(database, rollup('2026-10-30T00:00:00Z'), rollup('2026-10-31T00:00:00Z'))
   await advanceSummaries(database.operator, at('2026-11-05T12:00:00Z'))
   await summariseStaleDays(database.operator)
@@ -74,6 +79,8 @@ forEachDatabase(t, 'a late call makes its day stale, which is summed up again wi
   t.same(await summaries(database, 'month'), [
     '2026-10-01 all : 3 3', '2026-10-01 model m: 3 3', '2026-10-01 prompt_type a: 2 2', '2026-10-01 prompt_type late: 1 1', '2026-10-01 user : 3 3'
   ])
+  t.same(await summaries(database, 'quarter'), await summaries(database, 'month'))
+  t.same((await summaries(database, 'week')).map(row => row.replace('10-26', '10-01')), await summaries(database, 'month'))
 })
 
 forEachDatabase(t, 'a day whose calls are gone has no summaries left', async (t, database) => {

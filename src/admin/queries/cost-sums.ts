@@ -1,8 +1,8 @@
 import { eq, gte, lt, sql, type SQL } from 'drizzle-orm'
 import type { Drizzle } from '../../db/client.js'
 import { gatewaySettings, staleDays, usageRollups, usageSummaries } from '../../db/schema/index.js'
-import { type CostPiece, piecesOf, type SummaryState } from '../cost-pieces.js'
-import { type CostInterval, type CostRange, startOf } from '../cost-range.js'
+import { type CostPiece, type Grain, piecesOf, type SummaryState } from '../cost-pieces.js'
+import { type CostInterval, type CostRange, DAY_MS } from '../cost-range.js'
 import type { CostFigures } from '../schemas/costs.js'
 import { all } from './expressions.js'
 
@@ -45,14 +45,11 @@ export async function inSnapshot<T> (database: Drizzle, work: (snapshot: Drizzle
 /** For which days of the range the summaries say what the rollups say. */
 export async function readSummaryState (snapshot: Drizzle, { fromMs, toMs }: CostRange): Promise<SummaryState> {
   const [settings] = await snapshot.select({ summarisedTo: gatewaySettings.summarised_to }).from(gatewaySettings)
-  // From the month's start on: its row is of no use while any of its days is stale.
   const rows = await snapshot.select().from(staleDays)
-    .where(all(gte(staleDays.day, dateOf(startOf('month', fromMs))), lt(staleDays.day, dateOf(toMs + 31 * 86_400_000))))
-  const days = rows.map(({ day }) => Date.parse(day))
+    .where(all(gte(staleDays.day, dateOf(fromMs)), lt(staleDays.day, dateOf(toMs + DAY_MS))))
   return {
     summarisedToMs: settings?.summarisedTo == null ? null : Date.parse(settings.summarisedTo),
-    staleDays: new Set(days),
-    staleMonths: new Set(days.map(day => startOf('month', day)))
+    staleDays: new Set(rows.map(({ day }) => Date.parse(day)))
   }
 }
 
@@ -116,8 +113,7 @@ function partsOf (state: SummaryState, question: CostQuestion): SQL[] {
   // A type's calls by model or user are in the rollups only; of a type by itself they are a row of a summary.
   const isOneType = promptType !== undefined && (dimension === 'all' || dimension === 'prompt_type')
   const summary = isOneType ? 'prompt_type' : promptType === undefined ? dimension : null
-  const hasHours = summary === 'all' || summary === 'model'
-  const pieces = piecesOf(range, { coarsest: summary === null ? null : coarsestGrain(interval, hasHours), hasHours }, state)
+  const pieces = piecesOf(range, summary === null ? [] : grainsOf(interval, summary), state)
   return pieces.map(piece => {
     const part = piece.source === 'rollups' ? rollupPart(piece, question) : summaryPart(piece, summary ?? 'all', question)
     const isFiner = piece.source === 'rollups' || (piece.source === 'hour' && interval === 'day')
@@ -125,14 +121,15 @@ function partsOf (state: SummaryState, question: CostQuestion): SQL[] {
   })
 }
 
-/** The coarsest summaries whose rows each fall into one bucket. Hours are summed up for all and by model only. */
-function coarsestGrain (interval: CostInterval, hasHours: boolean): 'month' | 'day' | 'hour' | null {
+/** The summaries whose rows each fall into one bucket, the coarsest first. Hours are summed up for all and by model only. */
+function grainsOf (interval: CostInterval, summary: CostDimension): Grain[] {
+  const hours: Grain[] = summary === 'all' || summary === 'model' ? ['hour'] : []
   switch (interval) {
-    case 'none':
-    case 'month': return 'month'
-    case 'week':
-    case 'day': return 'day'
-    case 'hour': return hasHours ? 'hour' : null
+    case 'none': return ['quarter', 'month', 'week', 'day', ...hours]
+    case 'month': return ['month', 'week', 'day', ...hours]
+    case 'week': return ['week', 'day', ...hours]
+    case 'day': return ['day', ...hours]
+    case 'hour': return hours
   }
 }
 

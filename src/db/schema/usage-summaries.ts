@@ -2,15 +2,15 @@ import { bigint, date, index, pgTable, primaryKey, text } from 'drizzle-orm/pg-c
 import { usd } from './columns.js'
 
 /**
- * The rollups of whole UTC days and months, summed along one dimension each, so that a year is a few hundred rows a
- * group. Made by a job from the rollups, for days before `gateway_settings.summarised_to`.
+ * The rollups of whole UTC days, ISO weeks, months and quarters, summed along one dimension each, so that a year is a few
+ * rows a group. Made by a job from the rollups, for days before `gateway_settings.summarised_to`.
  */
 export const usageSummaries = pgTable('usage_summaries', {
-  /** `month` (its days so far), `day`, or `hour`: that only of the dimensions `all` and `model`. */
+  /** `quarter`, `month`, `week` (of each its days so far), `day`, or `hour`: that only of the dimensions `all` and `model`. */
   grain: text().notNull(),
   /** `all`, `prompt_type`, `model`, `user`. */
   dimension: text().notNull(),
-  /** The first day of the month, or the day: the hour is the key's. */
+  /** The first day of the quarter, month or week, or the day: the hour is the key's. */
   bucket: date({ mode: 'string' }).notNull(),
   /** The prompt type, model or user; '' of `all`. Of an hour it begins with that: `07`, `07 gpt-4o`. */
   key: text().notNull(),
