@@ -83,10 +83,10 @@ async function summariseDay (tx: Drizzle, day: SQL): Promise<void> {
     group by grouping sets ((), (prompt_type), (model), (user_name)) having count(*) > 0`)
   await tx.execute(sql`
     insert into ${usageSummaries}
-    select 'hour', case grouping(model) when 1 then 'all' else 'model' end,
-      ${day}, to_char(hour at time zone 'UTC', 'HH24') || coalesce(' ' || model, ''), ${sums}
+    select 'hour', case grouping(model, user_name) when 3 then 'all' when 1 then 'model' else 'user' end,
+      ${day}, to_char(hour at time zone 'UTC', 'HH24') || coalesce(' ' || model, ' ' || user_name, ''), ${sums}
     from ${usageRollups} where ${isOfDay}
-    group by grouping sets ((hour), (hour, model))`)
+    group by grouping sets ((hour), (hour, model), (hour, user_name))`)
 }
 
 /** Of what a grain's rows are summed up. */

@@ -1,5 +1,6 @@
 import t from 'tap'
 import { sql } from 'drizzle-orm'
+import { inSnapshot } from '../../src/admin/queries/cost-sums.js'
 import type { Database } from '../../src/db/client.js'
 import { gatewaySettings, staleDays, usageRollups, usageSummaries } from '../../src/db/schema/index.js'
 import { openTestDatabase } from '../helpers/database.js'
@@ -113,4 +114,19 @@ t.test('groups times buckets are bounded, too', async t => {
   t.equal(errorOf(await admin.call('GET', `${costs}?${year}`)), '400 too_many_items')
   t.equal((await get(admin, `${year}&limit=3`)).items.length, 3 * 366)
   t.equal((await get(admin, `${year}&limit=3`)).items[0]?.group, 'type-300')
+})
+
+onEachDatabase(t, 'questions about costs take turns, and one that fails holds up nobody', async (t, database) => {
+  let [underWay, most] = [0, 0]
+  const ask = async (query: string): Promise<void> => await inSnapshot(database.operator, async snapshot => {
+    most = Math.max(most, ++underWay)
+    try {
+      await snapshot.execute(sql.raw(query))
+    } finally {
+      underWay--
+    }
+  })
+  const asked = await Promise.allSettled(['select 1', 'select nothing', 'select 1', 'select 1'].map(ask))
+  t.same(asked.map(({ status }) => status), ['fulfilled', 'rejected', 'fulfilled', 'fulfilled'])
+  t.equal(most, 1)
 })

@@ -42,8 +42,9 @@ forEachDatabase(t, 'days that are over are summed up along each dimension, their
     '2026-11-01 prompt_type b: 1 5', '2026-11-01 user : 1 5', '2026-11-01 user u: 1 1'
   ])
   t.same(await summaries(database, 'hour'), [
-    '2026-10-31 all 23: 1 1', '2026-10-31 model 23 m: 1 1',
-    '2026-11-01 all 00: 1 1', '2026-11-01 all 23: 1 5', '2026-11-01 model 00 m: 1 1', '2026-11-01 model 23 : 1 5'
+    '2026-10-31 all 23: 1 1', '2026-10-31 model 23 m: 1 1', '2026-10-31 user 23 : 1 1',
+    '2026-11-01 all 00: 1 1', '2026-11-01 all 23: 1 5', '2026-11-01 model 00 m: 1 1', '2026-11-01 model 23 : 1 5',
+    '2026-11-01 user 00 u: 1 1', '2026-11-01 user 23 : 1 5'
   ])
   t.same((await summaries(database, 'month')).filter(row => row.includes(' all ')), ['2026-10-01 all : 1 1', '2026-11-01 all : 2 6'],
     'the month that is under way has its days so far')

@@ -34,12 +34,21 @@ export interface CostQuestion {
 /** Groups of 10,000 prompt types do not fit into what a sort or hash may take by default, and would go by the disk. */
 const WORK_MEM = '64MB'
 
-/** Runs the work over one state of the books, however many questions it asks. */
+/** Of each database, when the last of those that wait for their turn is done. */
+const turns = new WeakMap<Drizzle, Promise<unknown>>()
+
+/**
+ * Runs the work over one state of the books, however many questions it asks. One after the other: a page of the console asks
+ * five such questions at once, which would take every processor from the calls.
+ */
 export async function inSnapshot<T> (database: Drizzle, work: (snapshot: Drizzle) => Promise<T>): Promise<T> {
-  return await database.transaction(async snapshot => {
+  const turn = async (): Promise<T> => await database.transaction(async snapshot => {
     await snapshot.execute(sql.raw(`set local work_mem = '${WORK_MEM}'`))
     return await work(snapshot)
   }, { isolationLevel: 'repeatable read', accessMode: 'read only' })
+  const done = (turns.get(database) ?? Promise.resolve()).then(turn)
+  turns.set(database, done.catch(() => {})) // Whoever asked is told.
+  return await done
 }
 
 /** For which days of the range the summaries say what the rollups say. */
@@ -121,9 +130,9 @@ function partsOf (state: SummaryState, question: CostQuestion): SQL[] {
   })
 }
 
-/** The summaries whose rows each fall into one bucket, the coarsest first. Hours are summed up for all and by model only. */
+/** The summaries whose rows each fall into one bucket, the coarsest first. Of hours there are none by prompt type. */
 function grainsOf (interval: CostInterval, summary: CostDimension): Grain[] {
-  const hours: Grain[] = summary === 'all' || summary === 'model' ? ['hour'] : []
+  const hours: Grain[] = summary === 'prompt_type' ? [] : ['hour']
   switch (interval) {
     case 'none': return ['quarter', 'month', 'week', 'day', ...hours]
     case 'month': return ['month', 'week', 'day', ...hours]

@@ -6,7 +6,7 @@ import { usd } from './columns.js'
  * rows a group. Made by a job from the rollups, for days before `gateway_settings.summarised_to`.
  */
 export const usageSummaries = pgTable('usage_summaries', {
-  /** `quarter`, `month`, `week` (of each its days so far), `day`, or `hour`: that only of the dimensions `all` and `model`. */
+  /** `quarter`, `month`, `week` (of each its days so far), `day`, or `hour`: that not of the dimension `prompt_type`. */
   grain: text().notNull(),
   /** `all`, `prompt_type`, `model`, `user`. */
   dimension: text().notNull(),
