@@ -33,6 +33,17 @@ t.test('the audit log says who changed what and when, from what to what', { time
     t.match(await page.evaluate('document.activeElement.getAttribute("aria-label")'), /^Open .* of moderate_comment/, 'the focus is back where it was')
   })
 
+  await t.test('budgets and keys are called by their names, with the id beside them', async t => {
+    for (const [name, action] of [['Front page', 'budget.create'], ['newsroom plugin', 'key.create']] as const) {
+      const target = rows.filter({ hasText: name }).filter({ hasText: action }).locator('td:nth-child(4)')
+      t.match(await target.innerText(), new RegExp(`^${name}\\s+[\\da-f-]{36}$`))
+    }
+    await rows.filter({ hasText: 'Front page' }).click()
+    await drawer.getByText(/admin, .*: Front page/).waitFor()
+    await page.keyboard.press('Escape')
+    await drawer.waitFor({ state: 'detached' })
+  })
+
   await t.test('filters live in the URL; nothing found is said as such', async t => {
     await page.getByLabel('Target').fill('moderate_comment')
     await page.waitForURL(/target=moderate_comment/)

@@ -99,6 +99,18 @@ t.test('budgets and their alerts', { timeout: 150_000 }, async t => {
     await alert.getByRole('cell', { name: '200' }).waitFor()
   })
 
+  await t.test('of the thresholds crossed at one moment the highest stands first, in whatever order they come', async t => {
+    const alert = (name: string, threshold: number, createdAt: string): unknown => ({
+      id: `${name} ${threshold}`, budget_id: name, budget_name: name, prompt_type: null, threshold, limit_usd: 1, spent_usd: 1, created_at: createdAt, deliveries: []
+    })
+    const items = [alert('Late', 50, '2026-11-02T00:00:00.000Z'), ...[80, 100, 50].map(threshold => alert('Early', threshold, '2026-11-01T00:00:00.000Z'))]
+    await page.route('**/admin/api/budget-alerts?*', async route => { await route.fulfill({ json: { items, total: 4, next_cursor: null } }) })
+    await page.reload()
+    await row('Late').waitFor()
+    t.same(await page.locator('tbody tr[aria-rowindex] td:nth-child(4)').allInnerTexts(), ['50 %', '100 %', '80 %', '50 %'])
+    await page.unroute('**/admin/api/budget-alerts?*')
+  })
+
   await t.test('deleted, once that was confirmed', async t => {
     await page.getByText('Budgets', { exact: true }).click()
     await page.getByRole('button', { name: 'Delete Home page' }).click()

@@ -64,6 +64,7 @@ t.test('the overview', { timeout: 180_000 }, async t => {
       const [spent, earlier] = [await logged(gateway, from, now), await logged(gateway, before, beforeEnd)]
       const share = Math.round((spent.cost / earlier.cost - 1) * 100)
       await figure(page, name).getByText(money(spent.cost), { exact: true }).waitFor()
+      await figure(page, name).getByText(/^vs\. (yesterday|last week|last month) so far$/).waitFor()
       const text = await figure(page, name).innerText()
       t.match(text, new RegExp(`[+−]${Math.abs(share)} %`.replace('[+−]', share < 0 ? '−' : '\\+')), `${name}: ${text}`)
     }

@@ -21,6 +21,14 @@ t.test('the list of prompt types', { timeout: 180_000 }, async t => {
     await page.getByRole('img', { name: /^Cost of summarise_article over 14 days: \$/ }).waitFor()
   })
 
+  await t.test('every row is as high as the others, with a line of its last days or without', async t => {
+    await page.getByRole('link', { name: 'classify_lead' }).waitFor()
+    t.equal(await page.getByRole('img', { name: /^Cost of classify_lead/ }).count(), 0, 'nothing is known of its cost')
+    const boxes = await Promise.all((await page.locator('tbody tr[aria-rowindex]').all()).map(async row => await row.boundingBox()))
+    t.equal(boxes.length, 10)
+    t.equal(new Set(boxes.map(box => Math.ceil(box?.height ?? 0))).size, 1, JSON.stringify(boxes))
+  })
+
   await t.test('search, filters and order live in the URL, and a link shows the same', async t => {
     await page.getByRole('button', { name: 'Prompt type' }).click()
     await page.getByRole('searchbox').fill('page')

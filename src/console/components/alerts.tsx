@@ -2,6 +2,7 @@ import { Badge, Paper, Stack, Table, Text } from '@mantine/core'
 import { type Schema, api, bodyOf } from '../api/client.js'
 import { duration } from '../format.js'
 import { type ListPage, after, useList } from '../lists.js'
+import { useNarrow } from '../narrow.js'
 import { type Column, DataTable } from './data-table.js'
 import { Empty, Failure, Loading } from './states.js'
 import { Money, Time } from './values.js'
@@ -17,30 +18,38 @@ export function Alerts () {
     await bodyOf<ListPage<BudgetAlert>>(api.GET('/admin/api/budget-alerts', { params: { query: { limit: 100, ...after(cursor) } } })))
   if (query.data === undefined) return query.isError ? <Failure error={query.error} onRetry={() => { void query.refetch() }} /> : <Loading what='alerts' />
   if (rows.length === 0) return <Empty title='No threshold was crossed yet' />
-  return <DataTable label='Alerts' columns={columns} rows={rows} keyOf={alert => alert.id} total={total} hasMore={query.hasNextPage} onMore={() => { void query.fetchNextPage() }} />
+  return <DataTable label='Alerts' columns={columns} rows={highestFirst(rows)} keyOf={alert => alert.id} total={total} hasMore={query.hasNextPage} onMore={() => { void query.fetchNextPage() }} />
 }
 
+/** One call may cross several thresholds: of those of one moment the highest says most. */
+const highestFirst = (alerts: readonly BudgetAlert[]): BudgetAlert[] =>
+  [...alerts].sort((a, b) => Date.parse(b.created_at) - Date.parse(a.created_at) || b.threshold - a.threshold)
+
 const columns: ReadonlyArray<Column<BudgetAlert>> = [
-  { key: 'created_at', header: 'When', width: 150, render: alert => <Time at={alert.created_at} /> },
-  { key: 'budget', header: 'Budget', render: alert => alert.budget_name },
-  { key: 'scope', header: 'For', render: alert => alert.prompt_type ?? 'all traffic' },
-  { key: 'threshold', header: 'Threshold', isNumber: true, render: alert => `${alert.threshold} %` },
-  { key: 'spent', header: 'Spent', isNumber: true, render: alert => <><Money usd={alert.spent_usd} /> of <Money usd={alert.limit_usd} /></> },
-  {
-    key: 'deliveries',
-    header: 'Delivered',
-    render: alert => alert.deliveries.length === 0 ? <Text span size='xs' c='dimmed'>nobody to tell</Text> : <Stack gap={4}>{alert.deliveries.map(delivery => <DeliveryView key={delivery.id} delivery={delivery} />)}</Stack>
-  }
+  { key: 'created_at', header: 'When', width: 150, isWideOnly: true, render: alert => <Time at={alert.created_at} /> },
+  { key: 'budget', header: 'Budget', render: alert => alert.budget_name, note: alert => <Time at={alert.created_at} /> },
+  { key: 'scope', header: 'For', isWideOnly: true, render: alert => alert.prompt_type ?? 'all traffic' },
+  { key: 'threshold', header: 'Threshold', shortHeader: 'At', isNumber: true, render: alert => `${alert.threshold} %` },
+  { key: 'spent', header: 'Spent', isNumber: true, render: alert => <><Money usd={alert.spent_usd} /> of <Money usd={alert.limit_usd} /></>, note: alert => <Deliveries alert={alert} /> },
+  { key: 'deliveries', header: 'Delivered', isWideOnly: true, render: alert => <Deliveries alert={alert} /> }
 ]
 
+function Deliveries ({ alert: { deliveries } }: { alert: BudgetAlert }) {
+  if (deliveries.length === 0) return <Text span size='xs' c='dimmed'>nobody to tell</Text>
+  return <Stack gap={4}>{deliveries.map(delivery => <DeliveryView key={delivery.id} delivery={delivery} />)}</Stack>
+}
+
 function DeliveryView ({ delivery }: { delivery: Delivery }) {
+  const isNarrow = useNarrow()
+  const words = `${delivery.channel} to ${delivery.target}, ${delivery.attempt_count} ${delivery.attempt_count === 1 ? 'attempt' : 'attempts'}`
   return (
     <details>
       <summary>
         <Badge size='sm' variant='light' color={COLORS[delivery.state] ?? 'gray'}>{delivery.state}</Badge>
-        <Text span size='xs'> {delivery.channel} to {delivery.target}, {delivery.attempt_count} {delivery.attempt_count === 1 ? 'attempt' : 'attempts'}</Text>
+        <Text span size='xs'> {isNarrow ? delivery.channel : words}</Text>
       </summary>
-      <Paper withBorder p={4} mt={4}>
+      <Paper withBorder p={4} mt={4} ta='left'>
+        {isNarrow && <Text size='xs'>{words}</Text>}
         <Table fz='xs' verticalSpacing={2}>
           <Table.Thead><Table.Tr><Table.Th>At</Table.Th><Table.Th>Took</Table.Th><Table.Th>Answer</Table.Th></Table.Tr></Table.Thead>
           <Table.Tbody>

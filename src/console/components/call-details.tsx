@@ -3,6 +3,7 @@ import type { ReactNode } from 'react'
 import { bytes, count, duration } from '../format.js'
 import { curlCaveat, curlLine } from '../curl.js'
 import type { UsageLog } from '../usage-logs.js'
+import { Breakable } from './breakable.js'
 import { Conversation } from './conversation.js'
 import { Copy } from './copy.js'
 import { Money, Time } from './values.js'
@@ -26,7 +27,7 @@ export function CallDetails ({ call }: { call: UsageLog }) {
       {call.error_message !== null && <Alert color='red' variant='light' title={call.error_type ?? 'Failed'}>{call.error_message}</Alert>}
       <SimpleGrid cols={{ base: 2, sm: 3 }} spacing='sm' verticalSpacing='xs'>
         <Fact name='Finished'><Time at={call.created_at} /></Fact>
-        <Fact name='Prompt type'>{call.prompt_type}</Fact>
+        <Fact name='Prompt type'><Breakable text={call.prompt_type} /></Fact>
         <Fact name='Status'>{call.status_code}{call.stream ? ', streamed' : ''}</Fact>
         <Fact name='Model'>{call.response_model ?? call.request_model}</Fact>
         <Fact name='Requested model'>{call.request_model}</Fact>

@@ -1,10 +1,13 @@
 import { Badge, Text, Tooltip } from '@mantine/core'
 import type { UsageLogSummary } from '../usage-logs.js'
+import { useNarrow } from '../narrow.js'
 import { Money } from './values.js'
 
-/** How a call ended. */
+/** How a call ended; on a phone by its code alone. */
 export function CallStatus ({ call: { success, status_code: status, error_type: error } }: { call: Pick<UsageLogSummary, 'success' | 'status_code' | 'error_type'> }) {
-  return <Badge size='sm' variant='light' tt='none' color={success ? 'teal' : 'red'}>{[status, error === null ? null : error.replaceAll('_', ' ')].filter(part => part !== null).join(' ')}</Badge>
+  const isNarrow = useNarrow()
+  const words = [status, error === null ? null : error.replaceAll('_', ' ')].filter(part => part !== null).join(' ')
+  return <Badge size='sm' variant='light' tt='none' color={success ? 'teal' : 'red'} title={words}>{isNarrow ? status : words}</Badge>
 }
 
 const REASONS = new Map([['unknown_model', 'Nobody knows a price for this model'], ['no_usage', 'The answer does not say what was used'], ['not_metered', 'Such calls have no cost']])

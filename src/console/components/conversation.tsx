@@ -17,7 +17,7 @@ export function Conversation ({ prompt, response }: { prompt: string | null, res
   }, [prompt, response])
   const [isAll, setAll] = useState(false)
   return (
-    <Tabs defaultValue={turns.length > 0 ? 'messages' : prompt === null ? 'response' : 'request'} keepMounted={false}>
+    <Tabs defaultValue={turns.length > 0 ? 'messages' : prompt === null ? 'response' : 'request'} keepMounted={false} classNames={{ tab: 'tab' }}>
       <Tabs.List>
         <Tabs.Tab value='messages' disabled={turns.length === 0}>Messages</Tabs.Tab>
         {tools.length > 0 && <Tabs.Tab value='tools'>Tools ({tools.length})</Tabs.Tab>}

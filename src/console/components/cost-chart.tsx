@@ -1,6 +1,7 @@
 import { Group, Paper, Text, Title } from '@mantine/core'
 import type { ReactNode } from 'react'
 import { money } from '../format.js'
+import { Breakable } from './breakable.js'
 import { Chart, type Series, useSeriesColor } from './chart.js'
 
 /** A chart over time with its title, and its series by colour. */
@@ -21,7 +22,7 @@ export function CostChart ({ title, times, series, stacked = false, format = mon
           {series.map(({ label, values, isUnpriced }, i) => (
             <Group key={label} component='li' gap={6} wrap='nowrap' maw='100%'>
               <span aria-hidden style={{ width: 10, height: 10, flexShrink: 0, borderRadius: 2, background: color(i) }} />
-              <Text size='xs' style={{ overflowWrap: 'anywhere' }}>{label} <Text span inherit c='dimmed'>{isUnpriced === true ? 'unpriced' : format(values.reduce<number>((sum, value) => sum + (value ?? 0), 0))}</Text></Text>
+              <Text size='xs' style={{ overflowWrap: 'anywhere' }}><Breakable text={label} /> <Text span inherit c='dimmed'>{isUnpriced === true ? 'unpriced' : format(values.reduce<number>((sum, value) => sum + (value ?? 0), 0))}</Text></Text>
             </Group>
           ))}
         </Group>

@@ -25,7 +25,7 @@ export function CostSparkline ({ promptType }: { promptType: string }) {
       return await bodyOf(api.GET('/admin/api/costs', { params: { query: { prompt_type: promptType, group_by: 'none', interval: 'day', from, to } }, signal }))
     }
   })
-  if (data === undefined) return null
-  const values = data.items.map(({ cost }) => cost)
-  return <Sparkline values={values} label={`Cost of ${promptType} over ${DAYS} days: ${money(values.reduce((sum, value) => sum + value, 0))}`} />
+  const values = data?.items.map(({ cost }) => cost) ?? []
+  // As high without a line: rows keep their height when it comes.
+  return <div className='spark'><Sparkline values={values} label={`Cost of ${promptType} over ${DAYS} days: ${money(values.reduce((sum, value) => sum + value, 0))}`} /></div>
 }

@@ -2,10 +2,13 @@ import { Checkbox, Table, Text, UnstyledButton, VisuallyHidden } from '@mantine/
 import { IconArrowDown, IconArrowUp } from '@tabler/icons-react'
 import { useVirtualizer } from '@tanstack/react-virtual'
 import { type ReactNode, useEffect, useRef } from 'react'
+import { useNarrow } from '../narrow.js'
 
 export interface Column<Row> {
   readonly key: string
   readonly header: string
+  /** Its header on a phone, where the usual one is too long. */
+  readonly shortHeader?: string
   /** Only screen readers are told it. */
   readonly isHeaderHidden?: boolean
   /** The API's name of it in `sort`; undefined: it cannot be sorted by. */
@@ -13,6 +16,10 @@ export interface Column<Row> {
   readonly isNumber?: boolean
   readonly width?: number
   readonly render: (row: Row) => ReactNode
+  /** A phone has no room for it. What matters of it is in another's `note`. */
+  readonly isWideOnly?: boolean
+  /** On a phone, what stands under the value: a second, quieter line. */
+  readonly note?: (row: Row) => ReactNode
 }
 
 export interface Selection {
@@ -46,7 +53,9 @@ const ROW_HEIGHT = 37
 
 /** A table of any length: only the rows in sight are in the page, the next ones are asked for before they are needed. */
 export function DataTable<Row> (props: DataTableProps<Row>) {
-  const { label, columns, rows, keyOf, total = rows.length, hasMore = false, isStale = false, onMore, height = 'max(20rem, calc(100dvh - 15rem))', selection, onOpen } = props
+  const { label, rows, keyOf, total = rows.length, hasMore = false, isStale = false, onMore, height = 'max(20rem, calc(100dvh - 15rem))', selection, onOpen } = props
+  const isNarrow = useNarrow()
+  const columns = isNarrow ? props.columns.filter(column => column.isWideOnly !== true) : props.columns
   const scroll = useRef<HTMLDivElement>(null)
   const virtual = useVirtualizer({ count: rows.length, getScrollElement: () => scroll.current, estimateSize: () => ROW_HEIGHT, overscan: 12 })
   const items = virtual.getVirtualItems()
@@ -57,8 +66,8 @@ export function DataTable<Row> (props: DataTableProps<Row>) {
   const span = columns.length + (selection === undefined ? 0 : 1)
   return (
     <div ref={scroll} className='scroll' style={{ maxHeight: height, opacity: isStale ? 0.5 : 1 }} tabIndex={0} role='region' aria-label={label} aria-busy={isStale}>
-      <Table className='sticky' aria-rowcount={total + 1} verticalSpacing={6} horizontalSpacing='xs' fz='sm' highlightOnHover={onOpen !== undefined}>
-        <Head {...props} />
+      <Table className='sticky' aria-rowcount={total + 1} verticalSpacing={6} horizontalSpacing={isNarrow ? 6 : 'xs'} fz='sm' highlightOnHover={onOpen !== undefined}>
+        <Head {...props} columns={columns} isNarrow={isNarrow} />
         <Table.Tbody>
           {above > 0 && <tr aria-hidden><td colSpan={span} style={{ height: above, padding: 0 }} /></tr>}
           {items.map(({ index }) => {
@@ -67,9 +76,9 @@ export function DataTable<Row> (props: DataTableProps<Row>) {
             const key = keyOf(row)
             const open = onOpen === undefined ? {} : { onClick: () => { onOpen(row) }, style: { cursor: 'pointer' } }
             return (
-              <Table.Tr key={key} aria-rowindex={index + 2} {...open}>
+              <Table.Tr key={key} ref={virtual.measureElement} data-index={index} aria-rowindex={index + 2} {...open}>
                 {selection !== undefined && <SelectCell name={key} {...selection} />}
-                {columns.map(column => <Table.Td key={column.key} className={column.isNumber === true ? 'number' : 'name'}>{column.render(row)}</Table.Td>)}
+                {columns.map(column => <Table.Td key={column.key} className={column.isNumber === true ? 'number' : 'name'}>{column.render(row)}{isNarrow && <Note of={column.note?.(row)} />}</Table.Td>)}
               </Table.Tr>
             )
           })}
@@ -81,7 +90,12 @@ export function DataTable<Row> (props: DataTableProps<Row>) {
   )
 }
 
-function Head<Row> ({ columns, rows, keyOf, sort, onSort, selection }: DataTableProps<Row>) {
+/** The second line of a cell. */
+function Note ({ of }: { of: ReactNode }) {
+  return of === undefined || of === null ? null : <Text component='div' size='xs' c='dimmed' className='note'>{of}</Text>
+}
+
+function Head<Row> ({ columns, rows, keyOf, sort, onSort, selection, isNarrow }: DataTableProps<Row> & { isNarrow: boolean }) {
   const all = selection !== undefined && rows.length > 0 && rows.every(row => selection.selected.has(keyOf(row)))
   return (
     <Table.Thead>
@@ -94,7 +108,7 @@ function Head<Row> ({ columns, rows, keyOf, sort, onSort, selection }: DataTable
             />
           </Table.Th>
         )}
-        {columns.map(column => <HeadCell key={column.key} column={column} sort={sort} onSort={onSort} />)}
+        {columns.map(column => <HeadCell key={column.key} column={isNarrow && column.shortHeader !== undefined ? { ...column, header: column.shortHeader } : column} sort={sort} onSort={onSort} />)}
       </Table.Tr>
     </Table.Thead>
   )

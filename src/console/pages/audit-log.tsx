@@ -2,6 +2,7 @@ import { Badge, Button, Drawer, Group, Stack, Table, Text, TextInput } from '@ma
 import { useDebouncedCallback } from '@mantine/hooks'
 import { useMemo, useState } from 'react'
 import { type Schema, api, bodyOf } from '../api/client.js'
+import { Breakable } from '../components/breakable.js'
 import { type Column, DataTable } from '../components/data-table.js'
 import { Page } from '../components/page.js'
 import { Empty, Failure, Loading } from '../components/states.js'
@@ -45,22 +46,34 @@ export default function AuditLogPage () {
 }
 
 const columnsWith = (open: (entry: Entry) => void): ReadonlyArray<Column<Entry>> => [
-  { key: 'created_at', header: 'When', width: 150, render: row => <Time at={row.created_at} /> },
-  { key: 'username', header: 'Who', render: row => row.username },
-  { key: 'action', header: 'What', render: row => <Badge size='sm' miw='max-content' variant='light' tt='none'>{row.action}</Badge> },
-  { key: 'target', header: 'Target', render: row => row.target },
-  { key: 'changed', header: 'Changed', render: row => changedFields(row).map(([name]) => name).join(', ') },
+  { key: 'created_at', header: 'When', width: 150, render: row => <Time at={row.created_at} />, note: row => row.username },
+  { key: 'username', header: 'Who', isWideOnly: true, render: row => row.username },
+  { key: 'action', header: 'What', isWideOnly: true, render: row => <Action row={row} /> },
+  { key: 'target', header: 'Target', shortHeader: 'What', render: row => <Target row={row} />, note: row => <Action row={row} /> },
+  { key: 'changed', header: 'Changed', isWideOnly: true, render: row => changedFields(row).map(([name]) => name).join(', ') },
   {
     key: 'open',
     header: 'Actions',
     isHeaderHidden: true,
     width: 64,
     // By keyboard, where the mouse may click anywhere in the row.
-    render: row => <Button size='compact-xs' variant='subtle' aria-label={`Open ${row.action} of ${row.target} at ${row.created_at}`} onClick={() => { open(row) }}>Open</Button>
+    render: row => <Button size='compact-xs' variant='subtle' aria-label={`Open ${row.action} of ${nameOf(row)} at ${row.created_at}`} onClick={() => { open(row) }}>Open</Button>
   }
 ]
 
+function Action ({ row }: { row: Entry }) {
+  return <Badge size='sm' miw='max-content' variant='light' tt='none'>{row.action}</Badge>
+}
+
+/** What was changed: budgets and keys by the name that they had, beside the id. */
+function Target ({ row }: { row: Entry }) {
+  const name = nameOf(row)
+  return <span title={row.target}><Breakable text={name} isCut />{name !== row.target && <Text span size='xs' c='dimmed' visibleFrom='sm'> {row.target}</Text>}</span>
+}
+
 const members = (value: unknown): Record<string, unknown> => typeof value === 'object' && value !== null ? value as Record<string, unknown> : {}
+
+const nameOf = ({ target, before, after }: Entry): string => [members(after).name, members(before).name].find(name => typeof name === 'string') ?? target
 
 /** The fields that differ between before and after. */
 function changedFields ({ before, after }: Entry): Array<[name: string, before: unknown, after: unknown]> {
@@ -75,7 +88,7 @@ function Changes ({ entry }: { entry: Entry }) {
   const fields = useMemo(() => changedFields(entry), [entry])
   return (
     <Stack gap='sm'>
-      <Text size='sm'>{entry.username}, <Time at={entry.created_at} />: {entry.target}</Text>
+      <Text size='sm'>{entry.username}, <Time at={entry.created_at} />: <Target row={entry} /></Text>
       <Table fz='sm' withTableBorder>
         <Table.Thead><Table.Tr><Table.Th>Field</Table.Th><Table.Th>Before</Table.Th><Table.Th>After</Table.Th></Table.Tr></Table.Thead>
         <Table.Tbody>

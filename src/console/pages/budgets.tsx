@@ -4,11 +4,13 @@ import { useState } from 'react'
 import { Link } from 'wouter'
 import { api, bodyOf } from '../api/client.js'
 import { Alerts } from '../components/alerts.js'
+import { Breakable } from '../components/breakable.js'
 import { BudgetBar, type Budget } from '../components/budget-bar.js'
 import { BudgetForm } from '../components/budget-form.js'
 import { Confirm } from '../components/confirm.js'
 import { type Column, DataTable } from '../components/data-table.js'
 import { Page } from '../components/page.js'
+import { RowButtons } from '../components/row-buttons.js'
 import { Empty, Failure, Loading } from '../components/states.js'
 import { Time } from '../components/values.js'
 import { type ListPage, after, useList } from '../lists.js'
@@ -48,29 +50,21 @@ function BudgetList () {
     onError: error => { failed('The budget was not deleted', error) }
   })
   const columns: ReadonlyArray<Column<Budget>> = [
-    { key: 'name', header: 'Name', render: budget => budget.name },
-    { key: 'spent', header: 'Spent', width: 260, render: budget => <div style={{ minWidth: 240 }}><BudgetBar budget={budget} /></div> },
-    {
-      key: 'scope',
-      header: 'For',
-      render: budget => budget.prompt_type === null ? 'all traffic' : <Link href={`/prompt-types/${encodeURIComponent(budget.prompt_type)}`}>{budget.prompt_type}</Link>
-    },
-    {
-      key: 'action',
-      header: 'At 100 %',
-      render: budget => <Badge size='sm' variant='light' color={budget.action === 'block' ? 'red' : 'gray'}>{budget.action === 'block' ? budget.strict ? 'blocks, strict' : 'blocks' : 'alerts'}</Badge>
-    },
-    { key: 'thresholds', header: 'Alerts at', render: budget => budget.thresholds.map(threshold => `${threshold} %`).join(', ') },
-    { key: 'ends', header: 'Period ends', render: budget => budget.period_end === null ? 'never' : <Time at={budget.period_end} /> },
+    { key: 'name', header: 'Name', render: budget => budget.name, note: budget => <><BudgetBar budget={budget} /><Group gap={6} mt={4}><Scope budget={budget} /><AtLimit budget={budget} /></Group></> },
+    { key: 'spent', header: 'Spent', width: 260, isWideOnly: true, render: budget => <div style={{ minWidth: 240 }}><BudgetBar budget={budget} /></div> },
+    { key: 'scope', header: 'For', isWideOnly: true, render: budget => <Scope budget={budget} /> },
+    { key: 'action', header: 'At 100 %', isWideOnly: true, render: budget => <AtLimit budget={budget} /> },
+    { key: 'thresholds', header: 'Alerts at', isWideOnly: true, render: budget => budget.thresholds.map(threshold => `${threshold} %`).join(', ') },
+    { key: 'ends', header: 'Period ends', isWideOnly: true, render: budget => budget.period_end === null ? 'never' : <Time at={budget.period_end} /> },
     {
       key: 'buttons',
       header: 'Actions',
       isHeaderHidden: true,
       render: budget => (
-        <Group gap={4} wrap='nowrap' justify='flex-end'>
+        <RowButtons>
           <Button size='compact-xs' variant='default' aria-label={`Edit ${budget.name}`} onClick={() => { setEditing(budget) }}>Edit</Button>
           <Button size='compact-xs' variant='default' color='red' aria-label={`Delete ${budget.name}`} onClick={() => { setDeleting(budget) }}>Delete</Button>
-        </Group>
+        </RowButtons>
       )
     }
   ]
@@ -89,4 +83,14 @@ function BudgetList () {
       </Confirm>
     </>
   )
+}
+
+/** For what it is. */
+function Scope ({ budget: { prompt_type: promptType } }: { budget: Budget }) {
+  return promptType === null ? <>all traffic</> : <Link href={`/prompt-types/${encodeURIComponent(promptType)}`}><Breakable text={promptType} isCut /></Link>
+}
+
+/** What it does once it is spent. */
+function AtLimit ({ budget: { action, strict } }: { budget: Budget }) {
+  return <Badge size='sm' variant='light' color={action === 'block' ? 'red' : 'gray'}>{action === 'block' ? strict ? 'blocks, strict' : 'blocks' : 'alerts'}</Badge>
 }

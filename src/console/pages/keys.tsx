@@ -4,10 +4,12 @@ import { useMutation, useQueryClient } from '@tanstack/react-query'
 import { type SyntheticEvent, useState } from 'react'
 import { type Schema, ApiError, api, bodyOf } from '../api/client.js'
 import { changes } from '../changes.js'
+import { Breakable } from '../components/breakable.js'
 import { Confirm } from '../components/confirm.js'
 import { Copy } from '../components/copy.js'
 import { type Column, DataTable } from '../components/data-table.js'
 import { Page } from '../components/page.js'
+import { RowButtons } from '../components/row-buttons.js'
 import { Empty, Failure, Loading } from '../components/states.js'
 import { Time } from '../components/values.js'
 import { formNames, formText } from '../form-text.js'
@@ -25,25 +27,26 @@ export default function Keys () {
   const { query, rows, total } = useList<Key>(KEYS, async cursor =>
     await bodyOf<ListPage<Key>>(api.GET('/admin/api/keys', { params: { query: { limit: 200, ...after(cursor) } } })))
   const columns: ReadonlyArray<Column<Key>> = [
-    { key: 'name', header: 'Name', render: key => key.name },
-    { key: 'user', header: 'User', render: key => key.user ?? '–' },
+    { key: 'name', header: 'Name', render: key => key.name, note: key => <>{key.user !== null && `${key.user} · `}{key.allowed_prompt_types === null ? 'all prompt types' : <Breakable text={key.allowed_prompt_types.join(', ')} isCut />}</> },
+    { key: 'user', header: 'User', isWideOnly: true, render: key => key.user ?? '–' },
     {
       key: 'allowed',
       header: 'Prompt types',
+      isWideOnly: true,
       render: key => key.allowed_prompt_types === null ? 'all' : <Group gap={4}>{key.allowed_prompt_types.map(type => <Badge key={type} size='sm' miw='max-content' variant='light' tt='none'>{type}</Badge>)}</Group>
     },
     { key: 'expires', header: 'Expires', render: key => <Expiry at={key.expires_at} /> },
-    { key: 'created', header: 'Made', render: key => <Time at={key.created_at} /> },
-    { key: 'used', header: 'Last used', render: key => <Time at={key.last_used_at} /> },
+    { key: 'created', header: 'Made', isWideOnly: true, render: key => <Time at={key.created_at} /> },
+    { key: 'used', header: 'Last used', isWideOnly: true, render: key => <Time at={key.last_used_at} /> },
     {
       key: 'actions',
       header: 'Actions',
       isHeaderHidden: true,
       render: key => (
-        <Group gap={4} wrap='nowrap' justify='flex-end'>
+        <RowButtons>
           <Button size='compact-xs' variant='default' aria-label={`Edit ${key.name}`} onClick={() => { setEditing(key) }}>Edit</Button>
           <Button size='compact-xs' variant='default' color='red' aria-label={`Revoke ${key.name}`} onClick={() => { setRevoking(key) }}>Revoke</Button>
-        </Group>
+        </RowButtons>
       )
     }
   ]

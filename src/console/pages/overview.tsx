@@ -3,6 +3,7 @@ import { useQuery } from '@tanstack/react-query'
 import { useMemo } from 'react'
 import { Link } from 'wouter'
 import { api, bodyOf } from '../api/client.js'
+import { Breakable } from '../components/breakable.js'
 import { BudgetBar, type Budget } from '../components/budget-bar.js'
 import { CostChart } from '../components/cost-chart.js'
 import { FirstCall } from '../components/first-call.js'
@@ -88,7 +89,7 @@ function Spend ({ name, now, before, what }: { name: string, now: Range, before:
   return (
     <Stat
       name={name} value={spent === undefined ? current.isError ? '–' : '…' : <Sum of={spent} />}
-      note={spent !== undefined && earlier !== undefined && <Group gap={4}><Change share={change(spent.cost, earlier.cost)} /><Text size='xs' c='dimmed'>to {what} so far</Text></Group>}
+      note={spent !== undefined && earlier !== undefined && <Group gap={4}><Change share={change(spent.cost, earlier.cost)} /><Text size='xs' c='dimmed'>vs. {what} so far</Text></Group>}
     />
   )
 }
@@ -150,7 +151,7 @@ const NAME = { overflowWrap: 'anywhere' } as const
 function TypeLink ({ name }: { name: string | null }) {
   const [params] = useUrlValues()
   const range = params.get('range')
-  return <Link href={`/prompt-types/${encodeURIComponent(name ?? '')}${range === null ? '' : `?range=${encodeURIComponent(range)}`}`}>{name}</Link>
+  return <Link href={`/prompt-types/${encodeURIComponent(name ?? '')}${range === null ? '' : `?range=${encodeURIComponent(range)}`}`}><Breakable text={name ?? ''} /></Link>
 }
 
 function MostExpensive ({ range }: { range: Range }) {

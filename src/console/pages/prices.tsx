@@ -3,10 +3,12 @@ import { useDisclosure } from '@mantine/hooks'
 import { useMutation, useQueryClient } from '@tanstack/react-query'
 import { type SyntheticEvent, useState } from 'react'
 import { type Schema, ApiError, api, bodyOf } from '../api/client.js'
+import { Breakable } from '../components/breakable.js'
 import { Confirm } from '../components/confirm.js'
 import { type Column, DataTable } from '../components/data-table.js'
 import { Page } from '../components/page.js'
 import { Reprice } from '../components/reprice.js'
+import { RowButtons } from '../components/row-buttons.js'
 import { Empty, Failure, Loading } from '../components/states.js'
 import { Time } from '../components/values.js'
 import { formText } from '../form-text.js'
@@ -83,20 +85,20 @@ function OwnPrices ({ onPrice }: { onPrice: (asked: Asked) => void }) {
     },
     onError: error => { failed('The price was not deleted', error) }
   })
-  const rate = (key: Rate): Column<Price> => ({ key, header: `${RATES[key]}, $/M`, isNumber: true, render: price => price[key] ?? '–' })
+  const rate = (key: Rate): Column<Price> => ({ key, header: `${RATES[key]}, $/M`, shortHeader: key === 'input' ? 'In, $/M' : 'Out, $/M', isNumber: true, isWideOnly: !REQUIRED.has(key), render: price => price[key] ?? '–' })
   const columns: ReadonlyArray<Column<Price>> = [
-    { key: 'model', header: 'Model', render: price => price.model },
+    { key: 'model', header: 'Model', render: price => <Breakable text={price.model} isCut />, note: price => <>from <Time at={price.effective_from} /></> },
     rate('input'), rate('cached_input'), rate('output'), rate('audio_input'), rate('audio_output'),
-    { key: 'from', header: 'From', render: price => <Time at={price.effective_from} /> },
+    { key: 'from', header: 'From', isWideOnly: true, render: price => <Time at={price.effective_from} /> },
     {
       key: 'actions',
       header: 'Actions',
       isHeaderHidden: true,
       render: price => (
-        <Group gap={4} wrap='nowrap' justify='flex-end'>
+        <RowButtons>
           <Button size='compact-xs' variant='default' aria-label={`Change the price of ${price.model}`} onClick={() => { onPrice(price) }}>Change</Button>
           <Button size='compact-xs' variant='default' color='red' aria-label={`Delete the price of ${price.model}`} onClick={() => { setDeleting(price) }}>Delete</Button>
-        </Group>
+        </RowButtons>
       )
     }
   ]

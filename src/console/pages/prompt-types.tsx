@@ -2,6 +2,7 @@ import { Badge, Button, Group, NativeSelect, Switch, Text, TextInput } from '@ma
 import { IconDownload, IconSearch } from '@tabler/icons-react'
 import { useCallback, useMemo, useState } from 'react'
 import { Link } from 'wouter'
+import { Breakable } from '../components/breakable.js'
 import { BulkSwitches } from '../components/bulk-switches.js'
 import { CostSparkline } from '../components/cost-sparkline.js'
 import { type Column, DataTable } from '../components/data-table.js'
@@ -18,6 +19,11 @@ import { useUrlValues } from '../url-state.js'
 
 const DEFAULT_SORT = '-total_cost'
 const TOGGLES = ['track_full_data', 'is_active', 'blocked'] as const
+/** On a phone, where most columns have no header to click. */
+const ORDERS = [
+  { value: '-total_cost', label: 'Dearest first' }, { value: '-total_calls', label: 'Most calls first' }, { value: '-avg_cost_per_call', label: 'Dearest per call first' },
+  { value: '-last_called_at', label: 'Last called first' }, { value: 'prompt_type', label: 'By name' }
+]
 const DATES = ['created_after', 'created_before'] as const
 
 /** The list's filters and order, as the URL has them. */
@@ -70,9 +76,10 @@ export default function PromptTypes () {
 function useColumns (): ReadonlyArray<Column<PromptConfigSummary>> {
   const { mutate } = useSwitch()
   return useMemo(() => {
-    const toggle = (name: 'track_full_data' | 'is_active', header: string): Column<PromptConfigSummary> => ({
+    const toggle = (name: 'track_full_data' | 'is_active', header: string, shortHeader: string): Column<PromptConfigSummary> => ({
       key: name,
       header,
+      shortHeader,
       sort: name,
       render: row => (
         <Switch
@@ -88,19 +95,20 @@ function useColumns (): ReadonlyArray<Column<PromptConfigSummary>> {
         sort: 'prompt_type',
         render: row => (
           <Group gap={6} wrap='nowrap'>
-            <Link href={`/prompt-types/${encodeURIComponent(row.prompt_type)}`} className='cut' title={row.prompt_type}>{row.prompt_type}</Link>
+            <Link href={`/prompt-types/${encodeURIComponent(row.prompt_type)}`} className='cut' title={row.prompt_type}><Breakable text={row.prompt_type} isCut /></Link>
             {row.blocked !== null && <Badge size='xs' color='red' style={{ flexShrink: 0 }}>blocked</Badge>}
             <Text span size='xs' c='dimmed' truncate visibleFrom='sm' title={row.description} style={{ flexShrink: 1000 }}>{row.description}</Text>
           </Group>
-        )
+        ),
+        note: row => <>{several(row.total_calls, 'call')} · <Spent config={row} /></>
       },
-      toggle('track_full_data', 'Full data'),
-      toggle('is_active', 'Logged'),
-      { key: 'total_calls', header: 'Calls', sort: 'total_calls', isNumber: true, render: row => count(row.total_calls) },
-      { key: 'total_cost', header: 'Cost', sort: 'total_cost', isNumber: true, render: row => <Spent config={row} /> },
-      { key: 'avg_cost', header: 'Per call', sort: 'avg_cost_per_call', isNumber: true, render: row => <Money usd={perCall(row)} /> },
-      { key: 'spark', header: '14 days', width: 110, render: row => <CostSparkline promptType={row.prompt_type} /> },
-      { key: 'last_called_at', header: 'Last call', sort: 'last_called_at', isNumber: true, render: row => <Time at={row.last_called_at} /> }
+      toggle('track_full_data', 'Full data', 'Full'),
+      toggle('is_active', 'Logged', 'Log'),
+      { key: 'total_calls', header: 'Calls', sort: 'total_calls', isNumber: true, isWideOnly: true, render: row => count(row.total_calls) },
+      { key: 'total_cost', header: 'Cost', sort: 'total_cost', isNumber: true, isWideOnly: true, render: row => <Spent config={row} /> },
+      { key: 'avg_cost', header: 'Per call', sort: 'avg_cost_per_call', isNumber: true, isWideOnly: true, render: row => <Money usd={perCall(row)} /> },
+      { key: 'spark', header: '14 days', width: 110, isWideOnly: true, render: row => <CostSparkline promptType={row.prompt_type} /> },
+      { key: 'last_called_at', header: 'Last call', sort: 'last_called_at', isNumber: true, isWideOnly: true, render: row => <Time at={row.last_called_at} /> }
     ]
   }, [mutate])
 }
@@ -125,6 +133,7 @@ function Filters ({ query, onChange }: { query: PromptConfigQuery, onChange: (ch
         type='search' aria-label='Search name and description' placeholder='Search name and description' leftSection={<IconSearch size={14} />}
         value={query.search ?? ''} onChange={search => { onChange({ search }) }} w={240}
       />
+      <NativeSelect size='xs' hiddenFrom='sm' aria-label='Order' value={query.sort ?? DEFAULT_SORT} data={ORDERS} onChange={event => { onChange({ sort: event.currentTarget.value }) }} />
       {toggle('track_full_data', 'Full data', 'Full data stored', 'Full data not stored')}
       {toggle('is_active', 'Logged', 'Calls logged', 'Calls not logged')}
       {toggle('blocked', 'Blocked', 'Blocked by a budget', 'Not blocked')}

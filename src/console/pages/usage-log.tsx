@@ -1,6 +1,7 @@
 import { Button, Drawer, NativeSelect, Switch, Text, TextInput } from '@mantine/core'
 import { IconDownload } from '@tabler/icons-react'
 import { useCallback, useMemo } from 'react'
+import { Breakable } from '../components/breakable.js'
 import { CallDetails } from '../components/call-details.js'
 import { CallCost, CallStatus } from '../components/call-values.js'
 import { type Column, DataTable } from '../components/data-table.js'
@@ -65,25 +66,29 @@ export default function UsageLogPage () {
   )
 }
 
+const modelOf = (row: UsageLogSummary): string => row.response_model ?? row.request_model ?? '–'
+
 const columns: ReadonlyArray<Column<UsageLogSummary>> = [
   {
     key: 'created_at',
     header: 'Finished',
     width: 150,
+    isWideOnly: true,
     render: row => <Time at={row.created_at} />
   },
-  { key: 'prompt_type', header: 'Prompt type', render: row => row.prompt_type },
-  { key: 'model', header: 'Model', render: row => row.response_model ?? row.request_model ?? '–' },
-  { key: 'user', header: 'User', render: row => row.user ?? '–' },
+  { key: 'prompt_type', header: 'Prompt type', render: row => <Breakable text={row.prompt_type} isCut />, note: row => <><Time at={row.created_at} /> · {modelOf(row)}</> },
+  { key: 'model', header: 'Model', isWideOnly: true, render: modelOf },
+  { key: 'user', header: 'User', isWideOnly: true, render: row => row.user ?? '–' },
   {
     key: 'status',
     header: 'Status',
+    isWideOnly: true,
     render: row => <CallStatus call={row} />
   },
-  { key: 'input', header: 'In', isNumber: true, render: row => row.input_tokens === null ? '–' : count(row.input_tokens) },
-  { key: 'output', header: 'Out', isNumber: true, render: row => row.output_tokens === null ? '–' : count(row.output_tokens) },
-  { key: 'cost', header: 'Cost', isNumber: true, render: row => <CallCost call={row} /> },
-  { key: 'duration', header: 'Took', isNumber: true, render: row => duration(row.duration_ms) },
+  { key: 'input', header: 'In', isNumber: true, isWideOnly: true, render: row => row.input_tokens === null ? '–' : count(row.input_tokens) },
+  { key: 'output', header: 'Out', isNumber: true, isWideOnly: true, render: row => row.output_tokens === null ? '–' : count(row.output_tokens) },
+  { key: 'cost', header: 'Cost', isNumber: true, render: row => <CallCost call={row} />, note: row => <CallStatus call={row} /> },
+  { key: 'duration', header: 'Took', isNumber: true, isWideOnly: true, render: row => duration(row.duration_ms) },
   { key: 'open', header: 'Actions', isHeaderHidden: true, width: 64, render: row => <OpenButton row={row} /> }
 ]
 

@@ -1,0 +1,8 @@
+import { Group, Stack } from '@mantine/core'
+import type { ReactNode } from 'react'
+import { useNarrow } from '../narrow.js'
+
+/** What can be done with a row, at its end: side by side, on a phone on top of one another. */
+export function RowButtons ({ children }: { children: ReactNode }) {
+  return useNarrow() ? <Stack gap={6}>{children}</Stack> : <Group gap={4} wrap='nowrap' justify='flex-end'>{children}</Group>
+}
