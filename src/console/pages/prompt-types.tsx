@@ -97,7 +97,7 @@ function useColumns (): ReadonlyArray<Column<PromptConfigSummary>> {
           <Group gap={6} wrap='nowrap'>
             <Link href={`/prompt-types/${encodeURIComponent(row.prompt_type)}`} className='cut' title={row.prompt_type}><Breakable text={row.prompt_type} isCut /></Link>
             {row.blocked !== null && <Badge size='xs' color='red' style={{ flexShrink: 0 }}>blocked</Badge>}
-            <Text span size='xs' c='dimmed' truncate visibleFrom='sm' title={row.description} style={{ flexShrink: 1000 }}>{row.description}</Text>
+            <Text span size='xs' c='dimmed' truncate visibleFrom='sm' title={row.description} style={{ flexShrink: 1e6 }}>{row.description}</Text>
           </Group>
         ),
         note: row => <>{several(row.total_calls, 'call')} · <Spent config={row} /></>
