@@ -34,6 +34,7 @@ t.test('every page of the console', { timeout: 300_000 }, async t => {
         await page.goto(scene.gateway.origin + path)
         await page.waitForLoadState('networkidle')
         if (name === 'prompt-type') await page.getByRole('button', { name: /Latest call/ }).click()
+        await page.waitForTimeout(400)
         // Long pages whole: in a window of their height, for what is only put together from parts has charts that are not drawn yet.
         if (name === 'prompt-type' || width === 'narrow') {
           await page.setViewportSize({ ...size, height: Number(await page.evaluate('document.documentElement.scrollHeight')) })
