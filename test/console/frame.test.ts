@@ -60,6 +60,7 @@ t.test('the console by keyboard alone', { timeout: 150_000 }, async t => {
     }
     await page.keyboard.press('Escape')
     await page.getByRole('dialog').waitFor({ state: 'detached' })
+    await page.waitForFunction('document.activeElement !== document.body') // It comes back a moment later.
     t.equal(await focused(page), 'New key')
   })
 
