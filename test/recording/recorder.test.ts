@@ -131,6 +131,7 @@ forEachDatabase(t, 'a database that comes back is caught up with, while new call
   await replayed(recorder)
   t.equal(recorder.journalState, 'ok')
   await checkBooks(t, database, all)
+  await counted(counts, counts.journaled) // Told once the journal has let go of it.
   t.equal(counts.replayed, counts.journaled)
   t.equal(counts.committed + counts.replayed, all.length)
 })
