@@ -77,6 +77,9 @@ t.test('on a phone', { timeout: 240_000 }, async t => {
     await page.getByLabel('Order', { exact: true }).selectOption('-total_calls')
     await page.waitForURL(/sort=-total_calls/)
     await page.locator('[aria-rowindex="2"]').filter({ hasText: 'moderate_comment' }).waitFor()
+    await go('prompt-types?sort=-failed_calls')
+    await page.getByRole('button', { name: 'Filters' }).click()
+    t.equal(await page.getByLabel('Order', { exact: true }).inputValue(), '-failed_calls', 'an order of a link that is not among them is not shown as another')
   })
 
   await t.test('a call shows when, of which model, how it ended and what it cost; it opens by touch and by keyboard', async t => {

@@ -127,13 +127,15 @@ function Filters ({ query, onChange }: { query: PromptConfigQuery, onChange: (ch
       value={query[name]?.slice(0, 10) ?? ''} onChange={event => { onChange({ [name]: event.currentTarget.value }) }}
     />
   )
+  // A header, or a link from a wide screen, may ask for one that is not in the list.
+  const orders = ORDERS.some(({ value }) => value === (query.sort ?? DEFAULT_SORT)) ? ORDERS : [{ value: query.sort ?? '', label: 'By another column' }, ...ORDERS]
   return (
     <FilterBar active={Object.keys(filters).length} onClear={() => { onChange(Object.fromEntries(Object.keys(filters).map(name => [name, null]))) }}>
       <FilterText
         type='search' aria-label='Search name and description' placeholder='Search name and description' leftSection={<IconSearch size={14} />}
         value={query.search ?? ''} onChange={search => { onChange({ search }) }} w={240}
       />
-      <NativeSelect size='xs' hiddenFrom='sm' aria-label='Order' value={query.sort ?? DEFAULT_SORT} data={ORDERS} onChange={event => { onChange({ sort: event.currentTarget.value }) }} />
+      <NativeSelect size='xs' hiddenFrom='sm' aria-label='Order' value={query.sort ?? DEFAULT_SORT} data={orders} onChange={event => { onChange({ sort: event.currentTarget.value }) }} />
       {toggle('track_full_data', 'Full data', 'Full data stored', 'Full data not stored')}
       {toggle('is_active', 'Logged', 'Calls logged', 'Calls not logged')}
       {toggle('blocked', 'Blocked', 'Blocked by a budget', 'Not blocked')}
