@@ -19,9 +19,23 @@ const NOTHING: CostFigures = {
 /** The figures of a sum; zeros where there were no calls. */
 export function figuresOf (sum: CostSum | undefined): CostFigures {
   if (sum === undefined) return NOTHING
-  const { group: _group, bucketMs: _bucketMs, costUsd: _costUsd, ...figures } = sum
-  return figures
+  const [calls = 0, failed = 0, blocked = 0, unpriced = 0, input = 0, cached = 0, output = 0, durationMs = 0] = sum.counts.split(' ').map(Number)
+  const cost = Number(sum.costUsd)
+  return {
+    calls,
+    failed_calls: failed,
+    blocked_calls: blocked,
+    unpriced_calls: unpriced,
+    input_tokens: input,
+    cached_input_tokens: cached,
+    output_tokens: output,
+    cost,
+    avg_cost_per_call: perCall(cost, calls),
+    avg_duration_ms: perCall(durationMs, calls)
+  }
 }
+
+const perCall = (total: number, calls: number): number | null => calls === 0 ? null : total / calls
 
 const ITEMS_PER_CHUNK = 1000
 
@@ -57,7 +71,7 @@ export async function * costsJson (
 /** The groups of the sums, the one of the greatest cost first, those of the same by name. */
 export function groupsOf (sums: readonly CostSum[]): string[] {
   const costs = new Map<string, number>()
-  for (const { group, cost } of sums) costs.set(group, (costs.get(group) ?? 0) + cost)
+  for (const { group, costUsd } of sums) costs.set(group, (costs.get(group) ?? 0) + Number(costUsd))
   return [...costs].sort(([a, costOfA], [b, costOfB]) => costOfB - costOfA || (a < b ? -1 : 1)).map(([group]) => group)
 }
 

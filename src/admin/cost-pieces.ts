@@ -22,21 +22,27 @@ export interface CostPiece extends CostRange {
  *
  * @param grains those that can answer, the coarsest first
  */
-export function piecesOf ({ fromMs, toMs }: CostRange, grains: readonly Grain[], state: SummaryState): CostPiece[] {
+export function piecesOf (range: CostRange, grains: readonly Grain[], state: SummaryState): CostPiece[] {
+  const cut = cutBy(range, grains, state)
+  // Where quarters can answer, months need not be kept to: thirty days are often fewer rows by weeks alone.
+  const cutByWeeks = grains.includes('quarter') ? cutBy(range, grains.filter(grain => grain !== 'month'), state) : cut
+  return (cutByWeeks.rows < cut.rows ? cutByWeeks : cut).pieces
+}
+
+/** The pieces, neighbours of one source in one, and how many rows a group has in them at most. */
+function cutBy ({ fromMs, toMs }: CostRange, grains: readonly Grain[], state: SummaryState): { pieces: CostPiece[], rows: number } {
   const pieces: CostPiece[] = []
-  const add = (piece: CostPiece): void => {
-    const last = pieces.at(-1)
-    if (last?.source === piece.source && last.toMs === piece.fromMs) pieces.splice(-1, 1, { ...last, toMs: piece.toMs })
-    else pieces.push(piece)
-  }
+  let rows = 0
   const summarisedToMs = grains.length === 0 ? -Infinity : state.summarisedToMs ?? -Infinity
-  let at = fromMs
-  while (at < toMs) {
+  for (let at = fromMs; at < toMs;) {
     const piece = at < summarisedToMs ? pieceAt(at) : { source: 'rollups' as const, fromMs: at, toMs }
-    add(piece)
+    const last = pieces.at(-1)
+    if (last?.source === piece.source) pieces.splice(-1, 1, { ...last, toMs: piece.toMs })
+    else pieces.push(piece)
+    rows++
     at = piece.toMs
   }
-  return pieces
+  return { pieces, rows }
 
   function pieceAt (at: number): CostPiece {
     for (const source of grains) {

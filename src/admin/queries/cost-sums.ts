@@ -3,21 +3,25 @@ import type { Drizzle } from '../../db/client.js'
 import { gatewaySettings, staleDays, usageRollups, usageSummaries } from '../../db/schema/index.js'
 import { type CostPiece, type Grain, piecesOf, type SummaryState } from '../cost-pieces.js'
 import { type CostInterval, type CostRange, DAY_MS } from '../cost-range.js'
-import type { CostFigures } from '../schemas/costs.js'
 import { all } from './expressions.js'
 
 /** What costs are summed along; `all` is one sum. */
 export type CostDimension = 'all' | 'prompt_type' | 'model' | 'user'
 
-/** Sums of one group in one bucket. */
-export interface CostSum extends CostFigures {
+/** Sums of one group in one bucket, as they come from the database: a value for each count would take as long again to read. */
+export interface CostSum {
   /** A prompt type, model or user; '' of `all`, and where a call named none. */
   readonly group: string
   /** Start of the bucket, milliseconds since the epoch; null where there is one bucket for all time. */
   readonly bucketMs: number | null
-  /** `cost` as exact decimal text. */
+  /** Exact decimal text. */
   readonly costUsd: string
+  /** `COUNTS` in their order, with a blank between them. */
+  readonly counts: string
 }
+
+/** What is counted of calls; durations are milliseconds of all calls together. */
+export const COUNTS = ['calls', 'failed_calls', 'blocked_calls', 'unpriced_calls', 'input_tokens', 'cached_input_tokens', 'output_tokens', 'duration_ms'] as const
 
 export interface CostQuestion {
   readonly range: CostRange
@@ -81,26 +85,31 @@ export interface CostChange {
   readonly previousCalls: number
 }
 
-/** The groups whose cost changed most since the period before, that first. */
+/** The groups whose cost changed most since the period before, that first. As above, of every group nothing but the change is summed. */
 export async function greatestChanges (
   snapshot: Drizzle, state: SummaryState, before: CostRange, question: Omit<CostQuestion, 'interval' | 'groups'>
 ): Promise<CostChange[]> {
-  const ofPeriod = (range: CostRange, which: 'true' | 'false'): SQL => {
-    const parts = partsOf(state, { ...question, range, interval: 'none' })
-    return sql`select "group", ${sql.raw(which)} as is_before, cost, calls from (${sql.join(parts, sql` union all `)}) as part`
-  }
-  const isBefore = sql`filter (where is_before)`
-  const isNow = sql`filter (where not is_before)`
-  return [...await snapshot.execute<CostChange & Record<string, unknown>>(sql`
-    select "group", cost::float8 as cost, previous_cost::float8 as "previousCost", (cost - previous_cost)::float8 as change,
-      calls::float8 as calls, previous_calls::float8 as "previousCalls"
-    from (
-      select "group", coalesce(sum(cost) ${isNow}, 0) as cost, coalesce(sum(cost) ${isBefore}, 0) as previous_cost,
-        coalesce(sum(calls) ${isNow}, 0) as calls, coalesce(sum(calls) ${isBefore}, 0) as previous_calls
-      from (${ofPeriod(question.range, 'false')} union all ${ofPeriod(before, 'true')}) as periods group by "group"
-    ) as changes
-    order by abs(changes.cost - previous_cost) desc, "group" limit ${question.most}`)]
+  const ofPeriod = (range: CostRange, sign: '+' | '-'): SQL =>
+    sql`select "group", ${sql.raw(sign)}cost as cost from (${sql.join(partsOf(state, { ...question, range, interval: 'none' }), sql` union all `)}) as part`
+  const changed = await snapshot.execute<{ group: string, change: number }>(sql`
+    select "group", sum(cost)::float8 as change
+    from (${ofPeriod(question.range, '+')} union all ${ofPeriod(before, '-')}) as changes group by "group"
+    order by abs(sum(cost)) desc, "group" limit ${question.most}`)
+  const groups = changed.map(({ group }) => group)
+  const figuresIn = async (range: CostRange): Promise<ReadonlyMap<string, CostSum>> =>
+    new Map((await sumCosts(snapshot, state, { ...question, range, interval: 'none', groups })).map(sum => [sum.group, sum]))
+  const [now, previous] = [await figuresIn(question.range), await figuresIn(before)]
+  return changed.map(({ group, change }) => ({
+    group,
+    cost: Number(now.get(group)?.costUsd ?? 0),
+    previousCost: Number(previous.get(group)?.costUsd ?? 0),
+    change,
+    calls: callsOf(now.get(group)),
+    previousCalls: callsOf(previous.get(group))
+  }))
 }
+
+const callsOf = (sum: CostSum | undefined): number => parseInt(sum?.counts ?? '0')
 
 /** The sums of each group and bucket in which there were calls; without interval the greatest cost first. */
 export async function sumCosts (snapshot: Drizzle, state: SummaryState, question: CostQuestion): Promise<CostSum[]> {
@@ -108,7 +117,7 @@ export async function sumCosts (snapshot: Drizzle, state: SummaryState, question
   const isWhole = comesWhole(interval)
   const everything = sql`(${sql.join(partsOf(state, question), sql` union all `)}) as sums`
   return [...await snapshot.execute<CostSum & Record<string, unknown>>(sql`
-    select "group", extract(epoch from bucket)::float8 * 1000 as "bucketMs", ${figures}
+    select "group", date_part('epoch', bucket) * 1000 as "bucketMs", sums.cost::text as "costUsd", concat_ws(' ', ${counts}) as counts
     from ${isWhole ? everything : sql`(select "group", bucket, ${summed} from ${everything} group by "group", bucket) as sums`}
     ${interval === 'none' ? sql`order by sums.cost desc, "group"` : sql``} limit ${most}`)]
 }
@@ -142,24 +151,20 @@ function grainsOf (interval: CostInterval, summary: CostDimension): Grain[] {
   }
 }
 
-const sumColumns = ['calls', 'failed_calls', 'blocked_calls', 'unpriced_calls', 'input_tokens', 'cached_input_tokens', 'output_tokens', 'cost', 'duration_ms']
-const columns = sql.raw(sumColumns.join(', '))
-const summed = sql.raw(sumColumns.map(column => `sum(${column}) as ${column}`).join(', '))
-const figures = sql.raw([
-  ...sumColumns.filter(column => column !== 'duration_ms').map(column => `sums.${column}::float8 as ${column}`),
-  'sums.cost::text as "costUsd"',
-  '(sums.cost / nullif(sums.calls, 0))::float8 as avg_cost_per_call',
-  '(sums.duration_ms / nullif(sums.calls::numeric, 0))::float8 as avg_duration_ms'
-].join(', '))
+const counts = sql.raw(COUNTS.join(', '))
+const columns = sql`${counts}, cost`
+// The sum of bigints is numeric, which is slower to add up and to write.
+const summed = sql`${sql.raw(COUNTS.map(column => `sum(${column})::bigint as ${column}`).join(', '))}, sum(cost) as cost`
 
-function summaryPart (piece: CostPiece, summary: CostDimension, { dimension, interval, promptType, groups }: CostQuestion): SQL {
-  const isHour = piece.source === 'hour'
-  const key = isHour ? sql`substr(key, 4)` : sql`key`
+function summaryPart ({ source, fromMs, toMs }: CostPiece, summary: CostDimension, { dimension, interval, promptType, groups }: CostQuestion): SQL {
+  const isHour = source === 'hour'
+  const group = dimension === 'all' ? sql`''` : isHour ? sql`substr(key, 4)` : sql`key`
   const time = isHour ? sql`bucket::timestamp + left(key, 2)::int * interval '1 hour'` : sql`bucket::timestamp`
-  const ofHours = sql`${time} >= ${momentOf(piece.fromMs)}::timestamp and ${time} < ${momentOf(piece.toMs)}::timestamp`
-  return sql`select ${dimension === 'all' ? sql`''` : key} as "group", ${bucketOf(interval, time)} as bucket, ${columns} from ${usageSummaries}
-    where grain = ${piece.source} and dimension = ${summary} and bucket >= ${dateOf(piece.fromMs)}::date and bucket <= ${dateOf(piece.toMs - 1)}::date
-    and ${isHour ? ofHours : sql`true`} and ${promptType === undefined ? sql`true` : eq(usageSummaries.key, promptType)} and ${groups === undefined ? sql`true` : isOneOf(key, groups)}`
+  const isWholeDays = fromMs % DAY_MS === 0 && toMs % DAY_MS === 0
+  return sql`select ${group} as "group", ${source === interval ? time : bucketOf(interval, time)} as bucket, ${columns} from ${usageSummaries}
+    where grain = ${source} and dimension = ${summary} and bucket >= ${dateOf(fromMs)}::date and bucket <= ${dateOf(toMs - 1)}::date
+    and ${isWholeDays ? sql`true` : sql`${time} >= ${momentOf(fromMs)}::timestamp and ${time} < ${momentOf(toMs)}::timestamp`}
+    and ${promptType === undefined ? sql`true` : eq(usageSummaries.key, promptType)} and ${groups === undefined ? sql`true` : isOneOf(group, groups)}`
 }
 
 const rollupColumns: Record<CostDimension, SQL> = {
@@ -168,7 +173,8 @@ const rollupColumns: Record<CostDimension, SQL> = {
 
 function rollupPart ({ fromMs, toMs }: CostRange, { dimension, interval, promptType, groups }: CostQuestion): SQL {
   const group = rollupColumns[dimension]
-  return sql`select ${group} as "group", ${bucketOf(interval, sql`hour at time zone 'UTC'`)} as bucket, ${columns} from ${usageRollups}
+  const time = sql`hour at time zone 'UTC'`
+  return sql`select ${group} as "group", ${interval === 'hour' ? time : bucketOf(interval, time)} as bucket, ${columns} from ${usageRollups}
     where hour >= ${new Date(fromMs).toISOString()}::timestamptz and hour < ${new Date(toMs).toISOString()}::timestamptz
     and ${promptType === undefined ? sql`true` : eq(usageRollups.prompt_type, promptType)}
     and ${groups === undefined ? sql`true` : isOneOf(group, groups)}`

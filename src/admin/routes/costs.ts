@@ -68,7 +68,7 @@ function costsRoute (app: AdminApp, { database, now }: RouteDependencies): void 
       const sum = async (by: CostDimension, interval: CostInterval, most: number, groups?: readonly string[]): Promise<CostSum[]> =>
         await sumCosts(snapshot, state, { ...of, dimension: by, interval, most, ...groups === undefined ? {} : { groups } })
       const [totals] = await sum('all', 'none', 1)
-      if (by === 'none') return { totals, sums: await sum('all', interval, MAX_ITEMS), groups: [''] }
+      if (by === 'none') return { totals, sums: interval !== 'none' ? await sum('all', interval, MAX_ITEMS) : totals === undefined ? [] : [totals], groups: [''] }
       const greatest = limit === undefined ? undefined : await greatestGroups(snapshot, state, { ...of, dimension: by, most: limit })
       const sums = await sum(by, interval, MAX_ITEMS + 1, greatest)
       return { totals, sums, groups: greatest ?? groupsOf(sums) }
