@@ -8,13 +8,14 @@ import { format, formatSpread, type Goal, goalsTable, megabytes, table } from '.
 import { measure } from '../measurement.js'
 import type { Bench, Part } from '../part.js'
 import { memoryOf } from '../process-stat.js'
+import { canKeepApart, keepOperatorsApart } from '../processors.js'
 import { percentile, spreadOf } from '../statistics.js'
 import { fillBooks, MANY_TYPES } from './admin-books.js'
 
 const GOAL_COSTS_MS = 100
 const GOAL_P99 = 1.1
-/** Calls that go through the proxy meanwhile: well below what it can take, so that waiting shows. */
-const RATE_PER_SECOND = 200
+/** Calls that go through the proxy meanwhile: well below what one processor can take, so that waiting shows. */
+const RATE_PER_SECOND = 100
 const SLOW_QUERY_MS = 1000
 const ANSWERS = 30
 const DAY_MS = 86_400_000
@@ -64,7 +65,7 @@ async function measureBooks (bench: Bench, databaseUrl: string): Promise<{ text:
     await untilSummedUp(databaseUrl)
     const timings: Timing[] = []
     for (const path of paths(Date.now())) timings.push(await time(bench, gateway, path))
-    return { timings, beside: await callsBeside(bench, gateway) }
+    return { timings, beside: await callsBeside(bench, gateway, databaseUrl) }
   })
   // On one of its own: its memory is that of the exports.
   const exports = await withGateway(bench, databaseUrl, async gateway => {
@@ -145,42 +146,58 @@ async function download ({ progress }: Bench, gateway: PromptmeterContender, pat
 
 /** The calls' p99, by what goes on beside them. */
 type Beside = Record<typeof BESIDE[number], number[]>
-/** Nothing; a query each second; a process that only takes a processor for as long each second; a query as soon as the last is answered. */
-const BESIDE = ['nothing', 'each second', 'busy', 'without pause'] as const
+/**
+ * Nothing; a query each second; a process that only takes a processor for as long each second; a query as soon as the last
+ * is answered. `apart`: with a processor for the operators' connections to the database, and the rest for all else.
+ */
+const BESIDE = ['nothing', 'each second', 'busy', 'without pause', 'nothing, apart', 'each second, apart'] as const
 
 /** Latency of calls, with and without somebody who asks for the year's costs again and again. */
-async function callsBeside (bench: Bench, gateway: PromptmeterContender): Promise<Beside> {
+async function callsBeside (bench: Bench, gateway: PromptmeterContender, databaseUrl: string): Promise<Beside> {
   // As the console's first page asks for its chart.
   const path = `costs?group_by=prompt_type&interval=week&limit=8&from=${new Date(Date.now() - 365 * DAY_MS).toISOString()}`
   const { p50Ms } = await time(bench, gateway, path)
+  const eachSecond = async (over: AbortSignal): Promise<void> => { while (!over.aborted) await Promise.all([ask(gateway, path), delay(1000)]) }
+  const nothing = async (): Promise<void> => {}
   const work: Record<keyof Beside, (over: AbortSignal) => Promise<void>> = {
-    nothing: async () => {},
-    'each second': async over => { while (!over.aborted) await Promise.all([ask(gateway, path), delay(1000)]) },
+    nothing,
+    'each second': eachSecond,
     busy: async over => {
       const spinning = new Worker(`setInterval(() => { for (const end = performance.now() + ${p50Ms}; performance.now() < end;); }, 1000)`, { eval: true })
       await once(over, 'abort')
       await spinning.terminate()
     },
-    'without pause': async over => { while (!over.aborted) await ask(gateway, path) }
+    'without pause': async over => { while (!over.aborted) await ask(gateway, path) },
+    'nothing, apart': nothing,
+    'each second, apart': eachSecond
   }
-  const beside: Beside = { nothing: [], 'each second': [], busy: [], 'without pause': [] }
+  const beside = Object.fromEntries(BESIDE.map(name => [name, []])) as unknown as Beside
   for (let round = 0; round <= bench.options.rounds; round++) {
     bench.progress(`calls beside queries: ${round === 0 ? 'warm-up' : `round ${round} of ${bench.options.rounds}`}`)
     for (const name of BESIDE) {
-      const over = new AbortController()
-      const done = work[name](over.signal)
-      try {
-        const { p99Ms } = await measure(bench.load, gateway, {
-          exchange: 'plain-4k', connections: 32, seconds: bench.options.seconds * 3, ratePerSecond: RATE_PER_SECOND // A percentile of few calls would be chance.
-        })
-        if (round > 0) beside[name].push(p99Ms)
-      } finally {
-        over.abort()
-        await done
-      }
+      const isApart = name.endsWith('apart')
+      if (isApart && !canKeepApart()) continue
+      const putBack = isApart ? await keepOperatorsApart(databaseUrl) : () => {}
+      const p99Ms = await p99Beside(bench, gateway, work[name])
+      putBack()
+      if (round > 0) beside[name].push(p99Ms)
     }
   }
   return beside
+}
+
+async function p99Beside (bench: Bench, gateway: PromptmeterContender, work: (over: AbortSignal) => Promise<void>): Promise<number> {
+  const over = new AbortController()
+  const done = work(over.signal)
+  try {
+    const { p99Ms } = await measure(bench.load, gateway, {
+      exchange: 'plain-4k', connections: 32, seconds: bench.options.seconds * 4, ratePerSecond: RATE_PER_SECOND // A percentile of few calls would be chance.
+    })
+    return p99Ms
+  } finally {
+    over.abort()
+    await done
+  }
 }
 
 async function ask (gateway: PromptmeterContender, path: string): Promise<void> {
@@ -191,12 +208,15 @@ function report ({ options }: Bench, timings: readonly Timing[], exports: readon
   const slowest = (prefix: string): Timing | undefined =>
     timings.filter(({ path }) => path.startsWith(prefix)).sort((a, b) => b.p50Ms - a.p50Ms)[0]
   const costs = slowest('costs?')
-  const ratios = (name: keyof Beside): number[] => beside[name].map((p99Ms, i) => p99Ms / (beside.nothing[i] ?? NaN))
-  const raised = (figure: string, name: keyof Beside): Goal =>
-    ({ figure, goal: 'not raised', measured: `${formatSpread(ratios(name))} ×`, met: spreadOf(ratios(name)).median <= GOAL_P99 })
+  const ratios = (name: keyof Beside, alone: keyof Beside = 'nothing'): number[] => beside[name].map((p99Ms, i) => p99Ms / (beside[alone][i] ?? NaN))
+  const raised = (figure: string, ratios: readonly number[]): Goal =>
+    ({ figure, goal: 'not raised', measured: `${formatSpread(ratios)} ×`, met: spreadOf(ratios).median <= GOAL_P99 })
+  const apart = beside['nothing, apart']
   const goals: Goal[] = [
     { figure: `costs over a year, the slowest (\`${shortened(costs?.path ?? '')}\`), p50`, goal: `< ${GOAL_COSTS_MS} ms`, measured: `${format(costs?.p50Ms ?? NaN)} ms`, met: (costs?.p50Ms ?? NaN) < GOAL_COSTS_MS },
-    raised("calls' p99 beside a query over the year each second", 'each second'), raised('the same beside one query after the other', 'without pause')
+    raised("calls' p99 beside a query over the year each second", ratios('each second')),
+    raised('the same beside one query after the other', ratios('without pause')),
+    ...apart.length === 0 ? [] : [raised('with a processor for the queries alone, each second', ratios('each second, apart', 'nothing, apart'))]
   ]
   return [
     `The operator's routes over a year of ${options.rows.toLocaleString('en-US')} calls of ${MANY_TYPES.toLocaleString('en-US')} prompt types on PostgreSQL, ` +
@@ -208,6 +228,10 @@ function report ({ options }: Bench, timings: readonly Timing[], exports: readon
     `The p99 of ${RATE_PER_SECOND} calls a second is ${formatSpread(beside.nothing)} ms. While somebody asks for the chart of the console's first page over the year ` +
       `once a second it is ${formatSpread(beside['each second'])} ms; with a process that does nothing but take one of the machine's processors as long each second, ` +
       `${formatSpread(beside.busy)} ms (${formatSpread(ratios('busy'))} ×); with one query after the other, ${formatSpread(beside['without pause'])} ms.`,
+    ...apart.length === 0
+      ? []
+      : [`With the last of the machine's processors for the operators' connections to the database, and the rest for all else, it is ${formatSpread(apart)} ms ` +
+          `alone and ${formatSpread(beside['each second, apart'])} ms beside a query each second.`],
     goalsTable(goals)
   ].join('\n\n')
 }
