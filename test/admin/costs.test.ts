@@ -46,6 +46,7 @@ onEachDatabase(t, 'costs are summed exactly, with averages; without calls there 
   const { items, totals } = await get(admin, '')
   t.strictSame(items, [{ group: null, bucket: null, ...figures }])
   t.strictSame(totals, figures)
+  for (const query of ['group_by=model', 'group_by=model&interval=hour', 'group_by=model&limit=1', 'interval=day']) t.strictSame((await get(admin, query)).totals, figures, query)
 })
 
 onEachDatabase(t, 'groups come in the order of their cost, their buckets in order, gaps filled with zeros', async (t, database) => {

@@ -31,7 +31,7 @@ export interface CostQuestion {
   readonly promptType?: string
   /** Of these groups alone. */
   readonly groups?: readonly string[]
-  /** Only so many sums: without interval those of the greatest cost. */
+  /** Not more groups, or sums, than these. */
   readonly most: number
 }
 
@@ -111,15 +111,14 @@ export async function greatestChanges (
 
 const callsOf = (sum: CostSum | undefined): number => parseInt(sum?.counts ?? '0')
 
-/** The sums of each group and bucket in which there were calls; without interval the greatest cost first. */
+/** The sums of each group and bucket in which there were calls. */
 export async function sumCosts (snapshot: Drizzle, state: SummaryState, question: CostQuestion): Promise<CostSum[]> {
   const { interval, most } = question
   const isWhole = comesWhole(interval)
   const everything = sql`(${sql.join(partsOf(state, question), sql` union all `)}) as sums`
   return [...await snapshot.execute<CostSum & Record<string, unknown>>(sql`
     select "group", date_part('epoch', bucket) * 1000 as "bucketMs", sums.cost::text as "costUsd", concat_ws(' ', ${counts}) as counts
-    from ${isWhole ? everything : sql`(select "group", bucket, ${summed} from ${everything} group by "group", bucket) as sums`}
-    ${interval === 'none' ? sql`order by sums.cost desc, "group"` : sql``} limit ${most}`)]
+    from ${isWhole ? everything : sql`(select "group", bucket, ${summed} from ${everything} group by "group", bucket) as sums`} limit ${most}`)]
 }
 
 /** Days are cut at their ends, so that of a day or an hour one piece has all. */

@@ -67,15 +67,17 @@ function costsRoute (app: AdminApp, { database, now }: RouteDependencies): void 
       const of = { range, ...ofType === undefined ? {} : { promptType: ofType } }
       const sum = async (by: CostDimension, interval: CostInterval, most: number, groups?: readonly string[]): Promise<CostSum[]> =>
         await sumCosts(snapshot, state, { ...of, dimension: by, interval, most, ...groups === undefined ? {} : { groups } })
-      const [totals] = await sum('all', 'none', 1)
-      if (by === 'none') return { totals, sums: interval !== 'none' ? await sum('all', interval, MAX_ITEMS) : totals === undefined ? [] : [totals], groups: [''] }
-      const greatest = limit === undefined ? undefined : await greatestGroups(snapshot, state, { ...of, dimension: by, most: limit })
-      const sums = await sum(by, interval, MAX_ITEMS + 1, greatest)
-      return { totals, sums, groups: greatest ?? groupsOf(sums) }
+      // What is left out of the answer is part of the totals.
+      if (by !== 'none' && limit !== undefined) {
+        const groups = await greatestGroups(snapshot, state, { ...of, dimension: by, most: limit })
+        const [totals] = await sum('all', 'none', 1)
+        return { totals: figuresOf(totals), sums: await sum(by, interval, MAX_ITEMS + 1, groups), groups }
+      }
+      const sums = await sum(by === 'none' ? 'all' : by, interval, MAX_ITEMS + 1)
+      return { totals: null, sums, groups: by === 'none' ? [''] : groupsOf(sums) }
     })
     if (groups.length * buckets.length > MAX_ITEMS) throw tooManyItems(MAX_ITEMS)
-    const rest = { totals: figuresOf(totals), ...rangeOf(range) }
-    return await sendChunks(reply, jsonFormat.contentType, costsJson(sums, groups, buckets, by !== 'none', rest))
+    return await sendChunks(reply, jsonFormat.contentType, costsJson(sums, groups, buckets, by !== 'none', totals, rangeOf(range)))
   })
 }
 
