@@ -8,7 +8,7 @@ import { onEachDatabase } from './each-database.js'
 import { rollupRow, type RollupRow } from './rollup-rows.js'
 import { errorOf, messageOf, startAdmin, type Admin } from './start-admin.js'
 
-interface Item { group: string | null, bucket: string | null, calls: number, cost: number, avg_cost_per_call: number | null, avg_duration_ms: number | null }
+interface Item { group: string | null, bucket: string | null, calls: number, input_tokens: number, cost: number, avg_cost_per_call: number | null, avg_duration_ms: number | null }
 interface Costs { items: Item[], totals: Item, from: string, to: string }
 
 const costs = '/admin/api/costs'
@@ -94,6 +94,18 @@ onEachDatabase(t, 'a moment within an hour stands for the whole hour, and what l
   t.strictSame([within.totals.calls, within.from, within.to], [2, '2026-11-02T10:00:00.000Z', '2026-11-02T12:00:00.000Z'])
   const zoned = await get(admin, 'interval=day&from=2026-11-02T00:00:00%2B02:00&to=2026-11-02T12:00:00Z')
   t.strictSame(calls(zoned), ['- 2026-11-01: 0', '- 2026-11-02: 3'], 'the bucket of the first is cut, and keeps its start')
+})
+
+onEachDatabase(t, 'any name, and counts up to the greatest that JSON holds exactly, come back as they are, in an answer of many parts', async (t, database) => {
+  const admin = await startAdmin(t, database, now)
+  const names = Array.from({ length: 501 }, (_, n) => `"${n}" \\ \u2028 é 😀 </script>`)
+  await fill(database,
+    ...names.map((name, n) => rollupRow({ user_name: name, cost: String(1000 - n) })),
+    ...names.map(name => rollupRow({ user_name: name, hour: '2026-11-02T11:00:00Z', input_tokens: 2 ** 53 - 11, cost: '0' })))
+  const { items, totals } = await get(admin, 'group_by=user')
+  t.strictSame(items.map(({ group }) => group), names)
+  t.ok(items.every(({ calls, input_tokens: tokens }) => calls === 2 && tokens === Number.MAX_SAFE_INTEGER))
+  t.strictSame([totals.calls, totals.cost], [2 * 501, 501 * 750])
 })
 
 t.test('what cannot be answered is refused by name', async t => {

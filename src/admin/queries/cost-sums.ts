@@ -152,8 +152,8 @@ function grainsOf (interval: CostInterval, summary: CostDimension): Grain[] {
 
 const counts = sql.raw(COUNTS.join(', '))
 const columns = sql`${counts}, cost`
-// The sum of bigints is numeric, which is slower to add up and to write.
-const summed = sql`${sql.raw(COUNTS.map(column => `sum(${column})::bigint as ${column}`).join(', '))}, sum(cost) as cost`
+// The sum of bigints is numeric, and a sixth slower than that of floats, which are exact up to 2^53, as JSON's numbers are for who reads them.
+const summed = sql`${sql.raw(COUNTS.map(column => `sum(${column}::float8)::bigint as ${column}`).join(', '))}, sum(cost) as cost`
 
 function summaryPart ({ source, fromMs, toMs }: CostPiece, summary: CostDimension, { dimension, interval, promptType, groups }: CostQuestion): SQL {
   const isHour = source === 'hour'

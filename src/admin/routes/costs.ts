@@ -62,22 +62,22 @@ function costsRoute (app: AdminApp, { database, now }: RouteDependencies): void 
     const range = costRange(from, to, now())
     const buckets = bucketsOf(interval, range, MAX_ITEMS)
     if (buckets === null) throw tooManyItems(MAX_ITEMS)
-    const { totals, sums, groups } = await inSnapshot(database.operator, async snapshot => {
+    const { totals, sums, names } = await inSnapshot(database.operator, async snapshot => {
       const state = await readSummaryState(snapshot, range)
       const of = { range, ...ofType === undefined ? {} : { promptType: ofType } }
       const sum = async (by: CostDimension, interval: CostInterval, most: number, groups?: readonly string[]): Promise<CostSum[]> =>
         await sumCosts(snapshot, state, { ...of, dimension: by, interval, most, ...groups === undefined ? {} : { groups } })
       // What is left out of the answer is part of the totals.
       if (by !== 'none' && limit !== undefined) {
-        const groups = await greatestGroups(snapshot, state, { ...of, dimension: by, most: limit })
+        const names = await greatestGroups(snapshot, state, { ...of, dimension: by, most: limit })
         const [totals] = await sum('all', 'none', 1)
-        return { totals: figuresOf(totals), sums: await sum(by, interval, MAX_ITEMS + 1, groups), groups }
+        return { totals: figuresOf(totals), sums: await sum(by, interval, MAX_ITEMS + 1, names), names }
       }
-      const sums = await sum(by === 'none' ? 'all' : by, interval, MAX_ITEMS + 1)
-      return { totals: null, sums, groups: by === 'none' ? [''] : groupsOf(sums) }
+      return { totals: null, sums: await sum(by === 'none' ? 'all' : by, interval, MAX_ITEMS + 1), names: by === 'none' ? [''] : null }
     })
-    if (groups.length * buckets.length > MAX_ITEMS) throw tooManyItems(MAX_ITEMS)
-    return await sendChunks(reply, jsonFormat.contentType, costsJson(sums, groups, buckets, by !== 'none', totals, rangeOf(range)))
+    const groups = groupsOf(sums, buckets, names)
+    if (groups.size * buckets.length > MAX_ITEMS) throw tooManyItems(MAX_ITEMS)
+    return await sendChunks(reply, jsonFormat.contentType, costsJson(groups, buckets, by !== 'none', totals, rangeOf(range)))
   })
 }
 

@@ -27,7 +27,7 @@ export async function sendExport (reply: FastifyReply, name: string, nowMs: numb
 }
 
 /** Sends the chunks as one body, as fast as it is read. */
-export const sendChunks = async (reply: FastifyReply, contentType: string, chunks: AsyncGenerator<string>): Promise<FastifyReply> =>
+export const sendChunks = async (reply: FastifyReply, contentType: string, chunks: AsyncGenerator<Uint8Array>): Promise<FastifyReply> =>
   await reply.type(contentType).send(Readable.from(chunks))
 
 async function * withFirst (first: IteratorResult<string, unknown>, rest: AsyncGenerator<string>): AsyncGenerator<string> {
