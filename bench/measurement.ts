@@ -16,6 +16,9 @@ export interface Measurement extends LoadReport {
 
 export type Load = Omit<LoadOrder, 'origin' | 'headers' | 'promptTypes'> & { readonly promptTypes?: number }
 
+/** A contender waits for its turn while the others have theirs: waking up is not what is measured. Calls that are counted are not for speed. */
+const WARM_UP_SECONDS = 1
+
 /** How long the books may take to be complete: what went to the journal comes in later. */
 const BOOKS_WITHIN_MS = 30_000
 
@@ -27,17 +30,20 @@ export function direct ({ upstreamOrigin }: Surroundings): Contender {
 }
 
 /**
- * Puts the load on the contender. @throws Error if a call failed, or if what it recorded is not what was answered
+ * Puts the load on the contender, after a second of it that is not measured unless the load is of so many calls.
+ * @throws Error if a call failed, or if what it recorded is not what was answered
  */
 export async function measure (process: LoadProcess, contender: Contender, load: Load): Promise<Measurement> {
+  const order = { promptTypes: 1, ...load, origin: contender.origin, headers: contender.headers }
   const before = await contender.books?.()
+  const answeredBefore = load.calls === undefined ? (await process.run({ ...order, seconds: WARM_UP_SECONDS })).answered : 0
   const databasePids = await contender.databasePids?.() ?? null
   const databaseCpuBefore = databaseCpuTimeUs(databasePids ?? [])
   const cpuBefore = cpuTimeUs(contender.pids)
-  const report = await process.run({ promptTypes: 1, ...load, origin: contender.origin, headers: contender.headers })
+  const report = await process.run(order)
   const cpuUs = cpuTimeUs(contender.pids) - cpuBefore
   const databaseCpuUs = databaseCpuTimeUs(databasePids ?? []) - databaseCpuBefore
-  if (before !== undefined) await checkBooks(contender, before, report.answered)
+  if (before !== undefined) await checkBooks(contender, before, answeredBefore + report.answered)
   return {
     ...report,
     cpuUsPerCall: cpuUs / report.answered,

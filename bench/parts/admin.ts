@@ -178,9 +178,12 @@ async function callsBeside (bench: Bench, gateway: PromptmeterContender, databas
       const isApart = name.endsWith('apart')
       if (isApart && !canKeepApart()) continue
       const putBack = isApart ? await keepOperatorsApart(databaseUrl) : () => {}
-      const p99Ms = await p99Beside(bench, gateway, work[name])
-      putBack()
-      if (round > 0) beside[name].push(p99Ms)
+      try {
+        const p99Ms = await p99Beside(bench, gateway, work[name])
+        if (round > 0) beside[name].push(p99Ms)
+      } finally {
+        putBack()
+      }
     }
   }
   return beside
