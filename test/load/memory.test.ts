@@ -1,25 +1,14 @@
 import { once } from 'node:events'
-import { setFlagsFromString } from 'node:v8'
-import { runInNewContext } from 'node:vm'
 import { gzipSync } from 'node:zlib'
 import t from 'tap'
 import { startGateway } from '../helpers/gateway.js'
+import { heldBytes } from '../helpers/held-bytes.js'
 import { startUpstream } from '../helpers/upstream.js'
 import { RawCaller, ask, logRowsOnce } from '../proxy/raw-caller.js'
 
-// By what the process holds, so they run in one of their own. Resident memory would also tell how busy the machine was:
-// the later the garbage is collected, the more of it there is.
-
-setFlagsFromString('--expose-gc')
-const collect = runInNewContext('gc') as () => void
+// By what the process holds, so they run in one of their own.
 
 const MB = 1024 * 1024
-
-function heldBytes (): number {
-  collect()
-  const { heapUsed, external } = process.memoryUsage()
-  return heapUsed + external
-}
 
 t.test('a body sent byte by byte is held as any other', async t => {
   const upstream = await startUpstream(t)

@@ -1,15 +1,6 @@
-import { setFlagsFromString } from 'node:v8'
-import { runInNewContext } from 'node:vm'
 import t from 'tap'
 import { StreamAssembly } from '../../src/proxy/assemble-stream.js'
-
-setFlagsFromString('--expose-gc')
-const collect = runInNewContext('gc') as () => void
-
-function heapBytes (): number {
-  collect()
-  return process.memoryUsage().heapUsed
-}
+import { heapBytes } from '../helpers/held-bytes.js'
 
 const chunk = (delta: object): Buffer => Buffer.from(`data: ${JSON.stringify({
   id: 'chatcmpl-1', object: 'chat.completion.chunk', model: 'gpt-4o', padding: 'x'.repeat(400), choices: [{ index: 0, delta, finish_reason: null }]
