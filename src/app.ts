@@ -144,7 +144,7 @@ async function startDataPlane ({ config, database, log, now }: AppDeps): Promise
   })
   const keyUses = new KeyUses({ write: uses => writeKeyUses(database.recording, uses), log })
   await policy.start()
-  const jobs = await startJobs({ config, database, log, now }, policy)
+  const jobs = await startJobs({ config, database, log, now }, policy, metrics)
   const route = createProxyRoute({
     provider: config.upstreamProvider,
     pricing,
@@ -183,7 +183,7 @@ async function startDataPlane ({ config, database, log, now }: AppDeps): Promise
 }
 
 /** What the database tells by itself, and what is done in it by the clock. One that is away can wait for both. */
-async function startJobs ({ config, database, log, now }: Omit<AppDeps, 'adminPassword'>, policy: Policy): Promise<Job[]> {
+async function startJobs ({ config, database, log, now }: Omit<AppDeps, 'adminPassword'>, policy: Policy, metrics: Metrics): Promise<Job[]> {
   const listening = database.listen(POLICY_CHANNEL, () => {
     policy.refresh().catch((error: unknown) => log.warn({ err: error }, 'the policy cannot be read'))
   })
@@ -195,6 +195,7 @@ async function startJobs ({ config, database, log, now }: Omit<AppDeps, 'adminPa
     database,
     webhook: webhookDelivery({ secret: await loadWebhookSecret(config.webhookSecret, config.dataDir), allowPrivate: config.webhookAllowPrivate, now }),
     email: await loadEmailDelivery(config),
+    observe: metrics.alertAttempt,
     log,
     now
   })

@@ -20,10 +20,12 @@ export interface Alert {
   readonly createdAt: string
 }
 
+export const ALERT_CHANNELS = ['webhook', 'email'] as const
+
 /** A delivery that this instance may attempt now: until the lease ends, no other does. */
 export interface Claim extends Alert {
   readonly id: string
-  readonly channel: 'webhook' | 'email'
+  readonly channel: (typeof ALERT_CHANNELS)[number]
   readonly target: string
   /** Which attempt this is, from 1: counted when it begins, so that one that is never heard of again counts too. */
   readonly attempt: number

@@ -1,6 +1,6 @@
 import type { Database } from '../db/client.js'
 import type { Log } from '../log.js'
-import { type Deliver, nextAttemptAtMs } from './alert-attempt.js'
+import { type AttemptObserver, type Deliver, nextAttemptAtMs } from './alert-attempt.js'
 import { type Claim, claimDeliveries, nextDueMs, settleDelivery } from './alert-outbox.js'
 import type { Job } from './daily.js'
 
@@ -27,6 +27,8 @@ export interface AlertDeps {
   readonly webhook: Deliver
   /** Null: there is no SMTP server. */
   readonly email: Deliver | null
+  /** Told of each attempt that ended. */
+  readonly observe: AttemptObserver
   readonly log: Log
   /** Wall clock, milliseconds since the epoch. */
   readonly now: () => number
@@ -54,7 +56,7 @@ export async function deliverDue (deps: AlertDeps, stop: AbortSignal, cut: Abort
   return attempted
 }
 
-async function attempt ({ database, webhook, email, log, now, random = Math.random }: AlertDeps, claim: Claim, cut: AbortSignal): Promise<void> {
+async function attempt ({ database, webhook, email, observe, log, now, random = Math.random }: AlertDeps, claim: Claim, cut: AbortSignal): Promise<void> {
   const deliver = claim.channel === 'webhook' ? webhook : email
   const startedAtMs = now()
   const outcome = deliver === null ? { statusCode: null, error: 'SMTP_URL is not set' } : await deliver(claim, cut)
@@ -63,11 +65,13 @@ async function attempt ({ database, webhook, email, log, now, random = Math.rand
   const attempt = { at: new Date(startedAtMs).toISOString(), duration_ms: Math.max(0, endedAtMs - startedAtMs), status_code: statusCode, error }
   const fields = { delivery: claim.id, channel: claim.channel, budget: claim.budgetId, threshold: claim.threshold, attempt: claim.attempt, error }
   if (error === null) {
+    observe(claim.channel, 'delivered')
     await settleDelivery(database.operator, claim, attempt, { state: 'delivered' }, endedAtMs)
     log.info(fields, 'an alert was delivered')
     return
   }
   const dueMs = nextAttemptAtMs(claim, outcome, startedAtMs, endedAtMs, random())
+  observe(claim.channel, dueMs === null ? 'failed' : 'retried')
   if (dueMs === null) log.error(fields, 'an alert could not be delivered; it is not tried again')
   else log.warn(fields, 'an alert could not be delivered; it is tried again')
   await settleDelivery(database.operator, claim, attempt, dueMs === null ? { state: 'failed' } : { state: 'pending', nextAttemptAtMs: dueMs }, endedAtMs)

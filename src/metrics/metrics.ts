@@ -1,7 +1,9 @@
 import { setImmediate } from 'node:timers/promises'
 import { Gauge, Registry } from 'prom-client'
+import type { AttemptObserver } from '../jobs/alert-attempt.js'
 import type { CallRecord } from '../recording/call-record.js'
 import type { RecorderObserver } from '../recording/recorder-observer.js'
+import { addAlertMetrics } from './alert-metrics.js'
 import { addCallMetrics } from './call-metrics.js'
 import { CallCounts } from './call-series.js'
 import { addProcessMetrics } from './process-metrics.js'
@@ -21,6 +23,7 @@ export interface Metrics {
   /** Counts a finished call: once for each record. Takes well under a microsecond, and never throws. */
   readonly observeCall: (record: CallRecord) => void
   readonly recorder: RecorderObserver
+  readonly alertAttempt: AttemptObserver
   readonly contentType: string
   /** Prometheus' text format, version 0.0.4. */
   readonly text: () => Promise<string>
@@ -33,6 +36,7 @@ export function createMetrics ({ version, redact, upstream, ...recorderState }: 
   const counts = new CallCounts(redact)
   addCallMetrics(registry, counts)
   const recorder = addRecorderMetrics(registry, recorderState)
+  const alertAttempt = addAlertMetrics(registry)
   addUpstreamMetrics(registry, upstream)
   const stopMeasuring = addProcessMetrics(registry)
   new Gauge({
@@ -44,6 +48,7 @@ export function createMetrics ({ version, redact, upstream, ...recorderState }: 
   return {
     observeCall: record => counts.observe(record),
     recorder,
+    alertAttempt,
     contentType: registry.contentType,
     text: () => render(registry),
     close: stopMeasuring

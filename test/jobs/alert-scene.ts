@@ -137,7 +137,7 @@ export function logLines (): Log & { lines: string[] } {
 
 /** Delivers to webhooks on loopback too; no jitter, no e-mail. */
 export function alertDeps (database: Database, now: () => number, others: Partial<AlertDeps> = {}): AlertDeps {
-  return { database, webhook: webhookDelivery({ secret, allowPrivate: true, now }), email: null, log: logLines(), now, random: () => 0.5, ...others }
+  return { database, webhook: webhookDelivery({ secret, allowPrivate: true, now }), email: null, observe: () => {}, log: logLines(), now, random: () => 0.5, ...others }
 }
 
 export const never = new AbortController().signal

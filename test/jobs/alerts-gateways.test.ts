@@ -4,6 +4,8 @@ import t from 'tap'
 import { databaseKinds, temporaryFolder, testDatabaseOptions } from '../helpers/database.js'
 import { startGateway, type TestGateway } from '../helpers/gateway.js'
 import { json, startUpstream } from '../helpers/upstream.js'
+import { parseExposition } from '../metrics/exposition.js'
+import { samplesOf, sumOf } from '../metrics/scrape.js'
 import { secret, startMailServer, startReceiver } from './alert-scene.js'
 
 /** A call costs 0.15 USD: gpt-4o-mini's price of a million tokens. */
@@ -15,6 +17,13 @@ async function call (gateway: TestGateway): Promise<number> {
   })
   await response.arrayBuffer()
   return response.status
+}
+
+/** How many attempts to deliver an alert ended so, by the gateway's metrics. */
+async function attemptsOf (gateway: TestGateway): Promise<Record<'delivered' | 'retried' | 'failed', number>> {
+  const families = parseExposition(await (await fetch(`${gateway.origin}/metrics`)).text())
+  const ended = (result: string): number => sumOf(samplesOf(families, 'promptmeter_alert_attempts_total').filter(({ labels }) => labels['result'] === result))
+  return { delivered: ended('delivered'), retried: ended('retried'), failed: ended('failed') }
 }
 
 async function until (isSo: () => boolean | Promise<boolean>): Promise<void> {
@@ -57,6 +66,9 @@ for (const kind of databaseKinds) {
     t.match(await config(), { blocked: { budget_id: id, until: null } })
     const alerts = async (): Promise<unknown> => (await other.admin('GET', '/budget-alerts')).body
     await until(async () => JSON.stringify(await alerts()).match(/"state":"delivered"/g)?.length === 4)
+    const attempts = await Promise.all([...new Set([gateway, other])].map(attemptsOf))
+    t.equal(attempts.reduce((sum, { delivered }) => sum + delivered, 0), 4)
+    t.match(attempts[0], { retried: 0, failed: 0 })
     t.match(await alerts(), {
       total: 2,
       items: [{ threshold: 100, deliveries: [{ channel: 'email', state: 'delivered' }, { channel: 'webhook', target: `http://127.0.0.1:${receiver.port}`, attempt_count: 1 }] }, { threshold: 50 }]

@@ -52,7 +52,8 @@ forEachDatabase(t, 'after a day it is given up, and what can never work at once'
   const receiver = await startReceiver(t)
   let now = start
   const log = logLines()
-  const deps = alertDeps(database, () => now, { log })
+  const results: string[] = []
+  const deps = alertDeps(database, () => now, { log, observe: (channel, result) => { results.push(`${channel} ${result}`) } })
   const slow = await addDelivery(database, 1, { channel: 'webhook', target: receiver.url })
   receiver.answer = response => { response.writeHead(503).end() }
   while ((await deliveryRow(database, slow)).state === 'pending') {
@@ -61,6 +62,7 @@ forEachDatabase(t, 'after a day it is given up, and what can never work at once'
   }
   const { attempts } = await deliveryRow(database, slow)
   t.equal(attempts.length, 29)
+  t.same(results.splice(0), [...Array.from({ length: 28 }, () => 'webhook retried'), 'webhook failed'])
   const lastedMs = Date.parse(attempts.at(-1)?.at ?? '') - start
   t.ok(lastedMs > 23 * 3_600_000 && lastedMs <= 24 * 3_600_000, String(lastedMs))
   receiver.answer = response => { response.writeHead(410).end() }
@@ -72,6 +74,7 @@ forEachDatabase(t, 'after a day it is given up, and what can never work at once'
   const last = await addDelivery(database, 4, { channel: 'webhook', target: receiver.url })
   await deliverDue(deps, never, never)
   t.match(await deliveryRow(database, last), { state: 'failed', attempt_count: 1, attempts: [{ status_code: 410 }] })
+  t.same(results, ['webhook failed', 'webhook failed', 'webhook failed'])
   t.notMatch(log.lines.join('\n'), 's3cret')
   t.notMatch(JSON.stringify(await deliveryRows(database).then(rows => rows.map(({ attempts }) => attempts))), 's3cret')
 })

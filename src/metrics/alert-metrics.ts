@@ -1,0 +1,16 @@
+import { Counter, type Registry } from 'prom-client'
+import { ATTEMPT_RESULTS, type AttemptObserver } from '../jobs/alert-attempt.js'
+import { ALERT_CHANNELS } from '../jobs/alert-outbox.js'
+
+/** The metric of attempts to deliver alerts. @returns what counts them */
+export function addAlertMetrics (registry: Registry): AttemptObserver {
+  const attempts = new Counter({
+    name: 'promptmeter_alert_attempts_total',
+    help: 'Attempts to deliver an alert of a budget, by result: delivered, retried later, or failed for good.',
+    labelNames: ['channel', 'result'],
+    registers: [registry]
+  })
+  // Prometheus sees no increase in a series that begins with its first failure.
+  for (const channel of ALERT_CHANNELS) for (const result of ATTEMPT_RESULTS) attempts.inc({ channel, result }, 0)
+  return (channel, result) => attempts.inc({ channel, result })
+}
