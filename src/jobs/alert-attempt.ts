@@ -12,10 +12,6 @@ export interface Outcome {
   readonly retryAfterMs?: number
 }
 
-/** What became of a delivery by an attempt: it is there, is tried again, or never will be there. */
-export const ATTEMPT_RESULTS = ['delivered', 'retried', 'failed'] as const
-export type AttemptObserver = (channel: Claim['channel'], result: (typeof ATTEMPT_RESULTS)[number]) => void
-
 /** Attempts one delivery. Never rejects for what the receiver does; gives up when the signal is aborted. */
 export type Deliver = (claim: Claim, signal: AbortSignal) => Promise<Outcome>
 

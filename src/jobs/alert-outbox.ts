@@ -1,4 +1,5 @@
 import { sql } from 'drizzle-orm'
+import type { AlertChannel } from '../alert-observer.js'
 import type { BudgetPeriod } from '../budget-period.js'
 import type { Drizzle } from '../db/client.js'
 import { alertDeliveries, budgetAlerts, type DeliveryAttempt } from '../db/schema/index.js'
@@ -20,12 +21,10 @@ export interface Alert {
   readonly createdAt: string
 }
 
-export const ALERT_CHANNELS = ['webhook', 'email'] as const
-
 /** A delivery that this instance may attempt now: until the lease ends, no other does. */
 export interface Claim extends Alert {
   readonly id: string
-  readonly channel: (typeof ALERT_CHANNELS)[number]
+  readonly channel: AlertChannel
   readonly target: string
   /** Which attempt this is, from 1: counted when it begins, so that one that is never heard of again counts too. */
   readonly attempt: number

@@ -1,6 +1,7 @@
+import type { AlertObserver } from '../alert-observer.js'
 import type { Database } from '../db/client.js'
 import type { Log } from '../log.js'
-import { type AttemptObserver, type Deliver, nextAttemptAtMs } from './alert-attempt.js'
+import { type Deliver, nextAttemptAtMs } from './alert-attempt.js'
 import { type Claim, claimDeliveries, nextDueMs, settleDelivery } from './alert-outbox.js'
 import type { Job } from './daily.js'
 
@@ -28,7 +29,7 @@ export interface AlertDeps {
   /** Null: there is no SMTP server. */
   readonly email: Deliver | null
   /** Told of each attempt that ended. */
-  readonly observe: AttemptObserver
+  readonly observe: AlertObserver
   readonly log: Log
   /** Wall clock, milliseconds since the epoch. */
   readonly now: () => number

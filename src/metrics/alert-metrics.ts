@@ -1,9 +1,8 @@
 import { Counter, type Registry } from 'prom-client'
-import { ATTEMPT_RESULTS, type AttemptObserver } from '../jobs/alert-attempt.js'
-import { ALERT_CHANNELS } from '../jobs/alert-outbox.js'
+import { ALERT_CHANNELS, type AlertObserver, ATTEMPT_RESULTS } from '../alert-observer.js'
 
 /** The metric of attempts to deliver alerts. @returns what counts them */
-export function addAlertMetrics (registry: Registry): AttemptObserver {
+export function addAlertMetrics (registry: Registry): AlertObserver {
   const attempts = new Counter({
     name: 'promptmeter_alert_attempts_total',
     help: 'Attempts to deliver an alert of a budget, by result: delivered, retried later, or failed for good.',

@@ -1,6 +1,6 @@
 import { setImmediate } from 'node:timers/promises'
 import { Gauge, Registry } from 'prom-client'
-import type { AttemptObserver } from '../jobs/alert-attempt.js'
+import type { AlertObserver } from '../alert-observer.js'
 import type { CallRecord } from '../recording/call-record.js'
 import type { RecorderObserver } from '../recording/recorder-observer.js'
 import { addAlertMetrics } from './alert-metrics.js'
@@ -23,7 +23,7 @@ export interface Metrics {
   /** Counts a finished call: once for each record. Takes well under a microsecond, and never throws. */
   readonly observeCall: (record: CallRecord) => void
   readonly recorder: RecorderObserver
-  readonly alertAttempt: AttemptObserver
+  readonly alertAttempt: AlertObserver
   readonly contentType: string
   /** Prometheus' text format, version 0.0.4. */
   readonly text: () => Promise<string>

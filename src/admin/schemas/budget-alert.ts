@@ -1,4 +1,5 @@
 import { Type, type Static } from 'typebox'
+import { ALERT_CHANNELS } from '../../alert-observer.js'
 import { BUDGET_PERIODS, type BudgetPeriod } from '../../budget-period.js'
 import { Count, Instant, Nullable, Usd } from './common.js'
 
@@ -13,7 +14,7 @@ const AttemptSchema = Type.Object({
 
 const DeliverySchema = Type.Object({
   id: Type.String({ format: 'uuid', description: 'Also the `webhook-id`, the same at every attempt' }),
-  channel: oneOf(['webhook', 'email'] as const, 'How it is sent'),
+  channel: oneOf(ALERT_CHANNELS, 'How it is sent'),
   target: Type.String({ description: 'The address of an e-mail; of a webhook only scheme and host, for its path may be a secret' }),
   state: oneOf(['pending', 'delivered', 'failed'] as const, '`failed`: given up'),
   attempt_count: Count('Attempts that were begun; one that a crash cut short is not among `attempts`'),
