@@ -1,3 +1,3 @@
 import { importTests } from '../helpers/import-tests.js'
 
-await importTests('console', 540_000)
+await importTests('console')

@@ -1,3 +1,3 @@
 import { importTests } from '../helpers/import-tests.js'
 
-await importTests('proxy', 360_000)
+await importTests('proxy')
