@@ -53,7 +53,11 @@ const WAITS_MS = [5 * SECOND_MS, 30 * SECOND_MS, 2 * MINUTE_MS, 10 * MINUTE_MS, 
  * @param random from 0 to 1
  */
 export function nextAttemptAtMs (
-  { attempt, firstAttemptAtMs }: Claim, { isFinal = false, retryAfterMs = 0 }: Outcome, startedAtMs: number, nowMs: number, random: number
+  { attempt, firstAttemptAtMs }: Pick<Claim, 'attempt' | 'firstAttemptAtMs'>,
+  { isFinal = false, retryAfterMs = 0 }: Outcome,
+  startedAtMs: number,
+  nowMs: number,
+  random: number
 ): number | null {
   if (isFinal) return null
   const waitMs = (WAITS_MS[attempt - 1] ?? HOUR_MS) * (0.8 + 0.4 * random)
