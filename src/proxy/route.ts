@@ -5,20 +5,19 @@ import type { Log } from '../log.js'
 import type { FinishedCall } from '../recording/call-record.js'
 import type { BudgetGate, Reservation } from './budget-gate.js'
 import { callCeiling } from './call-ceiling.js'
-import { readableCodings } from './content-coding.js'
+import { gatewayError, relayedFacts, unsentFacts } from './call-outcome.js'
 import { type Endpoint, endpointOf } from './endpoints.js'
-import { type BookkeepingDeps, type CallFacts, REQUEST_MEMBERS, type RequestFacts, finishedCall } from './finished-call.js'
-import { endToEndHeaders, headerValue, isNamed } from './hop-by-hop.js'
+import { type BookkeepingDeps, finishedCall } from './finished-call.js'
 import { type Caller, type IdentityOptions, identifyCaller } from './identity.js'
-import { JsonMembers } from './json-members.js'
 import type { Admission, Policy } from './policy.js'
-import { type PromptHeaders, isPromptHeader, parsePromptHeaders } from './prompt-headers.js'
-import { type Outcome, Relay } from './relay.js'
-import { CallerGoneError, PassingBody, checkContentLength, expectsContinue, hasBody, readBody } from './request-body.js'
+import { type PreparedBody, UNREAD, prepareBody } from './prepare-body.js'
+import { type PromptHeaders, parsePromptHeaders } from './prompt-headers.js'
+import { Relay } from './relay.js'
+import { CallerGoneError, expectsContinue } from './request-body.js'
 import type { KeepLimits } from './response-reader.js'
-import { askForUsage } from './stream-options.js'
 import { UnreadRoom } from './unread-room.js'
-import { type Upstream, toGatewayError } from './upstream.js'
+import { upstreamHeaders } from './upstream-headers.js'
+import type { Upstream } from './upstream.js'
 
 export interface ProxyDeps extends BookkeepingDeps {
   readonly policy: Policy
@@ -48,20 +47,6 @@ interface AdmittedCall {
   readonly admission: Admission
   readonly startedAtMs: number
 }
-
-/** A request's body, ready to go upstream. */
-interface PreparedBody {
-  readonly content: Buffer | PassingBody | null
-  /** The same body, asking for usage; null where the gateway does not ask. */
-  readonly asking: Buffer | null
-  readonly facts: RequestFacts
-}
-
-/** A request of which nothing but its headers was looked at. */
-const UNREAD: RequestFacts = { body: null, members: null, contentType: '', sizeBytes: 0 }
-
-/** nginx's status for a caller that left before it was answered; nobody is sent it. */
-const CALLER_GONE = 499
 
 /** Handles one call, from its headers to its record. `path` is what stands behind `/v1`, with the query. */
 export type ProxyRoute = (req: IncomingMessage, res: ServerResponse, path: string, pathPromptType: string | null) => Promise<void>
@@ -101,10 +86,13 @@ export function createProxyRoute (deps: ProxyDeps): ProxyRoute {
     let reservation: Reservation | null
     try {
       deps.budgets.check(call.admission.promptType)
-      body = await prepareBody(deps, call, !refusesStreamOptions.has(call.endpoint.name))
+      body = await prepareBody(call, {
+        maxBodyBytes: deps.maxBodyBytes,
+        mayAsk: deps.streamUsage === 'inject' && !refusesStreamOptions.has(call.endpoint.name)
+      })
       reservation = await reserve(deps, call, body)
     } catch (error) {
-      await recordUnsent(deps, call, body?.facts ?? UNREAD, error)
+      await deps.recorder.record(await finishedCall(deps, unsentFacts(call, body?.facts ?? UNREAD, error)))
       refuse(deps, req, res, error)
       return
     }
@@ -128,34 +116,11 @@ export function createProxyRoute (deps: ProxyDeps): ProxyRoute {
         deps.log.info({ endpoint: call.endpoint.name }, 'the upstream does not take stream_options; asking without, tokens of its streams are estimated')
       }
     }
-    const recorded = deps.recorder.record(await finishedCall(deps, factsOf(deps, call, body.facts, relay, outcome)))
+    const recorded = deps.recorder.record(await finishedCall(deps, relayedFacts(call, body.facts, relay, outcome, deps.upstreamTimeoutMs)))
     reservation?.release() // Its cost counts from now on.
     await recorded
     if (outcome.kind === 'unanswered') refuse(deps, req, res, gatewayError(outcome.error, deps.upstreamTimeoutMs))
     else relay.release()
-  }
-}
-
-/** JSON is read whole, for its model and to ask for usage; everything else streams through. */
-async function prepareBody (deps: ProxyDeps, call: AdmittedCall, mayAsk: boolean): Promise<PreparedBody> {
-  const { req } = call
-  const contentType = req.headers['content-type']?.toLowerCase() ?? ''
-  if (!hasBody(req)) return { content: null, asking: null, facts: { body: null, members: null, contentType, sizeBytes: 0 } }
-  checkContentLength(req, deps.maxBodyBytes)
-  if (expectsContinue(req)) call.res.writeContinue()
-
-  const isReadable = (call.endpoint.metering !== 'none' || contentType.includes('json')) && req.headers['content-encoding'] === undefined
-  if (!isReadable) {
-    const passing = new PassingBody(req, deps.maxBodyBytes)
-    return { content: passing, asking: null, facts: { body: null, members: null, contentType, get sizeBytes () { return passing.sizeBytes } } }
-  }
-  const members = new JsonMembers(REQUEST_MEMBERS)
-  const body = await readBody(req, deps.maxBodyBytes, members)
-  const asks = mayAsk && deps.streamUsage === 'inject' && call.endpoint.takesStreamOptions
-  return {
-    content: body,
-    asking: asks ? askForUsage(body, members) : null,
-    facts: { body, members, contentType, sizeBytes: body.length }
   }
 }
 
@@ -173,7 +138,7 @@ function send (deps: ProxyDeps, limits: KeepLimits, call: AdmittedCall, body: Pr
   relay.attach(deps.upstream.forward({
     method: req.method ?? 'GET',
     path: call.path,
-    headers: upstreamHeaders(req.rawHeaders, call.caller, content instanceof Buffer, asking !== null),
+    headers: upstreamHeaders(req.rawHeaders, { caller: call.caller, lengthIsOurs: content instanceof Buffer, asksForUsage: asking !== null }),
     body: content
   }, relay))
   const leave = (): void => { if (!res.writableEnded) relay.callerGone(new CallerGoneError()) }
@@ -182,19 +147,6 @@ function send (deps: ProxyDeps, limits: KeepLimits, call: AdmittedCall, body: Pr
   // A response in line behind another's, on a pipelined connection, does not hear of its end.
   if (res.socket === null) req.socket.once('close', leave)
   return relay
-}
-
-/** The caller's end-to-end headers, in their order, less what is meant for the gateway. */
-function upstreamHeaders (rawHeaders: readonly string[], caller: Caller, lengthIsOurs: boolean, asksForUsage: boolean): string[] {
-  const headers = endToEndHeaders(rawHeaders, name =>
-    isNamed(name, 'host') || isNamed(name, 'expect') || isPromptHeader(name) || (lengthIsOurs && isNamed(name, 'content-length')))
-  if (caller.upstreamAuthorization === null && !asksForUsage) return headers
-  for (let i = 0; i < headers.length; i += 2) {
-    const name = headers[i] ?? ''
-    if (caller.upstreamAuthorization !== null && isNamed(name, 'authorization')) headers[i + 1] = caller.upstreamAuthorization
-    if (asksForUsage && isNamed(name, 'accept-encoding')) headers[i + 1] = readableCodings(headers[i + 1] ?? '')
-  }
-  return headers
 }
 
 /** Answers a call that went nowhere, with an error of the gateway's own. */
@@ -213,54 +165,4 @@ function refuse (deps: ProxyDeps, req: IncomingMessage, res: ServerResponse, err
   const connection = expectsContinue(req) && !req.complete ? { connection: 'close' } : {}
   res.writeHead(answer.statusCode, { 'content-type': 'application/json; charset=utf-8', 'content-length': body.length, ...connection, ...answer.headers })
   res.end(body)
-}
-
-/** Records a call whose request never went upstream: stopped by a budget, too large, or its caller left while sending it. */
-async function recordUnsent (deps: ProxyDeps, call: AdmittedCall, request: RequestFacts, error: unknown): Promise<void> {
-  const statusCode = error instanceof GatewayError ? error.statusCode : CALLER_GONE
-  await deps.recorder.record(await finishedCall(deps, {
-    call,
-    request,
-    response: { statusCode, reader: null, sizeBytes: 0, upstreamRequestId: null },
-    failure: failureOf(error),
-    durationMs: Math.round(performance.now() - call.startedAtMs),
-    timeToFirstByteMs: null
-  }))
-}
-
-function factsOf (deps: ProxyDeps, call: AdmittedCall, request: RequestFacts, relay: Relay, outcome: Outcome): CallFacts {
-  const { head } = relay
-  let failure: CallFacts['failure'] = null
-  let statusCode = head?.statusCode ?? CALLER_GONE
-  if (outcome.kind === 'caller_gone') failure = failureOf(new CallerGoneError())
-  if (outcome.kind === 'cut') failure = { type: 'upstream_aborted', message: `The upstream broke off its response: ${outcome.error.message}` }
-  if (outcome.kind === 'unanswered') {
-    const error = gatewayError(outcome.error, deps.upstreamTimeoutMs)
-    failure = failureOf(error)
-    if (error instanceof GatewayError) statusCode = error.statusCode
-  }
-  return {
-    call,
-    request,
-    response: {
-      statusCode,
-      reader: relay.reader,
-      sizeBytes: relay.sizeBytes,
-      upstreamRequestId: head === null ? null : headerValue(head.rawHeaders, 'x-request-id')
-    },
-    failure,
-    durationMs: Math.round(performance.now() - call.startedAtMs),
-    timeToFirstByteMs: relay.firstByteAtMs === null ? null : Math.round(relay.firstByteAtMs - call.startedAtMs)
-  }
-}
-
-/** An upstream's failure in the gateway's words; what the request's own body failed with stays what it is. */
-function gatewayError (error: Error, timeoutMs: number): Error {
-  return error instanceof GatewayError || error instanceof CallerGoneError ? error : toGatewayError(error, timeoutMs)
-}
-
-function failureOf (error: unknown): { type: string, message: string } {
-  if (error instanceof GatewayError) return { type: error.code, message: error.message }
-  if (error instanceof CallerGoneError) return { type: 'caller_gone', message: error.message }
-  return { type: 'internal_error', message: String(error) }
 }
