@@ -109,6 +109,12 @@ t.test('only env.ts reads the environment', t => {
   t.end()
 })
 
+t.test('no test sets a time limit of its own: tap counts it for all tests of a file together, and a busy machine is many times slower', t => {
+  const files = filesIn('test').filter(path => path.endsWith('.test.ts') && path !== 'test/tidy.test.ts')
+  t.same(containing(/\bt\.setTimeout\(|, \{ timeout: [\d_]+ \}, async t\b/, files), [])
+  t.end()
+})
+
 t.test('only what is a process or thread of its own ends one', t => {
   t.same(sources.filter(({ path, text }) => !entries.has(path) && /\bprocess\.exit\(/.test(text)).map(({ path }) => path), [])
   t.end()

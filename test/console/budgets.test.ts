@@ -3,13 +3,12 @@ import t from 'tap'
 import { secret, startReceiver } from '../jobs/alert-scene.js'
 import { startScene } from './scene.js'
 
-t.test('budgets and their alerts', { timeout: 150_000 }, async t => {
+t.test('budgets and their alerts', async t => {
   const scene = await startScene(t, { env: { WEBHOOK_ALLOW_PRIVATE: 'true', WEBHOOK_SECRET: secret }, expected: [/status of 400/] })
   if (scene === null) return
   const { admin } = scene.gateway
   const receiver = await startReceiver(t)
   const page = await scene.open('/admin/budgets')
-  page.setDefaultTimeout(10_000)
   const dialog = page.getByRole('dialog')
   const row = (name: string): Locator => page.getByRole('row').filter({ hasText: name })
   await page.getByText('There are no budgets yet').waitFor()

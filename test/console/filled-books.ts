@@ -66,18 +66,27 @@ const response = (kind: Kind): string => JSON.stringify({
   }]
 })
 
-/** Books as a gateway would have kept them over so many days up to `nowMs`, the same each time; some thousand calls. */
-export async function fillBooks (database: Database, nowMs: number, days = 45, moreTypes = 0): Promise<void> {
+const DAYS = 45
+
+export interface BooksSize {
+  /** Further prompt types, each with one call in the last day. */
+  readonly moreTypes?: number
+  /** A share of the calls: one is some thousand. */
+  readonly share?: number
+}
+
+/** Books as a gateway would have kept them over some weeks up to `nowMs`, the same each time. */
+export async function fillBooks (database: Database, nowMs: number, { moreTypes = 0, share = 1 }: BooksSize = {}): Promise<void> {
   const next = random(20_261_123)
   const pricing = createPricing({ provider: 'openai' })
   const entries: BatchEntry[] = []
   const kinds = [...KINDS, ...Array.from({ length: moreTypes }, (_, i): Kind => (
-    { promptType: `experiment-${String(i).padStart(5, '0')}`, description: 'One of many', model: 'gpt-4o-mini', rate: [1 / days, 500, 50] }))]
+    { promptType: `experiment-${String(i).padStart(5, '0')}`, description: 'One of many', model: 'gpt-4o-mini', rate: [1 / DAYS, 500, 50] }))]
   for (const kind of kinds) {
-    for (let day = 0; day < days; day++) {
-      const growth = 1 + ((kind.growth ?? 1) - 1) * day / days
-      const calls = kind.rate[0] < 1 ? (day === days - 1 ? 1 : 0) : Math.round(kind.rate[0] * growth * (0.6 + 0.8 * next()) / 4)
-      for (let i = 0; i < calls; i++) entries.push(call(kind, nowMs - (days - day - next()) * DAY_MS, next, pricing))
+    for (let day = 0; day < DAYS; day++) {
+      const growth = 1 + ((kind.growth ?? 1) - 1) * day / DAYS
+      const calls = kind.rate[0] < 1 ? (day === DAYS - 1 ? 1 : 0) : Math.round(kind.rate[0] * growth * share * (0.6 + 0.8 * next()) / 4)
+      for (let i = 0; i < calls; i++) entries.push(call(kind, nowMs - (DAYS - day - next()) * DAY_MS, next, pricing))
     }
   }
   entries.sort((a, b) => a.record.createdAtMs - b.record.createdAtMs)

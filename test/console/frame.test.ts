@@ -21,11 +21,10 @@ async function tabTo (page: Page, name: string): Promise<number> {
   throw new Error(`no way to ${name} with Tab`)
 }
 
-t.test('the console by keyboard alone', { timeout: 150_000 }, async t => {
+t.test('the console by keyboard alone', async t => {
   const scene = await startScene(t, { empty: true })
   if (scene === null) return
   const page = await scene.open('/admin/settings')
-  page.setDefaultTimeout(10_000)
   await page.getByRole('heading', { name: 'Settings' }).waitFor()
 
   await t.test('the first Tab offers to skip to the content', async t => {
@@ -77,11 +76,10 @@ t.test('the console by keyboard alone', { timeout: 150_000 }, async t => {
   })
 })
 
-t.test('any page is reached by its address, also one that is none; on a phone nothing overflows sideways', { timeout: 150_000 }, async t => {
+t.test('any page is reached by its address, also one that is none; on a phone nothing overflows sideways', async t => {
   const scene = await startScene(t)
   if (scene === null) return
   const page = await scene.open('/admin/no-such-page', { viewport: { width: 390, height: 844 } })
-  page.setDefaultTimeout(10_000)
   await page.getByRole('heading', { name: 'There is no such page' }).waitFor()
   await page.getByRole('main').getByRole('link', { name: 'To the overview' }).click()
   await page.getByRole('heading', { name: 'Overview' }).waitFor()
@@ -97,11 +95,10 @@ t.test('any page is reached by its address, also one that is none; on a phone no
   }
 })
 
-t.test('a page whose script is gone says so instead of showing nothing', { timeout: 120_000 }, async t => {
+t.test('a page whose script is gone says so instead of showing nothing', async t => {
   const scene = await startScene(t, { empty: true, expected: [/status of 404/, /dynamically imported module/] })
   if (scene === null) return
   const page = await scene.open('/admin/settings')
-  page.setDefaultTimeout(10_000)
   await page.getByRole('heading', { name: 'Settings' }).waitFor()
   await page.route('**/assets/audit-log-*.js', async route => await route.fulfill({ status: 404 }))
   await page.getByRole('link', { name: 'Audit log' }).click()

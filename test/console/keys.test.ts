@@ -4,12 +4,11 @@ import { startScene } from './scene.js'
 
 const clipboard = async (page: Page): Promise<string> => String(await page.evaluate('navigator.clipboard.readText()'))
 
-t.test('keys, made and taken back', { timeout: 150_000 }, async t => {
+t.test('keys, made and taken back', async t => {
   const scene = await startScene(t, { empty: true, env: { UPSTREAM_API_KEY: 'sk-upstream' }, expected: [/status of 400/] })
   if (scene === null) return
   const { gateway } = scene
   const page = await scene.open('/admin/keys', { permissions: ['clipboard-read', 'clipboard-write'] })
-  page.setDefaultTimeout(10_000)
   // One that the page has left by then cannot be read.
   const answers: Array<Promise<string>> = []
   page.on('response', response => { if (response.url().includes('/admin/api/')) answers.push(response.text().catch(() => '')) })

@@ -37,13 +37,12 @@ async function lines (page: Page, selector: string): Promise<string[]> {
   })()`)
 }
 
-t.test('on a phone', { timeout: 240_000 }, async t => {
+t.test('on a phone', async t => {
   const scene = await startScene(t)
   if (scene === null) return
   const { admin, origin } = scene.gateway
   await startBudgets(scene.gateway)
   const page = await scene.open('/admin/overview?range=30d', PHONE)
-  page.setDefaultTimeout(10_000)
   const go = async (path: string): Promise<void> => {
     await page.goto(`${origin}/admin/${path}`)
     await page.getByRole('heading', { level: 1 }).waitFor()
@@ -109,7 +108,7 @@ t.test('on a phone', { timeout: 240_000 }, async t => {
 
   await t.test('a budget, a key and a price say what they are for, with their buttons in reach', async t => {
     for (const [path, name, what] of [
-      ['budgets', 'Front page', /\$\S+ of \$6\.50 a month\s+blocking\s+summarise_article\s+blocks, strict/i],
+      ['budgets', 'Front page', /\$\S+ of \$\S+ a month\s+blocking\s+summarise_article\s+blocks, strict/i],
       ['keys', 'importer in production', /importer · generate_image_metadata, select_best_tags\s+never/],
       ['prices', 'our-other-model', /from \d+ [^]*0\.4\s+1\.6/]
     ] as const) {
@@ -121,7 +120,7 @@ t.test('on a phone', { timeout: 240_000 }, async t => {
 
   await t.test('an alert says when, at how much, what was spent and who was told', async t => {
     await go('budgets?view=alerts')
-    t.match((await row(page, '100 %').first().innerText()).replace(/\s+/g, ' '), /Front page \d+ [A-Z][a-z]+, [\d:]{8} 100 % \$\S+ of \$6\.50 nobody to tell/)
+    t.match((await row(page, '100 %').first().innerText()).replace(/\s+/g, ' '), /Front page \d+ [A-Z][a-z]+, [\d:]{8} 100 % \$\S+ of \$\S+ nobody to tell/)
     t.same(await outside(page, 'tbody .note, tbody .number'), [])
   })
 

@@ -3,13 +3,12 @@ import t from 'tap'
 import { money } from '../../src/console/format.js'
 import { startScene } from './scene.js'
 
-t.test('a model without a price gets one, and its calls a cost', { timeout: 150_000 }, async t => {
+t.test('a model without a price gets one, and its calls a cost', async t => {
   const scene = await startScene(t, { expected: [/status of 400/] })
   if (scene === null) return
   const { admin } = scene.gateway
   const totalCost = async (): Promise<number> => ((await admin('GET', '/prompt-configs/classify_lead')).body as { total_cost: number }).total_cost
   const page = await scene.open('/admin/prices')
-  page.setDefaultTimeout(10_000)
   const dialog = page.getByRole('dialog')
   const row = (name: string): Locator => page.getByRole('row').filter({ hasText: name })
   const close = async (): Promise<void> => {

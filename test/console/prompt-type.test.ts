@@ -5,7 +5,7 @@ import { startScene } from './scene.js'
 const TYPE = 'generate_image_metadata'
 const section = (page: Page, title: string) => page.getByRole('heading', { name: title, exact: true, level: 2 }).locator('xpath=ancestor::div[contains(@class, "Paper")][1]')
 
-t.test('one prompt type', { timeout: 180_000 }, async t => {
+t.test('one prompt type', async t => {
   const scene = await startScene(t, { expected: [/status of 404/] })
   if (scene === null) return
   const { admin } = scene.gateway
@@ -106,7 +106,7 @@ async function drawnColumns (chart: Locator): Promise<{ drawn: number, all: numb
   })
 }
 
-t.test('where no call was there is no duration: a gap, and a call alone between gaps is a point', { timeout: 120_000 }, async t => {
+t.test('where no call was there is no duration: a gap, and a call alone between gaps is a point', async t => {
   const scene = await startScene(t, { moreTypes: 1 })
   if (scene === null) return
   const page = await scene.open('/admin/prompt-types/experiment-00000?range=30d')
@@ -116,7 +116,7 @@ t.test('where no call was there is no duration: a gap, and a call alone between 
   t.ok(drawn > 0 && drawn < all / 20, `the one day with a call: ${drawn} of ${all} columns`)
 })
 
-t.test('on a phone nothing overflows sideways, whatever the names', { timeout: 120_000 }, async t => {
+t.test('on a phone nothing overflows sideways, whatever the names', async t => {
   const scene = await startScene(t)
   if (scene === null) return
   const { admin, origin } = scene.gateway

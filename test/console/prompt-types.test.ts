@@ -6,7 +6,7 @@ import { startScene } from './scene.js'
 const names = async (page: Page): Promise<string[]> => await page.locator('tbody tr[aria-rowindex] a').allInnerTexts()
 const toggle = (page: Page, what: string, promptType: string) => page.getByRole('switch', { name: `${what} of ${promptType}` })
 
-t.test('the list of prompt types', { timeout: 180_000 }, async t => {
+t.test('the list of prompt types', async t => {
   const scene = await startScene(t, { expected: [/status of 503/] })
   if (scene === null) return
   const { admin } = scene.gateway
@@ -100,7 +100,7 @@ t.test('the list of prompt types', { timeout: 180_000 }, async t => {
   })
 })
 
-t.test('thousands of prompt types: only those in sight are in the page, and the last one is reached by keyboard', { timeout: 180_000 }, async t => {
+t.test('thousands of prompt types: only those in sight are in the page, and the last one is reached by keyboard', async t => {
   const scene = await startScene(t, { moreTypes: 2990 })
   if (scene === null) return
   const page = await scene.open('/admin/prompt-types?sort=prompt_type')

@@ -1,7 +1,7 @@
 import t from 'tap'
 import { startScene } from './scene.js'
 
-t.test('settings hold at once, or go back and say why', { timeout: 120_000 }, async t => {
+t.test('settings hold at once, or go back and say why', async t => {
   const scene = await startScene(t, { empty: true, expected: [/status of 503/] })
   if (scene === null) return
   const { admin } = scene.gateway

@@ -6,7 +6,7 @@ const TYPE = 'summarise_article'
 const failure = { status: 503, contentType: 'application/json', body: JSON.stringify({ error: { message: 'The database cannot be reached just now.', type: 'api_error', param: null, code: 'database_unavailable' } }) }
 const description = (page: Page) => page.getByRole('textbox', { name: 'Description' })
 
-t.test('empty books say what to do first, with this gateway\'s own address', { timeout: 120_000 }, async t => {
+t.test('empty books say what to do first, with this gateway\'s own address', async t => {
   const scene = await startScene(t, { empty: true })
   if (scene === null) return
   for (const [path, title] of [['/admin/prompt-types', 'No call has come by yet'], ['/admin/usage-log', 'No call is in the log yet']] as const) {
@@ -19,7 +19,7 @@ t.test('empty books say what to do first, with this gateway\'s own address', { t
   }
 })
 
-t.test('states that are neither full nor empty', { timeout: 180_000 }, async t => {
+t.test('states that are neither full nor empty', async t => {
   const scene = await startScene(t, { expected: [/status of (503|404)/] })
   if (scene === null) return
   const { admin } = scene.gateway

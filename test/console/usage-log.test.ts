@@ -6,7 +6,7 @@ import { startScene } from './scene.js'
 const rows = (page: Page) => page.locator('tbody tr[aria-rowindex]')
 const openButton = (page: Page) => page.getByRole('button', { name: /^Open the call of generate_image_metadata/ }).first()
 
-t.test('the usage log', { timeout: 180_000 }, async t => {
+t.test('the usage log', async t => {
   const scene = await startScene(t)
   if (scene === null) return
   const { origin } = scene.gateway

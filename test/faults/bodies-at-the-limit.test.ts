@@ -6,8 +6,6 @@ import t, { type Test } from 'tap'
 import { RawCaller, logRows, requestText } from '../proxy/raw-caller.js'
 import { startGateway } from '../helpers/gateway.js'
 
-t.setTimeout(120_000)
-
 /** `MAX_BODY_BYTES` where nothing else is said. */
 const LIMIT = 64 * 1024 * 1024
 const PIECE = 64 * 1024

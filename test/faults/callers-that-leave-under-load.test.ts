@@ -6,8 +6,6 @@ import { startGateway } from '../helpers/gateway.js'
 import { inParallel } from '../helpers/http-call.js'
 import { type HttpReply, type Reply, events, json, silence, startUpstream } from '../helpers/upstream.js'
 
-t.setTimeout(120_000)
-
 const CALLERS = 100
 const ROUNDS = 40
 const plain = '{"model":"gpt-4o-mini","messages":[{"role":"user","content":"hi"}]}'

@@ -8,8 +8,6 @@ import { startGatewayProcess } from '../helpers/gateway-process.js'
 import { call, inParallel } from '../helpers/http-call.js'
 import { type HttpReply, type Step, type UpstreamRequest, json, stalled, startUpstream } from '../helpers/upstream.js'
 
-t.setTimeout(120_000)
-
 const SLOW = 20
 const OTHERS = 400
 const MIB = 1024 * 1024

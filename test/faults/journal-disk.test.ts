@@ -10,8 +10,6 @@ import { type GatewayProcess, startGatewayProcess } from '../helpers/gateway-pro
 import { startPlannedUpstream } from '../helpers/planned-calls.js'
 import { startTcpProxy } from '../helpers/tcp-proxy.js'
 
-t.setTimeout(180_000)
-
 interface Fault {
   readonly name: string
   readonly ulimit?: string

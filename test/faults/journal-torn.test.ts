@@ -6,8 +6,6 @@ import { checkBooks, untilCaughtUp, untilDegraded } from '../helpers/fault-books
 import { startScene } from '../helpers/fault-scene.js'
 import { startTcpProxy } from '../helpers/tcp-proxy.js'
 
-t.setTimeout(180_000)
-
 const HEADER_BYTES = 16
 const WARN = 40
 const ERROR = 50

@@ -3,8 +3,6 @@ import { untilDegraded } from '../helpers/fault-books.js'
 import { administer, endScene, startOwnPostgres, startScene } from '../helpers/fault-scene.js'
 import type { PostgresServer } from '../helpers/postgres-server.js'
 
-t.setTimeout(120_000)
-
 const outages: ReadonlyArray<{ readonly name: string, readonly fault: (server: PostgresServer) => unknown }> = [
   { name: 'stopped (fast)', fault: server => server.stop('fast') },
   { name: 'stopped (immediate)', fault: server => server.stop('immediate') },

@@ -4,8 +4,6 @@ import { untilDegraded } from '../helpers/fault-books.js'
 import { type Scene, endScene, startScene } from '../helpers/fault-scene.js'
 import { type TcpProxy, startTcpProxy } from '../helpers/tcp-proxy.js'
 
-t.setTimeout(120_000)
-
 /** The statement that commits a batch. */
 const BATCH = /write_batch/
 

@@ -5,8 +5,6 @@ import { untilDegraded } from '../helpers/fault-books.js'
 import { endScene, startOwnPostgres, startScene } from '../helpers/fault-scene.js'
 import { startTcpProxy } from '../helpers/tcp-proxy.js'
 
-t.setTimeout(180_000)
-
 const FROZEN_MS = 30_000
 
 t.test('PostgreSQL frozen for 30 s and thawed: no call fails or waits, and the books are exact', async t => {

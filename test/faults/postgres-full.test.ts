@@ -6,8 +6,6 @@ import { temporaryFolder } from '../helpers/database.js'
 import { untilDegraded } from '../helpers/fault-books.js'
 import { administer, endScene, startOwnPostgres, startScene } from '../helpers/fault-scene.js'
 
-t.setTimeout(180_000)
-
 t.test('a database whose disk is full for a while: no call fails or waits, nothing is set aside, and the books are exact', async t => {
   const disk = mountSmallDisk(t)
   if (disk === null) {

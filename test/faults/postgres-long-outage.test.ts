@@ -1,8 +1,6 @@
 import t from 'tap'
 import { endScene, startOwnPostgres, startScene } from '../helpers/fault-scene.js'
 
-t.setTimeout(240_000)
-
 /**
  * Between the 10,000th and the 50,000th call of an outage. A call that stayed in memory, with its two bodies, its record
  * and what holds them together, would take 2 kB or more: 80 MB, more than the heap is given. What is left to grow is what

@@ -5,8 +5,6 @@ import { createDatabase } from '../helpers/database.js'
 import { untilDegraded } from '../helpers/fault-books.js'
 import { administer, endScene, startScene } from '../helpers/fault-scene.js'
 
-t.setTimeout(180_000)
-
 t.test('a database that is read-only for a while: no call fails or waits, nothing is set aside, and the books are exact', async t => {
   const databaseUrl = await createDatabase()
   const name = new URL(databaseUrl).pathname.slice(1)

@@ -9,8 +9,6 @@ import { administer, checkScene, startScene } from '../helpers/fault-scene.js'
 import { plannedCall, requestBody } from '../helpers/planned-calls.js'
 import { startTcpProxy } from '../helpers/tcp-proxy.js'
 
-t.setTimeout(180_000)
-
 /** The statement that writes a batch. */
 const BATCH = /write_batch/
 

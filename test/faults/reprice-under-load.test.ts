@@ -5,8 +5,6 @@ import { newTally, startFaultLoad } from '../helpers/fault-load.js'
 import { startGateway } from '../helpers/gateway.js'
 import { startPlannedUpstream } from '../helpers/planned-calls.js'
 
-t.setTimeout(120_000)
-
 const ROUNDS = 4
 const CALLS_A_ROUND = 100
 const models = ['gpt-4o-mini-2024-07-18', 'gpt-5-nano-2025-08-07', 'gpt-4.1-2025-04-14']

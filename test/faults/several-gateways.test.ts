@@ -7,8 +7,6 @@ import { startGatewayProcess } from '../helpers/gateway-process.js'
 import { operatorCall } from '../helpers/operator-call.js'
 import { startPlannedUpstream } from '../helpers/planned-calls.js'
 
-t.setTimeout(120_000)
-
 const CALLERS = 100
 const CALLS = 2000
 /** Callers of all gateways come to a new prompt type at the same time, and leave it to the next after so many calls. */

@@ -8,8 +8,6 @@ import { type HttpReply, events, gate, json, silence, stalled, startUpstream } f
 import { startTcpProxy } from '../helpers/tcp-proxy.js'
 import { untilRefused } from '../helpers/until-refused.js'
 
-t.setTimeout(120_000)
-
 const plain = '{"model":"gpt-4o-mini","messages":[{"role":"user","content":"hi"}]}'
 const streamed = plain.replace('{', '{"stream":true,')
 const usage = { prompt_tokens: 11, completion_tokens: 7, total_tokens: 18 }

@@ -8,8 +8,6 @@ import { startPlannedUpstream } from '../helpers/planned-calls.js'
 import { type TcpProxy, startTcpProxy } from '../helpers/tcp-proxy.js'
 import { untilRefused } from '../helpers/until-refused.js'
 
-t.setTimeout(120_000)
-
 interface Location {
   readonly databaseUrl: string | null
   readonly dataDir: string

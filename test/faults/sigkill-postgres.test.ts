@@ -6,8 +6,6 @@ import { startOwnPostgres } from '../helpers/fault-scene.js'
 import { killRounds } from '../helpers/kill-rounds.js'
 import { startTcpProxy } from '../helpers/tcp-proxy.js'
 
-t.setTimeout(600_000)
-
 const ROUNDS = 50
 
 /** In turn: the database is there, is away from the start, goes away under load. */

@@ -7,8 +7,6 @@ import { startGatewayProcess } from '../helpers/gateway-process.js'
 import { startPlannedUpstream } from '../helpers/planned-calls.js'
 import { startTcpProxy } from '../helpers/tcp-proxy.js'
 
-t.setTimeout(120_000)
-
 const ended = { code: 0, signal: null }
 
 for (const kind of databaseKinds) {

@@ -10,8 +10,6 @@ import { operatorCall } from '../helpers/operator-call.js'
 import { type TcpProxy, startTcpProxy } from '../helpers/tcp-proxy.js'
 import { type Upstream, json, startUpstream } from '../helpers/upstream.js'
 
-t.setTimeout(120_000)
-
 const plain = '{"model":"gpt-4o-mini","messages":[{"role":"user","content":"hi"}]}'
 const usage = { prompt_tokens: 11, completion_tokens: 7, total_tokens: 18 }
 const ended = { code: 0, signal: null }

@@ -10,8 +10,6 @@ import { testDatabaseOptions } from '../helpers/database.js'
 import { type GatewayProcess, startGatewayProcess } from '../helpers/gateway-process.js'
 import { inParallel } from '../helpers/http-call.js'
 
-t.setTimeout(180_000)
-
 // Each side holds 4,000 sockets: Node raises its soft limit of open files to the hard one by itself.
 const STREAMS = 2000
 const KIB = 1024

@@ -6,8 +6,6 @@ import { startGateway } from '../helpers/gateway.js'
 import { inParallel } from '../helpers/http-call.js'
 import { type Reply, events, json, startUpstream } from '../helpers/upstream.js'
 
-t.setTimeout(120_000)
-
 const CALLERS = 100
 const ROUNDS = 50
 const usage = { prompt_tokens: 11, completion_tokens: 7, total_tokens: 18 }

@@ -2,7 +2,7 @@ import { readdirSync } from 'node:fs'
 import t from 'tap'
 
 /** For all files of a folder together: several times what they take, for a machine that others keep busy. */
-const LIMIT_MS = 600_000
+const LIMIT_MS = 900_000
 
 /**
  * Runs the test files of a folder of `test/` one after the other in this process, which then loads the app, PGlite and
