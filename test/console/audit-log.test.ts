@@ -37,7 +37,7 @@ t.test('the audit log says who changed what and when, from what to what', async 
       const target = rows.filter({ hasText: name }).filter({ hasText: action }).locator('td:nth-child(4)')
       t.match(await target.innerText(), new RegExp(`^${name}\\s+[\\da-f-]{36}$`))
     }
-    await rows.filter({ hasText: 'Front page' }).click()
+    await rows.filter({ hasText: 'Front page' }).filter({ hasText: 'budget.create' }).click()
     await drawer.getByText(/admin, .*: Front page/).waitFor()
     await page.keyboard.press('Escape')
     await drawer.waitFor({ state: 'detached' })
