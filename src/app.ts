@@ -18,6 +18,7 @@ import { scheduleSummaries } from './jobs/summaries.js'
 import { type Metrics, createMetrics } from './metrics/metrics.js'
 import { metricsRoute } from './metrics/metrics-route.js'
 import { BudgetGate } from './proxy/budget-gate.js'
+import { Cors } from './proxy/cors.js'
 import { KeyUses } from './proxy/key-uses.js'
 import { Policy } from './proxy/policy.js'
 import { createPricing } from './pricing/pricing.js'
@@ -27,6 +28,7 @@ import { createProxyServer } from './proxy/server.js'
 import { createTokenizer } from './proxy/tokenizer.js'
 import { createUpstream } from './proxy/upstream.js'
 import { Recorder } from './recording/recorder.js'
+import { clientAddress } from './trusted-proxies.js'
 import { refuseUnreadable } from './unreadable-request.js'
 import { unusedConnections } from './unused-connections.js'
 import { VERSION } from './version.js'
@@ -65,6 +67,7 @@ export async function buildApp (deps: AppDeps): Promise<FastifyInstance> {
     database,
     username: config.adminUsername,
     password: adminPassword,
+    clientAddress: clientAddress(config.trustedProxies),
     now: deps.now,
     provider: config.upstreamProvider,
     alertChannels: { email: config.smtpUrl !== null, privateWebhooks: config.webhookAllowPrivate },
@@ -164,6 +167,8 @@ async function startDataPlane ({ config, database, log, now }: AppDeps): Promise
       }
     },
     upstreamApiKey: config.upstreamApiKey,
+    cors: config.corsOrigins === null ? null : new Cors(config.corsOrigins),
+    promptTypeRequired: config.promptTypeRequired,
     upstreamTimeoutMs: config.upstreamTimeoutMs,
     streamUsage: config.streamUsage,
     maxBodyBytes: config.maxBodyBytes,

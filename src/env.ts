@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs'
 import { isIP } from 'node:net'
 import { loadEnvFile } from 'node:process'
+import { parseNetwork } from './trusted-proxies.js'
 
 /** The gateway's settings, checked and in units that their names give (CONTRACT: "Settings"). */
 export interface Config {
@@ -32,6 +33,12 @@ export interface Config {
   readonly webhookAllowPrivate: boolean
   /** Callers of `/metrics` must send it; null: they need none. */
   readonly metricsToken: string | null
+  /** A call has to name its prompt type. */
+  readonly promptTypeRequired: boolean
+  /** Origins whose pages may call, as browsers write them; `*`: all; null: the upstream decides. */
+  readonly corsOrigins: readonly string[] | '*' | null
+  /** Addresses and CIDR ranges whose `X-Forwarded-For` is believed. */
+  readonly trustedProxies: readonly string[]
   readonly shutdownGraceMs: number
   readonly logLevel: LogLevel
 }
@@ -97,9 +104,34 @@ export function parseConfig (variables: Variables): Config {
     webhookSecret: webhookSecret(text('WEBHOOK_SECRET')),
     webhookAllowPrivate: oneOf('WEBHOOK_ALLOW_PRIVATE', 'false', ['true', 'false']) === 'true',
     metricsToken: headerText('METRICS_TOKEN', text('METRICS_TOKEN')),
+    promptTypeRequired: oneOf('PROMPT_TYPE_REQUIRED', 'false', ['true', 'false']) === 'true',
+    corsOrigins: corsOrigins(text('CORS_ORIGINS')),
+    trustedProxies: list(text('TRUSTED_PROXIES')).map(trustedProxy),
     shutdownGraceMs: integer('SHUTDOWN_GRACE_MS', 30_000, 0, 3_600_000),
     logLevel: oneOf('LOG_LEVEL', 'info', LOG_LEVELS)
   }
+}
+
+/** Values with commas between them. */
+const list = (got: string | null): string[] => got?.split(',').map(value => value.trim()) ?? []
+
+function corsOrigins (got: string | null): Config['corsOrigins'] {
+  if (got === null || got === '*') return got
+  return list(got).map(origin => {
+    // Of a scheme that the URL standard does not know, such as an extension's, an origin is compared as it stands.
+    const url = URL.canParse(origin) ? new URL(origin) : null
+    const isWeb = url?.protocol === 'https:' || url?.protocol === 'http:'
+    const isOrigin = url !== null && /^[a-z][a-z\d+.-]*:\/\/[^\s/?#@*\\]+$/i.test(origin) && url.host !== ''
+    if (!isOrigin) throw new SettingError('CORS_ORIGINS', withoutSecrets(origin), 'origins such as https://app.example.com with commas between them, without paths, or * alone')
+    return isWeb ? url.origin : origin
+  })
+}
+
+function trustedProxy (got: string): string {
+  if (parseNetwork(got) === null) {
+    throw new SettingError('TRUSTED_PROXIES', got, 'IP addresses and CIDR ranges such as 10.0.0.0/8 or fd00::1 with commas between them')
+  }
+  return got
 }
 
 function host (got: string): string {

@@ -42,8 +42,20 @@ export const promptTypeNotAllowed = (promptType: string): GatewayError => new Ga
 export const requestTooLarge = (limitBytes: number): GatewayError => new GatewayError(413, 'request_too_large', request,
   `The request body is over the limit of ${limitBytes} bytes (MAX_BODY_BYTES).`)
 
-export const upgradeNotSupported = (): GatewayError => new GatewayError(501, 'upgrade_not_supported', request,
-  'This gateway does not proxy WebSocket connections yet. Connect to the upstream API directly for realtime sessions.')
+export const promptTypeRequired = (): GatewayError => new GatewayError(400, 'prompt_type_required', request,
+  "This gateway wants every call to name its prompt type (PROMPT_TYPE_REQUIRED), and this one names none. Send the header 'X-Prompt-Type: my_prompt', " +
+  'or use the base URL /prompt-types/my_prompt/v1.', 'X-Prompt-Type')
+
+export const pathLeavesBase = (): GatewayError => new GatewayError(400, 'invalid_path', request,
+  "The path leads out of the API's folder by its '..' segments. Send the path of an API route, such as /v1/chat/completions.")
+
+/** RFC 9110 §15.5.22: `Upgrade` says by which protocol the request can be made instead. */
+export const websocketNotSupported = (): GatewayError => new GatewayError(426, 'websocket_not_supported', request,
+  'This gateway does not pass WebSocket connections on yet. Make the same call over HTTP, or connect to the upstream API directly.', null,
+  { upgrade: 'HTTP/1.1', connection: 'Upgrade' })
+
+export const originNotAllowed = (): GatewayError => new GatewayError(403, 'origin_not_allowed', request,
+  "Pages of this origin may not call this gateway. Add the origin to the gateway's CORS_ORIGINS.")
 
 /** The code of calls that a budget stopped, and the `error_type` of their records. */
 export const BUDGET_EXCEEDED = 'budget_exceeded'

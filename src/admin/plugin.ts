@@ -3,10 +3,11 @@ import helmet from '@fastify/helmet'
 import swagger from '@fastify/swagger'
 import swaggerUi from '@fastify/swagger-ui'
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox'
-import type { FastifyInstance } from 'fastify'
+import type { FastifyInstance, FastifyRequest } from 'fastify'
 import { Type } from 'typebox'
 import type { Database } from '../db/client.js'
 import { sameSecret } from '../same-secret.js'
+import type { ClientAddress } from '../trusted-proxies.js'
 import type { AlertChannels } from './alert-channels.js'
 import { consoleRoutes } from './console.js'
 import { answerError } from './error-handler.js'
@@ -49,6 +50,8 @@ export interface AdminOptions {
   readonly database: Database
   readonly username: string
   readonly password: string
+  /** Whose failed logins they are; left out, those of the connection's address. */
+  readonly clientAddress?: ClientAddress
   /** Wall clock, milliseconds since the epoch. */
   readonly now: () => number
   /** Whose prices apply: `UPSTREAM_PROVIDER`. */
@@ -154,7 +157,7 @@ async function addHeaders (app: FastifyInstance): Promise<void> {
   })
 }
 
-async function requireLogin (app: FastifyInstance, { username, password }: AdminOptions): Promise<void> {
+async function requireLogin (app: FastifyInstance, { username, password, clientAddress = peer => peer }: AdminOptions): Promise<void> {
   await app.register(basicAuth, {
     authenticate: { realm: 'promptmeter' },
     validate: (givenUsername, givenPassword, _request, _reply, done) => {
@@ -165,14 +168,15 @@ async function requireLogin (app: FastifyInstance, { username, password }: Admin
   })
   const failures = createLoginFailures()
   app.addHook('onRequest', (request, reply, done) => {
-    const retryAfterSeconds = failures.retryAfterSeconds(request.ip)
+    const address = clientAddress(request.ip, forwardedFor(request))
+    const retryAfterSeconds = failures.retryAfterSeconds(address)
     if (retryAfterSeconds > 0) {
       done(tooManyFailedLogins(retryAfterSeconds))
       return
     }
     app.basicAuth(request, reply, error => {
       // A request without any login guesses nothing: it is how a browser finds out that it has to ask for one.
-      if (error !== undefined && request.headers.authorization !== undefined) failures.add(request.ip)
+      if (error !== undefined && request.headers.authorization !== undefined) failures.add(address)
       done(error === undefined ? undefined : loginRequired())
     })
   })
@@ -180,4 +184,10 @@ async function requireLogin (app: FastifyInstance, { username, password }: Admin
     refuseCrossSite(request)
     done()
   })
+}
+
+/** Node joins the header's lines in their order. */
+function forwardedFor ({ headers }: FastifyRequest): string | undefined {
+  const value = headers['x-forwarded-for']
+  return typeof value === 'string' ? value : value?.join(',')
 }

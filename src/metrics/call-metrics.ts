@@ -46,4 +46,8 @@ export function addCallMetrics (registry: Registry, counts: CallCounts): void {
     name: 'promptmeter_unpriced_calls_total',
     help: 'Calls that should have a cost and have none.'
   }, () => [{ labels: NO_LABELS, sharedLabels: NO_LABELS, value: counts.unpriced }]))
+  registry.registerMetric(new ScrapedCounter({
+    name: 'promptmeter_free_requests_total',
+    help: 'Finished requests that read or are free, and so are no calls.'
+  }, () => [{ labels: NO_LABELS, sharedLabels: NO_LABELS, value: counts.free }]))
 }

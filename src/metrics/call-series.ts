@@ -63,6 +63,8 @@ export class CallCounts {
   readonly #redact: (text: string) => string
   /** Calls that should have a cost and have none. */
   unpriced = 0
+  /** Requests that are no calls. */
+  free = 0
 
   /** @param redact takes keys out of a text: a caller may have put one where a name belongs */
   constructor (redact: (text: string) => string) {
@@ -71,6 +73,10 @@ export class CallCounts {
 
   /** Adds a call, with its numbers bounded as the books bound them, so that both have the same totals. */
   observe (record: CallRecord): void {
+    if (!record.isCall) {
+      this.free++
+      return
+    }
     const model = record.responseModel ?? record.requestModel ?? NO_MODEL
     const series = this.#find(record.promptType, model, record.statusCode) ?? this.#admit(record.promptType, model, record.statusCode)
     series.calls++

@@ -27,11 +27,11 @@ const MORE_THAN_TEXT = new RegExp('"type"\\s*:\\s*"(?:image_url|input_image|inpu
 
 /**
  * What a call may cost at most, in 10⁻¹² USD, before it is sent: as many tokens as it can have, at the dearest rate that may
- * apply to them. 0 where nothing has a price: an endpoint that is not metered, a model that nobody knows, a body that
+ * apply to them. 0 where nothing has a price: a free endpoint, a model that nobody knows, a body that
  * cannot be read (compressed).
  */
 export async function callCeiling (deps: CeilingDeps, endpoint: Endpoint, { body }: { readonly body: Buffer | null }): Promise<bigint> {
-  if (endpoint.metering !== 'tokens' || body === null) return 0n
+  if (endpoint.metering === 'free' || body === null) return 0n
   const members = new JsonMembers(MEMBERS, body.length)
   members.feed(body)
   const model = members.string('model')
@@ -68,7 +68,7 @@ function isMoreThanText ({ name }: Endpoint, members: JsonMembers, text: string)
   return MORE_THAN_TEXT.test(text) ||
     members.value('previous_response_id') != null ||
     members.value('conversation') != null ||
-    (name === 'responses' && members.value('prompt') != null) || // A template that is kept upstream.
+    ((name === 'responses' || name === 'responses/compact') && members.value('prompt') != null) || // A template that is kept upstream.
     (Array.isArray(modalities) && modalities.some(modality => modality !== 'text'))
 }
 
@@ -81,7 +81,8 @@ function outputAtMost ({ name }: Endpoint, model: string, members: JsonMembers):
   switch (name) {
     case 'embeddings': return 0
     case 'completions': return (whole('max_tokens') ?? COMPLETION_TOKENS) * answers * prompts(members.value('prompt'))
-    case 'responses': return whole('max_output_tokens') ?? modelLimits(model).outputTokens
+    case 'responses':
+    case 'responses/compact': return whole('max_output_tokens') ?? modelLimits(model).outputTokens
     default: return Math.max(whole('max_completion_tokens') ?? whole('max_tokens') ?? modelLimits(model).outputTokens, whole('max_tokens') ?? 0) * answers
   }
 }

@@ -24,7 +24,7 @@ const TRUNCATED = /… \[truncated: (\d{1,15}) of (\d{1,15}) bytes kept\]$/
 
 /** What of a call's bodies costs tokens. A body that cannot be read as a JSON object (cut short, say) counts as it stands. */
 export function countable (endpoint: string, requestText: string | null, responseText: string | null): { input: Countable, output: Countable } {
-  const chat = endpoint === 'chat/completions' || endpoint === 'responses'
+  const chat = endpoint === 'chat/completions' || endpoint === 'responses' || endpoint === 'responses/compact'
   return {
     input: countableBody(requestText, chat ? addChatRequest : addTextRequest),
     output: endpoint === 'embeddings' ? nothing() : countableBody(responseText, addResponse)

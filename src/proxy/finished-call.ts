@@ -99,6 +99,7 @@ export async function finishedCall (deps: BookkeepingDeps, facts: CallFacts): Pr
     stream: request.members?.value('stream') === true,
     statusCode: response.statusCode,
     success: error === null,
+    isCall: endpoint.metering !== 'free',
     blocked,
     errorType: error?.type ?? null,
     errorMessage: error === null ? null : redactKeys(error.message).slice(0, MAX_ERROR_CHARACTERS),
@@ -126,7 +127,7 @@ export async function finishedCall (deps: BookkeepingDeps, facts: CallFacts): Pr
 async function usedBy (deps: BookkeepingDeps, facts: CallFacts, requestModel: string | null, buildPayload: FinishedCall['buildPayload']): Promise<Used> {
   try {
     const answer = facts.response.reader?.facts() ?? null
-    let usage = facts.call.endpoint.metering === 'tokens' && answer !== null ? parseUsage(answer.usage) : null
+    let usage = saysUsage(facts, answer) ? parseUsage(answer?.usage) : null
     let source: UsageSource = usage === null ? 'none' : 'upstream'
     if (usage === null && answer !== null && isEstimable(facts, answer)) {
       const { prompt, response } = buildPayload()
@@ -152,9 +153,8 @@ function isEstimable ({ call, response }: CallFacts, answer: ResponseFacts): boo
 
 function costOf (deps: BookkeepingDeps, facts: CallFacts, answer: ResponseFacts | null, requestModel: string | null, usage: TokenUsage | null): Used['cost'] {
   const { metering } = facts.call.endpoint
-  if (metering === 'none' || isBlocked(facts)) return { costPicoUsd: null, costReason: 'not_metered' }
-  if (metering === 'free') return { costPicoUsd: 0n, costReason: null }
-  if (usage === null) return { costPicoUsd: null, costReason: 'no_usage' }
+  if (metering === 'free' || isBlocked(facts)) return { costPicoUsd: null, costReason: 'not_metered' }
+  if (usage === null) return { costPicoUsd: null, costReason: metering === 'tokens' || saysUsage(facts, answer) ? 'no_usage' : 'not_metered' }
   return deps.pricing.price({
     responseModel: answer?.model ?? null,
     requestModel,
@@ -162,6 +162,14 @@ function costOf (deps: BookkeepingDeps, facts: CallFacts, answer: ResponseFacts 
     usage,
     atMs: deps.now() - facts.durationMs
   })
+}
+
+/** Whether the answer tells what the call used, maybe in a form that is not known here, such as seconds of audio. */
+function saysUsage ({ call: { endpoint: { metering } } }: CallFacts, answer: ResponseFacts | null): boolean {
+  const usage: unknown = answer?.usage
+  if (metering === 'free' || typeof usage !== 'object' || usage === null) return false
+  // A job that was only begun has counts of 0.
+  return metering === 'tokens' || Object.values(usage).some(count => typeof count === 'number' && count > 0)
 }
 
 /** Stopped by a budget: it went nowhere. (The failure is one of the gateway's own; an upstream's is in the answer.) */

@@ -35,7 +35,7 @@ export async function prepareBody ({ req, res, endpoint }: IncomingCall, { maxBo
   checkContentLength(req, maxBodyBytes)
   if (expectsContinue(req)) res.writeContinue()
 
-  const isReadable = (endpoint.metering !== 'none' || contentType.includes('json')) && req.headers['content-encoding'] === undefined
+  const isReadable = (endpoint.metering === 'tokens' || contentType.includes('json')) && req.headers['content-encoding'] === undefined
   if (!isReadable) {
     const passing = new PassingBody(req, maxBodyBytes)
     return { content: passing, asking: null, facts: { body: null, members: null, contentType, get sizeBytes () { return passing.sizeBytes } } }

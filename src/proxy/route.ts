@@ -1,19 +1,22 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { performance } from 'node:perf_hooks'
-import { GatewayError, upgradeNotSupported } from '../errors.js'
+import { GatewayError, pathLeavesBase, promptTypeRequired, websocketNotSupported } from '../errors.js'
 import type { Log } from '../log.js'
 import type { FinishedCall } from '../recording/call-record.js'
 import type { BudgetGate, Reservation } from './budget-gate.js'
 import { callCeiling } from './call-ceiling.js'
 import { gatewayError, relayedFacts, unsentFacts } from './call-outcome.js'
-import { type Endpoint, endpointOf } from './endpoints.js'
+import type { Cors } from './cors.js'
+import { type Endpoint, costliestMethod, endpointOf } from './endpoints.js'
 import { type BookkeepingDeps, finishedCall } from './finished-call.js'
 import { type Caller, type IdentityOptions, identifyCaller } from './identity.js'
+import { leavesFolder, withoutQuery } from './path-readings.js'
 import type { Admission, Policy } from './policy.js'
+import { isPreflight } from './preflight.js'
 import { type PreparedBody, UNREAD, prepareBody } from './prepare-body.js'
-import { type PromptHeaders, parsePromptHeaders } from './prompt-headers.js'
+import { type PromptHeaders, UNTYPED, parsePromptHeaders } from './prompt-headers.js'
 import { Relay } from './relay.js'
-import { CallerGoneError, expectsContinue } from './request-body.js'
+import { CallerGoneError, expectsContinue, hasBody } from './request-body.js'
 import type { KeepLimits } from './response-reader.js'
 import { UnreadRoom } from './unread-room.js'
 import { upstreamHeaders } from './upstream-headers.js'
@@ -29,6 +32,9 @@ export interface ProxyDeps extends BookkeepingDeps {
     readonly record: (call: FinishedCall) => Promise<void>
   }
   readonly upstreamApiKey: string | null
+  /** Null: preflights and CORS headers are the upstream's. */
+  readonly cors: Cors | null
+  readonly promptTypeRequired: boolean
   readonly upstreamTimeoutMs: number
   readonly streamUsage: 'inject' | 'estimate'
   readonly maxBodyBytes: number
@@ -48,6 +54,10 @@ interface AdmittedCall {
   readonly startedAtMs: number
 }
 
+/** A request that names no caller: a preflight carries no key, and gets none. */
+const ANONYMOUS: Caller = { keyId: null, user: null, upstreamAuthorization: null }
+const NO_BODY: PreparedBody = { content: null, asking: null, facts: UNREAD }
+
 /** Handles one call, from its headers to its record. `path` is what stands behind `/v1`, with the query. */
 export type ProxyRoute = (req: IncomingMessage, res: ServerResponse, path: string, pathPromptType: string | null) => Promise<void>
 
@@ -62,11 +72,18 @@ export function createProxyRoute (deps: ProxyDeps): ProxyRoute {
   return async (req, res, path, pathPromptType) => {
     let call: AdmittedCall
     try {
-      if (req.headers.upgrade?.toLowerCase() === 'websocket') throw upgradeNotSupported()
+      if (req.headers.upgrade !== undefined && /(?:^|,)\s*websocket\s*(?:,|\/|$)/i.test(req.headers.upgrade)) throw websocketNotSupported()
+      if (leavesFolder(withoutQuery(path))) throw pathLeavesBase()
+      if (isPreflight(req)) {
+        await answerPreflight(req, res, path)
+        return
+      }
       const headers = parsePromptHeaders(req.rawHeaders, pathPromptType)
       const caller = identifyCaller(identity, req.headers.authorization, headers.promptType)
+      const endpoint = endpointOf(costliestMethod(req.method ?? 'GET', req.headers), path, hasBody(req))
+      if (deps.promptTypeRequired && headers.promptType === UNTYPED && endpoint.metering !== 'free') throw promptTypeRequired()
       const admission = deps.policy.admit(headers.promptType, headers.storeFullData)
-      call = { req, res, endpoint: endpointOf(req.method ?? 'GET', path), path, headers, caller, admission, startedAtMs: performance.now() }
+      call = { req, res, endpoint, path, headers, caller, admission, startedAtMs: performance.now() }
     } catch (error) {
       refuse(deps, req, res, error)
       return
@@ -80,12 +97,24 @@ export function createProxyRoute (deps: ProxyDeps): ProxyRoute {
     }
   }
 
+  /** In no books: it is a question about a call, and not one. */
+  async function answerPreflight (req: IncomingMessage, res: ServerResponse, path: string): Promise<void> {
+    if (deps.cors !== null) {
+      res.writeHead(204, deps.cors.preflight(req)).end()
+      return
+    }
+    const relay = send(deps, limits, { req, res, path, caller: ANONYMOUS }, NO_BODY, null)
+    const outcome = await relay.outcome
+    if (outcome.kind === 'unanswered') refuse(deps, req, res, gatewayError(outcome.error, deps.upstreamTimeoutMs))
+    else relay.release()
+  }
+
   async function answer (call: AdmittedCall): Promise<void> {
     const { req, res } = call
     let body: PreparedBody | null = null
     let reservation: Reservation | null
     try {
-      deps.budgets.check(call.admission.promptType)
+      if (call.endpoint.metering !== 'free') deps.budgets.check(call.admission.promptType)
       body = await prepareBody(call, {
         maxBodyBytes: deps.maxBodyBytes,
         mayAsk: deps.streamUsage === 'inject' && !refusesStreamOptions.has(call.endpoint.name)
@@ -126,14 +155,14 @@ export function createProxyRoute (deps: ProxyDeps): ProxyRoute {
 
 /** Holds what the call may cost, where a strict budget wants that. @throws GatewayError 429 `budget_exceeded` */
 async function reserve (deps: ProxyDeps, { endpoint, admission: { promptType } }: AdmittedCall, { facts }: PreparedBody): Promise<Reservation | null> {
-  if (!deps.budgets.isStrict(promptType)) return null
+  if (endpoint.metering === 'free' || !deps.budgets.isStrict(promptType)) return null
   return deps.budgets.reserve(promptType, await callCeiling(deps, endpoint, facts))
 }
 
 /** Sends the call upstream, once. */
-function send (deps: ProxyDeps, limits: KeepLimits, call: AdmittedCall, body: PreparedBody, asking: Buffer | null): Relay {
+function send (deps: ProxyDeps, limits: KeepLimits, call: Pick<AdmittedCall, 'req' | 'res' | 'path' | 'caller'>, body: PreparedBody, asking: Buffer | null): Relay {
   const { req, res } = call
-  const relay = new Relay({ res, strip: asking !== null, limits, monotonicMs: () => performance.now() })
+  const relay = new Relay({ res, strip: asking !== null, limits, answerHeaders: deps.cors?.answerTo(req) ?? null, monotonicMs: () => performance.now() })
   const content = asking ?? body.content
   relay.attach(deps.upstream.forward({
     method: req.method ?? 'GET',
@@ -163,6 +192,8 @@ function refuse (deps: ProxyDeps, req: IncomingMessage, res: ServerResponse, err
   const body = Buffer.from(JSON.stringify(answer.toBody()))
   // Who waits to be asked for its body may send it all the same or not at all: there is no telling what comes next.
   const connection = expectsContinue(req) && !req.complete ? { connection: 'close' } : {}
-  res.writeHead(answer.statusCode, { 'content-type': 'application/json; charset=utf-8', 'content-length': body.length, ...connection, ...answer.headers })
+  const headers = Object.entries({ 'content-type': 'application/json; charset=utf-8', 'content-length': body.length, ...connection, ...answer.headers })
+    .flatMap(([name, value]) => [name, String(value)])
+  res.writeHead(answer.statusCode, deps.cors?.answerTo(req)?.(headers) ?? headers)
   res.end(body)
 }

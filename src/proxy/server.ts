@@ -1,10 +1,9 @@
 import { type IncomingMessage, type Server, type ServerResponse, createServer } from 'node:http'
 import type { Log } from '../log.js'
+import { proxiedTarget } from './proxied-target.js'
 import type { ProxyRoute } from './route.js'
 import { MAX_HEADER_BYTES } from './upstream.js'
 
-const PLAIN = /^\/v1(?=[/?]|$)/
-const WITH_PROMPT_TYPE = /^\/prompt-types\/([^/?]*)\/v1(?=[/?]|$)/
 /** Longer than clients and load balancers keep an idle connection, so that it is they who close it. */
 const KEEP_ALIVE_MS = 72_000
 
@@ -22,13 +21,12 @@ export interface ProxyServerOptions {
  */
 export function createProxyServer ({ route, others, log }: ProxyServerOptions): Server {
   const take = (req: IncomingMessage, res: ServerResponse): void => {
-    const url = originForm(req.url ?? '/')
-    const prefix = PLAIN.exec(url) ?? WITH_PROMPT_TYPE.exec(url)
-    if (prefix === null) {
+    const target = proxiedTarget(req.url ?? '/')
+    if (target === null) {
       others(req, res)
       return
     }
-    route(req, res, url.slice(prefix[0].length), prefix[1] ?? null).catch((error: unknown) => {
+    route(req, res, target.path, target.promptType).catch((error: unknown) => {
       log.error({ err: error }, 'a call failed inside the gateway')
       res.destroy()
     })
@@ -39,14 +37,8 @@ export function createProxyServer ({ route, others, log }: ProxyServerOptions): 
   server.maxHeadersCount = 0
   server.on('checkContinue', (req: IncomingMessage, res: ServerResponse) => {
     // The proxy says when it wants a body; all others do at once, as Node does by itself.
-    const url = originForm(req.url ?? '/')
-    if (!PLAIN.test(url) && !WITH_PROMPT_TYPE.test(url)) res.writeContinue()
+    if (proxiedTarget(req.url ?? '/') === null) res.writeContinue()
     take(req, res)
   })
   return server
-}
-
-/** The path and query of a request target in absolute form, which every server takes (RFC 9112 §3.2.2). */
-function originForm (url: string): string {
-  return url.startsWith('/') ? url : url.replace(/^https?:\/\/[^/?]*/i, '')
 }

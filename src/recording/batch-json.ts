@@ -27,7 +27,7 @@ export function parseBatch (json: string): RecordBatch {
 }
 
 /** What records are without that were kept before there were these members. */
-const LATER_MEMBERS = { blocked: false, usageDetails: null }
+const LATER_MEMBERS = { isCall: true, blocked: false, usageDetails: null }
 
 const fromJson = (record: JsonRecord): CallRecord =>
   ({ ...LATER_MEMBERS, ...record, costPicoUsd: record.costPicoUsd === null ? null : BigInt(record.costPicoUsd) })

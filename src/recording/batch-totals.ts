@@ -5,7 +5,7 @@ export interface TypeTotals extends Totals {
   readonly promptType: string
   /** The type's first call in the batch: it creates the config if there is none. */
   readonly first: CallRecord
-  /** The latest call; null where a budget blocked them all. */
+  /** The latest call; null where there is none: a budget blocked them, or only free requests came. */
   last: BatchEntry | null
   /** Where it stands in `BatchTotals.types`, from 1 as Postgres counts. */
   place: number
@@ -44,7 +44,7 @@ export interface BatchTotals {
   readonly types: TypeTotals[]
   /** Sorted by their key. */
   readonly rollups: RollupTotals[]
-  /** The calls of active types, in the order of the batch. */
+  /** The requests of active types, in the order of the batch. */
   readonly logs: LogRow[]
 }
 
@@ -71,9 +71,11 @@ export function totalBatch (entries: readonly BatchEntry[]): BatchTotals {
       type = { promptType, first: record, last: null, place: 0, ...zero() }
       types.set(promptType, type)
     }
-    if (!record.blocked && (type.last === null || isLater(record, type.last.record))) type.last = entry
-    addCall(type, record)
-    addCall(rollupOf(rollups, promptType, record), record)
+    if (record.isCall) {
+      if (canBeLast(record) && (type.last === null || isLater(record, type.last.record))) type.last = entry
+      addCall(type, record)
+      addCall(rollupOf(rollups, promptType, record), record)
+    }
     if (record.logged) logs.push({ record, payload, type })
   }
   const sortedTypes = sortByKey(types)
@@ -114,10 +116,12 @@ export const keyText = (text: string): string => {
 const suspect = /[\0\ud800-\udfff]/
 const unstorable = /[\0\p{Surrogate}]/gu
 
-/** Which of two calls of a type is its latest; one that was blocked never is. */
-export const isLater = (a: CallRecord, b: CallRecord): boolean => a.blocked !== b.blocked
-  ? b.blocked
-  : a.createdAtMs > b.createdAtMs || (a.createdAtMs === b.createdAtMs && a.id > b.id)
+/** Whether it can be its type's latest call: upstream was asked, and for something that may cost money. */
+export const canBeLast = (record: CallRecord): boolean => record.isCall && !record.blocked
+
+/** Which of two calls of a type is its latest. */
+export const isLater = (a: CallRecord, b: CallRecord): boolean =>
+  a.createdAtMs > b.createdAtMs || (a.createdAtMs === b.createdAtMs && a.id > b.id)
 
 function rollupOf (rollups: Map<string, RollupTotals>, promptType: string, record: CallRecord): RollupTotals {
   const hourMs = Math.floor(moment(record.createdAtMs) / HOUR_MS) * HOUR_MS

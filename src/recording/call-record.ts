@@ -1,5 +1,5 @@
 /**
- * One finished call, as the books keep it. Immutable once made; the field names follow the usage log
+ * One finished request, as the books keep it. Immutable once made; the field names follow the usage log
  * (CONTRACT: "What is kept"), in camelCase, with units at the end of the name.
  */
 export interface CallRecord {
@@ -27,6 +27,8 @@ export interface CallRecord {
   /** What the caller was sent; 499 where the caller left before there was a status (as nginx says it). */
   readonly statusCode: number
   readonly success: boolean
+  /** It may have cost money. A request that only reads, or is free, has a log row and counts in no statistics. */
+  readonly isCall: boolean
   /** A budget stopped it before upstream saw it: it counts in `blocked_calls`, and in nothing else. */
   readonly blocked: boolean
   readonly errorType: string | null

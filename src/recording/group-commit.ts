@@ -1,6 +1,6 @@
 import { performance } from 'node:perf_hooks'
 import type { Log } from '../log.js'
-import { isLater } from './batch-totals.js'
+import { canBeLast, isLater } from './batch-totals.js'
 import type { BatchEntry, FinishedCall, RecordBatch, StoredPayload } from './call-record.js'
 import { uuidV7 } from './uuid-v7.js'
 
@@ -137,6 +137,7 @@ export class GroupCommit {
   #seal (queued: readonly Queued[]): RecordBatch {
     const newest = new Map<string, FinishedCall>()
     for (const { call } of queued) {
+      if (!canBeLast(call.record)) continue
       const known = newest.get(call.record.promptType)
       if (known === undefined || !isLater(known.record, call.record)) newest.set(call.record.promptType, call)
     }

@@ -134,6 +134,7 @@ function call (kind: Kind, atMs: number, next: () => number, pricing: ReturnType
       upstreamRequestId: `req_${Math.floor(next() * 1e12).toString(16)}`,
       requestBytes: inputTokens * 4,
       responseBytes: outputTokens * 4,
+      isCall: true,
       blocked: false,
       logged: true,
       storeFullData: kind.promptType === 'generate_image_metadata',

@@ -20,6 +20,7 @@ export const callRecord = (wanted: Partial<CallRecord> = {}): CallRecord => {
     stream: false,
     statusCode: 200,
     success: true,
+    isCall: true,
     blocked: false,
     errorType: null,
     errorMessage: null,

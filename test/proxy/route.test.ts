@@ -34,6 +34,8 @@ async function startRoute (t: Test, upstream: Upstream, changes: Partial<ProxyDe
     upstream: backend,
     recorder: { expect: () => {}, record: call => { records.push(call.record); return Promise.resolve() } },
     upstreamApiKey: null,
+    cors: null,
+    promptTypeRequired: false,
     upstreamTimeoutMs: 5000,
     streamUsage: 'inject',
     maxBodyBytes: 1_000_000,

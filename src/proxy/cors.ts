@@ -1,0 +1,73 @@
+import type { IncomingMessage } from 'node:http'
+import { originNotAllowed } from '../errors.js'
+
+/** Origins whose pages may call, as browsers write them; `*`: all. */
+export type CorsOrigins = readonly string[] | '*'
+
+/** An answer's headers (flat list of names and values) as the page that asked needs them. */
+export type AnswerHeaders = (headers: readonly string[]) => string[]
+
+/** How long browsers may go by a preflight's answer. A change of `CORS_ORIGINS` is seen after that time. */
+const MAX_AGE_SECONDS = '600'
+const METHODS = 'GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS'
+/** A list of header names: RFC 9110 §5.6.2. */
+const NAMES = /^[\w!#$%&'*+.^`|~, \t-]*$/
+
+/** The CORS protocol of the gateway's own, for origins that an operator lists: https://fetch.spec.whatwg.org/#http-cors-protocol */
+export class Cors {
+  readonly #origins: ReadonlySet<string> | '*'
+
+  constructor (origins: CorsOrigins) {
+    this.#origins = origins === '*' ? '*' : new Set(origins)
+  }
+
+  /** What a preflight is answered with. @throws GatewayError 403 `origin_not_allowed` */
+  preflight ({ headers }: IncomingMessage): string[] {
+    const allowed = this.#allowed(headers.origin ?? '')
+    if (allowed === null) throw originNotAllowed()
+    const asked = String(headers['access-control-request-headers'] ?? '')
+    return [
+      'access-control-allow-origin', allowed,
+      'access-control-allow-methods', METHODS,
+      // `*` would not stand for Authorization.
+      ...(asked !== '' && NAMES.test(asked) ? ['access-control-allow-headers', asked] : []),
+      'access-control-max-age', MAX_AGE_SECONDS,
+      'vary', 'Origin, Access-Control-Request-Headers'
+    ]
+  }
+
+  /** What is done to the headers of a request's answer; null where no page asks: then they stay as they are. */
+  answerTo ({ headers: { origin } }: IncomingMessage): AnswerHeaders | null {
+    if (origin === undefined) return null
+    const allowed = this.#allowed(origin)
+    return headers => {
+      const kept = withoutCors(headers)
+      if (allowed !== null) kept.push('access-control-allow-origin', allowed, 'access-control-expose-headers', namesOf(kept))
+      if (this.#origins !== '*') kept.push('vary', 'Origin')
+      return kept
+    }
+  }
+
+  #allowed (origin: string): string | null {
+    if (this.#origins === '*') return '*'
+    return this.#origins.has(origin) ? origin : null
+  }
+}
+
+/** The upstream's own say in it must not stand beside the gateway's. */
+function withoutCors (headers: readonly string[]): string[] {
+  const kept: string[] = []
+  for (let i = 0; i < headers.length; i += 2) {
+    const name = headers[i] ?? ''
+    if (!/^access-control-/i.test(name)) kept.push(name, headers[i + 1] ?? '')
+  }
+  return kept
+}
+
+/** All of an answer's headers: clients read request ids, limits and when to retry. */
+function namesOf (headers: readonly string[]): string {
+  const names = new Set<string>()
+  for (let i = 0; i < headers.length; i += 2) names.add((headers[i] ?? '').toLowerCase())
+  names.delete('set-cookie') // No page may read it.
+  return [...names].join(', ')
+}
