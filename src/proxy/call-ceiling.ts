@@ -45,7 +45,7 @@ export async function callCeiling (deps: CeilingDeps, endpoint: Endpoint, { body
 
   let ceiling = 0n
   for (const serviceTier of tiers(members.string('service_tier'))) {
-    for (const usage of usages(inputTokens, outputTokens, hasMore)) {
+    for (const usage of usages(inputTokens, outputTokens, hasMore || endpoint.metering === 'usage')) {
       const { costPicoUsd } = deps.pricing.price({ responseModel: null, requestModel: model, serviceTier, usage, atMs: deps.now() })
       if (costPicoUsd !== null && costPicoUsd > ceiling) ceiling = costPicoUsd
     }

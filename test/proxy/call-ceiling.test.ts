@@ -87,7 +87,15 @@ t.test('nothing is held for what has no price, or cannot be read', async t => {
   t.equal(await ceiling('chat/completions', 'not JSON'), 0n)
   t.equal(await ceiling('chat/completions', null), 0n)
   t.equal(await ceiling('moderations', { model: 'own', input: 'x' }), 0n)
-  t.equal(await ceiling('audio/speech', { model: 'own', input: 'x' }), 0n)
+})
+
+t.test('a request to a path that is not known may cost what a chat does, and its tokens may be audio or images', async t => {
+  const body = { model: 'own', input: 'x' }
+  const [input, output] = [quarter(body), BigInt(outputTokens)]
+  t.equal(await ceiling('audio/speech', body), input * AUDIO_INPUT + output * AUDIO_OUTPUT)
+  t.equal(await ceiling('Responses/compact/', body), await ceiling('responses/compact', body), 'a known one, spelled otherwise')
+  t.equal(await ceiling('responses/compact', body), input * INPUT + output * OUTPUT)
+  t.equal(await ceiling('uploads', body), 0n)
 })
 
 t.test('snapshots and fine-tuned models have their family\'s limits', t => {

@@ -156,14 +156,21 @@ t.test('interim answers of the upstream are not mistaken for the final one', asy
   t.same([answer.status, endToEnd(answer.headers), answer.body], [200, ['content-length: 2', 'x-final: 1'], 'ok'])
 })
 
-t.test('a WebSocket upgrade is refused with 501, another upgrade is ignored', async t => {
+t.test('a WebSocket handshake is refused with 426, another upgrade is ignored', async t => {
   const upstream = await startUpstream(t)
   const gateway = await startGateway(t, { upstreamUrl: upstream.url })
   upstream.reply(json({ ok: true }))
-  const refused = await ask(t, gateway, 'GET /v1/realtime?model=x', ['Connection: Upgrade', 'Upgrade: WebSocket', 'Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==', 'Sec-WebSocket-Version: 13'])
-  t.equal(refused.status, 501)
-  t.match(JSON.parse(refused.body), { error: { code: 'upgrade_not_supported', type: 'invalid_request_error', param: null, message: /WebSocket/ } })
+  const handshake = ['Connection: keep-alive, Upgrade', 'Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==', 'Sec-WebSocket-Version: 13']
+  for (const path of ['/v1/realtime?model=x', '/v1/responses', '/v1/not/known', '/v1', '//v1/responses', '/prompt-types/agent/v1/responses']) {
+    for (const upgrade of ['websocket', 'WebSocket', 'h2c, websocket', 'websocket/13 ,h2c']) {
+      const refused = await ask(t, gateway, `GET ${path}`, [...handshake, `Upgrade: ${upgrade}`])
+      t.equal(refused.status, 426, `${path} ${upgrade}`)
+      t.same([header(refused.headers, 'upgrade'), header(refused.headers, 'connection')], ['HTTP/1.1', 'Upgrade'])
+      t.match(JSON.parse(refused.body), { error: { code: 'websocket_not_supported', type: 'invalid_request_error', param: null, message: /WebSocket/ } })
+    }
+  }
   t.equal(upstream.requests.length, 0)
+  t.same(await logRows(gateway), [])
   const caller = new RawCaller(t, gateway.origin)
   caller.send(requestText('POST /v1/chat/completions', ['Connection: Upgrade, HTTP2-Settings', 'Upgrade: h2c', 'HTTP2-Settings: AAMAAABk'], chat))
   t.equal((await caller.answer()).status, 200)
