@@ -25,6 +25,9 @@ const defaults = {
   webhookSecret: null,
   webhookAllowPrivate: false,
   metricsToken: null,
+  promptTypeRequired: false,
+  corsOrigins: null,
+  trustedProxies: [],
   shutdownGraceMs: 30_000,
   logLevel: 'info'
 }
@@ -51,7 +54,8 @@ t.test('an empty variable, or one of white space, is an unset one', t => {
   const names = ['HOST', 'PORT', 'UPSTREAM_BASE_URL', 'UPSTREAM_API_KEY', 'UPSTREAM_PROVIDER', 'UPSTREAM_TIMEOUT_MS', 'DATABASE_URL', 'DATA_DIR', 'ADMIN_USERNAME',
     'ADMIN_PASSWORD', 'RECORD_WAIT_MS', 'STREAM_USAGE', 'PAYLOAD_MAX_BYTES', 'MAX_BODY_BYTES', 'MAX_PROMPT_TYPES',
     'LOG_RETENTION_DAYS', 'PAYLOAD_RETENTION_DAYS', 'METRICS_TOKEN',
-    'SHUTDOWN_GRACE_MS', 'LOG_LEVEL', 'SMTP_URL', 'ALERT_EMAIL_FROM', 'WEBHOOK_SECRET', 'WEBHOOK_ALLOW_PRIVATE']
+    'SHUTDOWN_GRACE_MS', 'LOG_LEVEL', 'SMTP_URL', 'ALERT_EMAIL_FROM', 'WEBHOOK_SECRET', 'WEBHOOK_ALLOW_PRIVATE',
+    'PROMPT_TYPE_REQUIRED', 'CORS_ORIGINS', 'TRUSTED_PROXIES']
   for (const empty of ['', ' \n']) t.same(parseConfig(Object.fromEntries(names.map(name => [name, empty]))), parseConfig({}))
   t.end()
 })
@@ -80,6 +84,9 @@ t.test('every variable is read', t => {
     WEBHOOK_SECRET: 'whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw',
     WEBHOOK_ALLOW_PRIVATE: 'true',
     METRICS_TOKEN: ' scrape+me/=1 ',
+    PROMPT_TYPE_REQUIRED: 'true',
+    CORS_ORIGINS: 'https://app.example, http://localhost:5173',
+    TRUSTED_PROXIES: '10.0.0.0/8,::1',
     SHUTDOWN_GRACE_MS: '0',
     LOG_LEVEL: 'silent'
   })
@@ -106,6 +113,9 @@ t.test('every variable is read', t => {
     webhookSecret: 'whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw',
     webhookAllowPrivate: true,
     metricsToken: 'scrape+me/=1',
+    promptTypeRequired: true,
+    corsOrigins: ['https://app.example', 'http://localhost:5173'],
+    trustedProxies: ['10.0.0.0/8', '::1'],
     shutdownGraceMs: 0,
     logLevel: 'silent'
   })
@@ -160,6 +170,25 @@ t.test('a URL is one of its kind', t => {
   t.end()
 })
 
+t.test('origins are written as browsers write them, or * alone', t => {
+  t.equal(parseConfig({ CORS_ORIGINS: '*' }).corsOrigins, '*')
+  t.same(parseConfig({ CORS_ORIGINS: 'HTTPS://App.example:443,http://[::1]:80 ,chrome-extension://abc' }).corsOrigins, ['https://app.example', 'http://[::1]', 'chrome-extension://abc'])
+  const takes = 'origins such as https://app.example.com with commas between them, without paths, or * alone'
+  for (const got of ['https://a/', 'https://a/b', 'https://*.a', 'app.example', 'null', '*,https://a', 'https://a,', 'https://a?x', 'javascript:x', 'https://a\\b', '://']) {
+    t.match(refusal({ CORS_ORIGINS: got }), /^CORS_ORIGINS is '.*', but takes /, got)
+    t.match(refusal({ CORS_ORIGINS: got }), takes)
+  }
+  t.end()
+})
+
+t.test('trusted proxies are addresses and ranges', t => {
+  for (const got of ['192.0.2.1', '192.0.2.0/24', '0.0.0.0/0', '2001:db8::/32', '::ffff:192.0.2.0/120', '::1/128']) t.same(parseConfig({ TRUSTED_PROXIES: got }).trustedProxies, [got])
+  for (const got of ['192.0.2.1/33', '2001:db8::/129', '192.0.2', '192.0.2.1/', '192.0.2.1/-1', '192.0.2.1/08x', 'proxy.internal', 'loopback', 'fe80::1%eth0', '10.0.0.1,', '*']) {
+    t.match(refusal({ TRUSTED_PROXIES: got }), /^TRUSTED_PROXIES is '.*', but takes IP addresses and CIDR ranges such as /, got)
+  }
+  t.end()
+})
+
 t.test('a user name has no colon, a key no spaces', t => {
   t.equal(refusal({ ADMIN_USERNAME: 'ann:secret' }), "ADMIN_USERNAME is 'ann:…', but takes a name without a colon (RFC 7617)")
   for (const key of ['sk-secret x', 'sk-secret\nx', 'sk-secreté']) {
@@ -210,7 +239,8 @@ t.test('no refusal shows a secret', t => {
     { UPSTREAM_BASE_URL: 'sk-secret' },
     { ADMIN_USERNAME: 'admin:secret' },
     { UPSTREAM_API_KEY: 'secret key' },
-    { METRICS_TOKEN: 'secret key' }
+    { METRICS_TOKEN: 'secret key' },
+    { CORS_ORIGINS: 'https://me:secret@host' }
   ]
   for (const variables of cases) t.notMatch(refusal(variables), /secret|taken/)
   t.end()
@@ -218,7 +248,7 @@ t.test('no refusal shows a secret', t => {
 
 t.test('a refusal is one line, whatever was given', t => {
   const names = ['HOST', 'PORT', 'UPSTREAM_BASE_URL', 'UPSTREAM_API_KEY', 'DATABASE_URL', 'ADMIN_USERNAME', 'RECORD_WAIT_MS', 'STREAM_USAGE', 'METRICS_TOKEN',
-    'LOG_LEVEL']
+    'LOG_LEVEL', 'PROMPT_TYPE_REQUIRED', 'CORS_ORIGINS', 'TRUSTED_PROXIES']
   fc.assert(fc.property(fc.constantFrom(...names), fc.string({ unit: fc.constantFrom('a', ':', '\n', '\r', '\u0085', '\u2028', ' ', '/'), minLength: 1 }), (name, value) => {
     const message = refusal({ [name]: value })
     if (/[\n\r\u0085\u2028\u2029]/.test(message)) throw new Error(JSON.stringify(message))
