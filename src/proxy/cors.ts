@@ -25,7 +25,7 @@ export class Cors {
   preflight ({ headers }: IncomingMessage): string[] {
     const allowed = this.#allowed(headers.origin ?? '')
     if (allowed === null) throw originNotAllowed()
-    const asked = String(headers['access-control-request-headers'] ?? '')
+    const asked = headers['access-control-request-headers'] ?? ''
     return [
       'access-control-allow-origin', allowed,
       'access-control-allow-methods', METHODS,

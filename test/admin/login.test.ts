@@ -1,5 +1,6 @@
 import t from 'tap'
 import { openTestDatabase } from '../helpers/database.js'
+import { startGateway } from '../helpers/gateway.js'
 import { basic, errorOf, login, password, startAdmin, username, type Answer } from './start-admin.js'
 
 const database = await openTestDatabase(t, 'postgres')
@@ -36,6 +37,21 @@ t.test('ten failed logins of an address earn it 429, and neither successes nor r
   const seconds = Number(refused.headers.get('retry-after'))
   t.ok(seconds > 0 && seconds <= 60)
   t.equal((await get(settings, login)).status, 429, 'a right guess is not told from a wrong one')
+})
+
+t.test('behind a trusted proxy each client has a limit of its own; what another says of itself is not believed', async t => {
+  const guess = async (origin: string, forwardedFor: string): Promise<number> => (await fetch(`${origin}/admin/api/settings`, {
+    headers: { authorization: basic(username, 'guess'), 'x-forwarded-for': forwardedFor }
+  })).status
+  const behind = await startGateway(t, { upstreamUrl: 'http://127.0.0.1:1', env: { TRUSTED_PROXIES: '127.0.0.1, 10.0.0.0/8' } })
+  for (let i = 0; i < 10; i++) t.equal(await guess(behind.origin, `192.0.2.${i}, 198.51.100.1, 10.0.0.1`), 401)
+  t.equal(await guess(behind.origin, '198.51.100.1'), 429)
+  t.equal(await guess(behind.origin, '::ffff:198.51.100.1, ::ffff:10.0.0.2'), 429, 'the same address, mapped')
+  t.equal(await guess(behind.origin, '198.51.100.2'), 401, 'another client')
+
+  const alone = await startGateway(t, { upstreamUrl: 'http://127.0.0.1:1', env: { TRUSTED_PROXIES: '10.0.0.0/8' } })
+  for (let i = 0; i < 10; i++) t.equal(await guess(alone.origin, `192.0.2.${i}`), 401)
+  t.equal(await guess(alone.origin, '192.0.2.200'), 429)
 })
 
 t.test('the app must let a long prompt type through its router', async t => {

@@ -28,7 +28,7 @@ for (const kind of databaseKinds) {
     t.equal((await ask(t, gateway, 'POST /v1/chat/completions', as('app'), '{"model":"gpt-4o-mini","max_tokens":1}')).status, 200)
     const before = await statsOf(gateway, 'app')
     t.match(before, { last_model: 'gpt-4o-mini', last_status_code: 200, last_success: true })
-    const rollups = async (): Promise<unknown[]> => Array.from(await gateway.database.operator.$client.unsafe('select * from usage_rollups order by hour, prompt_type, model'))
+    const rollups = async (): Promise<object[]> => Array.from(await gateway.database.operator.$client.unsafe<object[]>('select * from usage_rollups order by hour, prompt_type, model'))
     const summed = await rollups()
 
     for (const line of FREE) {
@@ -45,7 +45,7 @@ for (const kind of databaseKinds) {
     t.strictSame({ ...await statsOf(gateway, 'app'), blocked_calls: '0' }, before, 'but for the call that was blocked, statistics and latest call are what they were')
     t.match(await statsOf(gateway, 'fresh'), { total_calls: '0', failed_calls: '0', unpriced_calls: '0', total_cost: '0.000000000000', last_called_at: null, last_prompt: null })
     const withoutBlocked = (await rollups()).filter(rollup => (rollup as { calls: string }).calls !== '0')
-    t.same(withoutBlocked.map(rollup => ({ ...rollup as object, blocked_calls: '0' })), summed)
+    t.same(withoutBlocked.map(rollup => ({ ...rollup, blocked_calls: '0' })), summed)
     const costs = (await gateway.admin('GET', '/costs')).body as { totals: object }
     t.match(costs.totals, { calls: 1, failed_calls: 0, cost: 0.15, avg_cost_per_call: 0.15 })
 
