@@ -22,7 +22,7 @@ export const openapiOptions = (version: string): FastifyDynamicSwaggerOptions =>
     security: [{ basic: [] }],
     tags: [
       { name: 'Prompt configs', description: 'One per prompt type: switches, latest call, statistics' },
-      { name: 'Usage logs', description: 'One per call' },
+      { name: 'Usage logs', description: 'One per request: calls, and what only reads or is free' },
       { name: 'Budgets', description: 'What a prompt type, or all traffic, may spend; and the alerts that fired' },
       { name: 'Costs', description: 'Sums over every call, what changed, what other models would cost' },
       { name: 'Gateway keys', description: 'For callers, where the gateway holds the upstream key' },

@@ -37,6 +37,7 @@ for (const [mode, kinds] of [['inject', databaseKinds], ['estimate', ['postgres'
         checkRequest(t, exchange, seen.get(exchange.id), mode)
         const row = rows.get(exchange.id) ?? {}
         const sums = checkRow(t, exchange, index, row, mode)
+        if (sums === null) continue
         addTo(types, row['prompt_type'] ?? '', { ...sums, cached: 0n, reasoning: 0n })
         addTo(rollups, [row['prompt_type'], row['response_model'] ?? row['request_model'], row['user_name'] ?? ''].join('|'), sums)
       }
@@ -100,8 +101,8 @@ function checkRequest (t: Test, exchange: Exchange, seen: UpstreamRequest | unde
   t.same(seen?.rawHeaders.filter(name => /^x-prompt-/i.test(name)), [])
 }
 
-/** @returns what the call adds to the sums */
-function checkRow (t: Test, exchange: Exchange, index: number, row: LogRow, mode: Mode): Partial<Totals> {
+/** @returns what the call adds to the sums; null for what is no call */
+function checkRow (t: Test, exchange: Exchange, index: number, row: LogRow, mode: Mode): Partial<Totals> | null {
   const answered = mode === 'inject' && lacksUsage(exchange) ? withUsage(exchange).body : exchange.response.body
   const entry = expectedEntry(exchange, answered)
   const estimated = entry.metered && entry.success && entry.tokens === null
@@ -135,6 +136,7 @@ function checkRow (t: Test, exchange: Exchange, index: number, row: LogRow, mode
     request_bytes: String(Buffer.byteLength(exchange.request.body)),
     response_bytes: String(Buffer.byteLength(exchange.response.body))
   }, exchange.id)
+  if (!entry.isCall) return null
   return {
     calls: 1n,
     failed: entry.success ? 0n : 1n,

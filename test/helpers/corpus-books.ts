@@ -24,6 +24,9 @@ export interface Tokens extends TextTokens {
 export interface ExpectedEntry {
   /** Without its `/v1/`. */
   readonly endpoint: string
+  /** It creates something that may cost money. */
+  readonly isCall: boolean
+  /** A known route, or an answer with usage. */
   readonly metered: boolean
   readonly requestModel: string | null
   readonly responseModel: string | null
@@ -33,11 +36,13 @@ export interface ExpectedEntry {
   readonly success: boolean
   readonly errorMessage: string | null
   readonly requestId: string | null
-  /** Null where upstream gave no usage, or the route is not metered. */
+  /** Null where upstream gave no usage, or nothing was created. */
   readonly tokens: Tokens | null
 }
 
 const METERED = ['chat/completions', 'completions', 'responses', 'embeddings']
+/** Of the recorded routes, those whose POST is free. */
+const FREE = /^(assistants|threads|threads\/\w+\/messages)$/
 
 /** @param body what upstream answered, where that is not what was recorded */
 export function expectedEntry ({ request, response }: Exchange, body = response.body): ExpectedEntry {
@@ -45,11 +50,13 @@ export function expectedEntry ({ request, response }: Exchange, body = response.
   const asked = request.body === '' ? {} : JSON.parse(request.body) as { model?: string, user?: string, stream?: boolean }
   const parts = answers(isStream({ request, response, id: '', source: '' }), body)
   const last = <Key extends keyof Answered>(key: Key): NonNullable<Answered[Key]> | null => parts.findLast(part => part[key] != null)?.[key] ?? null
-  const metered = request.method === 'POST' && METERED.includes(endpoint)
-  const usage = last('usage')
+  const isCall = request.method === 'POST' && !FREE.test(endpoint)
+  const usage = isCall ? last('usage') : null
+  const metered = isCall && (METERED.includes(endpoint) || usage !== null)
   const success = response.status < 400
   return {
     endpoint,
+    isCall,
     metered,
     requestModel: asked.model ?? null,
     responseModel: last('model'),
@@ -59,7 +66,7 @@ export function expectedEntry ({ request, response }: Exchange, body = response.
     success,
     errorMessage: success ? null : last('error')?.message ?? null,
     requestId: response.headers['x-request-id'] ?? null,
-    tokens: metered && usage !== null ? tokensOf(usage) : null
+    tokens: usage === null ? null : tokensOf(usage)
   }
 }
 

@@ -42,7 +42,7 @@ t.test('JSON, multipart and binary bodies arrive as they were sent, by length or
 t.test('an upload streams through: upstream has its beginning before the caller has sent its end', async t => {
   const upstream = await startUpstream(t)
   const gateway = await startGateway(t, { upstreamUrl: upstream.url })
-  const caller = new RawCaller(t, gateway.origin).send(head(files, 'content-type: audio/wav', 'content-length: 10') + 'hello')
+  const caller = new RawCaller(t, gateway.origin).send(head('POST /v1/audio/transcriptions', 'content-type: audio/wav', 'content-length: 10') + 'hello')
   const request = await upstream.nth(0)
   while (request.receivedBytes < 5) await new Promise(resolve => setImmediate(resolve))
   caller.send('world')

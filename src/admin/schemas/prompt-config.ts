@@ -52,7 +52,7 @@ export const PromptConfigSchema = Type.Object({
   last_duration_ms: Nullable(Count('Milliseconds')),
   last_status_code: Nullable(Type.Integer()),
   last_error: Nullable(Type.String({ description: 'Why the latest call failed; null if it did not' })),
-  total_calls: Count('Every call, also while is_active is false'),
+  total_calls: Count('Every call, also while is_active is false. Requests that only read or are free are no calls'),
   failed_calls: Count('Of these, the ones that failed'),
   blocked_calls: Count('Calls stopped by a budget; not part of total_calls'),
   unpriced_calls: Count('Calls that should have a cost but have none'),

@@ -61,7 +61,7 @@ export const UsageLogSchema = Type.Object({
   reasoning_tokens: Nullable(Count('Part of output_tokens')),
   usage_source: Type.String({ enum: ['upstream', 'estimated', 'none'], description: 'Who counted the tokens' }),
   cost: Nullable(Usd('USD; null when it cannot be priced')),
-  cost_reason: Nullable(Type.String({ description: 'Why cost is null: unknown_model, no_usage, not_metered' })),
+  cost_reason: Nullable(Type.String({ description: 'Why cost is null: unknown_model; no_usage; not_metered: nothing to bill, or blocked' })),
   duration_ms: Count('Milliseconds'),
   time_to_first_byte_ms: Nullable(Count('Milliseconds')),
   upstream_request_id: Nullable(Type.String({ description: "Upstream's x-request-id" })),
@@ -71,7 +71,7 @@ export const UsageLogSchema = Type.Object({
   response: Nullable(Type.String({ description: 'Response body, only where full data was stored' }))
 }, {
   $id: 'UsageLog',
-  description: 'One call',
+  description: 'One call, or one request that only reads or is free: that one counts in no statistics',
   examples: [example]
 })
 export type UsageLog = Static<typeof UsageLogSchema>

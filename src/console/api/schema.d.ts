@@ -125,7 +125,7 @@ export interface paths {
         };
         /**
          * List usage logs
-         * @description Calls, newest first, without `prompt` and `response`. Calls that finish while you page come before the first page, and disturb no later one. What `model`, `user`, `key_id` and `status_code` ask for is searched for, newest rows first: of something rare in millions of rows a page has, after a second, what was found until then, be it nothing, and its `next_cursor` goes on from there.
+         * @description Calls, newest first, without `prompt` and `response`. Calls that finish while you page come before the first page, and disturb no later one. What `model`, `user`, `key_id` and `status_code` ask for is searched for, newest rows first: of something rare in millions of rows a page has, after half a second, what was found until then, be it nothing, and its `next_cursor` goes on from there.
          */
         get: operations["listUsageLogs"];
         put?: never;
@@ -603,7 +603,7 @@ export interface components {
             last_status_code: number | null;
             /** @description Why the latest call failed; null if it did not */
             last_error: string | null;
-            /** @description Every call, also while is_active is false */
+            /** @description Every call, also while is_active is false. Requests that only read or are free are no calls */
             total_calls: number;
             /** @description Of these, the ones that failed */
             failed_calls: number;
@@ -708,7 +708,7 @@ export interface components {
             last_status_code: number | null;
             /** @description Why the latest call failed; null if it did not */
             last_error: string | null;
-            /** @description Every call, also while is_active is false */
+            /** @description Every call, also while is_active is false. Requests that only read or are free are no calls */
             total_calls: number;
             /** @description Of these, the ones that failed */
             failed_calls: number;
@@ -750,7 +750,7 @@ export interface components {
             updated_at: string;
         };
         /**
-         * @description One call
+         * @description One call, or one request that only reads or is free: that one counts in no statistics
          * @example {
          *       "id": "019aae3f-9c4e-7cc3-98c4-dc0c0c07398f",
          *       "created_at": "2026-11-22T21:04:05.678Z",
@@ -841,7 +841,7 @@ export interface components {
             usage_source: "upstream" | "estimated" | "none";
             /** @description USD; null when it cannot be priced */
             cost: number | null;
-            /** @description Why cost is null: unknown_model, no_usage, not_metered */
+            /** @description Why cost is null: unknown_model; no_usage; not_metered: nothing to bill, or blocked */
             cost_reason: string | null;
             /** @description Milliseconds */
             duration_ms: number;
@@ -948,7 +948,7 @@ export interface components {
             usage_source: "upstream" | "estimated" | "none";
             /** @description USD; null when it cannot be priced */
             cost: number | null;
-            /** @description Why cost is null: unknown_model, no_usage, not_metered */
+            /** @description Why cost is null: unknown_model; no_usage; not_metered: nothing to bill, or blocked */
             cost_reason: string | null;
             /** @description Milliseconds */
             duration_ms: number;
@@ -2547,7 +2547,7 @@ export interface operations {
                         /** @description Send it as `cursor` for the next page; null on the last */
                         next_cursor: string | null;
                         /**
-                         * @description There are `total` rows or more: counting ends at 100000, and after a second
+                         * @description There are `total` rows or more: counting ends at 100000, and after a quarter of a second
                          * @enum {boolean}
                          */
                         total_is_exact?: false;
@@ -2609,7 +2609,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description One call */
+            /** @description One call, or one request that only reads or is free: that one counts in no statistics */
             200: {
                 headers: {
                     [name: string]: unknown;
