@@ -1,11 +1,8 @@
-import type { IncomingMessage } from 'node:http'
+import type { IncomingMessage, OutgoingHttpHeaders, ServerResponse } from 'node:http'
 import { originNotAllowed } from '../errors.js'
 
 /** Origins whose pages may call, as browsers write them; `*`: all. */
 export type CorsOrigins = readonly string[] | '*'
-
-/** An answer's headers (flat list of names and values) as the page that asked needs them. */
-export type AnswerHeaders = (headers: readonly string[]) => string[]
 
 /** How long browsers may go by a preflight's answer. A change of `CORS_ORIGINS` is seen after that time. */
 const MAX_AGE_SECONDS = '600'
@@ -36,22 +33,40 @@ export class Cors {
     ]
   }
 
-  /** What is done to the headers of a request's answer; null where no page asks: then they stay as they are. */
-  answerTo ({ headers: { origin } }: IncomingMessage): AnswerHeaders | null {
-    if (origin === undefined) return null
+  /**
+   * From here on the head of the answer has what the page that asks needs to read it, be it the upstream's or the gateway's
+   * own. Where no page asks, it stays as it is.
+   */
+  attach ({ headers: { origin } }: IncomingMessage, res: ServerResponse): void {
+    if (origin === undefined) return
     const allowed = this.#allowed(origin)
-    return headers => {
-      const kept = withoutCors(headers)
-      if (allowed !== null) kept.push('access-control-allow-origin', allowed, 'access-control-expose-headers', namesOf(kept))
-      if (this.#origins !== '*') kept.push('vary', 'Origin')
-      return kept
+    const write = res.writeHead.bind(res) as (statusCode: number, statusMessage: string | undefined, headers: string[]) => ServerResponse
+    const writeHead = (statusCode: number, second?: string | Headers, third?: Headers): ServerResponse => {
+      const isMessage = typeof second === 'string'
+      return write(statusCode, isMessage ? second : undefined, this.#answered(flat((isMessage ? third : second) ?? []), allowed))
     }
+    Object.assign(res, { writeHead })
+  }
+
+  #answered (headers: readonly string[], allowed: string | null): string[] {
+    const kept = withoutCors(headers)
+    if (allowed !== null) kept.push('access-control-allow-origin', allowed, 'access-control-expose-headers', namesOf(kept))
+    if (this.#origins !== '*') kept.push('vary', 'Origin')
+    return kept
   }
 
   #allowed (origin: string): string | null {
     if (this.#origins === '*') return '*'
     return this.#origins.has(origin) ? origin : null
   }
+}
+
+type Headers = readonly string[] | OutgoingHttpHeaders
+
+/** A list of names and values, as Node takes it too. */
+function flat (headers: Headers): readonly string[] {
+  if (Array.isArray(headers)) return headers as string[]
+  return Object.entries(headers).flatMap(([name, value]) => [name, String(value)])
 }
 
 /** The upstream's own say in it must not stand beside the gateway's. */

@@ -1,6 +1,5 @@
 import type { ServerResponse } from 'node:http'
 import { codingOf } from './content-coding.js'
-import type { AnswerHeaders } from './cors.js'
 import { Delivery, type Holder, type Source } from './delivery.js'
 import { endToEndHeaders, headerValue, isNamed } from './hop-by-hop.js'
 import { type Channel, type Passage, PlainPassage, StreamPassage, codedPassage, codedStreamPassage, recodedStreamPassage } from './passages.js'
@@ -24,8 +23,6 @@ export interface RelayOptions {
   /** The gateway asked for usage: the answer's traces of that are taken out again. */
   readonly strip: boolean
   readonly limits: KeepLimits
-  /** What the caller's page needs of the headers; null: they go on as they are. */
-  readonly answerHeaders: AnswerHeaders | null
   /** Monotonic milliseconds. */
   readonly monotonicMs: () => number
 }
@@ -156,8 +153,7 @@ export class Relay implements UpstreamHandler, Source {
     const coding = codingOf(headerValue(head.rawHeaders, 'content-encoding'))
     const isStream = contentType.startsWith('text/event-stream')
     const strip = this.#options.strip && isStream && coding !== undefined
-    const headers = endToEndHeaders(head.rawHeaders, name => strip && isNamed(name, 'content-length'))
-    this.#delivery.begin(head.statusCode, head.statusMessage, this.#options.answerHeaders?.(headers) ?? headers)
+    this.#delivery.begin(head.statusCode, head.statusMessage, endToEndHeaders(head.rawHeaders, name => strip && isNamed(name, 'content-length')))
     this.#head = head
     // Behind a body without a length there is still its last chunk to wait for the record.
     const hasLength = !strip && headerValue(head.rawHeaders, 'content-length') !== null

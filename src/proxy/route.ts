@@ -71,10 +71,12 @@ export function createProxyRoute (deps: ProxyDeps): ProxyRoute {
 
   return async (req, res, path, pathPromptType) => {
     let call: AdmittedCall
+    const asksFirst = isPreflight(req)
+    if (!asksFirst) deps.cors?.attach(req, res)
     try {
-      if (req.headers.upgrade !== undefined && /(?:^|,)\s*websocket\s*(?:,|\/|$)/i.test(req.headers.upgrade)) throw websocketNotSupported()
+      if (asksForWebSocket(req)) throw websocketNotSupported()
       if (leavesFolder(withoutQuery(path))) throw pathLeavesBase()
-      if (isPreflight(req)) {
+      if (asksFirst) {
         await answerPreflight(req, res, path)
         return
       }
@@ -153,6 +155,11 @@ export function createProxyRoute (deps: ProxyDeps): ProxyRoute {
   }
 }
 
+/** `Upgrade` is a list: RFC 9110 §7.8. */
+function asksForWebSocket ({ headers: { upgrade } }: IncomingMessage): boolean {
+  return upgrade !== undefined && /(?:^|,)\s*websocket\s*(?:,|\/|$)/i.test(upgrade)
+}
+
 /** Holds what the call may cost, where a strict budget wants that. @throws GatewayError 429 `budget_exceeded` */
 async function reserve (deps: ProxyDeps, { endpoint, admission: { promptType } }: AdmittedCall, { facts }: PreparedBody): Promise<Reservation | null> {
   if (endpoint.metering === 'free' || !deps.budgets.isStrict(promptType)) return null
@@ -162,7 +169,7 @@ async function reserve (deps: ProxyDeps, { endpoint, admission: { promptType } }
 /** Sends the call upstream, once. */
 function send (deps: ProxyDeps, limits: KeepLimits, call: Pick<AdmittedCall, 'req' | 'res' | 'path' | 'caller'>, body: PreparedBody, asking: Buffer | null): Relay {
   const { req, res } = call
-  const relay = new Relay({ res, strip: asking !== null, limits, answerHeaders: deps.cors?.answerTo(req) ?? null, monotonicMs: () => performance.now() })
+  const relay = new Relay({ res, strip: asking !== null, limits, monotonicMs: () => performance.now() })
   const content = asking ?? body.content
   relay.attach(deps.upstream.forward({
     method: req.method ?? 'GET',
@@ -192,8 +199,6 @@ function refuse (deps: ProxyDeps, req: IncomingMessage, res: ServerResponse, err
   const body = Buffer.from(JSON.stringify(answer.toBody()))
   // Who waits to be asked for its body may send it all the same or not at all: there is no telling what comes next.
   const connection = expectsContinue(req) && !req.complete ? { connection: 'close' } : {}
-  const headers = Object.entries({ 'content-type': 'application/json; charset=utf-8', 'content-length': body.length, ...connection, ...answer.headers })
-    .flatMap(([name, value]) => [name, String(value)])
-  res.writeHead(answer.statusCode, deps.cors?.answerTo(req)?.(headers) ?? headers)
+  res.writeHead(answer.statusCode, { 'content-type': 'application/json; charset=utf-8', 'content-length': body.length, ...connection, ...answer.headers })
   res.end(body)
 }
