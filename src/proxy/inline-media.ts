@@ -1,4 +1,6 @@
-import { percentDecoded, readBase64, urlTextEnd, type Media } from './media-runs.js'
+import { readBase64, type Media } from './media-runs.js'
+import type { Steps } from './slices.js'
+import { percentDecoded, urlTextEnd } from './url-runs.js'
 
 /** What stands in the place of media that is not stored (CONTRACT: "What is kept"). */
 export function elided (mime: string, sizeBytes: number, sha256?: string): string {
@@ -6,7 +8,7 @@ export function elided (mime: string, sizeBytes: number, sha256?: string): strin
 }
 
 /** Media found in a body: its place there, and what it is. */
-interface Found extends Media {
+export interface Found extends Media {
   readonly start: number
   readonly mime: string
 }
@@ -23,19 +25,22 @@ const searchBytes = 16_384
 interface Marker {
   readonly text: string
   /** Reads the media that the marker at `at` announces; null where it announces none. */
-  readonly read: (body: Body, at: number) => Found | null
+  readonly read: (body: Body, at: number) => Steps<Found | null>
 }
 
+/** What stands in the stored text in the place of media. */
+export const elisionMark = ({ mime, sizeBytes, sha256 }: Found): string => elided(mime, sizeBytes, sha256)
+
 /**
- * Bytes without their inline media, each replaced by what `elided` says of it; all other bytes are those given. The body
- * may be JSON, JSON in a JSON string, any text, or a part of these. Finding is left to native code: what is not media is
- * searched once per marker, and media are decoded and hashed in pieces, so that none is ever held a second time.
+ * The inline media of a body, in their order. It may be JSON, JSON in a JSON string, any text, or a part of these. Finding is
+ * left to native code: what is not media is searched once per marker, and media are decoded and hashed in pieces, so that
+ * none is ever held a second time.
  *
- * @param wantedBytes how much of the result matters: media behind that much of it stay, so that a body of nothing but
- *   small media costs no more than what is kept of it
+ * @param wantedBytes how much of the body matters, media less their marks: those behind that much are not looked for, so
+ *   that a body of nothing but small media costs no more than what is kept of it
  */
-export function elideInlineMedia (bytes: Buffer, wantedBytes = Infinity): Buffer {
-  const pieces: Buffer[] = []
+export function * findInlineMedia (bytes: Buffer, wantedBytes: number): Steps<Found[]> {
+  const all: Found[] = []
   const body: Body = { bytes }
   let kept = 0
   /** By how much the result is shorter than the body so far. */
@@ -48,7 +53,8 @@ export function elideInlineMedia (bytes: Buffer, wantedBytes = Infinity): Buffer
     const at = from < searchedTo ? bytes.subarray(from, searchedTo + text.length - 1).indexOf(text) : -1
     next[marker] = at === -1 ? -1 : from + at
   }
-  for (;;) {
+  for (let looks = 1; ; looks++) {
+    if (looks % 256 === 0) yield
     let first = -1
     for (let i = 0; i < next.length; i++) {
       const at = next[i] ?? -1
@@ -56,30 +62,39 @@ export function elideInlineMedia (bytes: Buffer, wantedBytes = Infinity): Buffer
     }
     const marker = markers[first]
     const at = marker === undefined ? searchedTo : next[first] ?? -1
-    if (at >= bytes.length || at - savedBytes > wantedBytes) break
+    if (at >= bytes.length || at - savedBytes > wantedBytes) return all
     if (marker === undefined) {
       searchedTo += searchBytes
       for (let i = 0; i < next.length; i++) search(i, at)
       continue
     }
-    const found = marker.read(body, at)
+    const found = yield * marker.read(body, at)
     if (found === null) {
       search(first, at + marker.text.length)
       continue
     }
-    const mark = Buffer.from(elided(found.mime, found.sizeBytes, found.sha256))
-    pieces.push(bytes.subarray(kept, found.start), mark)
+    all.push(found)
     kept = found.end
-    savedBytes += found.end - found.start - mark.length
+    savedBytes += found.end - found.start - Buffer.byteLength(elisionMark(found))
     searchedTo = Math.max(searchedTo, kept)
     for (let i = 0; i < next.length; i++) {
       const was = next[i] ?? -1
       if (was !== -1 && was < kept) search(i, kept)
     }
   }
-  if (pieces.length === 0) return bytes
+}
+
+/** The body in pieces, each of the media replaced by what `mark` says of it. */
+export function withoutMedia (bytes: Buffer, media: readonly Found[], mark: (found: Found) => string): Buffer[] {
+  if (media.length === 0) return [bytes]
+  const pieces: Buffer[] = []
+  let kept = 0
+  for (const found of media) {
+    pieces.push(bytes.subarray(kept, found.start), Buffer.from(mark(found)))
+    kept = found.end
+  }
   pieces.push(bytes.subarray(kept))
-  return Buffer.concat(pieces)
+  return pieces
 }
 
 /** How far around a marker its key, its colon and its siblings are looked for. */
@@ -95,9 +110,10 @@ const markers: readonly Marker[] = [
   { text: 'b64_json', read: (body, at) => readValue(body, at + 'b64_json'.length, /^\\*"\s*:\s*\\*"/, imageMime) },
   {
     text: '_data',
-    read: (body, at) => body.bytes.toString('latin1', at - 4, at) === 'file'
-      ? readValue(body, at + '_data'.length, /^\\*"\s*:\s*\\*"/, () => 'application/octet-stream')
-      : null
+    read: function * (body, at) {
+      if (body.bytes.toString('latin1', at - 4, at) !== 'file') return null
+      return yield * readValue(body, at + '_data'.length, /^\\*"\s*:\s*\\*"/, () => 'application/octet-stream')
+    }
   },
   // `input_audio` of a request, `audio` of an answer.
   { text: 'audio"', read: (body, at) => readValue(body, at + 'audio"'.length, /^\s*:\s*\{[^{}]*?"data"\s*:\s*"/, audioMime) },
@@ -110,7 +126,7 @@ const markers: readonly Marker[] = [
 /** RFC 2397, in JSON as its writers escape it: PHP writes `\/` for a slash, .NET `\u002B` for a plus sign. */
 const dataUrlHead = /^((?:[\w.+-]|\\+u002b)+\\*\/(?:[\w.+-]|\\+u002b)+)?((?:;[^;,"'\s\\]{1,128})*),/i
 
-function readDataUrl ({ bytes }: Body, at: number): Found | null {
+function * readDataUrl ({ bytes }: Body, at: number): Steps<Found | null> {
   if (wordCharacter(bytes[at - 1]) || !urlHeadStart(bytes[at + 5])) return null
   const head = dataUrlHead.exec(near(bytes, at + 5))
   if (head === null) return null
@@ -118,24 +134,24 @@ function readDataUrl ({ bytes }: Body, at: number): Found | null {
   const type = head[1]?.replace(/\\+u002b/gi, '+').replaceAll('\\', '')
   const mime = type ?? 'text/plain'
   if (/;base64$/i.test(head[2] ?? '')) {
-    const media = readBase64(bytes, start)
+    const media = yield * readBase64(bytes, start)
     return media === null ? null : { ...media, start: at, mime }
   }
   // A JSON string that begins with a URL is one to its end; elsewhere the URL's own characters bound it.
   const isWholeValue = type !== undefined && bytes[at - 1] === quote && bytes[at - 2] !== backslash
-  const end = isWholeValue ? closingQuote(bytes, start) : urlTextEnd(bytes, start)
-  return end - start < minUrlTextBytes ? null : { ...percentDecoded(bytes, start, end), start: at, mime }
+  const end = yield * isWholeValue ? closingQuote(bytes, start) : urlTextEnd(bytes, start)
+  return end - start < minUrlTextBytes ? null : { ...yield * percentDecoded(bytes, start, end), start: at, mime }
 }
 
 /** The base64 value that begins where `opening`, matched after a key at `at`, ends. */
-function readValue (
+function * readValue (
   body: Body, at: number, opening: RegExp, mimeOf: (body: Body, keyEnd: number, end: number) => string
-): Found | null {
+): Steps<Found | null> {
   const { bytes } = body
   const match = opening.exec(near(bytes, at))
   if (match === null) return null
   const start = at + match[0].length
-  const media = readBase64(bytes, start)
+  const media = yield * readBase64(bytes, start)
   if (media === null) return null
   const isToItsEnd = media.end === bytes.length || bytes[media.end] === quote || bytes[media.end] === backslash
   if (!isToItsEnd && media.end - start < minBrokenBase64Bytes) return null
@@ -164,9 +180,10 @@ const quote = 0x22
 const backslash = 0x5c
 
 /** The index of the quote that ends the JSON string around `from`, or the body's end. */
-function closingQuote (bytes: Buffer, from: number): number {
+function * closingQuote (bytes: Buffer, from: number): Steps<number> {
   let at = bytes.indexOf(quote, from)
-  while (at !== -1) {
+  for (let quotes = 1; at !== -1; quotes++) {
+    if (quotes % 4096 === 0) yield
     let backslashes = 0
     while (bytes[at - 1 - backslashes] === backslash) backslashes++
     if (backslashes % 2 === 0) return at

@@ -1,20 +1,30 @@
-import { elided, elideInlineMedia } from './inline-media.js'
+import { elided, elisionMark, findInlineMedia, withoutMedia } from './inline-media.js'
 import { redactKeys } from './redact.js'
+import { type Steps, inOneGo } from './slices.js'
 
 /** Of a key that the cut goes through, so much is looked at: enough to know it for one. */
 const LONGEST_KEY_BYTES = 64
+
+/** As `storingText`, at once. */
+export function storedText (body: Buffer | string, maxBytes: number): string {
+  return inOneGo(storingText(body, maxBytes))
+}
 
 /**
  * A request or response body as it is stored in Postgres `text`: inline media elided, what `text` refuses (NUL bytes,
  * broken UTF-8) replaced by U+FFFD, API keys redacted, and cut to `maxBytes` bytes of UTF-8, the mark that says so
  * included. All else is the body's own text, byte for byte. Never throws.
  */
-export function storedText (body: Buffer | string, maxBytes: number): string {
-  const bytes = elideInlineMedia(typeof body === 'string' ? Buffer.from(body) : body, maxBytes + LONGEST_KEY_BYTES)
+export function * storingText (body: Buffer | string, maxBytes: number): Steps<string> {
+  const bytes = typeof body === 'string' ? Buffer.from(body) : body
+  const wantedBytes = maxBytes + LONGEST_KEY_BYTES
+  const pieces = withoutMedia(bytes, yield * findInlineMedia(bytes, wantedBytes), elisionMark)
+  const bodyBytes = pieces.reduce((sum, piece) => sum + piece.length, 0)
   // Redacted before it is cut: what is left of a key would not be known for one.
-  const isCut = bytes.length > maxBytes
-  const text = redactKeys(cleaned(bytes.toString('utf8', 0, isCut ? maxBytes + LONGEST_KEY_BYTES : bytes.length)))
-  const sizeBytes = isCut ? bytes.length : Buffer.byteLength(text)
+  const isCut = bodyBytes > maxBytes
+  const head = firstOf(pieces, isCut ? wantedBytes : bodyBytes)
+  const text = redactKeys(cleaned(head.toString()))
+  const sizeBytes = isCut ? bodyBytes : Buffer.byteLength(text)
   if (sizeBytes <= maxBytes) return text
 
   const mark = (keptBytes: number): string => `… [truncated: ${keptBytes} of ${sizeBytes} bytes kept]`
@@ -28,6 +38,19 @@ export function storedText (body: Buffer | string, maxBytes: number): string {
 export function storedBinary (contentType: string | null, sizeBytes: number): string {
   const mime = /^[\w.+-]+\/[\w.+-]+/.exec(contentType?.trim() ?? '')?.[0].toLowerCase()
   return elided(mime ?? 'application/octet-stream', sizeBytes)
+}
+
+/** The first bytes of all pieces. Without media there is one piece, and nothing is copied. */
+function firstOf (pieces: readonly Buffer[], sizeBytes: number): Buffer {
+  const [only] = pieces
+  if (only !== undefined && pieces.length === 1) return only.subarray(0, sizeBytes)
+  const head = Buffer.allocUnsafe(sizeBytes)
+  let at = 0
+  for (const piece of pieces) {
+    if (at >= sizeBytes) break
+    at += piece.copy(head, at)
+  }
+  return head.subarray(0, at)
 }
 
 function cleaned (text: string): string {
