@@ -57,7 +57,16 @@ export function usageDetails (usage: TokenUsage): string | null {
   return details === null ? null : JSON.stringify(details)
 }
 
-/** The inverse of `usageDetails`, over the counts that do have columns. @throws SyntaxError for what is no JSON */
-export function withUsageDetails (usage: TokenUsage, details: string | null): TokenUsage {
-  return details === null ? usage : { ...usage, ...JSON.parse(details) as Partial<TokenUsage> }
+/** The inverse of `usageDetails`, over the counts that do have columns. Null where the text is none that it makes. */
+export function withUsageDetails (usage: TokenUsage, details: string | null): TokenUsage | null {
+  if (details === null) return usage
+  try {
+    const counts: unknown = JSON.parse(details)
+    if (typeof counts !== 'object' || counts === null) return null
+    const isKnown = ([name, count]: [string, unknown]): boolean => DETAILS.some(known => known === name) &&
+      typeof count === 'number' && Number.isInteger(count) && count >= 0 && count <= MAX_TOKENS
+    return Object.entries(counts).every(isKnown) ? { ...usage, ...counts } : null
+  } catch {
+    return null
+  }
 }

@@ -56,6 +56,11 @@ export class StreamAssembly {
     return this.#text
   }
 
+  /** Of what came, so much is not in the object. Known once `toText` was asked for. */
+  get droppedBytes (): number {
+    return this.#response?.isComplete === true ? 0 : this.#events.droppedBytes + this.#fold.droppedBytes
+  }
+
   #add (data: string, type: string): void {
     if (data === '[DONE]') return
     const text = this.#repeated?.textOf(data) ?? null
@@ -106,10 +111,9 @@ export class StreamAssembly {
 
   #assembled (): string | null {
     const known = this.#response?.toObject() ?? this.#choices?.toObject()
-    const droppedBytes = this.#events.droppedBytes + this.#fold.droppedBytes
     const marks = emptyObject()
     if (this.#error !== undefined) marks.error = this.#error
-    if (droppedBytes > 0 && this.#response?.isComplete !== true) marks.truncated_bytes = droppedBytes
+    if (this.droppedBytes > 0) marks.truncated_bytes = this.droppedBytes
     if (known !== undefined) return JSON.stringify({ ...known, ...marks })
     if (this.#others.length === 0) return Object.keys(marks).length === 0 ? null : JSON.stringify(marks)
     const stream = JSON.stringify({ object: 'stream', ...marks })

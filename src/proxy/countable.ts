@@ -1,3 +1,8 @@
+import { type Found, findInlineMedia, withoutMedia } from './inline-media.js'
+import type { KeptBody } from './kept-body.js'
+import type { Steps } from './slices.js'
+import { type Samples, samplesOf } from './text-samples.js'
+
 /** One side of a call as its tokens are counted: (sum of the texts' tokens) × scale + flatTokens. */
 export interface Countable {
   readonly texts: string[]
@@ -19,39 +24,66 @@ const CALL_TOKENS = 7
 const LOW_DETAIL_IMAGE_TOKENS = 85
 const IMAGE_TOKENS = 765
 
-const ELIDED = /\[elided [^\]]*\]|data:[\w.+/-]+;base64,[\w+/=-]*/g
-const TRUNCATED = /… \[truncated: (\d{1,15}) of (\d{1,15}) bytes kept\]$/
+/** Of a longer body the media are taken out first. */
+const MAX_PARSED_BYTES = 1024 * 1024
+/** So much text no model takes: media behind it are not looked for. */
+const MAX_SEARCHED_BYTES = 4 * 1024 * 1024
+/** Shorter ones make no difference. */
+const MIN_MEDIA_BYTES = 1024
+/** What stands before media of a message: a text that looks like media is billed as text. */
+const MEDIA_KEY = /"(?:url|image_url|file_url|file_data|b64_json|data|result)"\s{0,8}:\s{0,8}"$/
 
 /** What of a call's bodies costs tokens. A body that cannot be read as a JSON object (cut short, say) counts as it stands. */
-export function countable (endpoint: string, requestText: string | null, responseText: string | null): { input: Countable, output: Countable } {
+export function * countable (
+  endpoint: string, request: KeptBody | null, response: KeptBody | null
+): Steps<{ input: Countable, output: Countable }> {
   const chat = endpoint === 'chat/completions' || endpoint === 'responses' || endpoint === 'responses/compact'
-  return {
-    input: countableBody(requestText, chat ? addChatRequest : addTextRequest),
-    output: endpoint === 'embeddings' ? nothing() : countableBody(responseText, addResponse)
-  }
+  const input = yield * countableBody(request, chat ? addChatRequest : addTextRequest)
+  const output = endpoint === 'embeddings' ? nothing() : yield * countableBody(response, addResponse)
+  return { input, output }
 }
 
 type JsonObject = Readonly<Record<string, unknown>>
 
 const nothing = (): Countable => ({ texts: [], scale: 1, flatTokens: 0 })
 
-function countableBody (body: string | null, add: (to: Countable, object: JsonObject) => void): Countable {
+function * countableBody (body: KeptBody | null, add: (to: Countable, object: JsonObject) => void): Steps<Countable> {
   if (body === null) return nothing()
-  try {
-    const object = asObject(JSON.parse(body))
-    const counted = nothing()
-    if (object !== null) {
-      add(counted, object)
-      return counted
-    }
-  } catch (error) {
-    // No JSON, or nested too deeply for the stack.
-    if (!(error instanceof SyntaxError || error instanceof RangeError)) throw error
+  const content = typeof body.content === 'string' ? Buffer.from(body.content) : body.content
+  const scale = body.sizeBytes / content.length
+  if (content.length <= MAX_PARSED_BYTES) {
+    return parsed(content, scale, add) ?? asItStands({ texts: [content.toString()], share: 1 }, scale, 0)
   }
-  const [mark = '', kept, size] = TRUNCATED.exec(body) ?? []
-  const counted = { ...nothing(), scale: mark === '' ? 1 : Number(size) / Math.max(1, Number(kept)) }
-  addText(counted, body.slice(0, body.length - mark.length))
-  return counted
+  const media = (yield * findInlineMedia(content, MAX_SEARCHED_BYTES)).filter(found => isMember(content, found))
+  const pieces = withoutMedia(content, media, () => '')
+  const textBytes = pieces.reduce((sum, piece) => sum + piece.length, 0)
+  const counted = textBytes <= MAX_PARSED_BYTES ? parsed(Buffer.concat(pieces), scale, add) : null
+  if (counted !== null) return counted
+  const images = media.filter(({ mime }) => mime.startsWith('image/')).length
+  return asItStands(samplesOf(pieces, textBytes), scale, images * IMAGE_TOKENS)
+}
+
+function isMember (bytes: Buffer, { start, end }: Found): boolean {
+  return end - start >= MIN_MEDIA_BYTES && MEDIA_KEY.test(bytes.toString('latin1', Math.max(0, start - 40), start))
+}
+
+/** Null where it is no JSON object, or one that is nested too deeply to be walked. */
+function parsed (json: Buffer, scale: number, add: (to: Countable, object: JsonObject) => void): Countable | null {
+  try {
+    const object = asObject(JSON.parse(json.toString()))
+    if (object === null) return null
+    const counted = { ...nothing(), scale }
+    add(counted, object)
+    return counted
+  } catch (error) {
+    if (error instanceof SyntaxError || error instanceof RangeError) return null
+    throw error
+  }
+}
+
+/** @param scale how much longer the whole is than what there is of it */
+function asItStands ({ texts, share }: Samples, scale: number, flatTokens: number): Countable {
+  return { texts, scale: scale / share, flatTokens }
 }
 
 function addChatRequest (to: Countable, request: JsonObject): void {
@@ -135,7 +167,7 @@ function addContent (to: Countable, content: unknown): void {
 }
 
 function addText (to: Countable, text: unknown): void {
-  if (typeof text === 'string' && text !== '') to.texts.push(text.replace(ELIDED, ''))
+  if (typeof text === 'string' && text !== '') to.texts.push(text)
 }
 
 function asObject (value: unknown): JsonObject | null {

@@ -1,5 +1,7 @@
 import { countable, type Countable } from './countable.js'
 import type { Encoding, Tokenizer } from './tokenizer.js'
+import type { KeptBody } from './kept-body.js'
+import { inSlices } from './slices.js'
 import { MAX_TOKENS, textUsage, type TokenUsage } from '../pricing/token-usage.js'
 
 export { createTokenizer, type Tokenizer } from './tokenizer.js'
@@ -10,18 +12,18 @@ export interface UnmeteredCall {
   readonly endpoint: string
   /** The response's model, else the request's. */
   readonly model: string | null
-  /** The request's body as it is stored: JSON, media elided, maybe cut short. */
-  readonly requestText: string | null
-  /** The response's object likewise, a stream's chunks added up; null where none came. */
-  readonly responseText: string | null
+  /** Null where it could not be read. */
+  readonly request: KeptBody | null
+  /** Null where none came. */
+  readonly response: KeptBody | null
 }
 
 /**
- * What a call used, counted here: text as the model's tokenizer splits it, and what the chat format adds. Not seen, and so
+ * What a call used, counted here from its bodies: text as the model's tokenizer splits it, and what the chat format adds. Not seen, and so
  * not counted: hidden reasoning, caching, audio and files, an earlier response that the request only names. Never rejects.
  */
 export async function estimateUsage (tokenizer: Tokenizer, call: UnmeteredCall): Promise<TokenUsage> {
-  const { input, output } = countable(call.endpoint, call.requestText, call.responseText)
+  const { input, output } = await inSlices(countable(call.endpoint, call.request, call.response))
   const counts = await tokenizer.count(encodingOf(call.model), [...input.texts, ...output.texts])
   return textUsage(
     total(input, counts.slice(0, input.texts.length)),

@@ -2,13 +2,14 @@ import { BUDGET_EXCEEDED } from '../errors.js'
 import type { Log } from '../log.js'
 import type { Pricing } from '../pricing/pricing.js'
 import { type TokenUsage, usageDetails } from '../pricing/token-usage.js'
-import type { CallRecord, FinishedCall, StoredPayload, UsageSource } from '../recording/call-record.js'
+import { TOO_LONG_METADATA, storedMetadata } from '../stored-object.js'
+import type { CallRecord, FinishedCall, UsageSource } from '../recording/call-record.js'
 import { uuidV7 } from '../recording/uuid-v7.js'
+import { CallPayload, readableBody } from './call-payload.js'
 import type { Endpoint } from './endpoints.js'
 import { estimateUsage } from './estimate.js'
 import type { Caller } from './identity.js'
 import type { JsonMembers } from './json-members.js'
-import { storedBinary, storedText } from './payload.js'
 import type { Admission } from './policy.js'
 import type { PromptHeaders } from './prompt-headers.js'
 import { redactKeys } from './redact.js'
@@ -77,8 +78,9 @@ export async function finishedCall (deps: BookkeepingDeps, facts: CallFacts): Pr
   const { request, response } = facts
   const { admission, headers, caller, endpoint } = facts.call
   const requestModel = label(request.members?.string('model') ?? null)
-  const buildPayload = payloadBuilder(deps.payloadMaxBytes, request, response.reader)
-  const { answer, usage, source, cost } = await usedBy(deps, facts, requestModel, buildPayload)
+  const payload = new CallPayload(deps.payloadMaxBytes, request, response.reader)
+  if (payload.isLong) await payload.buildInSlices()
+  const { answer, usage, source, cost } = await usedBy(deps, facts, requestModel)
   const error = errorOf(facts, answer)
   const blocked = isBlocked(facts)
   const nowMs = deps.now()
@@ -95,7 +97,7 @@ export async function finishedCall (deps: BookkeepingDeps, facts: CallFacts): Pr
     serviceTier: label(answer?.serviceTier ?? null),
     user: redacted(label(headers.user) ?? userOf(request.members) ?? caller.user),
     keyId: caller.keyId,
-    metadata: redacted(headers.metadata ?? metadataOf(request.members)),
+    metadata: metadataOf(headers.metadata, request.members),
     stream: request.members?.value('stream') === true,
     statusCode: response.statusCode,
     success: error === null,
@@ -120,22 +122,21 @@ export async function finishedCall (deps: BookkeepingDeps, facts: CallFacts): Pr
     storeFullData: admission.storeFullData,
     newConfig: admission.newConfig
   }
-  return { record, buildPayload }
+  return { record, buildPayload: () => payload.build() }
 }
 
 /** The upstream's own count; an estimate where a good answer, or the part of one that came, has none. */
-async function usedBy (deps: BookkeepingDeps, facts: CallFacts, requestModel: string | null, buildPayload: FinishedCall['buildPayload']): Promise<Used> {
+async function usedBy (deps: BookkeepingDeps, facts: CallFacts, requestModel: string | null): Promise<Used> {
   try {
     const answer = facts.response.reader?.facts() ?? null
     let usage = saysUsage(facts, answer) ? parseUsage(answer?.usage) : null
     let source: UsageSource = usage === null ? 'none' : 'upstream'
     if (usage === null && answer !== null && isEstimable(facts, answer)) {
-      const { prompt, response } = buildPayload()
       usage = await estimateUsage(deps.tokenizer, {
         endpoint: facts.call.endpoint.name,
         model: answer.model ?? requestModel,
-        requestText: prompt,
-        responseText: response
+        request: readableBody(facts.request),
+        response: facts.response.reader?.kept() ?? null
       })
       source = 'estimated'
     }
@@ -211,9 +212,13 @@ function userOf (members: JsonMembers | null): string | null {
   return label(members?.string('safety_identifier') ?? members?.string('user') ?? null)
 }
 
-function metadataOf (members: JsonMembers | null): string | null {
+function metadataOf (header: string | null, members: JsonMembers | null): string | null {
+  if (header !== null) return storedMetadata(redactKeys(header))
+  const member = members?.get('metadata')
+  if (member === undefined) return null
+  if (member.text === null) return TOO_LONG_METADATA
   const value = members?.value('metadata')
-  return typeof value === 'object' && value !== null && !Array.isArray(value) ? members?.get('metadata')?.text ?? null : null
+  return typeof value === 'object' && value !== null && !Array.isArray(value) ? storedMetadata(redactKeys(member.text)) : null
 }
 
 /** Names come from outside: no longer than any real one, and no key that got into the wrong place. */
@@ -223,21 +228,4 @@ function label (value: string | null): string | null {
 
 function redacted (value: string | null): string | null {
   return value === null ? null : redactKeys(value)
-}
-
-/** Builds the payload at most once. Until then it holds the bodies, and nothing else of the call. */
-function payloadBuilder (maxBytes: number, request: RequestFacts, reader: ResponseReader | null): FinishedCall['buildPayload'] {
-  let payload: StoredPayload | null = null
-  return () => {
-    payload ??= {
-      prompt: promptText(maxBytes, request),
-      response: reader?.text() ?? null
-    }
-    return payload
-  }
-}
-
-function promptText (maxBytes: number, request: RequestFacts): string | null {
-  if (request.body !== null && request.body.length > 0) return storedText(request.body, maxBytes)
-  return request.sizeBytes === 0 ? null : storedBinary(request.contentType, request.sizeBytes)
 }

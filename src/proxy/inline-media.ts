@@ -54,7 +54,7 @@ export function * findInlineMedia (bytes: Buffer, wantedBytes: number): Steps<Fo
     next[marker] = at === -1 ? -1 : from + at
   }
   for (let looks = 1; ; looks++) {
-    if (looks % 256 === 0) yield
+    if (looks % 16 === 0) yield
     let first = -1
     for (let i = 0; i < next.length; i++) {
       const at = next[i] ?? -1

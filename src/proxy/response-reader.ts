@@ -1,6 +1,7 @@
 import { StreamAssembly } from './assemble-stream.js'
 import { GatheredBytes } from './gathered-bytes.js'
 import { JsonMembers } from './json-members.js'
+import { type KeptBody, LONG_BODY_BYTES } from './kept-body.js'
 import { storedBinary, storedText } from './payload.js'
 import { SseTee } from './sse.js'
 
@@ -25,6 +26,10 @@ export interface ResponseReader {
   readonly isModelOutput: boolean
   /** The body as it is stored, or null if there was none. May be asked for long after the call. */
   text: () => string | null
+  /** What of the body can be read; null where that is nothing. May be asked for until `text` is not wanted any more. */
+  kept: () => KeptBody | null
+  /** So much is kept that `text` would take long. */
+  readonly isLong: boolean
 }
 
 /** Enough for what OpenAI answers with inline images; of a longer body the head is kept. */
@@ -59,6 +64,8 @@ class JsonReader implements ResponseReader {
   }
 
   text (): string | null { return this.#kept.text(this.#maxBytes) }
+  kept (): KeptBody | null { return this.#kept.body() }
+  get isLong (): boolean { return this.#kept.isLong }
 }
 
 /** Anything that is text but neither JSON nor a stream. */
@@ -75,6 +82,8 @@ class TextReader implements ResponseReader {
   push (chunk: Buffer): void { this.#kept.push(chunk) }
   facts (): ResponseFacts { return NO_FACTS }
   text (): string | null { return this.#kept.text(this.#maxBytes) }
+  kept (): KeptBody | null { return this.#kept.body() }
+  get isLong (): boolean { return this.#kept.isLong }
 }
 
 class BinaryReader implements ResponseReader {
@@ -89,6 +98,8 @@ class BinaryReader implements ResponseReader {
   push (chunk: Buffer): void { this.#sizeBytes += chunk.length }
   facts (): ResponseFacts { return NO_FACTS }
   text (): string | null { return this.#sizeBytes === 0 ? null : storedBinary(this.#contentType, this.#sizeBytes) }
+  kept (): null { return null }
+  get isLong (): boolean { return false }
 }
 
 /** How much of a stream is kept. */
@@ -126,24 +137,46 @@ export class StreamReader implements ResponseReader {
     const text = this.#assembly.toText()
     return text === null ? null : storedText(text, this.#maxBytes)
   }
+
+  kept (): KeptBody | null {
+    const content = this.#assembly.toText()
+    return content === null ? null : { content, sizeBytes: Buffer.byteLength(content) + this.#assembly.droppedBytes }
+  }
+
+  /** What a stream adds up to is bounded as it comes. */
+  get isLong (): boolean { return false }
 }
 
 /** The first bytes of a body. */
 class KeptBytes {
   readonly #maxBytes: number
   readonly #kept = new GatheredBytes()
+  #content: Buffer | null = null
+  /** Of all that was pushed. */
+  #sizeBytes = 0
 
   constructor (maxBytes: number) {
     this.#maxBytes = maxBytes
   }
 
+  get isLong (): boolean { return this.#kept.sizeBytes > LONG_BODY_BYTES }
+
   push (chunk: Buffer): void {
+    this.#sizeBytes += chunk.length
     const room = this.#maxBytes - this.#kept.sizeBytes
     if (room > 0) this.#kept.push(chunk.length <= room ? chunk : chunk.subarray(0, room))
   }
 
+  /** To be asked for when all was pushed. */
+  body (): KeptBody | null {
+    if (this.#kept.sizeBytes === 0) return null
+    this.#content ??= this.#kept.toBuffer()
+    return { content: this.#content, sizeBytes: this.#sizeBytes }
+  }
+
   text (maxBytes: number): string | null {
-    return this.#kept.sizeBytes === 0 ? null : storedText(this.#kept.toBuffer(), maxBytes)
+    const body = this.body()
+    return body === null ? null : storedText(body.content, maxBytes)
   }
 }
 

@@ -4,14 +4,22 @@ import { countTokens } from 'gpt-tokenizer/encoding/o200k_base'
 import t from 'tap'
 import { countable } from '../../src/proxy/countable.js'
 import { createTokenizer, encodingOf, estimateUsage } from '../../src/proxy/estimate.js'
+import type { KeptBody } from '../../src/proxy/kept-body.js'
+import { inOneGo } from '../../src/proxy/slices.js'
 import { textUsage, type TokenUsage } from '../../src/pricing/token-usage.js'
 
 const tokenizer = createTokenizer({ timeoutMs: 60_000, maxQueued: 10_000 })
 t.teardown(() => tokenizer.close())
 
 async function estimate (endpoint: string, request: unknown, response: unknown, model = 'gpt-4o'): Promise<TokenUsage> {
-  const text = (body: unknown): string | null => body === null || typeof body === 'string' ? body : JSON.stringify(body)
-  return estimateUsage(tokenizer, { endpoint, model, requestText: text(request), responseText: text(response) })
+  return estimateUsage(tokenizer, { endpoint, model, request: kept(request), response: kept(response) })
+}
+
+/** A body of which all is kept, unless it was longer. */
+function kept (body: unknown, wholeBytes?: number): KeptBody | null {
+  if (body === null || body === '') return null
+  const content = Buffer.from(typeof body === 'string' ? body : JSON.stringify(body))
+  return { content, sizeBytes: wholeBytes ?? content.length }
 }
 
 const tokens = (...texts: string[]): number => texts.reduce((sum, text) => sum + countTokens(text), 0)
@@ -69,20 +77,41 @@ t.test('an image is a flat figure, whatever stands for it', async t => {
   t.equal((await estimate('responses', { input: [{ role: 'user', content: [{ type: 'input_image', image_url: 'https://example.com/a.png', detail: 'low' }] }] }, null)).inputTokens, bare + 85)
 })
 
-t.test('what stands for elided media is no text', async t => {
-  const content = 'Look: [elided image/png, 123456 bytes, sha256:0123456789abcdef] and data:image/png;base64,iVBORw0KGgo= there'
-  t.equal((await estimate('chat/completions', chat({ role: 'user', content }), null)).inputTokens, tokens('user', 'Look:  and  there') + 6)
+t.test('a text is text, whatever it says: what is printed for storage, or looks like media', async t => {
+  const content = 'Look: [elided image/png, 123456 bytes, sha256:0123456789abcdef] and data:image/png;base64,iVBORw0KGgo= … [truncated: 1 of 999999 bytes kept]'
+  t.equal((await estimate('chat/completions', chat({ role: 'user', content }), null)).inputTokens, tokens('user', content) + 6)
 })
 
 t.test('a body that is cut short or no JSON is counted as it stands', async t => {
   const cut = '{"model":"gpt-4o","messages":[{"role":"user","content":"Tell me a st'
   t.same(await estimate('chat/completions', cut, '<html>no</html>'), textUsage(tokens(cut), tokens('<html>no</html>')))
-  t.equal((await estimate('chat/completions', `${cut}… [truncated: 100 of 250 bytes kept]`, null)).inputTokens, Math.ceil(tokens(cut) * 2.5), 'and what is missing added')
+  const call = { endpoint: 'chat/completions', model: 'gpt-4o', request: null, response: kept(cut, Buffer.byteLength(cut) * 2.5) }
+  t.equal((await estimateUsage(tokenizer, call)).outputTokens, Math.ceil(tokens(cut) * 2.5), 'and what is missing added')
   t.same(await estimate('chat/completions', '', null), textUsage(0, 0))
-  const lie = `${'9'.repeat(15)} bytes kept]`
-  t.equal((await estimate('chat/completions', `${cut}… [truncated: 1 of ${lie}`, null)).inputTokens, 1_000_000_000, 'within reason')
   const deep = '['.repeat(100_000) + ']'.repeat(100_000)
   t.ok((await estimate('embeddings', `{"input":${deep}}`, null)).inputTokens > 0, 'also one nested too deeply to walk')
+})
+
+t.test('a stream of which a part was dropped is counted with that part', async t => {
+  const body = answer({ role: 'assistant', content: 'A door to the sea.' })
+  const call = { endpoint: 'chat/completions', model: 'gpt-4o', request: null, response: kept(body, JSON.stringify(body).length * 3) }
+  t.equal((await estimateUsage(tokenizer, call)).outputTokens, tokens('A door to the sea.') * 3)
+})
+
+const media = Buffer.alloc(3_000_000, 'a picture').toString('base64')
+
+t.test('media of a long body are media, and its text is counted to the letter', async t => {
+  const content = [{ type: 'image_url', image_url: { url: `data:image/png;base64,${media}` } }, { type: 'text', text: 'What is on it?' }]
+  t.equal((await estimate('chat/completions', chat({ role: 'user', content }), null)).inputTokens, tokens('user', 'What is on it?') + 765 + 6)
+  const asText = chat({ role: 'user', content: `![](data:image/png;base64,${media})` })
+  t.ok((await estimate('chat/completions', asText, null)).inputTokens > 1_000_000, 'in a text they are text')
+})
+
+t.test('samples all over a long text stand for it, whatever it begins with', async t => {
+  const [preamble, text] = [' '.repeat(2_000_000), 'All work and no play makes Jack a dull boy. '.repeat(50_000)]
+  const { inputTokens } = await estimate('chat/completions', chat({ role: 'user', content: preamble + text }), null)
+  const expected = tokens('All work and no play makes Jack a dull boy. '.repeat(1000)) * 50
+  t.ok(inputTokens > expected * 0.8 && inputTokens < expected * 1.3, `${inputTokens} of ${expected}`)
 })
 
 t.test('no body makes an estimate anything but a whole number of tokens', t => {
@@ -92,7 +121,7 @@ t.test('no body makes an estimate anything but a whole number of tokens', t => {
     value: fc.oneof({ maxDepth: 6 }, fc.constantFrom<unknown>(null, true, 1, -1.5, 'input_image', 'hello', '… [truncated: 0 of 9 bytes kept]'), fc.array(tie('value'), { maxLength: 3 }), tie('body'))
   }))
   fc.assert(fc.property(fc.constantFrom('chat/completions', 'responses', 'completions', 'embeddings', 'other'), body, body, (endpoint, request, response) => {
-    const { input, output } = countable(endpoint, JSON.stringify(request), JSON.stringify(response))
+    const { input, output } = inOneGo(countable(endpoint, kept(request), kept(response)))
     return [input, output].every(side => side.texts.every(text => typeof text === 'string') && Number.isInteger(side.flatTokens) && side.flatTokens >= 0 && side.scale >= 1)
   }))
   t.end()

@@ -2,6 +2,7 @@ import { desc, eq, gte, lt, sql, type SQL } from 'drizzle-orm'
 import type { Drizzle } from '../../db/client.js'
 import { auditLog } from '../../db/schema/index.js'
 import { uuidV7 } from '../../recording/uuid-v7.js'
+import { shownObject } from '../../stored-object.js'
 import type { AuditLog } from '../schemas/audit-log.js'
 import { all, fromMicroseconds, instantNotNull, inUtc, microseconds } from './expressions.js'
 
@@ -77,7 +78,7 @@ export async function listAuditLog (
   const page = rows.slice(0, limit)
   const last = rows.length > limit ? page.at(-1) : undefined
   return {
-    items: page.map(({ created_at_us: _us, ...row }) => ({ ...row, before: state(row.before), after: state(row.after) })),
+    items: page.map(({ created_at_us: _us, ...row }) => ({ ...row, before: shownObject(row.before), after: shownObject(row.after) })),
     next: last === undefined ? null : { createdAtUs: last.created_at_us, id: last.id }
   }
 }
@@ -97,5 +98,3 @@ function conditions ({ action, target, username, from, to }: AuditLogFilter): (S
     to === undefined ? undefined : lt(auditLog.created_at, inUtc(to))
   ]
 }
-
-const state = (text: string | null): Record<string, unknown> | null => text === null ? null : JSON.parse(text) as Record<string, unknown>

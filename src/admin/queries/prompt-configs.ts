@@ -1,6 +1,7 @@
 import { asc, eq, gte, ilike, lt, or, sql, type SQL } from 'drizzle-orm'
 import type { Drizzle } from '../../db/client.js'
 import { gatewaySettings, promptConfigs, promptStats } from '../../db/schema/index.js'
+import { shownObject } from '../../stored-object.js'
 import type { NewPromptConfig, PromptConfig, PromptConfigPatch, PromptConfigSummary } from '../schemas/prompt-config.js'
 import { findBlocks, isBlocked, type Block } from './budget-blocks.js'
 import { all, containing, inUtc } from './expressions.js'
@@ -87,7 +88,7 @@ function isAfter (sort: PromptConfigSort, { key, promptType }: PromptConfigPlace
 export function toPromptConfig<T extends { prompt_type: string, last_metadata: string | null }> (row: T, blocks: ReadonlyMap<string, Block>) {
   return {
     ...row,
-    last_metadata: row.last_metadata === null ? null : JSON.parse(row.last_metadata) as Record<string, unknown>,
+    last_metadata: shownObject(row.last_metadata),
     blocked: blocks.get(row.prompt_type) ?? null
   }
 }

@@ -144,11 +144,14 @@ function costChange (row: LogRow, pricing: Pricing): CostChange | null {
     cachedInputTokens: row.cached_input_tokens ?? 0,
     reasoningTokens: row.reasoning_tokens ?? 0
   }
+  const usage = withUsageDetails(tokens, row.usage_details)
+  // What was used cannot be told any more: the cost stays as it was.
+  if (usage === null) return null
   const { costPicoUsd } = pricing.price({
     responseModel: row.response_model,
     requestModel: row.request_model,
     serviceTier: row.service_tier,
-    usage: withUsageDetails(tokens, row.usage_details),
+    usage,
     // Prices are those of the time at which the call began, as when it was recorded.
     atMs: row.created_at_ms - row.duration_ms
   })

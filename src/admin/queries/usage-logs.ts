@@ -2,6 +2,7 @@ import { performance } from 'node:perf_hooks'
 import { desc, eq, getTableColumns, gte, inArray, lt, or, sql, type SQL } from 'drizzle-orm'
 import type { Drizzle } from '../../db/client.js'
 import { usageLogs } from '../../db/schema/index.js'
+import { shownObject } from '../../stored-object.js'
 import type { UsageLog, UsageLogSummary } from '../schemas/usage-log.js'
 import { all, exactUsd, fromMicroseconds, instantNotNull, inUtc, microseconds } from './expressions.js'
 
@@ -180,7 +181,7 @@ export function toUsageLog<T extends { cost: string | null, metadata: string | n
   return {
     ...row,
     cost: row.cost === null ? null : Number(row.cost),
-    metadata: row.metadata === null ? null : JSON.parse(row.metadata) as Record<string, unknown>
+    metadata: shownObject(row.metadata)
   }
 }
 

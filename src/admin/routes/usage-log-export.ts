@@ -1,5 +1,6 @@
 import { Type } from 'typebox'
 import type { Drizzle } from '../../db/client.js'
+import { shownObjectText } from '../../stored-object.js'
 import { CSV_START, csvLine } from '../csv.js'
 import { listUsageLogRows, readPayloads, toUsageLog, type UsageLogFilter, type UsageLogPlace, type UsageLogRow } from '../queries/usage-logs.js'
 import { errors } from '../schemas/common.js'
@@ -64,10 +65,15 @@ async function * pagesOf (database: Drizzle, filter: UsageLogFilter): AsyncGener
 async function * csvChunks (pages: AsyncGenerator<UsageLogRow[]>): AsyncGenerator<string> {
   let start = CSV_START + csvLine(csvColumns)
   for await (const page of pages) {
-    const chunk = start + page.map(row => csvLine(csvColumns.map(name => row[name]))).join('')
+    const chunk = start + page.map(row => csvLine(csvCells(row))).join('')
     if (chunk !== '') yield chunk
     start = ''
   }
+}
+
+function csvCells (row: UsageLogRow) {
+  const cells = { ...row, metadata: row.metadata === null ? null : shownObjectText(row.metadata) }
+  return csvColumns.map(name => cells[name])
 }
 
 async function * ndjsonChunks (database: Drizzle, pages: AsyncGenerator<UsageLogRow[]>): AsyncGenerator<string> {
