@@ -53,6 +53,8 @@ class Choice {
   readonly #object = emptyObject()
   #message: JsonObject | null = null
   readonly #toolCalls = new Map<number, JsonObject>()
+  /** By their ids, as far as those are kept. */
+  readonly #toolCallIndexes = new Map<string, number>()
 
   constructor (fold: BoundedFold, index: number) {
     this.#fold = fold
@@ -107,14 +109,14 @@ class Choice {
       if (isObject(value)) this.#addCallee(call, key, value)
       else if (key !== 'index') this.#fold.set(call, key, value)
     }
+    if (typeof call.id === 'string' && !this.#toolCallIndexes.has(call.id)) this.#toolCallIndexes.set(call.id, index)
   }
 
   /** Some compatible servers leave the index out: then a new id begins a new call. */
   #toolCallIndex (part: JsonObject): number {
     if (typeof part.index === 'number') return part.index
     if (typeof part.id !== 'string' || part.id === '') return Math.max(this.#toolCalls.size - 1, 0)
-    for (const [index, call] of this.#toolCalls) if (call.id === part.id) return index
-    return this.#toolCalls.size
+    return this.#toolCallIndexes.get(part.id) ?? this.#toolCalls.size
   }
 
   /** A function or custom tool: its name comes whole, its `arguments` or `input` in pieces. */

@@ -36,7 +36,7 @@ export class ResponseAssembly {
     if (isObject(response)) {
       if (type === 'response.completed' || type === 'response.failed' || type === 'response.incomplete') this.#final = response
       else this.#fold.set(this.#opened, 'response', response)
-    } else if (isObject(item)) this.#fold.set(this.#items, String(event.output_index), item)
+    } else if (isObject(item)) this.#fold.set(this.#items, keyOf(event.output_index), item)
     else if (type === 'response.content_part.added') this.#addPart(event, 'content', part)
     else if (type === 'response.reasoning_summary_part.added') this.#addPart(event, 'summary', part)
     else if (typeof event.delta === 'string') this.#addDelta(event, event.delta)
@@ -49,7 +49,7 @@ export class ResponseAssembly {
   }
 
   #addPart (event: JsonObject, list: string, part: unknown): void {
-    const item = this.#items[String(event.output_index)]
+    const item = this.#items[keyOf(event.output_index)]
     if (!isObject(item) || !isObject(part)) return
     const parts = item[list] ??= []
     if (Array.isArray(parts) && this.#fold.takeElement(jsonBytes(part))) parts.push(part)
@@ -57,7 +57,7 @@ export class ResponseAssembly {
 
   #addDelta (event: JsonObject, delta: string): void {
     const target = deltaTargets[String(event.type)]
-    const item = this.#items[String(event.output_index)]
+    const item = this.#items[keyOf(event.output_index)]
     if (target === undefined || !isObject(item)) return
     if (target.list === undefined) {
       this.#fold.append(item, target.member, delta)
@@ -69,3 +69,6 @@ export class ResponseAssembly {
     if (isObject(part)) this.#fold.append(part, target.member, delta)
   }
 }
+
+/** An item's place. What is no number has none of its own: an upstream may send anything. */
+const keyOf = (outputIndex: unknown): string => typeof outputIndex === 'number' ? String(outputIndex) : '0'

@@ -1,3 +1,4 @@
+import { isDeeperThan } from '../json-depth.js'
 import { ChoicesAssembly } from './assemble-choices.js'
 import { ResponseAssembly } from './assemble-response.js'
 import { BoundedFold, emptyObject, isObject } from './bounded-fold.js'
@@ -6,8 +7,8 @@ import { SseEvents } from './sse-events.js'
 
 /** However little is to be kept, an event of the usual size is read. */
 const minEventBytes = 65_536
-/** JSON no longer than this is never nested too deep for `JSON.stringify`. */
-const shallowChars = 4096
+/** What is nested deeper is kept as the text that it is: it could not be walked, nor written again within other objects. */
+const maxDepth = 500
 /** Of a response's events, so many characters wait unread for the one that makes them needless. */
 const deferredChars = 262_144
 /** As OpenAI writes the events of a response. */
@@ -126,10 +127,8 @@ const endsResponse = (data: string): boolean => /^\{"type":"response\.(?:complet
 
 function parsed (data: string): unknown {
   try {
-    const value: unknown = JSON.parse(data)
-    if (data.length > shallowChars) JSON.stringify(value)
-    return value
+    return data.length > maxDepth && isDeeperThan(data, maxDepth) ? undefined : JSON.parse(data) as unknown
   } catch {
-    return undefined // Not JSON, or nested deeper than it can be written again: kept as the text that it is.
+    return undefined // Not JSON: kept as the text that it is.
   }
 }

@@ -21,6 +21,8 @@ export function own (text: string): string {
 class GatheredText {
   readonly #owned: string[] = []
   #latest: string
+  /** Waits to be settled. */
+  isLoose = false
 
   constructor (text: string) {
     this.#latest = text
@@ -29,6 +31,7 @@ class GatheredText {
   add (text: string): void { this.#latest += text }
 
   settle (): void {
+    this.isLoose = false
     if (this.#latest === '') return
     this.#owned.push(own(this.#latest))
     this.#latest = ''
@@ -51,7 +54,8 @@ export class BoundedFold {
   #leftBytes: number
   readonly #reserveBytes: number
   #isFull = false
-  readonly #texts: GatheredText[] = []
+  /** Texts that were added to since they were settled last: there may be thousands of others. */
+  #loose: GatheredText[] = []
 
   constructor (maxBytes: number) {
     this.#leftBytes = maxBytes
@@ -78,16 +82,21 @@ export class BoundedFold {
     const old = target[key]
     if (!(old instanceof GatheredText)) {
       if (typeof old !== 'string' && !this.set(target, key, '')) return
-      const gathered = new GatheredText(typeof old === 'string' ? old : '')
-      this.#texts.push(gathered)
-      target[key] = gathered
+      target[key] = this.#loosened(new GatheredText(typeof old === 'string' ? old : ''))
       this.append(target, key, text)
-    } else if (this.#takeForText(jsonBytes(text) - 2)) old.add(text)
+    } else if (this.#takeForText(jsonBytes(text) - 2)) this.#loosened(old).add(text)
+  }
+
+  #loosened (text: GatheredText): GatheredText {
+    if (!text.isLoose) this.#loose.push(text)
+    text.isLoose = true
+    return text
   }
 
   /** Lets go of what the texts so far were cut from. */
   settle (): void {
-    for (const text of this.#texts) text.settle()
+    for (const text of this.#loose) text.settle()
+    this.#loose = []
   }
 
   /** Adds elements to the end of the member's array. */
@@ -95,7 +104,9 @@ export class BoundedFold {
     const old = target[key]
     if (!Array.isArray(old)) {
       if (this.set(target, key, [])) this.extend(target, key, elements)
-    } else if (elements.length > 0 && this.#takeForText(jsonBytes(elements))) old.push(...elements as unknown[])
+    } else if (elements.length > 0 && this.#takeForText(jsonBytes(elements))) {
+      for (const element of elements) old.push(element)
+    }
   }
 
   /** Takes room for an element of an array. @returns whether there was */

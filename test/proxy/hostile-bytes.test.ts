@@ -1,0 +1,136 @@
+import { performance } from 'node:perf_hooks'
+import t from 'tap'
+import { endpointOf } from '../../src/proxy/endpoints.js'
+import { countable } from '../../src/proxy/countable.js'
+import { JsonMembers } from '../../src/proxy/json-members.js'
+import { storedText } from '../../src/proxy/payload.js'
+import { parsePromptHeaders } from '../../src/proxy/prompt-headers.js'
+import { redactKeys } from '../../src/proxy/redact.js'
+import { createReader } from '../../src/proxy/response-reader.js'
+import { inOneGo } from '../../src/proxy/slices.js'
+import { SseTee } from '../../src/proxy/sse.js'
+import { StreamAssembly } from '../../src/proxy/assemble-stream.js'
+import { askForUsage } from '../../src/proxy/stream-options.js'
+import { countTexts } from '../../src/proxy/token-count.js'
+import { shownObject, storedMetadata } from '../../src/stored-object.js'
+
+// What a caller or an upstream repeats costs each reader linear time: twice as much of it takes about twice as long. A
+// quadratic reader takes four times as long, and seconds.
+
+const LIMIT_BYTES = 262_144
+const CHUNK_BYTES = 16_384
+/** Of the time for twice as much: linear is 2, quadratic 4. Below the floor the clock says nothing. */
+const MOST_TIMES = 3.5
+const FLOOR_MS = 60
+const TRIES = 6
+const MOST_MS = 8000
+
+const units = [
+  '[elided ', '[elided image/png, 1 bytes', 'data:', 'data:a/b;base64,', 'data:a/b,%25', '"data:a/b,\\"', 'data:image\\/png;base64,ab\\/', ';a=b', '"', '\\', '\\"', '\\\\"', '\\/', '{"a":', '[', ']', '}{', '[],',
+  '\\u00', '\\u0000', '\\ud800', 'sk-', 'sk-a ', 'pm_', 'sk-aaaaaaaaaaaaaaaaaaaaaaaa', '%73k-', ' ', '\t', '\n', '\r', '\r\n', '\r\r\n', '\0', '\ufeff', 'data: {', 'data: {\n', 'data:\n\n', 'data: {}\n\n', 'data\n', ':', ': \n', 'event: a\n',
+  '%25', '%', '%2', 'a', '=', '/', 'AAAA', 'AAAA\\n', '"b64_json":"', '{"b64_json":"AAAA"},', '"file_data":"', 'input_audio"', '"audio":{', '_generation_call"', '"result":"', 'output_format',
+  '"usage":null,', '"usage":', '"usage" : ', ',"usage":null', 'data: {"usage":1,"usage":null}\n\n', '"error":', '[DONE]', '"response.completed"', '… [truncated: 1 of 9 bytes kept]', '日本', 'é\ud83d',
+  'data: {"choices":[{"index":1e9,"delta":{"content":"a"}}]}\n\n', 'data: {"choices":[{"delta":{"tool_calls":[{"function":{"arguments":"a"}}]}}]}\n\n',
+  'data: {"type":"response.output_text.delta","output_index":0,"content_index":0,"delta":"a"}\n\n', 'data: {"type":"response.x","item":{},"output_index":{"toString":1}}\n\n'
+]
+
+/** The unit again and again, alone, in a message, in an event, and at the end of a value that it may or may not end. */
+const frames: ReadonlyArray<readonly [name: string, frame: (repeated: string) => string]> = [
+  ['alone', repeated => repeated],
+  ['in a message', repeated => `{"model":"gpt-4o","stream":true,"stream_options":null,"messages":[{"role":"user","content":"${repeated}"}],"usage":null}`],
+  ['in an event', repeated => `data: {"id":"c","usage":null,"choices":[{"index":0,"delta":{"content":"${repeated}"}}]}\n\ndata: [DONE]\n\n`],
+  ['behind events', repeated => `data: {"choices":[]}\n\ndata: {"type":"response.output_item.added","output_index":0,"item":{"content":[{}]}}\n\n${repeated}`]
+]
+
+const chunksOf = (body: Buffer): Buffer[] => {
+  const chunks: Buffer[] = []
+  for (let at = 0; at < body.length; at += CHUNK_BYTES) chunks.push(body.subarray(at, at + CHUNK_BYTES))
+  return chunks
+}
+
+function tee (mode: 'watch' | 'strip', body: Buffer): void {
+  const reader = new SseTee(mode)
+  for (const chunk of chunksOf(body)) reader.push(chunk)
+  reader.finish()
+  reader.facts()
+}
+
+function read (contentType: string, body: Buffer): void {
+  const reader = createReader(contentType, LIMIT_BYTES)
+  for (const chunk of chunksOf(body)) reader.push(chunk)
+  reader.facts()
+  reader.text()
+}
+
+function askedFor (body: Buffer): void {
+  const members = new JsonMembers(new Set(['stream', 'stream_options', 'metadata']))
+  for (const chunk of chunksOf(body)) members.feed(chunk)
+  members.value('metadata')
+  askForUsage(body, members)
+}
+
+function assembled (body: Buffer): void {
+  const assembly = new StreamAssembly(LIMIT_BYTES, () => CHUNK_BYTES)
+  for (const chunk of chunksOf(body)) assembly.push(chunk)
+  assembly.toText()
+}
+
+/** A refusal is an answer too. */
+function refused (name: string, body: Buffer): void {
+  try {
+    parsePromptHeaders([name, body.toString('latin1')], null)
+  } catch (error) {
+    if (!(error instanceof Error) || error.name === 'RangeError') throw error
+  }
+}
+
+const readers: ReadonlyArray<readonly [name: string, read: (body: Buffer) => unknown]> = [
+  ['request members and the question for usage', askedFor],
+  ['stored text', body => storedText(body, LIMIT_BYTES)],
+  ['stored text without a limit', body => storedText(body, 1 << 30)],
+  ['redaction', body => redactKeys(body.toString())],
+  ['watched stream', body => tee('watch', body)],
+  ['stripped stream', body => tee('strip', body)],
+  ['assembled stream', assembled],
+  ['JSON answer', body => read('application/json', body)],
+  ['text answer', body => read('text/plain', body)],
+  ['estimate of a chat', body => inOneGo(countable('chat/completions', { content: body, sizeBytes: body.length }, { content: body, sizeBytes: body.length }))],
+  ['estimate of an embedding', body => inOneGo(countable('embeddings', { content: body, sizeBytes: body.length }, null))],
+  ['token samples', body => countTexts(text => text.length, [body.toString()])],
+  ['metadata to store', body => storedMetadata(body.toString())],
+  ['metadata to show', body => shownObject(body.toString())],
+  ['endpoint of a path', body => endpointOf('POST', `/${body.toString('latin1')}`)],
+  ...['x-prompt-type', 'x-prompt-description', 'x-prompt-user', 'x-prompt-metadata'].map(name => [name, (body: Buffer) => refused(name, body)] as const)
+]
+
+function timed (run: (body: Buffer) => unknown, body: Buffer): number {
+  const startedAt = performance.now()
+  run(body)
+  return performance.now() - startedAt
+}
+
+/** Null where it is linear; else what it took. Whatever else the machine does makes it slower, never faster: the best try counts. */
+function superlinear (run: (body: Buffer) => unknown, once: Buffer, twice: Buffer): string | null {
+  let [shortMs, longMs] = [timed(run, once), timed(run, twice)]
+  for (let tries = 0; longMs > FLOOR_MS && longMs > shortMs * MOST_TIMES; tries++) {
+    if (tries === TRIES || longMs > MOST_MS) return `${shortMs.toFixed()} ms, twice as much ${longMs.toFixed()} ms`
+    ;[shortMs, longMs] = [timed(run, once), Math.min(longMs, timed(run, twice))]
+  }
+  return longMs > MOST_MS ? `${longMs.toFixed()} ms` : null
+}
+
+for (const [name, run] of readers) {
+  t.test(`${name}: linear, whatever is repeated`, t => {
+    const failures: string[] = []
+    for (const unit of units) {
+      const repeated = unit.repeat(Math.ceil(2 * LIMIT_BYTES / Buffer.byteLength(unit)))
+      for (const [where, frame] of frames) {
+        const bodies = [Buffer.from(frame(repeated.slice(0, repeated.length / 2))), Buffer.from(frame(repeated))] as const
+        const failure = superlinear(run, ...bodies)
+        if (failure !== null) failures.push(`${JSON.stringify(unit)} ${where}: ${failure}`)
+      }
+    }
+    t.same(failures, [])
+    t.end()
+  })
+}
