@@ -16,7 +16,7 @@ export default tseslint.config(
       '@typescript-eslint/switch-exhaustiveness-check': ['error', { considerDefaultExhaustiveForUnions: true }]
     }
   },
-  // What a caller or an upstream sends meets these expressions: none may take more than linear time (docs/decisions/0017).
+  // What a caller or an upstream sends meets these expressions: none may take more than linear time.
   {
     files: ['src/**/*.ts', 'src/**/*.tsx'],
     plugins: { regexp },

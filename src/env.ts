@@ -141,7 +141,7 @@ function host (got: string): string {
 
 /** What was given for a URL, less user, password and query, and less a key that took its place by mistake. */
 function withoutSecrets (got: string): string {
-  return got.replace(/^.*@/s, '…@').replace(/[?#].*$/s, '…').replace(/(?:sk-|pm_).*$/s, '…')
+  return got.replace(/^.*@/s, '…@').replace(/[?#][^]*/, '…').replace(/(?:sk-|pm_).*$/s, '…')
 }
 
 function upstreamBaseUrl (got: string): URL {

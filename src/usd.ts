@@ -6,7 +6,7 @@ const DECIMALS = 12
 export function picoUsdToDecimal (picoUsd: bigint): string {
   const sign = picoUsd < 0n ? '-' : ''
   const magnitude = picoUsd < 0n ? -picoUsd : picoUsd
-  const fraction = (magnitude % PICO_USD_PER_USD).toString().padStart(DECIMALS, '0').replace(/0+$/, '')
+  const fraction = (magnitude % PICO_USD_PER_USD).toString().padStart(DECIMALS, '0').replace(/(?<!0)0+$/, '')
   return `${sign}${magnitude / PICO_USD_PER_USD}${fraction === '' ? '' : `.${fraction}`}`
 }
 

@@ -39,7 +39,7 @@ export function createLoginFailures ({ limit = 10, windowMs = 60_000, maxAddress
  * as one; an IPv4 address is the same one when a socket for both maps it into IPv6 (§2.5.5.2).
  */
 function guesserAt (address: string): string {
-  const withoutZone = address.replace(/%.*$/, '')
+  const withoutZone = address.replace(/%[^]*/, '')
   if (!isIPv6(withoutZone)) return address
   const groups = ipv6Groups(withoutZone)
   const isMapped = groups.slice(0, 6).join(':') === '0:0:0:0:0:ffff'

@@ -20,7 +20,7 @@ export function money (usd: number | null | undefined): string {
 }
 
 /** All twelve decimals that the books hold: for a tooltip. */
-export const exactMoney = (usd: number): string => `$${usd.toFixed(12).replace(/0+$/, '').replace(/\.$/, '')}`
+export const exactMoney = (usd: number): string => `$${usd.toFixed(12).replace(/(?<!0)0+$/, '').replace(/\.$/, '')}`
 
 export function duration (ms: number | null | undefined): string {
   if (ms === null || ms === undefined) return '–'

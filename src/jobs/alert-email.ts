@@ -36,7 +36,7 @@ export function emailDelivery ({ smtpUrl, from, timeoutMs = TIMEOUT_MS }: EmailO
 
 function mailOf (claim: Claim, from: string) {
   const { subject, text } = alertMessage(claim)
-  const domain = /@([^>\s]+)>?$/.exec(from)?.[1] ?? 'promptmeter.invalid'
+  const domain = /@([^@>\s]+)>?$/.exec(from)?.[1] ?? 'promptmeter.invalid'
   return {
     from,
     // As an object it is one recipient, whatever stands in it.

@@ -131,7 +131,7 @@ function * readDataUrl ({ bytes }: Body, at: number): Steps<Found | null> {
   const head = dataUrlHead.exec(near(bytes, at + 5))
   if (head === null) return null
   const start = at + 5 + head[0].length
-  const type = head[1]?.replace(/\\+u002b/gi, '+').replaceAll('\\', '')
+  const type = head[1]?.replace(/(?<!\\)\\+u002b/gi, '+').replaceAll('\\', '')
   const mime = type ?? 'text/plain'
   if (/;base64$/i.test(head[2] ?? '')) {
     const media = yield * readBase64(bytes, start)

@@ -8,7 +8,7 @@ const MIN_SAMPLE_CHARS = 256
  * Such runs are counted in cuts of this length, each border of which may add a token.
  */
 const CUT_CHARS = 256
-const LONG_RUN = new RegExp(`(?<!\\S)\\S{${CUT_CHARS + 1},}|(?<!\\s)\\s{${CUT_CHARS + 1},}`, 'g')
+const LONG_RUN = /(?<!\S)\S{257,}|(?<!\s)\s{257,}/g
 
 /** Counts the tokens of each text by an encoding's `count`, in bounded time: see above for what is then estimated. */
 export function countTexts (count: (text: string) => number, texts: readonly string[]): number[] {

@@ -45,7 +45,7 @@ export const MAX_HEADER_BYTES = 128 * 1024
  * @param timeoutMs longest wait for headers, and between two chunks
  */
 export function createUpstream (baseUrl: URL, timeoutMs: number): Upstream {
-  const basePath = baseUrl.pathname.replace(/\/+$/, '')
+  const basePath = baseUrl.pathname.replace(/(?<!\/)\/+$/, '')
   const pool = new Pool(baseUrl.origin, {
     headersTimeout: timeoutMs,
     bodyTimeout: timeoutMs,
@@ -69,6 +69,9 @@ export function createUpstream (baseUrl: URL, timeoutMs: number): Upstream {
   }
 }
 
+/** After so much of an answer others have their turn: a socket that is full hands over megabytes in one of the event loop. */
+const TURN_BYTES = 128 * 1024
+
 /**
  * undici's handler on one side, the gateway's on the other. It is undici's older handler, which its newer one is built
  * upon: that makes an object of every call's headers, and nobody here wants one.
@@ -78,6 +81,9 @@ class Exchange implements Dispatcher.DispatchHandler, UpstreamExchange {
   #abort: ((reason: Error) => void) | null = null
   #resume: (() => void) | null = null
   #paused = false
+  #turnBytes = 0
+  /** Until the next turn of the event loop. */
+  #resting = false
   #statusCode = 0
   #abortReason: Error | null = null
 
@@ -90,7 +96,7 @@ class Exchange implements Dispatcher.DispatchHandler, UpstreamExchange {
   resume (): void {
     if (!this.#paused) return
     this.#paused = false
-    this.#resume?.()
+    if (!this.#resting) this.#resume?.()
   }
 
   abort (reason: Error): void {
@@ -115,7 +121,18 @@ class Exchange implements Dispatcher.DispatchHandler, UpstreamExchange {
 
   onData (chunk: Buffer): boolean {
     this.#handler.onData(chunk)
-    return !this.#paused
+    this.#turnBytes += chunk.length
+    if (this.#turnBytes >= TURN_BYTES) this.#rest()
+    return !this.#paused && !this.#resting
+  }
+
+  #rest (): void {
+    this.#turnBytes = 0
+    this.#resting = true
+    setImmediate(() => {
+      this.#resting = false
+      if (!this.#paused) this.#resume?.()
+    })
   }
 
   onComplete (rawTrailers: Buffer[] | string[] | null): void {

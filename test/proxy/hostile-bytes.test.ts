@@ -6,7 +6,6 @@ import { JsonMembers } from '../../src/proxy/json-members.js'
 import { storedText } from '../../src/proxy/payload.js'
 import { parsePromptHeaders } from '../../src/proxy/prompt-headers.js'
 import { redactKeys } from '../../src/proxy/redact.js'
-import { createReader } from '../../src/proxy/response-reader.js'
 import { inOneGo } from '../../src/proxy/slices.js'
 import { SseTee } from '../../src/proxy/sse.js'
 import { StreamAssembly } from '../../src/proxy/assemble-stream.js'
@@ -55,13 +54,6 @@ function tee (mode: 'watch' | 'strip', body: Buffer): void {
   reader.facts()
 }
 
-function read (contentType: string, body: Buffer): void {
-  const reader = createReader(contentType, LIMIT_BYTES)
-  for (const chunk of chunksOf(body)) reader.push(chunk)
-  reader.facts()
-  reader.text()
-}
-
 function askedFor (body: Buffer): void {
   const members = new JsonMembers(new Set(['stream', 'stream_options', 'metadata']))
   for (const chunk of chunksOf(body)) members.feed(chunk)
@@ -92,8 +84,6 @@ const readers: ReadonlyArray<readonly [name: string, read: (body: Buffer) => unk
   ['watched stream', body => tee('watch', body)],
   ['stripped stream', body => tee('strip', body)],
   ['assembled stream', assembled],
-  ['JSON answer', body => read('application/json', body)],
-  ['text answer', body => read('text/plain', body)],
   ['estimate of a chat', body => inOneGo(countable('chat/completions', { content: body, sizeBytes: body.length }, { content: body, sizeBytes: body.length }))],
   ['estimate of an embedding', body => inOneGo(countable('embeddings', { content: body, sizeBytes: body.length }, null))],
   ['token samples', body => countTexts(text => text.length, [body.toString()])],
@@ -134,3 +124,28 @@ for (const [name, run] of readers) {
     t.end()
   })
 }
+
+t.test('no event makes the assembly of a stream throw, however it is nested and whatever stands where', t => {
+  const nested = (levels: number): string => `${'['.repeat(levels)}1${']'.repeat(levels)}`
+  const values = [...[10, 400, 499, 501, 3000, 9000, 60_000].map(nested), `[${'0,'.repeat(120_000)}0]`, '{"toString":1,"valueOf":2}', '{"__proto__":{}}', 'null', '1e999', '"\\ud800"']
+  const events: ReadonlyArray<(value: string) => string> = [
+    value => `{"choices":[{"index":0,"delta":{"content":${value}}}]}`,
+    value => `{"choices":[{"index":${value},"delta":{"tool_calls":[{"index":${value},"id":${value},"function":{"name":"f","arguments":${value}}}]}}]}`,
+    value => `{"choices":[{"index":0,"logprobs":{"content":${value}},"finish_reason":${value}}],"usage":${value}}`,
+    value => `{"choices":${value}}`,
+    value => `{"type":"response.created","response":{"output":${value}}}`,
+    value => `{"type":"response.output_item.added","output_index":${value},"item":{"content":${value}}}`,
+    value => `{"type":"response.output_text.delta","output_index":${value},"content_index":${value},"delta":"a"}`,
+    value => `{"type":"response.content_part.added","output_index":0,"part":{"a":${value}}}`,
+    value => `{"error":${value}}`,
+    value => value
+  ]
+  for (const value of values) {
+    for (const event of events) {
+      const assembly = new StreamAssembly(LIMIT_BYTES, () => CHUNK_BYTES)
+      for (let again = 0; again < 3; again++) for (const other of [event, ...events]) assembly.push(Buffer.from(`data: ${other(value)}\n\n`))
+      t.doesNotThrow(() => JSON.parse(assembly.toText() ?? 'null') as unknown, value.slice(0, 20))
+    }
+  }
+  t.end()
+})
