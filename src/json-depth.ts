@@ -6,8 +6,8 @@ const OPEN_BRACE = 0x7b
 const CLOSE_BRACE = 0x7d
 
 /**
- * Whether JSON text has more arrays and objects within each other than `maxDepth`. JSON can be nested deeper than it can be
- * written again: `JSON.stringify` and what serialises answers call themselves once a level.
+ * Whether JSON text is nested deeper than `maxDepth`. JSON can be nested deeper than it can be written again:
+ * `JSON.stringify`, and what serialises answers, call themselves once a level.
  */
 export function isDeeperThan (json: string, maxDepth: number): boolean {
   let depth = 0

@@ -7,7 +7,7 @@ import { SseEvents } from './sse-events.js'
 
 /** However little is to be kept, an event of the usual size is read. */
 const minEventBytes = 65_536
-/** What is nested deeper is kept as the text that it is: it could not be walked, nor written again within other objects. */
+/** What is nested deeper is kept as the text that it is: it could not be written again within other objects. */
 const maxDepth = 500
 /** Of a response's events, so many characters wait unread for the one that makes them needless. */
 const deferredChars = 262_144

@@ -12,7 +12,10 @@ export interface StorableRequest {
   readonly sizeBytes: number
 }
 
-/** A call's prompt and response as they are stored, made at most once. Until then it holds the bodies, and nothing else of the call. */
+/**
+ * A call's prompt and response as they are stored, made at most once. Until then it holds the bodies, and nothing else of
+ * the call.
+ */
 export class CallPayload {
   readonly #maxBytes: number
   readonly #request: StorableRequest

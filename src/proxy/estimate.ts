@@ -19,8 +19,9 @@ export interface UnmeteredCall {
 }
 
 /**
- * What a call used, counted here from its bodies: text as the model's tokenizer splits it, and what the chat format adds. Not seen, and so
- * not counted: hidden reasoning, caching, audio and files, an earlier response that the request only names. Never rejects.
+ * What a call used, counted here from its bodies: text as the model's tokenizer splits it, and what the chat format adds.
+ * Not seen, and so not counted: hidden reasoning, caching, audio and files, an earlier response that the request only
+ * names. Never rejects.
  */
 export async function estimateUsage (tokenizer: Tokenizer, call: UnmeteredCall): Promise<TokenUsage> {
   const { input, output } = await inSlices(countable(call.endpoint, call.request, call.response))

@@ -218,7 +218,8 @@ function metadataOf (header: string | null, members: JsonMembers | null): string
   if (member === undefined) return null
   if (member.text === null) return TOO_LONG_METADATA
   const value = members?.value('metadata')
-  return typeof value === 'object' && value !== null && !Array.isArray(value) ? storedMetadata(redactKeys(member.text)) : null
+  const isObject = typeof value === 'object' && value !== null && !Array.isArray(value)
+  return isObject ? storedMetadata(redactKeys(member.text)) : null
 }
 
 /** Names come from outside: no longer than any real one, and no key that got into the wrong place. */

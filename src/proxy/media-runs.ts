@@ -32,7 +32,7 @@ export function * readBase64 (bytes: Buffer, start: number): Steps<Media | null>
     sizeBytes += decodedBytes
   }
   let step = firstStep
-  // Node's decoder skips what is not base64: a full yield proves that every character was. It holds until the first escape.
+  // Node's decoder skips what is not base64: a full yield proves that every character was. So until the first escape.
   for (; run.at + step <= bytes.length; step = Math.min(step * 4, longestStep)) {
     const decodedBytes = stepBytes.write(bytes.toString('latin1', run.at, run.at + step), 'base64')
     if (decodedBytes !== step / 4 * 3) break
@@ -67,8 +67,8 @@ interface Run {
 const isBase64 = characterTable('ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/-_')
 
 /**
- * Copies the base64 text from `run.at` into `out`, without escapes and line breaks, up to its end or to `limit` (which an
- * escape may pass).
+ * Copies the base64 text from `run.at` into `out`, without escapes and line breaks, up to its end or to `limit`, which an
+ * escape may pass.
  *
  * @returns where the copy ends in `out`
  */
@@ -103,16 +103,17 @@ function copyBare (bytes: Buffer, run: Run, limit: number, out: Buffer, from: nu
 const mostBackslashes = 8
 
 /**
- * How long the escape of `/` or `+` at `at` is, one of JSON (within JSON: more backslashes) or of a URL; else 0. They come
- * by the million, so that no regular expression looks for them.
+ * How long the escape of `/` or `+` at `at` is, one of JSON (within JSON: more backslashes) or of a URL; else 0. There are
+ * millions of them: no regular expression looks for them.
  */
 function escapeLength (bytes: Buffer, at: number): number {
   let i = at
   while (bytes[i] === backslash && i - at < mostBackslashes) i++
   if (i === at) return bytes[at] === percent && bytes[at + 1] === 0x32 && isPlusOrSlash(bytes[at + 2]) ? 3 : 0
   if (bytes[i] === slash) return i + 1 - at
-  const isUnicode = ((bytes[i] ?? 0) | 0x20) === 0x75 && bytes[i + 1] === 0x30 && bytes[i + 2] === 0x30 && bytes[i + 3] === 0x32
-  return isUnicode && isPlusOrSlash(bytes[i + 4]) ? i + 5 - at : 0
+  const isU = bytes[i] === 0x75 || bytes[i] === 0x55
+  const is002 = bytes[i + 1] === 0x30 && bytes[i + 2] === 0x30 && bytes[i + 3] === 0x32
+  return isU && is002 && isPlusOrSlash(bytes[i + 4]) ? i + 5 - at : 0
 }
 
 /** `b` as in 2b, or `f` as in 2f; in capitals too. */

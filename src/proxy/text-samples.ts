@@ -8,7 +8,7 @@ export interface Samples {
 const SAMPLES = 32
 const SAMPLE_BYTES = 4096
 
-/** Samples spread evenly over the text that the pieces add up to, so that a long preamble does not speak for all of it. */
+/** Samples spread evenly over the text of the pieces, so that a long preamble does not speak for all of it. */
 export function samplesOf (pieces: readonly Buffer[], sizeBytes: number): Samples {
   if (sizeBytes <= SAMPLES * SAMPLE_BYTES) return { texts: [Buffer.concat(pieces).toString()], share: 1 }
   const texts: string[] = []

@@ -69,7 +69,7 @@ export function createUpstream (baseUrl: URL, timeoutMs: number): Upstream {
   }
 }
 
-/** After so much of an answer others have their turn: a socket that is full hands over megabytes in one of the event loop. */
+/** After so much of an answer others have their turn: a full socket hands over megabytes in one turn of the event loop. */
 const TURN_BYTES = 128 * 1024
 
 /**

@@ -27,7 +27,7 @@ export function * urlTextEnd (bytes: Buffer, from: number): Steps<number> {
   return bytes[at - 1] === apostrophe ? at - 1 : at
 }
 
-/** The media that the percent-encoded text from `start` to `end` stands for. In a JSON string its escapes are read first. */
+/** The media that the percent-encoded text from `start` to `end` stands for. JSON's escapes in it are read first. */
 export function * percentDecoded (bytes: Buffer, start: number, end: number): Steps<Media> {
   const hash = createHash('sha256')
   let sizeBytes = 0
@@ -62,7 +62,7 @@ function unfinishedEscape (text: Buffer, end: number): number {
   return text[end - 1] === percent ? 1 : text[end - 2] === percent ? 2 : 0
 }
 
-/** In place, byte by byte: a callback for each of twenty million escapes would take seconds. @returns how long the text is then */
+/** In place, byte by byte: a callback for each of twenty million escapes would take seconds. @returns its length then */
 function decodePercent (text: Buffer, end: number): number {
   let sizeBytes = 0
   for (let at = 0; at < end; at++) {
@@ -90,8 +90,10 @@ for (let value = 0; value < 16; value++) {
 const shortEscapes: Readonly<Record<string, string | undefined>> =
   { '"': '"', '\\': '\\', '/': '/', b: '\b', f: '\f', n: '\n', r: '\r', t: '\t' }
 
-/** The character that the JSON escape at `at` stands for (RFC 8259 §7); null where it is none: the backslash means itself. */
-function jsonEscape (bytes: Buffer, at: number, end: number): { readonly text: string, readonly sourceBytes: number } | null {
+interface JsonEscape { readonly text: string, readonly sourceBytes: number }
+
+/** What the JSON escape at `at` stands for (RFC 8259 §7); null where it is none: the backslash means itself. */
+function jsonEscape (bytes: Buffer, at: number, end: number): JsonEscape | null {
   const text = shortEscapes[String.fromCharCode(at + 1 < end ? bytes[at + 1] ?? 0 : 0)]
   if (text !== undefined) return { text, sourceBytes: 2 }
   const first = codeUnit(bytes, at, end)

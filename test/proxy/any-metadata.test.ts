@@ -6,10 +6,13 @@ import { json, startUpstream } from '../helpers/upstream.js'
 
 // Whatever a call's metadata was: the call is answered, and every list and export goes on answering, with all other rows.
 
-const routes = ['prompt-configs', 'prompt-configs/any', 'prompt-configs/export?format=json', 'prompt-configs/export?format=csv',
-  'usage-logs', 'usage-logs/export?format=ndjson', 'usage-logs/export?format=csv', 'audit-log']
+const routes = [
+  'prompt-configs', 'prompt-configs/any', 'prompt-configs/export?format=json', 'prompt-configs/export?format=csv',
+  'usage-logs', 'usage-logs/export?format=ndjson', 'usage-logs/export?format=csv', 'audit-log'
+]
 
-const completion = { id: 'c', object: 'chat.completion', model: 'gpt-4o-mini', choices: [], usage: { prompt_tokens: 1, completion_tokens: 1, total_tokens: 2 } }
+const usage = { prompt_tokens: 1, completion_tokens: 1, total_tokens: 2 }
+const completion = { id: 'c', object: 'chat.completion', model: 'gpt-4o-mini', choices: [], usage }
 
 async function send (gateway: TestGateway, metadata: string, headers: Record<string, string> = {}): Promise<number> {
   const response = await fetch(`${gateway.origin}/v1/chat/completions`, {
@@ -27,15 +30,21 @@ async function get (gateway: TestGateway, path: string): Promise<{ status: numbe
   return { status: response.status, text: await response.text() }
 }
 
-async function latest (gateway: TestGateway): Promise<{ items: Array<{ prompt_type: string, metadata: unknown }> }> {
-  return JSON.parse((await get(gateway, 'usage-logs?limit=500')).text) as { items: Array<{ prompt_type: string, metadata: unknown }> }
+interface Logs { readonly items: ReadonlyArray<{ readonly prompt_type: string, readonly metadata: unknown }> }
+
+async function latest (gateway: TestGateway): Promise<Logs> {
+  return JSON.parse((await get(gateway, 'usage-logs?limit=500')).text) as Logs
 }
 
-const nested = (open: string, close: string, levels: number): string => `{"a":${open.repeat(levels)}1${close.repeat(levels)}}`
+const nested = (open: string, close: string, levels: number): string =>
+  `{"a":${open.repeat(levels)}1${close.repeat(levels)}}`
 const odd = [
-  nested('[', ']', 33), nested('[', ']', 5000), nested('{"a":', '}', 8000), nested('[', ']', 30_000), `{"a":"${'x'.repeat(17_000)}"}`, `{"a":"${'x'.repeat(100_000)}"}`,
-  `{"a":"${'é'.repeat(10_000)}"}`, '{"a":1e400,"b":-1e400,"c":1e-400}', '{"a":"\\u0000","\\u0000":"\\ud800"}', '{"__proto__":{"a":1},"constructor":{"prototype":1},"toJSON":"x"}',
-  '{"a":1,"a":2}', '{"a":', '{"a":"', '[1,2]', '"text"', '7', 'null', 'nonsense', '{"a":"\0\ud800\\"}', `{"a":[${'[],'.repeat(7000)}1]}`
+  nested('[', ']', 33), nested('[', ']', 5000), nested('{"a":', '}', 8000), nested('[', ']', 30_000),
+  `{"a":"${'x'.repeat(17_000)}"}`, `{"a":"${'x'.repeat(100_000)}"}`,
+  `{"a":"${'é'.repeat(10_000)}"}`, '{"a":1e400,"b":-1e400,"c":1e-400}', '{"a":"\\u0000","\\u0000":"\\ud800"}',
+  '{"__proto__":{"a":1},"constructor":{"prototype":1},"toJSON":"x"}',
+  '{"a":1,"a":2}', '{"a":', '{"a":"', '[1,2]', '"text"', '7', 'null', 'nonsense',
+  '{"a":"\0\ud800\\"}', `{"a":[${'[],'.repeat(7000)}1]}`
 ]
 
 for (const kind of databaseKinds) {
@@ -47,13 +56,16 @@ for (const kind of databaseKinds) {
 
     const holds = async (values: readonly string[]): Promise<boolean> => {
       const statuses: number[] = []
-      for (const metadata of values) statuses.push(await send(gateway, metadata), (await get(gateway, 'usage-logs?limit=1')).status)
+      for (const metadata of values) {
+        statuses.push(await send(gateway, metadata), (await get(gateway, 'usage-logs?limit=1')).status)
+      }
       for (const route of routes) statuses.push((await get(gateway, route)).status)
       return statuses.every(status => status === 200)
     }
     for (const metadata of odd) t.ok(await holds([metadata]), metadata.slice(0, 40))
     const any = fc.oneof(fc.json({ maxDepth: 8 }), fc.string({ unit: 'binary', maxLength: 60 }))
-    await fc.assert(fc.asyncProperty(fc.array(any, { minLength: 5, maxLength: 5 }), holds), { numRuns: 8, endOnFailure: true })
+    const five = fc.array(any, { minLength: 5, maxLength: 5 })
+    await fc.assert(fc.asyncProperty(five, holds), { numRuns: 8, endOnFailure: true })
 
     const { items } = await latest(gateway)
     t.equal(items.length, odd.length + 41)

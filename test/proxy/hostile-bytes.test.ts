@@ -3,6 +3,7 @@ import t from 'tap'
 import { endpointOf } from '../../src/proxy/endpoints.js'
 import { countable } from '../../src/proxy/countable.js'
 import { JsonMembers } from '../../src/proxy/json-members.js'
+import type { KeptBody } from '../../src/proxy/kept-body.js'
 import { storedText } from '../../src/proxy/payload.js'
 import { parsePromptHeaders } from '../../src/proxy/prompt-headers.js'
 import { redactKeys } from '../../src/proxy/redact.js'
@@ -25,20 +26,28 @@ const TRIES = 6
 const MOST_MS = 8000
 
 const units = [
-  '[elided ', '[elided image/png, 1 bytes', 'data:', 'data:a/b;base64,', 'data:a/b,%25', '"data:a/b,\\"', 'data:image\\/png;base64,ab\\/', ';a=b', '"', '\\', '\\"', '\\\\"', '\\/', '{"a":', '[', ']', '}{', '[],',
-  '\\u00', '\\u0000', '\\ud800', 'sk-', 'sk-a ', 'pm_', 'sk-aaaaaaaaaaaaaaaaaaaaaaaa', '%73k-', ' ', '\t', '\n', '\r', '\r\n', '\r\r\n', '\0', '\ufeff', 'data: {', 'data: {\n', 'data:\n\n', 'data: {}\n\n', 'data\n', ':', ': \n', 'event: a\n',
-  '%25', '%', '%2', 'a', '=', '/', 'AAAA', 'AAAA\\n', '"b64_json":"', '{"b64_json":"AAAA"},', '"file_data":"', 'input_audio"', '"audio":{', '_generation_call"', '"result":"', 'output_format',
-  '"usage":null,', '"usage":', '"usage" : ', ',"usage":null', 'data: {"usage":1,"usage":null}\n\n', '"error":', '[DONE]', '"response.completed"', '… [truncated: 1 of 9 bytes kept]', '日本', 'é\ud83d',
-  'data: {"choices":[{"index":1e9,"delta":{"content":"a"}}]}\n\n', 'data: {"choices":[{"delta":{"tool_calls":[{"function":{"arguments":"a"}}]}}]}\n\n',
-  'data: {"type":"response.output_text.delta","output_index":0,"content_index":0,"delta":"a"}\n\n', 'data: {"type":"response.x","item":{},"output_index":{"toString":1}}\n\n'
+  '[elided ', '[elided image/png, 1 bytes', 'data:', 'data:a/b;base64,', 'data:a/b,%25', '"data:a/b,\\"',
+  'data:image\\/png;base64,ab\\/', ';a=b', '"', '\\', '\\"', '\\\\"', '\\/', '{"a":', '[', ']', '}{', '[],', '\\u00',
+  '\\u0000', '\\ud800', 'sk-', 'sk-a ', 'pm_', 'sk-aaaaaaaaaaaaaaaaaaaaaaaa', '%73k-', ' ', '\t', '\n', '\r', '\r\n',
+  '\r\r\n', '\0', '\ufeff', 'data: {', 'data: {\n', 'data:\n\n', 'data: {}\n\n', 'data\n', ':', ': \n', 'event: a\n',
+  '%25', '%', '%2', 'a', '=', '/', 'AAAA', 'AAAA\\n', '"b64_json":"', '{"b64_json":"AAAA"},', '"file_data":"',
+  'input_audio"', '"audio":{', '_generation_call"', '"result":"', 'output_format', '"usage":null,', '"usage":',
+  '"usage" : ', ',"usage":null', 'data: {"usage":1,"usage":null}\n\n', '"error":', '[DONE]', '"response.completed"',
+  '… [truncated: 1 of 9 bytes kept]', '日本', 'é\ud83d',
+  'data: {"choices":[{"index":1e9,"delta":{"content":"a"}}]}\n\n',
+  'data: {"choices":[{"delta":{"tool_calls":[{"function":{"arguments":"a"}}]}}]}\n\n',
+  'data: {"type":"response.output_text.delta","output_index":0,"content_index":0,"delta":"a"}\n\n',
+  'data: {"type":"response.x","item":{},"output_index":{"toString":1}}\n\n'
 ]
+
+const ITEM_ADDED = 'data: {"type":"response.output_item.added","output_index":0,"item":{"content":[{}]}}\n\n'
 
 /** The unit again and again, alone, in a message, in an event, and at the end of a value that it may or may not end. */
 const frames: ReadonlyArray<readonly [name: string, frame: (repeated: string) => string]> = [
   ['alone', repeated => repeated],
-  ['in a message', repeated => `{"model":"gpt-4o","stream":true,"stream_options":null,"messages":[{"role":"user","content":"${repeated}"}],"usage":null}`],
-  ['in an event', repeated => `data: {"id":"c","usage":null,"choices":[{"index":0,"delta":{"content":"${repeated}"}}]}\n\ndata: [DONE]\n\n`],
-  ['behind events', repeated => `data: {"choices":[]}\n\ndata: {"type":"response.output_item.added","output_index":0,"item":{"content":[{}]}}\n\n${repeated}`]
+  ['in a message', repeated => `{"stream":true,"stream_options":null,"messages":[{"role":"user","content":"${repeated}"}],"usage":null}`],
+  ['in an event', repeated => `data: {"usage":null,"choices":[{"delta":{"content":"${repeated}"}}]}\n\ndata: [DONE]\n\n`],
+  ['behind events', repeated => `data: {"choices":[]}\n\n${ITEM_ADDED}${repeated}`]
 ]
 
 const chunksOf = (body: Buffer): Buffer[] => {
@@ -76,6 +85,8 @@ function refused (name: string, body: Buffer): void {
   }
 }
 
+const kept = (content: Buffer): KeptBody => ({ content, sizeBytes: content.length })
+
 const readers: ReadonlyArray<readonly [name: string, read: (body: Buffer) => unknown]> = [
   ['request members and the question for usage', askedFor],
   ['stored text', body => storedText(body, LIMIT_BYTES)],
@@ -84,13 +95,14 @@ const readers: ReadonlyArray<readonly [name: string, read: (body: Buffer) => unk
   ['watched stream', body => tee('watch', body)],
   ['stripped stream', body => tee('strip', body)],
   ['assembled stream', assembled],
-  ['estimate of a chat', body => inOneGo(countable('chat/completions', { content: body, sizeBytes: body.length }, { content: body, sizeBytes: body.length }))],
-  ['estimate of an embedding', body => inOneGo(countable('embeddings', { content: body, sizeBytes: body.length }, null))],
+  ['estimate of a chat', body => inOneGo(countable('chat/completions', kept(body), kept(body)))],
+  ['estimate of an embedding', body => inOneGo(countable('embeddings', kept(body), null))],
   ['token samples', body => countTexts(text => text.length, [body.toString()])],
   ['metadata to store', body => storedMetadata(body.toString())],
   ['metadata to show', body => shownObject(body.toString())],
   ['endpoint of a path', body => endpointOf('POST', `/${body.toString('latin1')}`)],
-  ...['x-prompt-type', 'x-prompt-description', 'x-prompt-user', 'x-prompt-metadata'].map(name => [name, (body: Buffer) => refused(name, body)] as const)
+  ...['x-prompt-type', 'x-prompt-description', 'x-prompt-user', 'x-prompt-metadata']
+    .map(name => [name, (body: Buffer) => refused(name, body)] as const)
 ]
 
 function timed (run: (body: Buffer) => unknown, body: Buffer): number {
@@ -99,7 +111,7 @@ function timed (run: (body: Buffer) => unknown, body: Buffer): number {
   return performance.now() - startedAt
 }
 
-/** Null where it is linear; else what it took. Whatever else the machine does makes it slower, never faster: the best try counts. */
+/** Null where it is linear; else what it took. What else the machine does makes it slower, never faster: the best counts. */
 function superlinear (run: (body: Buffer) => unknown, once: Buffer, twice: Buffer): string | null {
   let [shortMs, longMs] = [timed(run, once), timed(run, twice)]
   for (let tries = 0; longMs > FLOOR_MS && longMs > shortMs * MOST_TIMES; tries++) {
@@ -115,8 +127,8 @@ for (const [name, run] of readers) {
     for (const unit of units) {
       const repeated = unit.repeat(Math.ceil(2 * LIMIT_BYTES / Buffer.byteLength(unit)))
       for (const [where, frame] of frames) {
-        const bodies = [Buffer.from(frame(repeated.slice(0, repeated.length / 2))), Buffer.from(frame(repeated))] as const
-        const failure = superlinear(run, ...bodies)
+        const half = Buffer.from(frame(repeated.slice(0, repeated.length / 2)))
+        const failure = superlinear(run, half, Buffer.from(frame(repeated)))
         if (failure !== null) failures.push(`${JSON.stringify(unit)} ${where}: ${failure}`)
       }
     }
@@ -127,10 +139,15 @@ for (const [name, run] of readers) {
 
 t.test('no event makes the assembly of a stream throw, however it is nested and whatever stands where', t => {
   const nested = (levels: number): string => `${'['.repeat(levels)}1${']'.repeat(levels)}`
-  const values = [...[10, 400, 499, 501, 3000, 9000, 60_000].map(nested), `[${'0,'.repeat(120_000)}0]`, '{"toString":1,"valueOf":2}', '{"__proto__":{}}', 'null', '1e999', '"\\ud800"']
+  const values = [
+    ...[10, 400, 499, 501, 3000, 9000, 60_000].map(nested), `[${'0,'.repeat(120_000)}0]`, '{"toString":1,"valueOf":2}',
+    '{"__proto__":{}}', 'null', '1e999', '"\\ud800"'
+  ]
+  const tool = (value: string): string =>
+    `{"index":${value},"id":${value},"function":{"name":"f","arguments":${value}}}`
   const events: ReadonlyArray<(value: string) => string> = [
     value => `{"choices":[{"index":0,"delta":{"content":${value}}}]}`,
-    value => `{"choices":[{"index":${value},"delta":{"tool_calls":[{"index":${value},"id":${value},"function":{"name":"f","arguments":${value}}}]}}]}`,
+    value => `{"choices":[{"index":${value},"delta":{"tool_calls":[${tool(value)}]}}]}`,
     value => `{"choices":[{"index":0,"logprobs":{"content":${value}},"finish_reason":${value}}],"usage":${value}}`,
     value => `{"choices":${value}}`,
     value => `{"type":"response.created","response":{"output":${value}}}`,
@@ -143,7 +160,9 @@ t.test('no event makes the assembly of a stream throw, however it is nested and 
   for (const value of values) {
     for (const event of events) {
       const assembly = new StreamAssembly(LIMIT_BYTES, () => CHUNK_BYTES)
-      for (let again = 0; again < 3; again++) for (const other of [event, ...events]) assembly.push(Buffer.from(`data: ${other(value)}\n\n`))
+      for (let again = 0; again < 3; again++) {
+        for (const other of [event, ...events]) assembly.push(Buffer.from(`data: ${other(value)}\n\n`))
+      }
       t.doesNotThrow(() => JSON.parse(assembly.toText() ?? 'null') as unknown, value.slice(0, 20))
     }
   }

@@ -78,7 +78,8 @@ export async function listAuditLog (
   const page = rows.slice(0, limit)
   const last = rows.length > limit ? page.at(-1) : undefined
   return {
-    items: page.map(({ created_at_us: _us, ...row }) => ({ ...row, before: shownObject(row.before), after: shownObject(row.after) })),
+    items: page.map(({ created_at_us: _us, before, after, ...row }) =>
+      ({ ...row, before: shownObject(before), after: shownObject(after) })),
     next: last === undefined ? null : { createdAtUs: last.created_at_us, id: last.id }
   }
 }
