@@ -46,6 +46,8 @@ export interface RequestFacts {
   /** Null where the body passed without a look inside. */
   readonly body: Buffer | null
   readonly members: JsonMembers | null
+  /** The field `model` of a form that passed. */
+  readonly formModel?: string | null
   readonly contentType: string
   readonly sizeBytes: number
 }
@@ -77,7 +79,7 @@ const MAX_ERROR_CHARACTERS = 2000
 export async function finishedCall (deps: BookkeepingDeps, facts: CallFacts): Promise<FinishedCall> {
   const { request, response } = facts
   const { admission, headers, caller, endpoint } = facts.call
-  const requestModel = label(request.members?.string('model') ?? null)
+  const requestModel = label(request.members?.string('model') ?? request.formModel ?? null)
   const payload = new CallPayload(deps.payloadMaxBytes, request, response.reader)
   if (payload.isLong) await payload.buildInSlices()
   const { answer, usage, source, cost } = await usedBy(deps, facts, requestModel)

@@ -2,6 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Endpoint } from './endpoints.js'
 import { REQUEST_MEMBERS, type RequestFacts } from './finished-call.js'
 import { JsonMembers } from './json-members.js'
+import { MultipartModel } from './multipart-model.js'
 import { PassingBody, checkContentLength, expectsContinue, hasBody, readBody } from './request-body.js'
 import { askForUsage } from './stream-options.js'
 
@@ -38,7 +39,10 @@ export async function prepareBody ({ req, res, endpoint }: IncomingCall, { maxBo
   const isReadable = (endpoint.metering === 'tokens' || contentType.includes('json')) && req.headers['content-encoding'] === undefined
   if (!isReadable) {
     const passing = new PassingBody(req, maxBodyBytes)
-    return { content: passing, asking: null, facts: { body: null, members: null, contentType, get sizeBytes () { return passing.sizeBytes } } }
+    const form = endpoint.metering === 'usage' ? MultipartModel.of(req.headers['content-type'] ?? '') : null
+    if (form !== null) req.on('data', (chunk: Buffer) => form.feed(chunk))
+    const facts = { body: null, members: null, contentType, get formModel () { return form?.model ?? null }, get sizeBytes () { return passing.sizeBytes } }
+    return { content: passing, asking: null, facts }
   }
   const members = new JsonMembers(REQUEST_MEMBERS)
   const body = await readBody(req, maxBodyBytes, members)

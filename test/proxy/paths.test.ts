@@ -80,6 +80,16 @@ t.test('usage in the answer to any creating request is metered, in whatever shap
   t.match(await statsOf(gateway, 'untyped'), { total_calls: String(answers.length), total_input_tokens: String(1000 * answers.length) })
 })
 
+t.test('a compaction without usage is estimated like a response', async t => {
+  const upstream = await startUpstream(t)
+  upstream.reply(json({ object: 'response.compaction', model: 'gpt-4o-mini', output: [] }))
+  const gateway = await startGateway(t, { upstreamUrl: upstream.url, env })
+  await ask(t, gateway, 'POST /v1/responses/compact/', asJson, '{"model":"gpt-4o-mini","input":"A long talk about many things."}')
+  const [row] = await logRowsOnce(gateway, 1)
+  t.match(row, { usage_source: 'estimated', endpoint: 'responses/compact', cost_reason: null })
+  t.ok(Number(row?.['input_tokens']) > 5)
+})
+
 t.test('usage that cannot be priced leaves a call without a cost that says so; without usage there is nothing to meter', async t => {
   const upstream = await startUpstream(t)
   const gateway = await startGateway(t, { upstreamUrl: upstream.url, env })
