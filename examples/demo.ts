@@ -15,7 +15,7 @@ import { startScriptedOpenAI } from './content-import/scripted-openai.js'
 
 const ROUNDS = 6
 const PAUSE_MS = 10_000
-const READY_WITHIN_MS = 60_000
+const READY_WITHIN_MS = 300_000
 const USERS = ['ada', 'grace', 'newsroom']
 
 interface Gateway { readonly origin: string, readonly password: string, readonly process: ChildProcess, readonly dataDir: string }
@@ -41,7 +41,9 @@ async function startGateway (upstreamBaseUrl: string): Promise<Gateway> {
       UPSTREAM_BASE_URL: upstreamBaseUrl,
       DATA_DIR: dataDir,
       ADMIN_PASSWORD: password,
-      LOG_LEVEL: 'warn'
+      LOG_LEVEL: 'warn',
+      // A machine that is busy with its start takes longer for a commit than production allows.
+      RECORD_WAIT_MS: '60000'
     }
   })
   const gateway = { origin: `http://127.0.0.1:${port}`, password, process: child, dataDir }
@@ -67,8 +69,9 @@ async function untilReady ({ origin, process: child }: Gateway): Promise<void> {
   const deadline = Date.now() + READY_WITHIN_MS
   while (Date.now() < deadline) {
     if (child.exitCode !== null) throw new Error(`The gateway ended with code ${child.exitCode}.`)
-    const ready = await fetch(`${origin}/readyz`).then(response => response.ok, () => false)
-    if (ready) return
+    // Until it listens the connection is refused; until its database is there it is ready, but degraded.
+    const status = await fetch(`${origin}/readyz`).then(async response => (await response.json() as { status: string }).status, () => null)
+    if (status === 'ok') return
     await delay(100)
   }
   throw new Error(`The gateway was not ready within ${READY_WITHIN_MS} ms.`)
@@ -138,8 +141,9 @@ async function main (once: boolean, stop: AbortSignal): Promise<void> {
       await admin(gateway, '/prompt-configs/extract_page_metadata', { method: 'PATCH', body: '{"track_full_data":true}' })
       for (let round = 2; round <= ROUNDS && !stop.aborted; round++) await traffic(gateway.origin, round)
       await showBooks(gateway)
-      showAround(gateway)
+      // What ends with this line is nothing to click on.
       if (once) return
+      showAround(gateway)
       print(`  Another round every ${PAUSE_MS / 1000} s. Ctrl-C ends the demo and its books.`)
       for (let round = ROUNDS + 1; await pause(stop); round++) await traffic(gateway.origin, round)
     } finally {
@@ -159,5 +163,6 @@ function pause (stop: AbortSignal): Promise<boolean> {
 }
 
 const stopping = new AbortController()
-for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => stopping.abort())
+// A terminal signals npm and this process, and npm passes it on: the second one must not end the demo before its gateway.
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => stopping.abort())
 await main(process.argv.includes('--once'), stopping.signal)

@@ -6,6 +6,7 @@ import { policyFile } from './db/policy-file.js'
 import { POLICY_CHANNEL, loadPolicy, readPolicyPulse } from './db/policy-store.js'
 import type { Config } from './env.js'
 import { GatewayError } from './errors.js'
+import { frontPage } from './front-page.js'
 import { healthRoutes } from './health.js'
 import type { Job } from './jobs/daily.js'
 import type { Deliver } from './jobs/alert-attempt.js'
@@ -61,6 +62,7 @@ export async function buildApp (deps: AppDeps): Promise<FastifyInstance> {
       void reply.code(answer.statusCode).send(answer.toBody())
     }
   })
+  await app.register(frontPage)
   await app.register(healthRoutes, { database, policy, recorder })
   await app.register(metricsRoute, { metrics, token: config.metricsToken })
   await app.register(adminPlugin, {

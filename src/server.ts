@@ -7,6 +7,7 @@ import { type Database, openDatabase } from './db/client.js'
 import { hasPolicyFile } from './db/policy-file.js'
 import { type Config, readEnvironment } from './env.js'
 import { greeting } from './greeting.js'
+import { onStopSignals } from './stop-signals.js'
 
 /** When the calls are over, or cut, their records are still to be made safe, and the database to be closed. */
 const LAST_RECORDS_MS = 15_000
@@ -35,7 +36,8 @@ async function start (): Promise<void> {
 async function serve (build: typeof buildApp, config: Config, database: Database, log: pino.Logger): Promise<void> {
   const admin = await loadAdminPassword(config.adminPassword, config.dataDir)
   const app = await build({ config, database, adminPassword: admin.password, log, now: Date.now })
-  closeWithGrace({ delay: config.shutdownGraceMs + LAST_RECORDS_MS, logger: log }, async ({ err, signal }) => {
+  let stopSignal: string | undefined
+  const closing = closeWithGrace({ delay: config.shutdownGraceMs + LAST_RECORDS_MS, logger: log, skip: ['SIGINT', 'SIGTERM'] }, async ({ err, signal = stopSignal }) => {
     if (err !== undefined) log.fatal({ err }, 'closing after an error that nobody handled')
     else log.info({ signal }, 'closing: no new calls, those under way are finished and recorded')
     const cut = setTimeout(() => {
@@ -45,6 +47,16 @@ async function serve (build: typeof buildApp, config: Config, database: Database
     await app.close()
     clearTimeout(cut)
     await database.close()
+  })
+  onStopSignals({
+    stop: signal => {
+      stopSignal = signal
+      closing.close()
+    },
+    again: signal => {
+      log.error(`second ${signal}: ending at once`)
+      process.exit(1)
+    }
   })
   const address = await app.listen({ host: config.host, port: config.port })
   process.stdout.write(greeting({ address, config, admin, databaseKind: database.kind }))

@@ -18,6 +18,27 @@ t.test('the routes without a login answer, and everything unknown answers in Ope
   t.match(await get(`/admin/api/prompt-configs/${'a'.repeat(1100)}`), { status: 401, body: { error: { code: 'invalid_login' } } }, 'whatever it is, it needs a login')
 })
 
+t.test('GET / says where things are, to a shell and to a browser, without a login and without a secret', async t => {
+  const upstream = await startUpstream(t)
+  const gateway = await startGateway(t, { upstreamUrl: upstream.url, env: { UPSTREAM_API_KEY: 'sk-secret' } })
+  const paths = ['/v1', '/prompt-types/{prompt_type}/v1', '/admin', '/admin/docs', '/healthz', '/readyz', '/metrics']
+  for (const [accept, type] of [['*/*', 'text/plain'], ['text/html,application/xhtml+xml,*/*;q=0.8', 'text/html']] as const) {
+    const response = await fetch(gateway.origin, { headers: { accept } })
+    const text = await response.text()
+    t.equal(response.status, 200)
+    t.match(response.headers.get('content-type'), type)
+    for (const path of paths) t.ok(text.includes(path), `${type} names ${path}`)
+    for (const secret of ['sk-secret', upstream.url, gateway.config.dataDir]) t.notOk(text.includes(secret))
+  }
+  const page = await (await fetch(gateway.origin, { headers: { accept: 'text/html' } })).text()
+  for (const [, href] of page.matchAll(/href="([^"]+)"/g)) {
+    const status = (await fetch(new URL(href ?? '', gateway.origin), { redirect: 'manual' })).status
+    t.ok([200, 302, 401].includes(status), `${href ?? ''} leads somewhere: ${status}`)
+  }
+  t.equal((await fetch(gateway.origin, { method: 'POST' })).status, 404)
+  t.equal(upstream.requests.length, 0)
+})
+
 t.test('a close waits for the calls under way, and their records are in the books', async t => {
   const upstream = await startUpstream(t)
   const location = await testDatabaseOptions(t, 'postgres')

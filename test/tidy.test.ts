@@ -69,7 +69,7 @@ const containing = (pattern: RegExp, files: readonly string[]): string[] => file
  */
 function layer (path: string): number {
   if (path === 'server.ts' || path === 'greeting.ts') return 4
-  if (path === 'app.ts' || path === 'health.ts') return 3
+  if (path === 'app.ts' || path === 'front-page.ts' || path === 'health.ts') return 3
   const folder = path.split('/')[0] ?? ''
   return ['proxy', 'admin', 'jobs', 'metrics'].includes(folder) ? 2 : ['recording', 'db'].includes(folder) ? 1 : 0
 }
@@ -94,7 +94,7 @@ t.test('only db, the batch writer, the admin queries and the jobs know SQL', t =
 })
 
 t.test('only the app, its own routes and the admin\'s HTTP side know Fastify', t => {
-  t.same(importers(/^@?fastify(\/|$)/, /^(app|health|server|metrics\/metrics-route|admin\/(?!queries\/).+)\.ts$/), [])
+  t.same(importers(/^@?fastify(\/|$)/, /^(app|front-page|health|server|metrics\/metrics-route|admin\/(?!queries\/).+)\.ts$/), [])
   t.end()
 })
 

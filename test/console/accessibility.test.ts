@@ -32,6 +32,7 @@ t.test('no page has anything that axe finds wrong, light or dark, wide or narrow
     const page = await scene.open('/admin/overview', { colorScheme, viewport })
     for (const path of PAGES) {
       await page.goto(`${scene.gateway.origin}/admin${path}`)
+      await page.locator('h1').waitFor()
       await page.waitForLoadState('networkidle')
       t.same(await violations(page), [], `${path}, ${colorScheme}`)
     }
@@ -88,6 +89,7 @@ t.test('every badge can be read, in each of its states, light and dark', async t
       await page.unrouteAll({ behavior: 'ignoreErrors' })
       for (const [url, answer] of Object.entries(answers)) await page.route(url, answer)
       await page.goto(`${scene.gateway.origin}/admin${path}`)
+      await page.locator('h1').waitFor()
       await page.waitForLoadState('networkidle')
       const latest = page.getByRole('button', { name: /^Latest call/ })
       if (await latest.count() > 0) await latest.click()

@@ -3,7 +3,6 @@ import { textUsage } from '../../src/pricing/token-usage.js'
 import type { Database } from '../../src/db/client.js'
 import { createBatchWriter } from '../../src/recording/batch-writer.js'
 import type { BatchEntry } from '../../src/recording/call-record.js'
-import { uuidV7 } from '../../src/recording/uuid-v7.js'
 
 interface Kind {
   readonly promptType: string
@@ -39,6 +38,13 @@ function random (seed: number): () => number {
     mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed
     return ((mixed ^ (mixed >>> 14)) >>> 0) / 4_294_967_296
   }
+}
+
+/** A UUIDv7 of that moment. The product's own never go back in time, whatever book was filled before. */
+function idAt (atMs: number, next: () => number): string {
+  const hex = (digits: number): string => Math.floor(next() * 16 ** digits).toString(16).padStart(digits, '0')
+  const time = Math.floor(atMs).toString(16).padStart(12, '0')
+  return `${time.slice(0, 8)}-${time.slice(8)}-7${hex(3)}-8${hex(3)}-${hex(6)}${hex(6)}`
 }
 
 const prompt = (kind: Kind): string => JSON.stringify({
@@ -91,7 +97,7 @@ export async function fillBooks (database: Database, nowMs: number, { moreTypes 
   }
   entries.sort((a, b) => a.record.createdAtMs - b.record.createdAtMs)
   const writer = createBatchWriter(database)
-  for (let from = 0; from < entries.length; from += 500) await writer.write({ id: uuidV7(nowMs), entries: entries.slice(from, from + 500) })
+  for (let from = 0; from < entries.length; from += 500) await writer.write({ id: idAt(nowMs, next), entries: entries.slice(from, from + 500) })
 }
 
 function call (kind: Kind, atMs: number, next: () => number, pricing: ReturnType<typeof createPricing>): BatchEntry {
@@ -105,7 +111,7 @@ function call (kind: Kind, atMs: number, next: () => number, pricing: ReturnType
   const durationMs = Math.round(300 + output * 4 * (0.5 + next()))
   return {
     record: {
-      id: uuidV7(atMs),
+      id: idAt(atMs, next),
       createdAtMs: Math.round(atMs),
       promptType: kind.promptType,
       taskDescription: kind.description === '' ? null : kind.description,

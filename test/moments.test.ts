@@ -1,12 +1,13 @@
 import type { Locator, Page } from 'playwright-core'
 import t, { type Test } from 'tap'
-import { money } from '../../src/console/format.js'
-import { logged } from './logged.js'
-import { MOMENTS, type Moment } from './moments.js'
-import { type Scene, launchBrowser, startScene } from './scene.js'
-import { startBudgets } from './started-budgets.js'
+import { money } from '../src/console/format.js'
+import { logged } from './console/logged.js'
+import { MOMENTS, type Moment, atOf } from './console/moments.js'
+import { type Scene, launchBrowser, startScene } from './console/scene.js'
+import { startBudgets } from './console/started-budgets.js'
 
-// What the console says of days, weeks and months, at each of the moments: one browser, small books.
+// What the console says of days, weeks and months, at each of the moments: one browser, small books. In a process of its own,
+// and in the order of time, for the ids of calls never go back.
 
 const HOUR_MS = 3_600_000
 const DAY_MS = 24 * HOUR_MS
@@ -97,7 +98,8 @@ async function latestCalls (t: Test, { gateway, nowMs }: Scene, page: Page): Pro
 t.test('at any moment the console says what the books of that moment hold', async t => {
   const browser = await launchBrowser(t)
   if (browser === null) return
-  for (const moment of Object.keys(MOMENTS) as Moment[]) {
+  const inOrder = (Object.keys(MOMENTS) as Moment[]).sort((a, b) => atOf(a) - atOf(b))
+  for (const moment of inOrder) {
     await t.test(moment, async t => {
       const scene = await startScene(t, { moment, browser, share: 0.25 })
       if (scene === null) return

@@ -1,0 +1,38 @@
+import type { FastifyInstance } from 'fastify'
+
+/** Where what is, by paths from the gateway's root: it may lie behind a prefix of a reverse proxy. */
+const PLACES = [
+  ['v1', 'calls: the base URL of an OpenAI client, with the header X-Prompt-Type', false],
+  ['prompt-types/{prompt_type}/v1', 'the same, for clients that cannot set a header', false],
+  ['admin', 'the console, for operators', true],
+  ['admin/docs', 'the operator API, described', true],
+  ['healthz', 'whether the process is up', true],
+  ['readyz', 'whether it can serve calls, and what of it is degraded', true],
+  ['metrics', 'for Prometheus', true]
+] as const
+
+const escaped = (text: string): string => text.replaceAll('&', '&amp;').replaceAll('<', '&lt;')
+
+const text = ['promptmeter', '', ...PLACES.map(([path, what]) => `  ${`/${path}`.padEnd(32)}${what}`), ''].join('\n')
+
+const rows = PLACES.map(([path, what, isLink]) =>
+  `<dt>${isLink ? `<a href="${path}">/${path}</a>` : `<code>/${path}</code>`}</dt><dd>${escaped(what)}</dd>`)
+const html = `<!doctype html>
+<html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width"><meta name="color-scheme" content="light dark">
+<title>promptmeter</title>
+<h1>promptmeter</h1>
+<dl>
+${rows.join('\n')}
+</dl>
+</html>
+`
+
+/** `GET /`: where things are, as text, and as a page for a browser. It needs no login and says nothing of this instance. */
+export function frontPage (app: FastifyInstance, _options: object, done: () => void): void {
+  app.get('/', (request, reply) => {
+    const isBrowser = request.headers.accept?.includes('text/html') === true
+    void reply.headers({ vary: 'accept', 'content-security-policy': "default-src 'none'", 'x-content-type-options': 'nosniff' })
+    return isBrowser ? reply.type('text/html; charset=utf-8').send(html) : reply.type('text/plain; charset=utf-8').send(text)
+  })
+  done()
+}
