@@ -1,5 +1,5 @@
-// Whether `dist` is what the sources as they are now would give. `npm run build` runs `begin` before its steps and `end`
-// after them; `npm start` asks. Contents are compared, not times: a checkout, a copy or a cache sets times as it likes.
+// Whether `dist` is what the sources as they are now would give. `npm run build` runs `begin` before its steps and
+// `end` after them; `npm start` asks. Contents are compared, not times: a checkout or a copy sets times as it likes.
 import { createHash } from 'node:crypto'
 import { existsSync, mkdirSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { join, sep } from 'node:path'
@@ -13,7 +13,8 @@ function filesIn (root, path) {
   const full = join(root, path)
   if (!existsSync(full)) return []
   if (statSync(full).isFile()) return [path]
-  return readdirSync(full).filter(name => name !== 'node_modules').sort().flatMap(name => filesIn(root, join(path, name)))
+  const names = readdirSync(full).filter(name => name !== 'node_modules').sort()
+  return names.flatMap(name => filesIn(root, join(path, name)))
 }
 
 /** One hash of the names and contents of all inputs: a file that was deleted or renamed changes it too. */
@@ -39,7 +40,8 @@ const readJson = path => {
 /** True: a build of exactly these inputs has ended, and all that it made is there. */
 export function isUpToDate (root) {
   const stamp = readJson(join(root, 'dist', STAMP))
-  return stamp !== null && stamp.outputs.every(path => existsSync(join(root, path))) && stamp.inputs === hashOfInputs(root)
+  if (stamp === null || !stamp.outputs.every(path => existsSync(join(root, path)))) return false
+  return stamp.inputs === hashOfInputs(root)
 }
 
 /** The inputs are hashed before they are read: what changes during the build is not in it. */

@@ -1,5 +1,5 @@
-// `npm start`: builds if something has changed since the last build, and then is the gateway itself. package.json starts it
-// with `exec`: between npm and the gateway stands no shell that would end on SIGTERM and leave the gateway behind.
+// `npm start`: builds if something has changed since the last build, and then is the gateway itself. package.json
+// starts it with `exec`: a shell between npm and the gateway would end on SIGTERM and leave the gateway behind.
 import { spawn } from 'node:child_process'
 import { isUpToDate } from './build-stamp.mjs'
 
@@ -11,7 +11,11 @@ async function build () {
   const npm = process.env.npm_execpath
   const [command, args] = npm === undefined ? ['npm', []] : [process.execPath, [npm]]
   // A group of its own, so that a signal reaches the compilers too.
-  const child = spawn(command, [...args, 'run', 'build'], { cwd: import.meta.dirname, stdio: ['ignore', 'inherit', 'inherit'], detached: true })
+  const child = spawn(command, [...args, 'run', 'build'], {
+    cwd: import.meta.dirname,
+    stdio: ['ignore', 'inherit', 'inherit'],
+    detached: true
+  })
   const stop = signal => {
     process.kill(-child.pid, signal)
     process.exit(1)

@@ -18,7 +18,8 @@ const text = ['promptmeter', '', ...PLACES.map(([path, what]) => `  ${`/${path}`
 const rows = PLACES.map(([path, what, isLink]) =>
   `<dt>${isLink ? `<a href="${path}">/${path}</a>` : `<code>/${path}</code>`}</dt><dd>${escaped(what)}</dd>`)
 const html = `<!doctype html>
-<html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width"><meta name="color-scheme" content="light dark">
+<html lang="en">
+<meta charset="utf-8"><meta name="viewport" content="width=device-width"><meta name="color-scheme" content="light dark">
 <title>promptmeter</title>
 <h1>promptmeter</h1>
 <dl>
@@ -27,12 +28,16 @@ ${rows.join('\n')}
 </html>
 `
 
-/** `GET /`: where things are, as text, and as a page for a browser. It needs no login and says nothing of this instance. */
+const HEADERS = {
+  vary: 'accept', 'content-security-policy': "default-src 'none'", 'x-content-type-options': 'nosniff'
+}
+
+/** `GET /`: where things are, as text, or as a page for a browser. No login, and nothing of this instance. */
 export function frontPage (app: FastifyInstance, _options: object, done: () => void): void {
   app.get('/', (request, reply) => {
     const isBrowser = request.headers.accept?.includes('text/html') === true
-    void reply.headers({ vary: 'accept', 'content-security-policy': "default-src 'none'", 'x-content-type-options': 'nosniff' })
-    return isBrowser ? reply.type('text/html; charset=utf-8').send(html) : reply.type('text/plain; charset=utf-8').send(text)
+    void reply.headers(HEADERS).type(`${isBrowser ? 'text/html' : 'text/plain'}; charset=utf-8`)
+    return reply.send(isBrowser ? html : text)
   })
   done()
 }

@@ -37,7 +37,8 @@ async function serve (build: typeof buildApp, config: Config, database: Database
   const admin = await loadAdminPassword(config.adminPassword, config.dataDir)
   const app = await build({ config, database, adminPassword: admin.password, log, now: Date.now })
   let stopSignal: string | undefined
-  const closing = closeWithGrace({ delay: config.shutdownGraceMs + LAST_RECORDS_MS, logger: log, skip: ['SIGINT', 'SIGTERM'] }, async ({ err, signal = stopSignal }) => {
+  const delay = config.shutdownGraceMs + LAST_RECORDS_MS
+  const closing = closeWithGrace({ delay, logger: log, skip: ['SIGINT', 'SIGTERM'] }, async ({ err, signal = stopSignal }) => {
     if (err !== undefined) log.fatal({ err }, 'closing after an error that nobody handled')
     else log.info({ signal }, 'closing: no new calls, those under way are finished and recorded')
     const cut = setTimeout(() => {

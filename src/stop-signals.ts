@@ -2,8 +2,8 @@ const SIGNALS = ['SIGINT', 'SIGTERM'] as const
 export type StopSignal = typeof SIGNALS[number]
 
 /**
- * A terminal and a supervisor signal every process of a group, and npm passes the signal on to its child: the gateway gets it
- * twice, some milliseconds apart. A person who wants an end at once needs longer.
+ * A terminal and a supervisor signal every process of a group, and npm passes the signal on to its child: the gateway
+ * gets it twice, some milliseconds apart. A person who wants an end at once needs longer.
  */
 const SAME_SIGNAL_MS = 1000
 
@@ -17,8 +17,10 @@ export interface StopSignals {
   readonly on?: (signal: StopSignal, heard: (signal: StopSignal) => void) => void
 }
 
+const listen: Required<StopSignals>['on'] = (signal, heard) => { process.on(signal, heard) }
+
 /** Listens for the signals that stop the gateway, and takes one that comes twice for one. */
-export function onStopSignals ({ stop, again, monotonicMs = () => performance.now(), on = (signal, heard) => { process.on(signal, heard) } }: StopSignals): void {
+export function onStopSignals ({ stop, again, monotonicMs = () => performance.now(), on = listen }: StopSignals): void {
   let firstAtMs: number | null = null
   const heard = (signal: StopSignal): void => {
     if (firstAtMs === null) {

@@ -6,21 +6,33 @@ import { MOMENTS, type Moment, atOf } from './console/moments.js'
 import { type Scene, launchBrowser, startScene } from './console/scene.js'
 import { startBudgets } from './console/started-budgets.js'
 
-// What the console says of days, weeks and months, at each of the moments: one browser, small books. In a process of its own,
-// and in the order of time, for the ids of calls never go back.
+// What the console says of days, weeks and months, at each of the moments: one browser, small books. In a process of
+// its own, and in the order of time, for the ids of calls never go back.
 
 const HOUR_MS = 3_600_000
 const DAY_MS = 24 * HOUR_MS
 
-interface Budget { readonly name: string, readonly spent_usd: number, readonly limit_usd: number, readonly state: string, readonly period_start: string, readonly period_end: string }
+interface Budget {
+  readonly name: string
+  readonly spent_usd: number
+  readonly limit_usd: number
+  readonly state: string
+  readonly period_start: string
+  readonly period_end: string
+}
 
 /** Of the started budgets, as soon as their period has spent anything. */
-const STATES: Readonly<Record<string, string>> = { 'Everything, monthly': 'warning', 'Support drafts': 'warning', 'Front page': 'exceeded' }
+const STATES: Readonly<Record<string, string>> = {
+  'Everything, monthly': 'warning', 'Support drafts': 'warning', 'Front page': 'exceeded'
+}
 
 const figure = (page: Page, name: string): Locator => page.getByRole('group', { name, exact: true })
 const day = (ms: number): string => new Date(ms).toISOString().slice(0, 10)
-const yearIn = (at: string | number): string => new Date(at).toLocaleString('en-GB', { timeZone: 'Europe/Prague', year: 'numeric' })
-const inPrague = (instant: string): string => new Date(instant).toLocaleString('en-GB', { timeZone: 'Europe/Prague', month: 'short', day: 'numeric', hour: '2-digit', minute: '2-digit', second: '2-digit' })
+const inZone = (at: string | number, parts: Intl.DateTimeFormatOptions): string =>
+  new Date(at).toLocaleString('en-GB', { timeZone: 'Europe/Prague', ...parts })
+const yearIn = (at: string | number): string => inZone(at, { year: 'numeric' })
+const inPrague = (at: string): string =>
+  inZone(at, { month: 'short', day: 'numeric', hour: '2-digit', minute: '2-digit', second: '2-digit' })
 
 async function spansSoFar (t: Test, { gateway, nowMs }: Scene, page: Page): Promise<void> {
   const endMs = Math.floor(nowMs / HOUR_MS) * HOUR_MS + HOUR_MS
@@ -57,22 +69,29 @@ async function ranges (t: Test, { gateway, nowMs }: Scene, page: Page): Promise<
     const sum = await logged(gateway, fromMs, toMs)
     await figure(page, 'Calls').getByText(sum.calls.toLocaleString('en'), { exact: true }).waitFor()
     await figure(page, 'Spend in this range').getByText(money(sum.cost), { exact: true }).waitFor()
-    t.match((await figure(page, 'Failed').innerText()).replace(/\s+/g, ' '), new RegExp(`^Failed ${sum.failed}\\b`), range)
+    const failed = (await figure(page, 'Failed').innerText()).replace(/\s+/g, ' ')
+    t.match(failed, new RegExp(`^Failed ${sum.failed}\\b`), range)
   }
 }
 
 async function budgets (t: Test, { gateway }: Scene, page: Page): Promise<void> {
   const { items } = (await gateway.admin('GET', '/budgets')).body as { items: Budget[] }
   for (const { name, spent_usd: spent, state, period_start: start, period_end: end } of items) {
-    if (name === 'Everything, monthly') t.ok(Math.abs(spent - (await logged(gateway, Date.parse(start), Date.parse(end))).cost) < 1e-9, `${start} to ${end}`)
+    if (name === 'Everything, monthly') {
+      const { cost } = await logged(gateway, Date.parse(start), Date.parse(end))
+      t.ok(Math.abs(spent - cost) < 1e-9, `${start} to ${end}`)
+    }
     t.equal(state, spent === 0 ? 'ok' : STATES[name] ?? 'ok', `${name}, ${spent}`)
   }
   await page.goto(`${gateway.origin}/admin/overview`)
   await page.getByRole('progressbar').first().waitFor()
   const fullest = [...items].sort((a, b) => b.spent_usd / b.limit_usd - a.spent_usd / a.limit_usd)[0]
-  if (fullest !== undefined && fullest.spent_usd > 0) t.match(await page.getByRole('progressbar').first().getAttribute('aria-label'), fullest.name)
+  if (fullest !== undefined && fullest.spent_usd > 0) {
+    t.match(await page.getByRole('progressbar').first().getAttribute('aria-label'), fullest.name)
+  }
   const blocked = items.filter(({ state }) => state === 'exceeded').length
-  await figure(page, 'Blocked now').getByText(blocked === 1 ? '1 type' : `${blocked} types`, { exact: true }).waitFor()
+  const types = blocked === 1 ? '1 type' : `${blocked} types`
+  await figure(page, 'Blocked now').getByText(types, { exact: true }).waitFor()
   if (blocked === 0) return
   await page.goto(`${gateway.origin}/admin/prompt-types/summarise_article`)
   await page.getByRole('button', { name: 'Unblock until the next period' }).click()

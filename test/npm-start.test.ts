@@ -17,8 +17,8 @@ function project (t: Test): { at: (path: string) => string, build: () => void } 
   const folder = temporaryFolder(t)
   const at = (path: string): string => join(folder, path)
   for (const [path, content] of [
-    ['src/server.ts', 'a'], ['src/console/pages/budgets.tsx', 'b'], ['src/console/public/favicon.svg', 'c'], ['drizzle/0000_start.sql', 'd'],
-    ['package.json', '{}'], ['package-lock.json', '{}'], ['tsconfig.json', '{}']
+    ['src/server.ts', 'a'], ['src/console/pages/budgets.tsx', 'b'], ['src/console/public/favicon.svg', 'c'],
+    ['drizzle/0000_start.sql', 'd'], ['package.json', '{}'], ['package-lock.json', '{}'], ['tsconfig.json', '{}']
   ] as const) {
     mkdirSync(join(at(path), '..'), { recursive: true })
     writeFileSync(at(path), content)
@@ -82,16 +82,34 @@ t.test('times, packages and what else lies in the folder do not count', t => {
   t.end()
 })
 
-interface Started { readonly npm: ChildProcess, readonly port: number, readonly lines: () => string, readonly exited: Promise<{ code: number | null, signal: string | null }> }
+interface Exit { readonly code: number | null, readonly signal: string | null }
+
+interface Started {
+  readonly npm: ChildProcess
+  readonly port: number
+  /** What was printed so far. */
+  readonly lines: () => string
+  readonly exited: Promise<Exit>
+}
 
 /** `npm start` as a person types it, in a group of its own, as a terminal makes one. */
 async function npmStart (t: Test): Promise<Started> {
   const dataDir = temporaryFolder(t)
-  const settings = { PATH: process.env['PATH'] ?? '', HOME: dataDir, PORT: '0', DATA_DIR: dataDir, ADMIN_PASSWORD: 'secret', UPSTREAM_BASE_URL: 'http://127.0.0.1:9/v1' }
-  const npm = spawn('env', ['-i', ...Object.entries(settings).map(([name, value]) => `${name}=${value}`), 'npm', 'start'], { cwd: root, detached: true, stdio: ['ignore', 'pipe', 'pipe'] })
+  const settings = {
+    PATH: process.env['PATH'] ?? '',
+    HOME: dataDir,
+    PORT: '0',
+    DATA_DIR: dataDir,
+    ADMIN_PASSWORD: 'secret',
+    UPSTREAM_BASE_URL: 'http://127.0.0.1:9/v1'
+  }
+  const variables = Object.entries(settings).map(([name, value]) => `${name}=${value}`)
+  const npm = spawn('env', ['-i', ...variables, 'npm', 'start'], { cwd: root, detached: true, stdio: ['ignore', 'pipe', 'pipe'] })
   let text = ''
-  for (const stream of [npm.stdout, npm.stderr]) stream.setEncoding('utf8').on('data', (chunk: string) => { text += chunk })
-  const exited = once(npm, 'close').then(([code, signal]) => ({ code: code as number | null, signal: signal as string | null }))
+  for (const stream of [npm.stdout, npm.stderr]) {
+    stream.setEncoding('utf8').on('data', (chunk: string) => { text += chunk })
+  }
+  const exited = once(npm, 'close').then(([code, signal]): Exit => ({ code: code as Exit['code'], signal: signal as Exit['signal'] }))
   t.teardown(async () => {
     if (npm.exitCode !== null || npm.pid === undefined) return
     process.kill(-npm.pid, 'SIGKILL')

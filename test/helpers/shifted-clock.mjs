@@ -1,5 +1,5 @@
-// Preloaded, it moves the clock of a process and its threads: `TEST_CLOCK=2028-02-29T23:59:00Z npx tap
-// --node-arg=--import=./test/helpers/shifted-clock.mjs test/…`. The system's clock and that of PostgreSQL stay as they are.
+// Preloaded (`--node-arg=--import=./test/helpers/shifted-clock.mjs`), it moves the clock of a test's process and its
+// threads to TEST_CLOCK, such as 2028-02-29T23:59:00Z. The system's clock and PostgreSQL's stay as they are.
 const Real = Date
 const offsetMs = Real.parse(process.env.TEST_CLOCK ?? new Real().toISOString()) - Real.now()
 
