@@ -1,3 +1,5 @@
+import { redactKeys } from './redaction/redact.js'
+
 /** The error body that OpenAI answers with: https://platform.openai.com/docs/guides/error-codes */
 export interface ErrorBody {
   error: { message: string, type: string, param: string | null, code: string | null }
@@ -17,8 +19,10 @@ export class GatewayError extends Error {
     this.name = 'GatewayError'
   }
 
+  /** What goes out names no key, though a caller may have put one where a name belongs. */
   toBody (): ErrorBody {
-    return { error: { message: this.message, type: this.type, param: this.param, code: this.code } }
+    const param = this.param === null ? null : redactKeys(this.param)
+    return { error: { message: redactKeys(this.message), type: this.type, param, code: this.code } }
   }
 }
 
@@ -26,6 +30,9 @@ const request = 'invalid_request_error'
 
 export const invalidPromptType = (got: string): GatewayError => new GatewayError(400, 'invalid_prompt_type', request,
   `'${got}' is not a prompt type. Use 1 to 128 of A-Z a-z 0-9 . _ : - beginning with a letter or digit.`, 'X-Prompt-Type')
+
+export const promptTypeIsKey = (param = 'X-Prompt-Type'): GatewayError => new GatewayError(400, 'invalid_prompt_type', request,
+  'The prompt type is an API key, or has one in it. Send a name for this kind of prompt instead, and replace the key: it may have been seen.', param)
 
 export const invalidPromptHeader = (header: string, rule: string): GatewayError =>
   new GatewayError(400, 'invalid_prompt_header', request, `${header} ${rule}`, header)

@@ -1,12 +1,14 @@
 import { setFlagsFromString } from 'node:v8'
 import closeWithGrace from 'close-with-grace'
-import { pino } from 'pino'
+import { type Logger, pino } from 'pino'
 import { loadAdminPassword } from './admin-password.js'
 import type { buildApp } from './app.js'
 import { type Database, openDatabase } from './db/client.js'
 import { hasPolicyFile } from './db/policy-file.js'
 import { type Config, readEnvironment } from './env.js'
 import { greeting } from './greeting.js'
+import { createLogger } from './logger.js'
+import { redactKeys } from './redaction/redact.js'
 import { onStopSignals } from './stop-signals.js'
 
 /** When the calls are over, or cut, their records are still to be made safe, and the database to be closed. */
@@ -19,7 +21,7 @@ setFlagsFromString('--heap-growing-percent=100')
 async function start (): Promise<void> {
   const config = readEnvironment()
   // The greeting goes to stdout, the log to stderr, so that either can be sent elsewhere.
-  const log = pino({ level: config.logLevel, base: null }, pino.destination({ dest: 2, sync: false }))
+  const log = createLogger(config.logLevel, pino.destination({ dest: 2, sync: false }))
   // The embedded database starts in a thread of its own; loading the rest meanwhile saves a third of the start.
   const [database, app] = await Promise.all([
     openDatabase({ databaseUrl: config.databaseUrl, dataDir: config.dataDir, mayBeAway: hasPolicyFile(config.dataDir), log }),
@@ -33,7 +35,7 @@ async function start (): Promise<void> {
   }
 }
 
-async function serve (build: typeof buildApp, config: Config, database: Database, log: pino.Logger): Promise<void> {
+async function serve (build: typeof buildApp, config: Config, database: Database, log: Logger): Promise<void> {
   const admin = await loadAdminPassword(config.adminPassword, config.dataDir)
   const app = await build({ config, database, adminPassword: admin.password, log, now: Date.now })
   let stopSignal: string | undefined
@@ -66,6 +68,6 @@ async function serve (build: typeof buildApp, config: Config, database: Database
 try {
   await start()
 } catch (error) {
-  process.stderr.write(`promptmeter did not start: ${error instanceof Error ? error.message : String(error)}\n`)
+  process.stderr.write(`promptmeter did not start: ${redactKeys(error instanceof Error ? error.message : String(error))}\n`)
   process.exit(1)
 }

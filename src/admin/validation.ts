@@ -4,6 +4,7 @@ import { Compile } from 'typebox/compile'
 import type { TLocalizedValidationError } from 'typebox/error'
 import type { GatewayError } from '../errors.js'
 import { invalidField, unknownField } from './errors.js'
+import { withoutKeys } from './keys-in-bodies.js'
 import { INSTANT_PATTERN } from './schemas/common.js'
 
 /**
@@ -20,7 +21,7 @@ export const validatorCompiler: FastifySchemaCompiler<TSchema> = ({ schema, http
     if (!validator.Check(value)) return { error: explain(validator.Errors(value), what, Object.keys(properties)) }
     const nul = fieldWithNul(value)
     if (nul !== null) return { error: invalidField(`'${nul}' must not contain a NUL character.`, nul) }
-    return { value }
+    return httpPart === 'body' ? withoutKeys(value) : { value }
   }
 }
 

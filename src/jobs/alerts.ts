@@ -1,6 +1,7 @@
 import type { AlertObserver } from '../alert-observer.js'
 import type { Database } from '../db/client.js'
 import type { Log } from '../log.js'
+import { redactKeys } from '../redaction/redact.js'
 import { type Deliver, nextAttemptAtMs } from './alert-attempt.js'
 import { type Claim, claimDeliveries, nextDueMs, settleDelivery } from './alert-outbox.js'
 import type { Job } from './daily.js'
@@ -62,7 +63,8 @@ async function attempt ({ database, webhook, email, observe, log, now, random = 
   const startedAtMs = now()
   const outcome = deliver === null ? { statusCode: null, error: 'SMTP_URL is not set' } : await deliver(claim, cut)
   const endedAtMs = now()
-  const { statusCode, error } = outcome
+  const { statusCode } = outcome
+  const error = outcome.error === null ? null : redactKeys(outcome.error)
   const attempt = { at: new Date(startedAtMs).toISOString(), duration_ms: Math.max(0, endedAtMs - startedAtMs), status_code: statusCode, error }
   const fields = { delivery: claim.id, channel: claim.channel, budget: claim.budgetId, threshold: claim.threshold, attempt: claim.attempt, error }
   if (error === null) {

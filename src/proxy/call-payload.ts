@@ -28,7 +28,7 @@ export class CallPayload {
     this.#reader = reader
   }
 
-  /** To be built in slices, before it is asked for: whoever asks later does so in the middle of a batch. */
+  /** To be built in slices, before it is asked for: a batch asks in its middle, and may not wait. */
   get isLong (): boolean { return isLong(readableBody(this.#request)) || this.#reader?.isLong === true }
 
   async buildInSlices (): Promise<void> {
@@ -36,7 +36,9 @@ export class CallPayload {
     const kept = this.#reader?.isLong === true ? this.#reader.kept() : null
     this.#built = {
       prompt: body === null ? placeholder(this.#request) : await inSlices(storingText(body.content, this.#maxBytes)),
-      response: kept === null ? this.#reader?.text() ?? null : await inSlices(storingText(kept.content, this.#maxBytes))
+      response: kept === null
+        ? this.#reader?.text() ?? null
+        : await inSlices(storingText(kept.content, this.#maxBytes, Buffer.byteLength(kept.content) < kept.sizeBytes))
     }
   }
 

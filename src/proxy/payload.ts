@@ -1,21 +1,23 @@
 import { elided, elisionMark, findInlineMedia, withoutMedia } from './inline-media.js'
-import { redactKeys } from './redact.js'
+import { redactKeys } from '../redaction/redact.js'
 import { type Steps, inOneGo } from './slices.js'
 
-/** Of a key that the cut goes through, so much is looked at: enough to know it for one. */
-const LONGEST_KEY_BYTES = 64
+/** Of a key that the cut goes through, so much is looked at: enough to know it for one, each character escaped. */
+const LONGEST_KEY_BYTES = 512
 
 /** As `storingText`, at once. */
-export function storedText (body: Buffer | string, maxBytes: number): string {
-  return inOneGo(storingText(body, maxBytes))
+export function storedText (body: Buffer | string, maxBytes: number, endsEarly = false): string {
+  return inOneGo(storingText(body, maxBytes, endsEarly))
 }
 
 /**
  * A request or response body as it is stored in Postgres `text`: inline media elided, what `text` refuses (NUL bytes,
  * broken UTF-8) replaced by U+FFFD, API keys redacted, and cut to `maxBytes` bytes of UTF-8, the mark that says so
  * included. All else is the body's own text, byte for byte. Never throws.
+ *
+ * @param endsEarly the body is not whole: a key may be cut at its end, or at that of a string in it
  */
-export function * storingText (body: Buffer | string, maxBytes: number): Steps<string> {
+export function * storingText (body: Buffer | string, maxBytes: number, endsEarly = false): Steps<string> {
   const bytes = typeof body === 'string' ? Buffer.from(body) : body
   const wantedBytes = maxBytes + LONGEST_KEY_BYTES
   const pieces = withoutMedia(bytes, yield * findInlineMedia(bytes, wantedBytes), elisionMark)
@@ -23,7 +25,7 @@ export function * storingText (body: Buffer | string, maxBytes: number): Steps<s
   // Redacted before it is cut: what is left of a key would not be known for one.
   const isCut = bodyBytes > maxBytes
   const head = firstOf(pieces, isCut ? wantedBytes : bodyBytes)
-  const text = redactKeys(cleaned(head.toString()))
+  const text = redactKeys(cleaned(head.toString()), isCut || endsEarly)
   const sizeBytes = isCut ? bodyBytes : Buffer.byteLength(text)
   if (sizeBytes <= maxBytes) return text
 

@@ -1,4 +1,5 @@
-import { invalidPromptHeader, invalidPromptType } from '../errors.js'
+import { invalidPromptHeader, invalidPromptType, promptTypeIsKey } from '../errors.js'
+import { isKeyName, redactKeys } from '../redaction/redact.js'
 
 /** What a caller says about its call in `X-Prompt-*` headers (CONTRACT: "Proxy"). */
 export interface PromptHeaders {
@@ -60,6 +61,7 @@ export function isPromptHeader (name: string): boolean {
 function promptType (header: string | null, path: string | null): string {
   const name = header ?? (path === null ? UNTYPED : decodePath(path))
   if (!PROMPT_TYPE.test(name)) throw invalidPromptType(printable(name))
+  if (isKeyName(name)) throw promptTypeIsKey()
   return name
 }
 
@@ -133,7 +135,9 @@ function storeFullData (value: string | undefined): boolean | null {
   throw invalidPromptHeader('X-Prompt-Store-Full-Data', `takes true or false, not '${printable(value)}'.`)
 }
 
+/** Without keys before it is cut: half a key would not be known for one. */
 function printable (value: string): string {
-  const short = value.length > 128 ? value.slice(0, 128) + '…' : value
+  const named = redactKeys(value)
+  const short = named.length > 128 ? named.slice(0, 128) + '…' : named
   return short.replace(/[^\x20-\x7e…]/g, '?')
 }

@@ -135,7 +135,7 @@ export class StreamReader implements ResponseReader {
 
   text (): string | null {
     const text = this.#assembly.toText()
-    return text === null ? null : storedText(text, this.#maxBytes)
+    return text === null ? null : storedText(text, this.#maxBytes, text.includes('"truncated_bytes":'))
   }
 
   kept (): KeptBody | null {
@@ -160,6 +160,7 @@ class KeptBytes {
   }
 
   get isLong (): boolean { return this.#kept.sizeBytes > LONG_BODY_BYTES }
+  get isWhole (): boolean { return this.#kept.sizeBytes === this.#sizeBytes }
 
   push (chunk: Buffer): void {
     this.#sizeBytes += chunk.length
@@ -176,7 +177,7 @@ class KeptBytes {
 
   text (maxBytes: number): string | null {
     const body = this.body()
-    return body === null ? null : storedText(body.content, maxBytes)
+    return body === null ? null : storedText(body.content, maxBytes, !this.isWhole)
   }
 }
 

@@ -1,10 +1,10 @@
 import type { Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { pino } from 'pino'
 import type { Test } from 'tap'
 import { buildApp } from '../../src/app.js'
 import { type Database, openDatabase } from '../../src/db/client.js'
 import { type Config, parseConfig } from '../../src/env.js'
+import { createLogger } from '../../src/logger.js'
 import { type DatabaseKind, silentLog, testDatabaseOptions } from './database.js'
 
 export const ADMIN = { username: 'admin', password: 'correct horse' }
@@ -40,7 +40,7 @@ export async function startGateway (t: Test, options: TestGatewayOptions): Promi
     ...location
   }
   const logged: Array<Record<string, unknown>> = []
-  const log = pino({ level: 'debug', base: null }, { write: line => { logged.push(JSON.parse(line) as Record<string, unknown>) } })
+  const log = createLogger('debug', { write: line => { logged.push(JSON.parse(line) as Record<string, unknown>) } })
   const database = await openDatabase({ ...location, log: silentLog })
   const app = await buildApp({ config, database, adminPassword: ADMIN.password, log, now: options.now ?? Date.now })
   await app.listen({ host: '127.0.0.1', port: 0 })

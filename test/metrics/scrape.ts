@@ -1,5 +1,5 @@
 import { type Metrics, type MetricsDeps, createMetrics } from '../../src/metrics/metrics.js'
-import { redactKeys } from '../../src/proxy/redact.js'
+import { redactKeys } from '../../src/redaction/redact.js'
 import { type ExposedSample, type Family, parseExposition } from './exposition.js'
 
 /** Metrics of a gateway that does nothing, save what the test wants. */

@@ -2,6 +2,7 @@ import { desc, eq, gte, lt, sql, type SQL } from 'drizzle-orm'
 import type { Drizzle } from '../../db/client.js'
 import { auditLog } from '../../db/schema/index.js'
 import { uuidV7 } from '../../recording/uuid-v7.js'
+import { redactKeys } from '../../redaction/redact.js'
 import { shownObject } from '../../stored-object.js'
 import type { AuditLog } from '../schemas/audit-log.js'
 import { all, fromMicroseconds, instantNotNull, inUtc, microseconds } from './expressions.js'
@@ -25,10 +26,10 @@ export interface AuditEntry {
 export async function insertAudit (
   transaction: Drizzle, username: string, nowMs: number, { action, target, before, after }: AuditEntry
 ): Promise<void> {
-  const [was, is] = [before, after].map(state => state === null ? null : JSON.stringify(state))
+  const [was, is] = [before, after].map(state => state === null ? null : redactKeys(JSON.stringify(state)))
   if (was === is) return
   const createdAt = new Date(nowMs).toISOString()
-  await transaction.insert(auditLog).values({ id: uuidV7(nowMs), created_at: createdAt, username, action, target, before: was, after: is })
+  await transaction.insert(auditLog).values({ id: uuidV7(nowMs), created_at: createdAt, username, action, target: redactKeys(target), before: was, after: is })
 }
 
 export interface AuditLogFilter {

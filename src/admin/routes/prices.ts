@@ -1,5 +1,6 @@
 import { Type } from 'typebox'
 import { decodeCursor, encodeCursor } from '../cursor.js'
+import { isKeyName } from '../../redaction/redact.js'
 import { invalidField, priceNotFound } from '../errors.js'
 import { inUtc } from '../queries/expressions.js'
 import { countPricedModels, deletePrices, findPrice, listPrices, priceEntries, putPrice, type PriceRow } from '../queries/prices.js'
@@ -75,6 +76,7 @@ function putRoute (app: AdminApp, { changePolicy, now }: RouteDependencies): voi
     }
   }, async request => {
     const { model } = request.params
+    if (isKeyName(model)) throw invalidField("'model' is an API key, or has one in it. Send the model's name, and replace the key: it may have been seen.", 'model')
     const price = exactPrice(request.body)
     const from = inUtc(request.body.effective_from ?? new Date(now()).toISOString())
     return await changePolicy(async (transaction, audit) => {

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import t from 'tap'
-import { redactKeys } from '../../src/proxy/redact.js'
+import { redactKeys } from '../../src/redaction/redact.js'
 
 const keyCharacters = Array.from('ABCXYZabcxyz0189_-')
 const openAi = fc.tuple(fc.constantFrom('sk-', 'sk-proj-', 'sk-admin-', 'sk-svcacct-'), fc.string({ unit: fc.constantFrom(...keyCharacters), minLength: 20, maxLength: 160 }))

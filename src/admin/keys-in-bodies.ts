@@ -1,0 +1,48 @@
+import { type GatewayError, promptTypeIsKey } from '../errors.js'
+import { holdsKey, isKeyName, redactKeys } from '../redaction/redact.js'
+import { invalidField } from './errors.js'
+
+/** Names that calls and operators go by. */
+const PROMPT_TYPE_FIELDS = new Set(['prompt_type', 'allowed_prompt_types'])
+/** Of no use with a part taken out. */
+const ADDRESS_FIELDS = new Set(['webhook_url', 'email'])
+/** They say which of the stored names are meant, and are not stored. */
+const SEARCHED_FIELDS = new Set(['prompt_types', 'filter'])
+
+/**
+ * A request body without the API keys in its texts, for none is stored. A prompt type that is a key, and an address with one in
+ * it, are refused instead.
+ */
+export function withoutKeys (body: unknown): { readonly value: unknown } | { readonly error: GatewayError } {
+  try {
+    return { value: cleaned(body, '') }
+  } catch (error) {
+    if (error instanceof KeyInField) return { error: error.answer }
+    throw error
+  }
+}
+
+class KeyInField extends Error {
+  constructor (readonly answer: GatewayError) {
+    super(answer.message)
+  }
+}
+
+function cleaned (value: unknown, field: string): unknown {
+  if (typeof value === 'string') return cleanedText(value, field)
+  if (typeof value !== 'object' || value === null || SEARCHED_FIELDS.has(field)) return value
+  if (Array.isArray(value)) return value.map(item => cleaned(item, field))
+  return Object.fromEntries(Object.entries(value).map(([name, inner]) => [name, cleaned(inner, name)]))
+}
+
+function cleanedText (text: string, field: string): string {
+  if (PROMPT_TYPE_FIELDS.has(field)) {
+    if (isKeyName(text)) throw new KeyInField(promptTypeIsKey(field))
+    return text
+  }
+  if (ADDRESS_FIELDS.has(field)) {
+    if (holdsKey(text)) throw new KeyInField(invalidField(`The field '${field}' has an API key in it. Leave the key out, and replace it: it may have been seen.`, field))
+    return text
+  }
+  return isKeyName(text) ? redactKeys(text) : text
+}

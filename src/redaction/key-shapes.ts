@@ -1,0 +1,147 @@
+import { unescape } from './unescape.js'
+
+// What counts as a key, in text whose escapes are decoded:
+//
+//   sk-…    OpenAI's (sk-proj-, sk-admin-, sk-svcacct-) and others' of that form: 20 or more of A-Z a-z 0-9 _ -
+//   pm_…    this gateway's: 43 or more of them
+//   sess-…  OpenAI's of a login, 20 or more that look random
+//   ek_…    OpenAI's ephemeral ones, 24 or more letters and digits
+//
+// Where a letter or digit stands before it, it may be the end of a word ("task-lists-of-small-teams", "rpm_…"): there it has to
+// look random as well, unless it names its kind (sk-proj-). A hash or UUID behind such a word ("disk-9f86d0…") does not.
+
+/** A part of a text, from `start` up to `end`. */
+export interface Range {
+  readonly start: number
+  readonly end: number
+}
+
+const MARKER = /sk-|pm_|sess-|ek_/g
+/** So much of a key is looked at where it has to look random. */
+const LOOKED_AT = 96
+/** Of a key that the end of the text cuts, so many characters behind its marker are a part of it worth hiding. */
+const CUT_KEY_CHARACTERS = 4
+
+/** An escape that may stand for a character of a key, or for one of another escape. */
+const ESCAPE = /%[2-7][\da-f]|\\[ux]|&(?:#|amp;|lowbar;)/i
+/** One that may stand for a character of a marker. */
+const MARKER_ESCAPE = /(?:%|\\u00|\\x)(?:2[56d]|5[cf]|6[5bd]|7[03])|\\u\{|&(?:#|amp;|lowbar;)/i
+
+/**
+ * The API keys in a text, as places in it, in their order. Cheap where there are none; linear in any case.
+ *
+ * @param endsEarly the text was cut at its end, or a JSON string in it was: what may be the beginning of a key there is one
+ */
+export function findKeys (text: string, endsEarly = false): Range[] {
+  const hasMarker = text.includes('sk-') || text.includes('pm_') || text.includes('sess-') || text.includes('ek_')
+  if (!hasMarker && !MARKER_ESCAPE.test(text)) return []
+  if (!ESCAPE.test(text)) return keysIn(text, endsEarly)
+  const { text: plain, starts } = unescape(text)
+  return keysIn(plain, endsEarly).map(({ start, end }) => ({ start: starts[start] ?? 0, end: starts[end] ?? text.length }))
+}
+
+function keysIn (text: string, endsEarly: boolean): Range[] {
+  const keys: Range[] = []
+  let runEnd = 0
+  /** A key that began before here would have been seen in what was looked at last. */
+  let notRandomTo = 0
+  const looksRandom = (start: number, body: number): boolean => {
+    if (start < notRandomTo) return false
+    if (isRandom(text.slice(body, Math.min(runEnd, body + LOOKED_AT)))) return true
+    notRandomTo = Math.min(runEnd, body + LOOKED_AT / 2)
+    return false
+  }
+  for (const { 0: marker, index: start } of text.matchAll(MARKER)) {
+    if (start < (keys.at(-1)?.end ?? 0)) continue
+    if (start >= runEnd) runEnd = endOfRun(text, start)
+    const body = start + marker.length
+    const looks = looksOf(marker, text, start, runEnd)
+    if (looks === 'key' || (looks === 'maybe' && looksRandom(start, body)) || (endsEarly && isCutKey(text, start, body, runEnd))) {
+      keys.push({ start, end: runEnd })
+    }
+  }
+  return keys
+}
+
+/** What can be said of a key without a look at how random it is. */
+function looksOf (marker: string, text: string, start: number, end: number): 'key' | 'maybe' | 'none' {
+  const length = end - start - marker.length
+  const beginsWord = isBorder(text, start)
+  switch (marker) {
+    case 'pm_': return length < 43 ? 'none' : beginsWord ? 'key' : 'maybe'
+    case 'ek_': return length < 24 ? 'none' : beginsWord && /^[A-Za-z0-9]{24}/.test(text.slice(start + 3, start + 27)) ? 'key' : 'maybe'
+    case 'sk-': return length < 20 ? 'none' : beginsWord || isOfKnownKind(text, start, end) ? 'key' : 'maybe'
+    default: return length < 20 ? 'none' : 'maybe'
+  }
+}
+
+/** `sk-proj-…`: what follows has to be no row of words, but may be hexadecimal. */
+function isOfKnownKind (text: string, start: number, end: number): boolean {
+  const kind = /^sk-(?:proj|admin|svcacct|ant|or)-/.exec(text.slice(start, start + 11))?.[0]
+  return kind !== undefined && /[A-Za-z0-9]{24}|(?=[A-Za-z]{0,15}\d)[A-Za-z0-9]{16}/.test(text.slice(start + kind.length, Math.min(end, start + LOOKED_AT)))
+}
+
+/** It goes to where the text, or a JSON string of it, was cut, maybe in the middle of an escape. */
+function isCutKey (text: string, start: number, body: number, end: number): boolean {
+  return end - body >= CUT_KEY_CHARACTERS && isBorder(text, start) && /^(?:%[\da-f]?|\\(?:u[\da-f]{0,3}|x[\da-f]?)?)?(?:"|$)/i.test(text.slice(end, end + 8))
+}
+
+/** Whether a word may begin there: no letter or digit stands before it, other than that of an escape (`\nsk-…`). */
+function isBorder (text: string, at: number): boolean {
+  if (at === 0 || !isAlphanumeric(text.charCodeAt(at - 1))) return true
+  return text.charAt(at - 2) === '\\' && 'bfnrt'.includes(text.charAt(at - 1))
+}
+
+/** Whether it is no row of words: it mixes capitals, small letters and digits, or goes on for longer than words do. */
+function isRandom (text: string): boolean {
+  const mixes = text.match(/[a-z][A-Z]|[A-Za-z](?=\d)|\d(?=[A-Za-z])/g)?.length ?? 0
+  if (/[a-z]/.test(text) && /[A-Z]/.test(text) && mixes >= (/\d/.test(text) ? 6 : 8)) return true
+  const longest = text.split(/[_-]/).reduce((longest, part) => part.length > longest.length ? part : longest, '')
+  const hasDigit = /\d/.test(longest)
+  if (hasDigit && /^[\da-f]*$/i.test(longest)) return false // A hash.
+  return longest.length >= (hasDigit ? 20 : 44)
+}
+
+function endOfRun (text: string, from: number): number {
+  let end = from
+  while (end < text.length && isKeyCharacter(text.charCodeAt(end))) end++
+  return end
+}
+
+function isKeyCharacter (code: number): boolean {
+  return isAlphanumeric(code) || code === 0x5f || code === 0x2d
+}
+
+function isAlphanumeric (code: number): boolean {
+  return (code >= 0x61 && code <= 0x7a) || (code >= 0x41 && code <= 0x5a) || (code >= 0x30 && code <= 0x39)
+}
+
+/** What has the shape of a gateway key in a text, however it is escaped there. */
+export interface GatewayKeyLike extends Range {
+  readonly key: string
+  /** Nothing that a key may have in it stands before or behind it. */
+  readonly standsAlone: boolean
+}
+
+const GATEWAY_KEY_CHARACTERS = 46
+const ESCAPED_GATEWAY_MARKER = /%(?:25|5c|5f|6d|70)|\\[ux]|&(?:#|amp;|lowbar;)/i
+
+/** Whether a text may hold a gateway key at all; says so at little cost. */
+export function mayHoldGatewayKey (text: string): boolean {
+  return text.includes('pm_') || ((text.includes('%') || text.includes('\\') || text.includes('&')) && ESCAPED_GATEWAY_MARKER.test(text))
+}
+
+/** All that has the shape of a gateway key, in its order. */
+export function findGatewayKeys (text: string): GatewayKeyLike[] {
+  if (!mayHoldGatewayKey(text)) return []
+  const { text: plain, starts } = unescape(text)
+  const found: GatewayKeyLike[] = []
+  for (let at = plain.indexOf('pm_'), runEnd = 0; at !== -1; at = plain.indexOf('pm_', at + 1)) {
+    if (at >= runEnd) runEnd = endOfRun(plain, at)
+    const end = at + GATEWAY_KEY_CHARACTERS
+    if (end > runEnd) continue
+    const standsAlone = end === runEnd && (at === 0 || !isKeyCharacter(plain.charCodeAt(at - 1)))
+    found.push({ start: starts[at] ?? 0, end: starts[end] ?? text.length, key: plain.slice(at, end), standsAlone })
+  }
+  return found
+}
