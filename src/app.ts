@@ -72,6 +72,7 @@ export async function buildApp (deps: AppDeps): Promise<FastifyInstance> {
     clientAddress: clientAddress(config.trustedProxies),
     now: deps.now,
     provider: config.upstreamProvider,
+    acceptsGatewayKeys: config.upstreamApiKey !== null,
     alertChannels: { email: config.smtpUrl !== null, privateWebhooks: config.webhookAllowPrivate },
     onPolicyChange: () => policy.refresh(),
     version: VERSION

@@ -41,7 +41,11 @@ export const promptTypeLimit = (limit: number): GatewayError => new GatewayError
   `This gateway already knows ${limit} prompt types (MAX_PROMPT_TYPES). Use an existing one, delete unused ones, or raise the limit.`, 'X-Prompt-Type')
 
 export const invalidApiKey = (why: string): GatewayError => new GatewayError(401, 'invalid_api_key', request,
-  `${why} Send a gateway key as 'Authorization: Bearer pm_…'; operators make them at /admin/api/keys.`)
+  `${why} Send a gateway key as 'Authorization: Bearer pm_…', 'api-key' or 'x-api-key'; operators make them at /admin/api/keys.`)
+
+/** A gateway key, where there is no key of the upstream's to put in its place. */
+export const gatewayKeysNotAccepted = (): GatewayError => new GatewayError(401, 'invalid_api_key', request,
+  'This gateway has no UPSTREAM_API_KEY, so gateway keys (pm_…) do not work here. Send the upstream\'s own key, or set UPSTREAM_API_KEY and start the gateway again.')
 
 export const promptTypeNotAllowed = (promptType: string): GatewayError => new GatewayError(403, 'prompt_type_not_allowed', request,
   `This gateway key is not allowed to use the prompt type '${promptType}'.`, 'X-Prompt-Type')

@@ -58,6 +58,8 @@ export interface AdminOptions {
   readonly provider: string
   /** How alerts can be delivered; left out, only to webhooks at public addresses. */
   readonly alertChannels?: AlertChannels
+  /** Calls with a gateway key are served, as there is an `UPSTREAM_API_KEY`; left out, they are. */
+  readonly acceptsGatewayKeys?: boolean
   /** Resolves when this instance goes by the policy that the database has now. */
   readonly onPolicyChange: () => Promise<void>
   /** The gateway's own version, for the OpenAPI document. */
@@ -115,9 +117,10 @@ async function serveAdmin (scope: FastifyInstance, options: AdminOptions): Promi
 }
 
 function addRoutes (
-  api: AdminApp, { database, now, provider, username, onPolicyChange, alertChannels = { email: false, privateWebhooks: false } }: AdminOptions
+  api: AdminApp,
+  { database, now, provider, username, onPolicyChange, acceptsGatewayKeys = true, alertChannels = { email: false, privateWebhooks: false } }: AdminOptions
 ): void {
-  const dependencies = { database, now, provider, alertChannels, changePolicy: createChangePolicy(database, username, now, onPolicyChange) }
+  const dependencies = { database, now, provider, alertChannels, acceptsGatewayKeys, changePolicy: createChangePolicy(database, username, now, onPolicyChange) }
   promptConfigRoutes(api, dependencies)
   promptConfigBulkRoutes(api, dependencies)
   promptConfigExportRoute(api, dependencies)

@@ -1,6 +1,8 @@
 import { createHash, timingSafeEqual } from 'node:crypto'
 import type { PolicyKey } from '../db/policy-store.js'
-import { invalidApiKey, promptTypeNotAllowed } from '../errors.js'
+import { gatewayKeysNotAccepted, invalidApiKey, promptTypeNotAllowed } from '../errors.js'
+import { type KnowsKey, holdsGatewayKey } from './gateway-key-filter.js'
+import { isNamed } from './hop-by-hop.js'
 
 /** Who calls. */
 export interface Caller {
@@ -18,27 +20,75 @@ export interface IdentityOptions {
   readonly now: () => number
 }
 
+/** The headers that callers put a key in (Azure's and Anthropic's clients in the latter two); an earlier one wins. */
+const CARRIERS = ['authorization', 'api-key', 'x-api-key'] as const
+
 const GATEWAY_KEY = /^pm_[A-Za-z0-9_-]{43}$/
 const PASS_THROUGH: Caller = { keyId: null, user: null, upstreamAuthorization: null }
 
+/** Whether callers put a key in this header. */
+export function isCredential (name: string): boolean {
+  return isNamed(name, 'authorization') || isNamed(name, 'api-key') || isNamed(name, 'x-api-key')
+}
+
+/** Knows the gateway's keys, revoked ones too, by their hashes. */
+export function knowsKey (keys: Pick<IdentityOptions, 'findKey'>): KnowsKey {
+  return key => keys.findKey(sha256(key).toString('hex')) !== undefined
+}
+
 /**
- * Decides who calls, from the `Authorization` header.
+ * Decides who calls, from the first carrier that has something of a gateway key's shape: some clients send a placeholder in one
+ * header and the key in another. If that key is wrong, no other is tried.
  *
+ * @param rawHeaders Node's flat list of names and values
  * @throws GatewayError 401 `invalid_api_key`, 403 `prompt_type_not_allowed`
  */
-export function identifyCaller (options: IdentityOptions, authorization: string | undefined, promptType: string): Caller {
-  const token = /^bearer +(\S+)$/i.exec(authorization ?? '')?.[1] ?? ''
+export function identifyCaller (options: IdentityOptions, rawHeaders: readonly string[], promptType: string): Caller {
   if (options.upstreamApiKey === null) {
     // A gateway key must not leave the gateway, not even towards an upstream that would only refuse it.
-    if (GATEWAY_KEY.test(token)) throw invalidApiKey('This gateway holds no upstream key (UPSTREAM_API_KEY), so gateway keys do not work here.')
+    if (carried(rawHeaders).some(({ value }) => holdsGatewayKey(value, knowsKey(options)))) throw gatewayKeysNotAccepted()
     return PASS_THROUGH
   }
-  if (!GATEWAY_KEY.test(token)) throw invalidApiKey(token === '' ? 'The gateway key is missing.' : 'That is not a gateway key.')
-  const hash = createHash('sha256').update(token).digest()
+  const token = gatewayKey(rawHeaders)
+  const hash = sha256(token)
   const key = options.findKey(hash.toString('hex'))
   if (key === undefined || !timingSafeEqual(hash, Buffer.from(key.keySha256, 'hex'))) throw invalidApiKey('This gateway key is unknown.')
   if (key.revoked) throw invalidApiKey('This gateway key was revoked.')
   if (key.expiresAtMs !== null && key.expiresAtMs <= options.now()) throw invalidApiKey('This gateway key has expired.')
   if (key.allowedPromptTypes !== null && !key.allowedPromptTypes.includes(promptType)) throw promptTypeNotAllowed(promptType)
   return { keyId: key.id, user: key.user ?? key.name, upstreamAuthorization: `Bearer ${options.upstreamApiKey}` }
+}
+
+const sha256 = (key: string): Buffer => createHash('sha256').update(key).digest()
+
+interface Carried {
+  readonly name: string
+  readonly value: string
+}
+
+function carried (rawHeaders: readonly string[]): Carried[] {
+  const found: Carried[] = []
+  for (let i = 0; i < rawHeaders.length; i += 2) {
+    const name = rawHeaders[i] ?? ''
+    if (isCredential(name)) found.push({ name: name.toLowerCase(), value: rawHeaders[i + 1] ?? '' })
+  }
+  return found
+}
+
+/** @throws GatewayError 401 `invalid_api_key` where no carrier has one */
+function gatewayKey (rawHeaders: readonly string[]): string {
+  const all = carried(rawHeaders)
+  for (const carrier of CARRIERS) {
+    for (const { name, value } of all) {
+      const token = name === carrier ? tokenIn(carrier, value) : ''
+      if (GATEWAY_KEY.test(token)) return token
+    }
+  }
+  throw invalidApiKey(all.some(({ name, value }) => tokenIn(name, value) !== '') ? 'That is not a gateway key.' : 'The gateway key is missing.')
+}
+
+/** Without the scheme, which `Authorization` has to have (RFC 6750 §2.1), and others may. */
+function tokenIn (carrier: string, value: string): string {
+  const bearer = /^bearer +(\S+)$/i.exec(value)?.[1]
+  return bearer ?? (carrier === 'authorization' ? '' : value)
 }

@@ -9,7 +9,8 @@ import { gatewayError, relayedFacts, unsentFacts } from './call-outcome.js'
 import type { Cors } from './cors.js'
 import { type Endpoint, costliestMethod, endpointOf } from './endpoints.js'
 import { type BookkeepingDeps, finishedCall } from './finished-call.js'
-import { type Caller, type IdentityOptions, identifyCaller } from './identity.js'
+import { pathWithoutGatewayKeys } from './gateway-key-filter.js'
+import { type Caller, type IdentityOptions, identifyCaller, knowsKey } from './identity.js'
 import { leavesFolder, withoutQuery } from './path-readings.js'
 import type { Admission, Policy } from './policy.js'
 import { isPreflight } from './preflight.js'
@@ -69,7 +70,8 @@ export function createProxyRoute (deps: ProxyDeps): ProxyRoute {
   const unread = new UnreadRoom()
   const limits: KeepLimits = { payloadMaxBytes: deps.payloadMaxBytes, unreadBytes: () => unread.bytes }
 
-  return async (req, res, path, pathPromptType) => {
+  return async (req, res, requested, pathPromptType) => {
+    const path = pathWithoutGatewayKeys(requested, knowsKey(deps.policy))
     let call: AdmittedCall
     const asksFirst = isPreflight(req)
     if (!asksFirst) deps.cors?.attach(req, res)
@@ -81,7 +83,7 @@ export function createProxyRoute (deps: ProxyDeps): ProxyRoute {
         return
       }
       const headers = parsePromptHeaders(req.rawHeaders, pathPromptType)
-      const caller = identifyCaller(identity, req.headers.authorization, headers.promptType)
+      const caller = identifyCaller(identity, req.rawHeaders, headers.promptType)
       const endpoint = endpointOf(costliestMethod(req.method ?? 'GET', req.headers), path, hasBody(req))
       if (deps.promptTypeRequired && headers.promptType === UNTYPED && endpoint.metering !== 'free') throw promptTypeRequired()
       const admission = deps.policy.admit(headers.promptType, headers.storeFullData)
@@ -174,7 +176,7 @@ function send (deps: ProxyDeps, limits: KeepLimits, call: Pick<AdmittedCall, 're
   relay.attach(deps.upstream.forward({
     method: req.method ?? 'GET',
     path: call.path,
-    headers: upstreamHeaders(req.rawHeaders, { caller: call.caller, lengthIsOurs: content instanceof Buffer, asksForUsage: asking !== null }),
+    headers: upstreamHeaders(req.rawHeaders, { caller: call.caller, knowsKey: knowsKey(deps.policy), lengthIsOurs: content instanceof Buffer, asksForUsage: asking !== null }),
     body: content
   }, relay))
   const leave = (): void => { if (!res.writableEnded) relay.callerGone(new CallerGoneError()) }

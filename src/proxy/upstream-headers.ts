@@ -1,10 +1,13 @@
 import { readableCodings } from './content-coding.js'
+import { type KnowsKey, withoutGatewayKeys } from './gateway-key-filter.js'
 import { endToEndHeaders, isNamed } from './hop-by-hop.js'
-import type { Caller } from './identity.js'
+import { type Caller, isCredential } from './identity.js'
 import { isPromptHeader } from './prompt-headers.js'
 
 export interface UpstreamHeadersOptions {
-  readonly caller: Caller
+  readonly caller: Pick<Caller, 'upstreamAuthorization'>
+  /** Gateway keys are taken out wherever they are. */
+  readonly knowsKey: KnowsKey
   /** The body is sent whole, with a `Content-Length` of the gateway's own. */
   readonly lengthIsOurs: boolean
   /** The answer has to be read and changed, so only codings that can be undone here may be offered. */
@@ -12,14 +15,30 @@ export interface UpstreamHeadersOptions {
 }
 
 /** The caller's end-to-end headers, in their order, less what is meant for the gateway. */
-export function upstreamHeaders (rawHeaders: readonly string[], { caller, lengthIsOurs, asksForUsage }: UpstreamHeadersOptions): string[] {
-  const headers = endToEndHeaders(rawHeaders, name =>
+export function upstreamHeaders (rawHeaders: readonly string[], { caller, knowsKey, lengthIsOurs, asksForUsage }: UpstreamHeadersOptions): string[] {
+  let headers = endToEndHeaders(rawHeaders, name =>
     isNamed(name, 'host') || isNamed(name, 'expect') || isPromptHeader(name) || (lengthIsOurs && isNamed(name, 'content-length')))
-  if (caller.upstreamAuthorization === null && !asksForUsage) return headers
+  if (caller.upstreamAuthorization !== null) headers = authorized(headers, caller.upstreamAuthorization)
+  headers = withoutGatewayKeys(headers, knowsKey)
+  if (!asksForUsage) return headers
   for (let i = 0; i < headers.length; i += 2) {
-    const name = headers[i] ?? ''
-    if (caller.upstreamAuthorization !== null && isNamed(name, 'authorization')) headers[i + 1] = caller.upstreamAuthorization
-    if (asksForUsage && isNamed(name, 'accept-encoding')) headers[i + 1] = readableCodings(headers[i + 1] ?? '')
+    if (isNamed(headers[i] ?? '', 'accept-encoding')) headers[i + 1] = readableCodings(headers[i + 1] ?? '')
   }
   return headers
+}
+
+/** With the gateway's own key where the caller's credentials were, and no other: an upstream might prefer another header's. */
+function authorized (headers: readonly string[], authorization: string): string[] {
+  const kept: string[] = []
+  let isAuthorized = false
+  for (let i = 0; i < headers.length; i += 2) {
+    const name = headers[i] ?? ''
+    if (!isCredential(name)) kept.push(name, headers[i + 1] ?? '')
+    else if (!isAuthorized && isNamed(name, 'authorization')) {
+      kept.push(name, authorization)
+      isAuthorized = true
+    }
+  }
+  if (!isAuthorized) kept.push('Authorization', authorization)
+  return kept
 }

@@ -25,7 +25,7 @@ onEachDatabase(t, 'a key is shown once, and only its SHA-256 is kept', async (t,
     created_at: /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/,
     last_used_at: null
   })
-  t.strictSame((await call('GET', list)).body, { items: [shown], total: 1, next_cursor: null })
+  t.strictSame((await call('GET', list)).body, { items: [shown], total: 1, next_cursor: null, accepted: true })
   const [row] = await database.operator.select().from(gatewayKeys)
   t.equal(row?.key_sha256, createHash('sha256').update(key).digest('hex'))
   t.notMatch(JSON.stringify(row), key.slice(3))
@@ -52,7 +52,7 @@ onEachDatabase(t, 'a revoked key leaves the list for good, and its row stays', a
   const { call } = await startAdmin(t, database)
   const { id } = (await call('POST', list, { name: 'a' })).body as { id: string }
   t.equal((await call('DELETE', `${list}/${id}`)).status, 204)
-  t.strictSame((await call('GET', list)).body, { items: [], total: 0, next_cursor: null })
+  t.strictSame((await call('GET', list)).body, { items: [], total: 0, next_cursor: null, accepted: true })
   t.equal(errorOf(await call('DELETE', `${list}/${id}`)), '404 key_not_found id')
   t.equal(errorOf(await call('PATCH', `${list}/${id}`, { name: 'b' })), '404 key_not_found id')
   const [row] = await database.operator.select().from(gatewayKeys).where(eq(gatewayKeys.id, id))

@@ -18,9 +18,12 @@ const options = (key: PolicyKey = known()): IdentityOptions => ({
 })
 const openOptions: IdentityOptions = { ...options(), upstreamApiKey: null }
 
-const identify = (options: IdentityOptions, authorization: string | undefined, promptType = 'hello'): Caller | [number, string, string] => {
+const identify = (options: IdentityOptions, authorization: string | undefined, promptType = 'hello'): Caller | [number, string, string] =>
+  identifyBy(options, authorization === undefined ? [] : ['AuthoriZation', authorization], promptType)
+
+const identifyBy = (options: IdentityOptions, rawHeaders: string[], promptType = 'hello'): Caller | [number, string, string] => {
   try {
-    return identifyCaller(options, authorization, promptType)
+    return identifyCaller(options, rawHeaders, promptType)
   } catch (error) {
     if (!(error instanceof GatewayError)) throw error
     return [error.statusCode, error.code, error.message]
@@ -38,6 +41,34 @@ t.test('without an upstream key of the gateway\'s own, the caller\'s Authorizati
 t.test('a gateway key never leaves the gateway', t => {
   t.equal(refused(identify(openOptions, `Bearer ${KEY}`)), '401 invalid_api_key')
   t.equal(refused(identify(openOptions, `bearer   ${KEY}`)), '401 invalid_api_key')
+  t.end()
+})
+
+t.test('where there is no upstream key, a gateway key in any carrier and form is refused, with what to do', t => {
+  const basic = `Basic ${Buffer.from(`user:${KEY}`).toString('base64')}`
+  for (const name of ['Authorization', 'API-Key', 'x-api-key']) {
+    for (const value of [KEY, `Bearer ${KEY}`, basic, `%70m_${KEY.slice(3)}`, `Bearer pm_${'b'.repeat(43)}`]) {
+      const result = identifyBy(openOptions, ['x-a', '1', name, value, name, 'other'])
+      t.equal(refused(result), '401 invalid_api_key', `${name}: ${value}`)
+      t.match(result, [401, 'invalid_api_key', /Send the upstream's own key, or set UPSTREAM_API_KEY/])
+      t.notOk(JSON.stringify(result).includes('aZ09_'))
+    }
+  }
+  t.same(identifyBy(openOptions, ['api-key', 'azure-key', 'cookie', KEY]), { keyId: null, user: null, upstreamAuthorization: null }, 'elsewhere it is taken out')
+  t.end()
+})
+
+t.test('a key is read from each carrier; the first that has something of its shape decides', t => {
+  const other = `pm_${'b'.repeat(43)}`
+  const letIn: string[][] = [
+    ['api-key', KEY], ['X-API-Key', KEY], ['x-api-key', `Bearer ${KEY}`],
+    ['Authorization', 'Bearer dummy', 'api-key', KEY], ['authorization', 'Basic YTpi', 'x-api-key', KEY], ['api-key', 'azure', 'x-api-key', KEY],
+    ['authorization', '', 'authorization', `Bearer ${KEY}`], ['api-key', other, 'Authorization', `Bearer ${KEY}`], ['x-api-key', other, 'api-key', KEY]
+  ]
+  for (const headers of letIn) t.match(identifyBy(options(), headers), { keyId: 'key-1', upstreamAuthorization: 'Bearer sk-upstream' }, headers.join())
+  for (const headers of [['Authorization', `Bearer ${other}`, 'api-key', KEY], ['api-key', other, 'x-api-key', KEY], ['api-key', 'azure'], ['proxy-authorization', `Bearer ${KEY}`], ['cookie', KEY]]) {
+    t.equal(refused(identifyBy(options(), headers)), '401 invalid_api_key', headers.join())
+  }
   t.end()
 })
 

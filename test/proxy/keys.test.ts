@@ -29,7 +29,7 @@ t.test('the upstream sees the gateway\'s key and no other, and the books know wh
   t.equal(answer.status, 401)
   t.equal((await call(t, gateway, unnamed.key)).status, 401)
   t.same(upstream.requests[0]?.rawHeaders.filter((_, i, all) => /authorization/i.test(all[i & ~1] ?? '')),
-    ['AUTHORIZATION', `Bearer ${upstreamKey}`, 'authorization', `Bearer ${upstreamKey}`])
+    ['AUTHORIZATION', `Bearer ${upstreamKey}`])
   t.notMatch(JSON.stringify(upstream.requests[0]?.rawHeaders), key)
   const rows = await logRows(gateway)
   t.match(rows, [{ key_id: id, user_name: 'team-import' }, { key_id: unnamed.id, user_name: 'only a name' }])
@@ -83,4 +83,56 @@ t.test('without UPSTREAM_API_KEY the caller\'s key goes upstream as it came, and
   t.equal(answer.status, 401)
   t.notOk(answer.body.includes(key))
   t.equal(upstream.requests.length, 1)
+})
+
+/** Names and values that the upstream got, besides those of the connection. */
+const sentOn = (rawHeaders: readonly string[] | undefined): string[] => Array.from({ length: (rawHeaders?.length ?? 0) / 2 }, (_, i) => `${rawHeaders?.[i * 2] ?? ''}: ${rawHeaders?.[i * 2 + 1] ?? ''}`)
+  .filter(line => !/^(host|connection|content-length):/i.test(line))
+
+t.test('the upstream gets the gateway\'s key once, whatever carried the caller\'s, and no other credential', async t => {
+  const upstream = await startUpstream(t)
+  const gateway = await startGateway(t, { upstreamUrl: upstream.url, env: { UPSTREAM_API_KEY: upstreamKey } })
+  const { key } = await makeKey(gateway, { name: 'importer' })
+  const cases: Array<[string[], string[]]> = [
+    [[`api-key: ${key}`], [`Authorization: Bearer ${upstreamKey}`]],
+    [[`X-Api-Key: ${key}`, 'x-a: 1'], ['x-a: 1', `Authorization: Bearer ${upstreamKey}`]],
+    [[`aUTHORIZATION: Bearer ${key}`, 'x-a: 1', `authorization: Bearer ${key}`, `api-key: ${key}`, `x-api-key: ${key}`], [`aUTHORIZATION: Bearer ${upstreamKey}`, 'x-a: 1']],
+    [['Authorization: Bearer dummy', `api-key: ${key}`], [`Authorization: Bearer ${upstreamKey}`]],
+    [[`Authorization: Bearer ${key}`, 'api-key: sk-callers-own', 'x-api-key: sk-callers-own'], [`Authorization: Bearer ${upstreamKey}`]],
+    [[`Authorization: Bearer ${key}`, 'Connection: authorization'], [`Authorization: Bearer ${upstreamKey}`]],
+    [[`api-key: ${key}`, `proxy-authorization: Basic ${Buffer.from(`u:${key}`).toString('base64')}`, `cookie: a=1; k=${key}`, `openai-organization: ${key}`, `x-goog-api-key: ${key}`, `x-${key}: 1`, `x-b: %70m_${key.slice(3)}`],
+      ['cookie: a=1', `Authorization: Bearer ${upstreamKey}`]]
+  ]
+  for (const [headers, wanted] of cases) {
+    const answer = await ask(t, gateway, `GET /v1/models?api-key=${key}&a=1&k=%70m_${key.slice(3)}`, headers)
+    t.equal(answer.status, 200, headers.join())
+    t.equal(upstream.requests.at(-1)?.url, '/v1/models?a=1')
+    t.same(sentOn(upstream.requests.at(-1)?.rawHeaders), wanted)
+  }
+  const asked = await ask(t, gateway, `POST /v1/files/${key}`, [`authorization: Bearer ${key}`, 'content-type: text/plain'], `the body is the caller's: ${key}`)
+  t.equal(asked.status, 200)
+  t.equal(upstream.requests.at(-1)?.url, '/v1/files/redacted-key')
+  t.equal(upstream.requests.at(-1)?.body.toString(), `the body is the caller's: ${key}`)
+  const rows = JSON.stringify([await logRows(gateway), gateway.logged])
+  t.notOk(rows.includes(key))
+})
+
+t.test('without UPSTREAM_API_KEY too, no gateway key goes upstream, and all else does', async t => {
+  const upstream = await startUpstream(t)
+  const gateway = await startGateway(t, { upstreamUrl: upstream.url })
+  const { key } = await makeKey(gateway, { name: 'importer' })
+  const embedded = `Bearer eyJ${key}x`
+  t.match((await gateway.admin('GET', '/keys')).body, { total: 1, accepted: false })
+  for (const carrier of ['authorization: Bearer', 'api-key:', 'X-Api-Key:', 'Authorization: Basic']) {
+    const value = carrier.endsWith('Basic') ? Buffer.from(`x:${key}`).toString('base64') : key
+    const answer = await ask(t, gateway, chat, [`${carrier} ${value}`], plain)
+    t.equal(answer.status, 401, carrier)
+    t.match(JSON.parse(answer.body), { error: { code: 'invalid_api_key', message: /set UPSTREAM_API_KEY/ } })
+  }
+  t.equal((await ask(t, gateway, chat, [`authorization: ${embedded}`], plain)).status, 401)
+  t.equal(upstream.requests.length, 0)
+  const answer = await ask(t, gateway, `GET /v1/models?k=${key}&a=pm_b`, ['Authorization: Bearer sk-mine', 'api-key: azure', `cookie: k=${key}; a=pm_`, `sec-websocket-protocol: realtime, openai-insecure-api-key.${key}`])
+  t.equal(answer.status, 200)
+  t.equal(upstream.requests[0]?.url, '/v1/models?a=pm_b')
+  t.same(sentOn(upstream.requests[0]?.rawHeaders), ['Authorization: Bearer sk-mine', 'api-key: azure', 'cookie: a=pm_', 'sec-websocket-protocol: realtime'])
 })

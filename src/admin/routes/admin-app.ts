@@ -16,4 +16,6 @@ export interface RouteDependencies {
   readonly provider: string
   readonly changePolicy: ChangePolicy
   readonly alertChannels: AlertChannels
+  /** Calls with a gateway key are served. */
+  readonly acceptsGatewayKeys: boolean
 }

@@ -3,8 +3,10 @@ import { Type } from 'typebox'
 import { decodeCursor, encodeCursor } from '../cursor.js'
 import { invalidField, keyNotFound } from '../errors.js'
 import { countGatewayKeys, insertGatewayKey, listGatewayKeys, lockGatewayKey, revokeGatewayKey, updateGatewayKey } from '../queries/gateway-keys.js'
-import { errors, NoContent, Page, pageQuery, Shared } from '../schemas/common.js'
-import { CreatedGatewayKeySchema, type GatewayKey, GatewayKeySchema, GatewayKeyPatchSchema, NewGatewayKeySchema } from '../schemas/gateway-key.js'
+import { errors, NoContent, pageQuery, Shared } from '../schemas/common.js'
+import {
+  CreatedGatewayKeySchema, type GatewayKey, GatewayKeyPageSchema, GatewayKeySchema, GatewayKeyPatchSchema, NewGatewayKeySchema
+} from '../schemas/gateway-key.js'
 import type { AdminApp, RouteDependencies } from './admin-app.js'
 import { Id, isUuid } from './ids.js'
 
@@ -20,15 +22,16 @@ export function keyRoutes (app: AdminApp, dependencies: RouteDependencies): void
   revokeRoute(app, dependencies)
 }
 
-function listRoute (app: AdminApp, { database }: RouteDependencies): void {
+function listRoute (app: AdminApp, { database, acceptsGatewayKeys }: RouteDependencies): void {
   app.get('/keys', {
     schema: {
       operationId: 'listKeys',
       tags,
       summary: 'List gateway keys',
-      description: 'Newest first, without the revoked ones. The keys themselves are not kept, only their SHA-256.',
+      description: 'Newest first, without the revoked ones. The keys themselves are not kept, only their SHA-256. `accepted` is false ' +
+        'where UPSTREAM_API_KEY is not set: then calls with a gateway key get 401.',
       querystring: listQuery,
-      response: { 200: Page(Shared('GatewayKey', GatewayKeySchema)), ...errors }
+      response: { 200: GatewayKeyPageSchema, ...errors }
     }
   }, async request => {
     const { limit = 50, cursor } = request.query
@@ -38,7 +41,8 @@ function listRoute (app: AdminApp, { database }: RouteDependencies): void {
     return {
       items,
       total: await countGatewayKeys(database.operator),
-      next_cursor: next === null ? null : encodeCursor([next.createdAtUs, next.id])
+      next_cursor: next === null ? null : encodeCursor([next.createdAtUs, next.id]),
+      accepted: acceptsGatewayKeys
     }
   })
 }

@@ -1,5 +1,5 @@
 import { Type, type Static } from 'typebox'
-import { Instant, InstantText, Nullable, PromptTypeName } from './common.js'
+import { Instant, InstantText, Nullable, Page, PromptTypeName, Shared } from './common.js'
 
 const name = Type.String({ minLength: 1, maxLength: 100, description: 'Who or what uses the key' })
 const user = Nullable(Type.String({ minLength: 1, maxLength: 256, description: 'Whom calls with this key are for, where they do not say; null: the name' }))
@@ -29,6 +29,12 @@ export const GatewayKeySchema = Type.Object({
   examples: [example]
 })
 export type GatewayKey = Static<typeof GatewayKeySchema>
+
+const page = Page(Shared('GatewayKey', GatewayKeySchema))
+export const GatewayKeyPageSchema = Type.Object({
+  ...page.properties,
+  accepted: Type.Boolean({ description: 'Whether calls with a gateway key are served: the gateway has an UPSTREAM_API_KEY' })
+}, { description: 'One page of the list', examples: [{ items: [example], total: 1, next_cursor: null, accepted: true }] })
 
 export const CreatedGatewayKeySchema = Type.Object({
   ...GatewayKeySchema.properties,

@@ -245,7 +245,7 @@ export interface paths {
         };
         /**
          * List gateway keys
-         * @description Newest first, without the revoked ones. The keys themselves are not kept, only their SHA-256.
+         * @description Newest first, without the revoked ones. The keys themselves are not kept, only their SHA-256. `accepted` is false where UPSTREAM_API_KEY is not set: then calls with a gateway key get 401.
          */
         get: operations["listKeys"];
         put?: never;
@@ -3119,6 +3119,8 @@ export interface operations {
                         total: number;
                         /** @description Send it as `cursor` for the next page; null on the last */
                         next_cursor: string | null;
+                        /** @description Whether calls with a gateway key are served: the gateway has an UPSTREAM_API_KEY */
+                        accepted: boolean;
                     };
                 };
             };

@@ -17,6 +17,7 @@ import { type ListPage, after, useList } from '../lists.js'
 import { done, failed } from '../notify.js'
 
 type Key = Schema['GatewayKey']
+type KeyPage = ListPage<Key> & { accepted: boolean }
 const KEYS = ['keys']
 
 /** Keys that callers use while the gateway holds the upstream's. */
@@ -24,8 +25,8 @@ export default function Keys () {
   const [opened, { open, close }] = useDisclosure(false)
   const [editing, setEditing] = useState<Key | null>(null)
   const [revoking, setRevoking] = useState<Key | null>(null)
-  const { query, rows, total } = useList<Key>(KEYS, async cursor =>
-    await bodyOf<ListPage<Key>>(api.GET('/admin/api/keys', { params: { query: { limit: 200, ...after(cursor) } } })))
+  const { query, rows, total } = useList<Key, KeyPage>(KEYS, async cursor =>
+    await bodyOf<KeyPage>(api.GET('/admin/api/keys', { params: { query: { limit: 200, ...after(cursor) } } })))
   const columns: ReadonlyArray<Column<Key>> = [
     { key: 'name', header: 'Name', render: key => key.name, note: key => <>{key.user !== null && `${key.user} · `}{key.allowed_prompt_types === null ? 'all prompt types' : <Breakable text={key.allowed_prompt_types.join(', ')} isCut />}</> },
     { key: 'user', header: 'User', isWideOnly: true, render: key => key.user ?? '–' },
@@ -55,15 +56,25 @@ export default function Keys () {
       <Text size='sm' c='dimmed' maw='70ch'>
         With UPSTREAM_API_KEY set, the gateway holds the key of the upstream, and callers send one of these instead. A revoked key is refused within a second.
       </Text>
+      {query.data?.pages[0]?.accepted === false && <NotAccepted />}
       {query.data === undefined && (query.isError ? <Failure error={query.error} onRetry={() => { void query.refetch() }} /> : <Loading what='keys' />)}
       {query.data !== undefined && rows.length === 0 && <Empty title='There are no keys yet'><Button size='xs' onClick={open}>Make the first one</Button></Empty>}
       {rows.length > 0 && (
         <DataTable label='Keys' columns={columns} rows={rows} keyOf={key => key.id} total={total} hasMore={query.hasNextPage} onMore={() => { void query.fetchNextPage() }} />
       )}
-      <NewKey opened={opened} onClose={close} />
+      <NewKey opened={opened} accepted={query.data?.pages[0]?.accepted !== false} onClose={close} />
       {editing !== null && <EditKey key={editing.id} original={editing} onClose={() => { setEditing(null) }} />}
       <RevokeKey original={revoking} onClose={() => { setRevoking(null) }} />
     </Page>
+  )
+}
+
+/** That a key made here does not work yet, and what to do. */
+function NotAccepted () {
+  return (
+    <Alert color='orange' variant='light' title='Gateway keys do not work on this gateway yet' role='alert'>
+      It has no UPSTREAM_API_KEY, so calls with a gateway key get 401. Set UPSTREAM_API_KEY and start the gateway again; until then callers send the upstream's own key.
+    </Alert>
   )
 }
 
@@ -118,7 +129,7 @@ function localInput (instant: string | null): string {
   return new Date(ms - new Date(ms).getTimezoneOffset() * 60_000).toISOString().slice(0, 16)
 }
 
-function NewKey ({ opened, onClose }: { opened: boolean, onClose: () => void }) {
+function NewKey ({ opened, accepted, onClose }: { opened: boolean, accepted: boolean, onClose: () => void }) {
   const client = useQueryClient()
   const { mutate, data, error, isPending, reset } = useMutation({
     mutationFn: async (body: KeyFields) => await bodyOf(api.POST('/admin/api/keys', { body })),
@@ -130,6 +141,7 @@ function NewKey ({ opened, onClose }: { opened: boolean, onClose: () => void }) 
   }
   return (
     <Modal opened={opened} onClose={close} title={data === undefined ? 'New key' : 'The new key'} size='lg' closeOnClickOutside={data === undefined} closeButtonProps={{ 'aria-label': 'Close' }}>
+      {!accepted && <Stack mb='sm'><NotAccepted /></Stack>}
       {data === undefined
         ? <KeyForm initial={{ name: '', user: null, allowed_prompt_types: null, expires_at: null }} action='Make key' error={error} pending={isPending} onSubmit={mutate} />
         : <MadeKey secret={data.key} promptType={data.allowed_prompt_types?.[0] ?? 'hello'} onClose={close} />}
