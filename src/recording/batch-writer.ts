@@ -12,7 +12,7 @@ import type { RecordBatch } from './call-record.js'
 export interface BatchWriter {
   /**
    * Commits the batch, whole; once its id is committed, writing it again is a no-op. Rejects with the database's error;
-   * see `isRefusal` for which of them are final.
+   * see `refusalOf` for which of them are final.
    */
   write: (batch: RecordBatch) => Promise<void>
   /** Resolves if the database would take the batch, rejects as `write` would; nothing is committed. */
@@ -105,14 +105,22 @@ function batchParameters (id: string, { types, rollups, logs }: BatchTotals, con
 }
 
 /**
- * SQLSTATE classes that tell of the data: not supported (0A), cardinality (21), data exception (22), integrity (23), triggers
- * and functions of an operator's own (27, 2F, 38, 39, P0), check option (44), a limit exceeded (54). All others tell of the
- * database's state or of the connection's, prepared statements (26) that a pooler has lost included.
+ * SQLSTATE classes that may tell of a record: cardinality (21), data exception (22), integrity (23), triggers and functions of an
+ * operator's own (27, 2F, 38, 39, P0), check option (44).
  */
-const dataClasses = /^(0A|21|22|23|27|2F|38|39|44|54|P0)/
+const recordClasses = /^(21|22|23|27|2F|38|39|44|P0)/
+/** That tell of the statement, whatever its records: not supported (0A), schema and rights (3F, 42), a limit exceeded (54), internal (XX). */
+const statementClasses = /^(0A|3F|42|54|XX)/
 
-/** Whether the database will never take this batch as it is, rather than not now. */
-export function isRefusal (error: unknown): boolean {
+/**
+ * Whether the database refuses the batch as it is: maybe for its records, or for the statement's own sake. Null: not now, as its
+ * state or the connection's is at fault, prepared statements (26) that a pooler has lost included.
+ */
+export type Refusal = 'record' | 'statement' | null
+
+export function refusalOf (error: unknown): Refusal {
   // A config that is deleted again and again while its calls are written: the next try will find it, or make it.
-  return error instanceof postgres.PostgresError && dataClasses.test(error.code) && error.code !== foreignKeyViolation
+  if (!(error instanceof postgres.PostgresError) || error.code === foreignKeyViolation) return null
+  if (recordClasses.test(error.code)) return 'record'
+  return statementClasses.test(error.code) ? 'statement' : null
 }

@@ -1,30 +1,21 @@
 import { performance } from 'node:perf_hooks'
 import type { Log } from '../log.js'
 import type { RecordBatch } from './call-record.js'
-import { findRefused } from './find-refused.js'
+import { DatabaseWrite, type WritableDatabase } from './database-write.js'
 import type { Journal } from './journal.js'
 import { KeptAside, type KeptAsideOptions } from './kept-aside.js'
 import { LossLog } from './loss-log.js'
 import type { RecorderObserver } from './recorder-observer.js'
+import { RefusedBatches, RefusedWhole } from './refused-batches.js'
 import { uuidTimeMs } from './uuid-v7.js'
-import { answeredWithin, pause, settledWithin, timer } from './waits.js'
+import { pause, settledWithin, timer } from './waits.js'
 
 export interface DurableWriterOptions {
-  readonly database: {
-    /** Commits a batch, whole; writing one again that was committed is a no-op. */
-    readonly write: (batch: RecordBatch) => Promise<void>
-    /** Resolves if the database would take the batch, and rejects as `write` would; nothing is committed. */
-    readonly tryOut: (batch: RecordBatch) => Promise<void>
-    /** Whether an error means that the database will never take this batch, as against not now. */
-    readonly isRefusal: (error: unknown) => boolean
-    /** Resolves if it answers. */
-    readonly ping: () => Promise<void>
-    /** Lets go of connections on which no answer comes. */
-    readonly reconnect: () => void
+  readonly database: WritableDatabase & {
     /** For so long it knows which batches were committed. */
     readonly remembersForMs: number
   }
-  readonly journal: Pick<Journal, 'append' | 'oldest' | 'dropOldest' | 'isEmpty'>
+  readonly journal: Pick<Journal, 'append' | 'oldest' | 'dropOldest' | 'setOldestBack' | 'isEmpty'>
   readonly setAside: KeptAsideOptions['setAside']
   readonly observer: RecorderObserver
   /** Told once of each batch that nothing more becomes of: it is in the database, or never will be. Must not throw. */
@@ -38,8 +29,6 @@ const RETRY_FIRST_MS = 50
 const RETRY_MAX_MS = 2000
 /** With the pauses between them, every 15 seconds or so. */
 const RECONNECT_EVERY = 10
-/** A statement that is not answered for so long is given up, with its connection. */
-const HANGS_MS = 10_000
 /** What a shutdown waits for a commit under way; the journal has the batch. */
 const CLOSE_WAIT_MS = 1000
 
@@ -58,6 +47,9 @@ const CLOSE_WAIT_MS = 1000
  * the second commit a no-op. While what is left of the journal is replayed, in its order, new batches go into the
  * database beside it: waiting for the journal to be empty could last for ever under load. The books are the same, for
  * counters add up in any order and the latest call is found by its time.
+ *
+ * A batch that the database refuses whole is the database's fault: it is set back in the journal, behind all others, and
+ * tried again. Its records are kept aside only once others went in since, so that they hold up nothing for ever.
  */
 export class DurableWriter {
   readonly #options: DurableWriterOptions
@@ -67,6 +59,8 @@ export class DurableWriter {
   #replaying: Promise<void> | null = null
   readonly #aside: KeptAside
   readonly #losses: LossLog
+  readonly #refused: RefusedBatches
+  readonly #writes: DatabaseWrite
   /** Of batches in the journal: whether it was told that they are in the database, which a commit that is late may bring them into. */
   readonly #told = new Map<string, boolean>()
 
@@ -74,6 +68,8 @@ export class DurableWriter {
     this.#options = options
     this.#aside = new KeptAside(options)
     this.#losses = new LossLog(options.log)
+    this.#refused = new RefusedBatches(options)
+    this.#writes = new DatabaseWrite(options.database, this.#aside, this.#refused)
   }
 
   /** The database did not take the last batch. */
@@ -132,6 +128,7 @@ export class DurableWriter {
       }
       this.#goAway(new Error(`no commit within ${Math.round(performance.now() - startedAtMs)} ms`))
     } catch (error) {
+      if (error instanceof RefusedWhole) this.#refused.add(batch, error)
       this.#goAway(error)
     } finally {
       outOfTime = true
@@ -144,56 +141,22 @@ export class DurableWriter {
   async #writeUntil (batch: RecordBatch, isOver: () => boolean): Promise<number> {
     for (let waitMs = RETRY_FIRST_MS; ; waitMs *= 2) {
       try {
-        return await this.#write(batch, isOver)
+        return await this.#writes.write(batch, isOver)
       } catch (error) {
-        if (isOver()) throw error
+        if (isOver() || error instanceof RefusedWhole) throw error
         await pause(waitMs, this.#closing.signal)
         if (isOver()) throw error
       }
     }
   }
 
-  /** @returns how many of its records are committed; the others are kept aside */
-  async #write (batch: RecordBatch, isOver: () => boolean): Promise<number> {
-    const { database } = this.#options
-    try {
-      await this.#answered(database.write(batch))
-      return batch.entries.length
-    } catch (error) {
-      if (isOver() || !database.isRefusal(error)) throw error
-      return await this.#writeWithoutRefused(batch, error, isOver)
-    }
-  }
-
-  /**
-   * Finds the records that the database refuses, keeps them aside, and commits the others under the batch's own id: so
-   * it stays one commit, which is there or not, however often this is begun again. Of two who are at it (a try that is
-   * out of time, and the replay) only the later keeps records aside.
-   */
-  async #writeWithoutRefused (batch: RecordBatch, error: unknown, isOver: () => boolean): Promise<number> {
-    const { database } = this.#options
-    const refused = await findRefused(batch, error, async part => {
-      if (isOver()) throw error
-      try {
-        await this.#answered(database.tryOut(part))
-        return null
-      } catch (reason) {
-        if (!database.isRefusal(reason)) throw reason
-        return { reason }
-      }
-    })
-    if (isOver()) throw error
-    for (const [entry, reason] of refused) await this.#aside.keep(entry, reason)
-    const entries = batch.entries.filter(entry => !refused.has(entry))
-    return entries.length > 0 ? await this.#write({ id: batch.id, entries }, isOver) : 0
-  }
-
   #goAway (error: unknown): void {
-    if (!this.#away) this.#options.log.error({ err: error }, 'the database does not take records; they go to the journal until it does')
+    if (!this.#away && !(error instanceof RefusedWhole)) this.#options.log.error({ err: error }, 'the database does not take records; they go to the journal until it does')
     this.#away = true
   }
 
   #lose (batch: RecordBatch, error: unknown): void {
+    this.#refused.settle(batch)
     this.#options.observer.lost(batch.entries.length)
     this.#losses.add(batch.entries.length, error)
     this.#options.onSettled?.(batch)
@@ -218,11 +181,15 @@ export class DurableWriter {
         waitMs = RETRY_FIRST_MS
         failures = 0
       } catch (error) {
-        const message = String(error)
-        if (message !== lastError) this.#options.log.warn({ err: error }, 'the database does not take what is in the journal yet')
-        lastError = message
-        // After a failover the old connections may be to a server that only reads.
-        if (++failures % RECONNECT_EVERY === 0) this.#options.database.reconnect()
+        if (error instanceof SetBack) {
+          if (error.isFirst) waitMs = RETRY_FIRST_MS
+        } else {
+          const message = String(error)
+          if (message !== lastError) this.#options.log.warn({ err: error }, 'the database does not take what is in the journal yet')
+          lastError = message
+          // After a failover the old connections may be to a server that only reads.
+          if (++failures % RECONNECT_EVERY === 0) this.#options.database.reconnect()
+        }
         await pause(waitMs, this.#closing.signal)
         waitMs = Math.min(waitMs * 2, RETRY_MAX_MS)
       }
@@ -244,14 +211,26 @@ export class DurableWriter {
       this.#tellOnce(batch)
       await journal.dropOldest()
     } else {
-      const records = await this.#write(batch, () => this.#closing.signal.aborted)
+      const records = await this.#replayed(batch)
       this.#comeBack()
       this.#tellOnce(batch)
       await journal.dropOldest()
       observer.replayed(records)
     }
     this.#aside.settle(batch)
+    this.#refused.settle(batch)
     this.#told.delete(batch.id)
+  }
+
+  /** @throws SetBack where the others go first */
+  async #replayed (batch: RecordBatch): Promise<number> {
+    try {
+      return await this.#writes.write(batch, () => this.#closing.signal.aborted)
+    } catch (error) {
+      if (!(error instanceof RefusedWhole)) throw error
+      this.#options.journal.setOldestBack()
+      throw new SetBack(this.#refused.add(batch, error))
+    }
   }
 
   /** @throws what the disk throws; it alone is no reason to send new batches there */
@@ -265,7 +244,7 @@ export class DurableWriter {
   }
 
   async #findBack (): Promise<void> {
-    await this.#answered(this.#options.database.ping())
+    await this.#writes.ping()
     this.#comeBack()
   }
 
@@ -287,9 +266,12 @@ export class DurableWriter {
     this.#told.set(batch.id, true)
     this.#options.onSettled?.(batch)
   }
+}
 
-  /** @throws where there is no answer for long; its connection is let go of */
-  async #answered (answer: Promise<void>): Promise<void> {
-    await answeredWithin(answer, HANGS_MS, () => this.#options.database.reconnect())
+/** A batch of the journal was refused whole, and set back. */
+class SetBack extends Error {
+  /** @param isFirst for the first time since any other went in: others may go in without a pause that grows */
+  constructor (readonly isFirst: boolean) {
+    super('set back')
   }
 }

@@ -12,7 +12,8 @@ import { crc32 } from 'node:zlib'
 //
 // A frame is synced before the answers of its calls go out, and a file is never written to again by a later process. So
 // only the last frame of a file can be torn, and no answer was released for it: it ends behind the end of the file, or
-// what a crash left of it is zeros, which neither a header nor JSON is. All else that cannot be read is damage.
+// what a crash left of it is zeros, which neither a header nor JSON is. All else that cannot be read is damage, which takes no
+// other frame with it: the next one is found by its header's checksum (journal-resync.ts).
 
 export const FRAME_HEADER_BYTES = 16
 
@@ -27,15 +28,15 @@ export interface FrameHeader {
 export class UnreadableFrame extends Error {
   override readonly name = 'UnreadableFrame'
   readonly kind: 'torn' | 'damaged'
-  /** What is passed over with it. */
-  readonly sizeBytes: number
-  /** Records that are passed over, as far as is known. */
-  readonly records: number
+  readonly offset: number
+  /** Records in it; null where its header cannot be read. */
+  readonly records: number | null
 
-  constructor (kind: 'torn' | 'damaged', offset: number, sizeBytes = Infinity, records = 0) {
-    super(`the entry at byte ${offset} is ${kind}`)
+  /** @param kind what it is if no frame follows it: what stands before another is damaged in any case */
+  constructor (kind: 'torn' | 'damaged', offset: number, records: number | null = null) {
+    super(`the entry at byte ${offset} cannot be read`)
     this.kind = kind
-    this.sizeBytes = sizeBytes
+    this.offset = offset
     this.records = records
   }
 }
@@ -59,9 +60,11 @@ export function encodeFrame (json: string, records: number): Buffer {
 export async function readFrame (file: FileHandle, offset: number, fileBytes: number): Promise<string> {
   const { sizeBytes, records, jsonChecksum } = await readFrameHeader(file, offset, fileBytes)
   const json = await readBytes(file, offset + FRAME_HEADER_BYTES, sizeBytes - FRAME_HEADER_BYTES)
+  // Somebody cut the file while it was read.
+  if (json === null) throw new UnreadableFrame('damaged', offset, records)
   if (crc32(json) !== jsonChecksum) {
     const isTorn = offset + sizeBytes === fileBytes && json.includes(0)
-    throw new UnreadableFrame(isTorn ? 'torn' : 'damaged', offset, sizeBytes, records)
+    throw new UnreadableFrame(isTorn ? 'torn' : 'damaged', offset, records)
   }
   return json.toString()
 }
@@ -71,21 +74,22 @@ export async function readFrameHeader (file: FileHandle, offset: number, fileByt
   const restBytes = fileBytes - offset
   if (restBytes < FRAME_HEADER_BYTES) throw new UnreadableFrame('torn', offset)
   const header = await readBytes(file, offset, FRAME_HEADER_BYTES)
+  if (header === null) throw new UnreadableFrame('damaged', offset)
   if (crc32(header.subarray(0, 12)) !== header.readUInt32LE(12)) {
     const rest = await readBytes(file, offset, restBytes)
-    throw new UnreadableFrame(rest.some(byte => byte !== 0) ? 'damaged' : 'torn', offset)
+    throw new UnreadableFrame(rest?.every(byte => byte === 0) === true ? 'torn' : 'damaged', offset)
   }
   const sizeBytes = FRAME_HEADER_BYTES + header.readUInt32LE(0)
   if (sizeBytes > restBytes) throw new UnreadableFrame('torn', offset)
   return { records: header.readUInt32LE(4), sizeBytes, jsonChecksum: header.readUInt32LE(8) }
 }
 
-async function readBytes (file: FileHandle, offset: number, length: number): Promise<Buffer> {
+/** Null where the file has not as many. */
+async function readBytes (file: FileHandle, offset: number, length: number): Promise<Buffer | null> {
   const buffer = Buffer.allocUnsafe(length)
   for (let read = 0; read < length;) {
     const { bytesRead } = await file.read(buffer, read, length - read, offset + read)
-    // Somebody cut it while it was read.
-    if (bytesRead === 0) throw new UnreadableFrame('damaged', offset)
+    if (bytesRead === 0) return null
     read += bytesRead
   }
   return buffer

@@ -4,38 +4,40 @@ import type { Log } from '../log.js'
 import { batchToJson, parseBatch } from './batch-json.js'
 import type { RecordBatch } from './call-record.js'
 import { UnreadableFrame, encodeFrame, readFrame, readFrameHeader } from './journal-frame.js'
+import { type Segment, measureDamage, recordsIn } from './journal-segment.js'
 import { uuidTimeMs } from './uuid-v7.js'
-
-/** A journal file: see journal-frame.ts for what is in it. */
-interface Segment {
-  readonly path: string
-  /** Open for as long as it is written to or read from. */
-  file: FileHandle | null
-  /** Up to here its frames are synced; what a failed write left behind that does not count. */
-  sizeBytes: number
-  /** Up to here its frames are done with. */
-  doneBytes: number
-  /** Records in the frames that are not done with. */
-  records: number
-  /** A frame of it cannot be read: the file is kept, out of the way, for people to look at. */
-  damaged: boolean
-}
 
 /** A damaged file keeps its number, so that no other comes to have its name. */
 const SEGMENT_NAME = /^(\d{8})\.journal(\.damaged)?$/
 /** A file is given up when all of it is in the database, so files are not too large. */
 const MAX_SEGMENT_BYTES = 64 * 1024 * 1024
 
+/** A frame that was read. */
+interface Place {
+  readonly segment: Segment
+  readonly offset: number
+  readonly sizeBytes: number
+  readonly records: number
+  /** When its batch was made, milliseconds since the epoch. */
+  readonly atMs: number
+}
+
+export interface JournalOptions {
+  /** Told of records that cannot be read any more, as far as they can be counted, and of the bytes that held them. */
+  readonly onDamage?: (records: number, sizeBytes: number) => void
+}
+
 /**
  * Batches on disk that wait for the database, in the order in which they came. `append` adds one at the end and is
- * synced when it resolves; `oldest` and `dropOldest` take them from the front. What is done with is known in memory
- * only: a later process reads a file again from its beginning, which is harmless, as a batch that was committed is not
- * committed again.
+ * synced when it resolves; `oldest` and `dropOldest` take them from the front. One that the database refuses can be set
+ * back behind all others, so that it does not hold them up. What is done with or set back is known in memory only: a
+ * later process reads a file again from its beginning, which is harmless, as a batch that was committed is not committed
+ * again.
  *
  * ```
- *   00000003.journal         00000004.journal        00000005.journal
- *   ├─ done ─┼─ to do ─┤     ├───── to do ─────┤     ├─ to do ─┤◀─ append
- *            ▲ oldest
+ *   00000003.journal              00000004.journal        00000005.journal
+ *   ├─ done ── set back ─┼─ to do ─┤ ├───── to do ─────┤  ├─ to do ─┤◀─ append
+ *             ▲ last     ▲ oldest
  * ```
  */
 export class Journal {
@@ -48,15 +50,21 @@ export class Journal {
   #appending = false
   #lastNumber = 0
   #oldestAtMs: number | null = null
+  /** In the order in which they were. */
+  readonly #setBack: Place[] = []
+  /** What `oldest` gave. */
+  #given: Place | null = null
+  readonly #onDamage: (records: number, sizeBytes: number) => void
 
-  private constructor (folder: string, log: Log) {
+  private constructor (folder: string, log: Log, { onDamage = () => {} }: JournalOptions) {
     this.#folder = folder
     this.#log = log
+    this.#onDamage = onDamage
   }
 
   /** Opens the journal in the folder, which is made if need be. @throws what the file system throws */
-  static async open (folder: string, log: Log): Promise<Journal> {
-    const journal = new Journal(folder, log)
+  static async open (folder: string, log: Log, options: JournalOptions = {}): Promise<Journal> {
+    const journal = new Journal(folder, log, options)
     await mkdir(folder, { recursive: true, mode: 0o700 })
     for (const name of (await readdir(folder)).sort()) {
       const [, number, damaged] = SEGMENT_NAME.exec(name) ?? []
@@ -68,16 +76,22 @@ export class Journal {
     return journal
   }
 
-  get isEmpty (): boolean { return this.#segments.every(({ doneBytes, sizeBytes }) => doneBytes === sizeBytes) }
+  get isEmpty (): boolean { return this.#segments.every(isDone) }
 
   /** Records that wait here. */
   get records (): number { return this.#segments.reduce((sum, { records }) => sum + records, 0) }
 
   /** Bytes that wait here. */
-  get sizeBytes (): number { return this.#segments.reduce((sum, { sizeBytes, doneBytes }) => sum + sizeBytes - doneBytes, 0) }
+  get sizeBytes (): number {
+    return this.#segments.reduce((sum, { sizeBytes, readBytes }) => sum + sizeBytes - readBytes, 0) + this.#setBack.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0)
+  }
 
   /** When the oldest batch was made, milliseconds since the epoch; null if none waits. */
-  get oldestAtMs (): number | null { return this.isEmpty ? null : this.#oldestAtMs }
+  get oldestAtMs (): number | null {
+    const setBackAtMs = Math.min(...this.#setBack.map(({ atMs }) => atMs))
+    if (this.#firstUnread() === undefined) return setBackAtMs === Infinity ? null : setBackAtMs
+    return this.#oldestAtMs === null ? null : Math.min(this.#oldestAtMs, setBackAtMs)
+  }
 
   /**
    * Adds the batch, and has it synced. One at a time.
@@ -102,37 +116,49 @@ export class Journal {
     } finally {
       this.#appending = false
     }
-    if (this.isEmpty) this.#oldestAtMs = uuidTimeMs(batch.id)
+    if (this.#firstUnread() === undefined) this.#oldestAtMs = uuidTimeMs(batch.id)
     segment.sizeBytes += frame.length
     segment.records += batch.entries.length
     if (segment.sizeBytes >= MAX_SEGMENT_BYTES) this.#current = null
   }
 
-  /** The batch that has waited longest; null if none does. An entry that cannot be read is reported and passed over. */
+  /**
+   * The oldest batch that is not done with; of those set back, none before all others. Null if there is none.
+   *
+   * @throws what the file system throws
+   */
   async oldest (): Promise<RecordBatch | null> {
     for (;;) {
-      const segment = this.#segments.find(({ doneBytes, sizeBytes }) => doneBytes < sizeBytes)
-      if (segment === undefined) return null
+      const segment = this.#firstUnread()
+      const at = segment === undefined ? this.#setBack[0] : { segment, offset: segment.readBytes }
+      if (at === undefined) return null
       try {
-        segment.file ??= await open(segment.path, 'r')
-        const batch = parseBatch(await readFrame(segment.file, segment.doneBytes, segment.sizeBytes))
-        this.#oldestAtMs = uuidTimeMs(batch.id)
-        return batch
+        return await this.#read(at.segment, at.offset)
       } catch (error) {
         if (!(error instanceof UnreadableFrame)) throw error
-        await this.#passOver(segment, error)
+        await this.#passOver(at.segment, error)
       }
     }
   }
 
-  /** The batch that `oldest` gave is in the database. */
+  /** The batch that `oldest` gave is in the database, or never will be. */
   async dropOldest (): Promise<void> {
-    const segment = this.#segments.find(({ doneBytes, sizeBytes }) => doneBytes < sizeBytes)
-    if (segment === undefined || segment.file === null) return
-    const { records, sizeBytes } = await readFrameHeader(segment.file, segment.doneBytes, segment.sizeBytes)
-    segment.doneBytes += sizeBytes
-    segment.records -= records
-    await this.#removeIfDone(segment)
+    const place = this.#given
+    if (place === null) return
+    this.#given = null
+    this.#forward(place)
+    place.segment.records -= place.records
+    await this.#removeIfDone(place.segment)
+  }
+
+  /** The batch that `oldest` gave comes after all others. */
+  setOldestBack (): void {
+    const place = this.#given
+    if (place === null) return
+    this.#given = null
+    this.#forward(place)
+    place.segment.setBack++
+    this.#setBack.push(place)
   }
 
   async close (): Promise<void> {
@@ -143,28 +169,42 @@ export class Journal {
     }
   }
 
-  /** Measures a file of an earlier process. What cannot be read of it is found, and told, when its turn comes. */
+  /** The first file with a frame that was neither done nor set back. */
+  #firstUnread (): Segment | undefined {
+    return this.#segments.find(({ readBytes, sizeBytes }) => readBytes < sizeBytes)
+  }
+
+  async #read (segment: Segment, offset: number): Promise<RecordBatch> {
+    segment.file ??= await open(segment.path, 'r')
+    const { records, sizeBytes } = await readFrameHeader(segment.file, offset, segment.sizeBytes)
+    const batch = parseBatch(await readFrame(segment.file, offset, segment.sizeBytes))
+    const atMs = uuidTimeMs(batch.id)
+    if (offset === segment.readBytes) this.#oldestAtMs = atMs
+    this.#given = { segment, offset, sizeBytes, records, atMs }
+    return batch
+  }
+
+  /** The frame is no longer where it was: not the next to be read, nor among those set back. */
+  #forward ({ segment, offset, sizeBytes }: Pick<Place, 'segment' | 'offset' | 'sizeBytes'>): void {
+    if (offset === segment.readBytes) {
+      segment.readBytes += sizeBytes
+      return
+    }
+    this.#setBack.splice(this.#setBack.findIndex(place => place.segment === segment && place.offset === offset), 1)
+    segment.setBack--
+  }
+
   async #scan (path: string): Promise<Segment> {
     const file = await open(path, 'r')
     const { size, mtimeMs } = await file.stat()
-    const segment: Segment = { path, file, sizeBytes: size, doneBytes: 0, records: 0, damaged: false }
     this.#oldestAtMs ??= mtimeMs
-    try {
-      for (let offset = 0; offset < size;) {
-        const { records, sizeBytes } = await readFrameHeader(file, offset, size)
-        segment.records += records
-        offset += sizeBytes
-      }
-    } catch (error) {
-      if (!(error instanceof UnreadableFrame)) throw error
-    }
-    return segment
+    return { path, file, sizeBytes: size, readBytes: 0, setBack: 0, records: await recordsIn(file, size), damaged: false }
   }
 
   async #create (): Promise<Segment> {
     const path = join(this.#folder, `${String(++this.#lastNumber).padStart(8, '0')}.journal`)
     const file = await open(path, 'wx+', 0o600)
-    const segment: Segment = { path, file, sizeBytes: 0, doneBytes: 0, records: 0, damaged: false }
+    const segment: Segment = { path, file, sizeBytes: 0, readBytes: 0, setBack: 0, records: 0, damaged: false }
     this.#segments.push(segment)
     this.#current = segment
     // The file's name, too, has to be on disk.
@@ -178,7 +218,7 @@ export class Journal {
   }
 
   async #removeIfDone (segment: Segment): Promise<void> {
-    if (segment.doneBytes < segment.sizeBytes || (segment === this.#current && this.#appending)) return
+    if (!isDone(segment) || (segment === this.#current && this.#appending)) return
     if (segment === this.#current) this.#current = null
     try {
       await this.#forget(segment)
@@ -197,19 +237,29 @@ export class Journal {
     await file?.close()
   }
 
-  /** A torn entry is dropped. A damaged one had been released: its file is kept. */
+  /** A torn entry is dropped. A damaged one had been released: what it held is lost, and its file is kept. */
   async #passOver (segment: Segment, error: UnreadableFrame): Promise<void> {
-    const bytes = Math.min(error.sizeBytes, segment.sizeBytes - segment.doneBytes)
-    segment.doneBytes += bytes
-    segment.records = segment.doneBytes === segment.sizeBytes ? 0 : segment.records - error.records
-    if (error.kind === 'torn') {
-      this.#log.warn({ file: segment.path, bytes }, `the journal's last entry is torn and dropped: ${error.message}. No answer had been released for it`)
+    if (segment.file === null) throw error
+    const measured = await measureDamage(segment.file, error, segment.sizeBytes)
+    const known = this.#setBack.find(place => place.segment === segment && place.offset === error.offset)
+    const { kind, records, sizeBytes } = known === undefined ? measured : { ...known, kind: 'damaged' as const }
+    this.#forward({ segment, offset: error.offset, sizeBytes })
+    if (isDone(segment)) segment.records = 0
+    else if (known !== undefined || error.records !== null) segment.records -= records
+    if (kind === 'torn') {
+      this.#log.warn({ file: segment.path, bytes: sizeBytes }, `the journal's last entry is torn and dropped: ${error.message}. No answer had been released for it`)
     } else {
       segment.damaged = true
-      this.#log.error({ file: `${segment.path}.damaged`, bytes, records: error.records }, `the journal is damaged: ${error.message}. What it held is not in the database; the file is kept`)
+      this.#onDamage(records, sizeBytes)
+      this.#log.error({ file: `${segment.path}.damaged`, bytes: sizeBytes, records }, `the journal is damaged: ${error.message}. Its records are lost, those behind it are not; the file is kept. Check the disk under DATA_DIR`)
     }
     await this.#removeIfDone(segment)
   }
+}
+
+/** Nothing in it waits. */
+function isDone ({ readBytes, sizeBytes, setBack }: Segment): boolean {
+  return readBytes >= sizeBytes && setBack === 0
 }
 
 async function writeWhole (file: FileHandle, frame: Buffer, position: number): Promise<void> {

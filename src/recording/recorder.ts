@@ -3,7 +3,7 @@ import type { Database } from '../db/client.js'
 import type { SpentBudget } from '../db/policy-store.js'
 import type { Log } from '../log.js'
 import { RECORDED_BATCHES_KEPT_MS } from '../db/recorded-batches-horizon.js'
-import { createBatchWriter, isRefusal } from './batch-writer.js'
+import { createBatchWriter, refusalOf } from './batch-writer.js'
 import type { BatchEntry, FinishedCall } from './call-record.js'
 import { DurableWriter } from './durable-writer.js'
 import { GroupCommit } from './group-commit.js'
@@ -41,7 +41,7 @@ export class Recorder {
       database: {
         write: batch => batches.write(batch),
         tryOut: batch => batches.tryOut(batch),
-        isRefusal,
+        refusalOf,
         ping: () => database.ping(),
         reconnect: () => database.reconnect(),
         remembersForMs: RECORDED_BATCHES_KEPT_MS
@@ -63,7 +63,12 @@ export class Recorder {
 
   /** Opens the journal, and begins to bring what it holds into the database. @throws what the file system throws */
   static async open (options: RecorderOptions): Promise<Recorder> {
-    const recorder = new Recorder(options, await Journal.open(join(options.dataDir, 'journal'), options.log))
+    const recorder = new Recorder(options, await Journal.open(join(options.dataDir, 'journal'), options.log, {
+      onDamage: (records, sizeBytes) => {
+        options.observer.lost(records)
+        options.observer.damaged(sizeBytes)
+      }
+    }))
     recorder.#writer.start()
     return recorder
   }

@@ -1,6 +1,7 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import t from 'tap'
 import type { RecordBatch } from '../../src/recording/call-record.js'
-import { Refusal, Scene, batch, gate, idsOf, until, within } from './durable-writer-scene.js'
+import { Refusal, Scene, StatementRefusal, batch, gate, idsOf, until, within } from './durable-writer-scene.js'
 
 const away = new Error('the database is away')
 const all = Array.from({ length: 13 }, (_, i) => String(i))
@@ -26,24 +27,91 @@ t.test('refused records are found and kept aside; the others are one commit, und
   t.same(scene.journal, [])
 })
 
-t.test('a batch of nothing but refused records is aside, and holds up nobody', async t => {
-  const scene = new Scene(t)
-  refuse(scene, '1', '2')
-  await scene.writer.save(batch('1', '2'), within(60_000))
-  await scene.writer.save(batch('3'), within(60_000))
-  t.same(scene.aside.length, 2)
-  t.same(scene.books, ['3'])
-  t.same(scene.events, ['rejected 1', 'rejected 1', 'committed 0', 'committed 1'])
+t.test('a batch that is refused whole waits in the journal, aloud; its records are aside once others went in, and hold up nobody', async t => {
+  for (const ids of [['1'], ['1', '2'], all]) {
+    const scene = new Scene(t)
+    refuse(scene, ...ids)
+    const whole = batch(...ids)
+    await scene.writer.save(whole, within(60_000))
+    t.same(scene.events, [`refused ${ids.length}`, `journaled ${ids.length}`])
+    t.equal(scene.writer.away, true)
+    await sleep(300)
+    t.same([scene.aside, scene.journal.length], [[], 1], 'tried again, and again refused: still the database may be at fault')
+    await scene.writer.save(batch('other'), within(60_000))
+    await until(() => scene.journal.length === 0)
+    t.same(scene.aside, ids.map(id => `${id}: Error: bad data`))
+    t.same(scene.books, ['other'])
+    t.equal(scene.writer.away, false)
+    t.match(scene.logged.filter(({ level }) => level === 'error'), [{ fields: { records: ids.length }, message: /refuses whole batches.*Fix the database/ }, ...ids.map(id => ({ fields: { id } }))])
+  }
 })
 
-t.test('records of which each would do, only not all together, are aside, all of them', async t => {
+t.test('a database that refuses everything, and then takes it again, costs no record its place in the books', async t => {
+  for (const error of [new Refusal('a trigger'), new StatementRefusal('not supported')]) {
+    const scene = new Scene(t)
+    let refuses = true
+    const check = (): void => { if (refuses) throw error }
+    scene.onWrite = check
+    scene.onTryOut = check
+    for (const ids of [['1', '2'], ['3'], ['4', '5', '6']]) await scene.writer.save(batch(...ids), within(60_000))
+    await sleep(500)
+    t.same([scene.journal.length, scene.aside], [3, []])
+    t.equal(scene.events.filter(event => event.startsWith('refused')).length, 3, 'each batch is counted once')
+    t.equal(scene.messages('error').length, 1, 'and told once a minute')
+    refuses = false
+    await until(() => scene.journal.length === 0)
+    t.same(scene.books.toSorted(), ['1', '2', '3', '4', '5', '6'])
+    t.same(scene.aside, [])
+  }
+})
+
+t.test('a statement that is refused is no record\'s fault, whatever else goes in: it waits, and holds up nobody', async t => {
+  const scene = new Scene(t)
+  const check = (batch: RecordBatch): void => { if (batch.entries.some(({ record }) => record.id === 'odd')) throw new StatementRefusal('not supported') }
+  scene.onWrite = check
+  scene.onTryOut = check
+  await scene.writer.save(batch('odd', 'good'), within(60_000))
+  for (const id of ['1', '2', '3']) await scene.writer.save(batch(id), within(60_000))
+  await until(() => scene.books.length === 3)
+  await sleep(300)
+  t.same([scene.aside, scene.journal.map(idsOf)], [[], ['odd,good']])
+  scene.onWrite = () => {}
+  await until(() => scene.journal.length === 0)
+  t.same(scene.books.toSorted(), ['1', '2', '3', 'good', 'odd'])
+})
+
+t.test('many poisoned batches in the journal do not hold up those behind them', async t => {
+  const scene = new Scene(t)
+  const bad = Array.from({ length: 12 }, (_, i) => `bad${i}`)
+  refuse(scene, ...bad)
+  for (const id of bad) scene.journal.push(batch(id))
+  scene.journal.push(batch('good'))
+  scene.writer.start()
+  await until(() => scene.journal.length === 0)
+  t.same(scene.books, ['good'])
+  t.equal(scene.aside.length, 12)
+})
+
+t.test('records of which each would do, only not all together, are aside once others went in, all of them', async t => {
   const scene = new Scene(t)
   const together = (batch: RecordBatch): void => { if (batch.entries.length > 1) throw new Refusal('too much') }
   scene.onWrite = together
   scene.onTryOut = together
   await scene.writer.save(batch('1', '2'), within(60_000))
+  t.same([scene.aside, scene.journal.length], [[], 1])
+  await scene.writer.save(batch('3'), within(60_000))
+  await until(() => scene.journal.length === 0)
   t.same(scene.aside.length, 2)
-  t.same(scene.books, [])
+  t.same(scene.books, ['3'])
+})
+
+t.test('a batch that is refused whole while the disk refuses too is lost, aloud', async t => {
+  const scene = new Scene(t)
+  refuse(scene, '1')
+  scene.onAppend = () => { throw new Error('the disk is full') }
+  await scene.writer.save(batch('1'), within(60_000))
+  await until(() => scene.events.includes('lost 1'))
+  t.same(scene.aside, [])
 })
 
 t.test('a refusal that passes by costs no record its place in the books', async t => {
@@ -155,8 +223,8 @@ t.test('many refused records take many statements, each of which may take its ti
 t.test('a record that is aside does not stop a later one of that id', async t => {
   const scene = new Scene(t)
   refuse(scene, '1')
-  await scene.writer.save(batch('1'), within(60_000))
-  await scene.writer.save(batch('1'), within(60_000))
+  await scene.writer.save(batch('1', '2'), within(60_000))
+  await scene.writer.save(batch('1', '3'), within(60_000))
   t.equal(scene.aside.length, 2)
   t.same(scene.journal.map(idsOf), [])
 })

@@ -8,6 +8,11 @@ import { entry } from '../helpers/batches.js'
 
 export class Refusal extends Error {}
 
+/** Of the statement, whatever its records. */
+export class StatementRefusal extends Error {
+  readonly code = '0A000'
+}
+
 export const nowMs = Date.UTC(2026, 10, 23)
 
 /** A batch of as many records as ids, which are those of the records. */
@@ -60,7 +65,7 @@ export class Scene {
           this.tries.push(idsOf(batch))
           await this.onTryOut(batch)
         },
-        isRefusal: error => error instanceof Refusal,
+        refusalOf: error => error instanceof Refusal ? 'record' : error instanceof StatementRefusal ? 'statement' : null,
         ping: async () => { await this.onPing() },
         reconnect: () => { this.reconnects++ },
         remembersForMs: 1000
@@ -74,7 +79,9 @@ export class Scene {
         committed: event('committed'),
         journaled: event('journaled'),
         replayed: event('replayed'),
+        refused: event('refused'),
         lost: event('lost'),
+        damaged: event('damaged'),
         rejected: event('rejected')
       },
       now: () => nowMs,
@@ -100,6 +107,7 @@ export class Scene {
         await Promise.resolve()
         journal.shift()
       },
+      setOldestBack: () => { journal.push(...journal.splice(0, 1)) },
       get isEmpty () { return journal.length === 0 }
     }
   }

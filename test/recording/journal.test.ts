@@ -16,18 +16,19 @@ const batch = (records = 1, prompt = 'a prompt'): RecordBatch =>
 const large = (): RecordBatch => batch(1, 'x'.repeat(8 * 1024 * 1024))
 
 /** A journal in a folder of the test's own, and as later processes find it. */
-async function start (t: Test): Promise<{ folder: string, journal: Journal, reopen: () => Promise<Journal>, logged: Logged[] }> {
+async function start (t: Test): Promise<{ folder: string, journal: Journal, reopen: () => Promise<Journal>, logged: Logged[], damaged: number[] }> {
   const folder = join(t.testdir(), 'journal')
   const logged: Logged[] = []
+  const damaged: number[] = []
   const log = (level: string) => (fields: object, message: string): void => { logged.push({ level, fields, message }) }
   let journal: Journal | null = null
   const reopen = async (): Promise<Journal> => {
     await journal?.close()
-    journal = await Journal.open(folder, { debug: log('debug'), info: log('info'), warn: log('warn'), error: log('error') })
+    journal = await Journal.open(folder, { debug: log('debug'), info: log('info'), warn: log('warn'), error: log('error') }, { onDamage: records => damaged.push(records) })
     return journal
   }
   t.teardown(async () => await journal?.close())
-  return { folder, journal: await reopen(), reopen, logged }
+  return { folder, journal: await reopen(), reopen, logged, damaged }
 }
 
 /** All that the journal holds, taken from its front. */
@@ -153,20 +154,23 @@ t.test('a damaged entry is told and its file kept; all that can be read of that 
   t.same([later.records, later.sizeBytes], [0, 0])
 })
 
-t.test('where an entry\'s header is damaged, what is behind it in the file is passed over, and kept', async t => {
-  const { folder, journal, reopen, logged } = await start(t)
-  const batches = [batch(), batch(), batch()]
+t.test('where an entry\'s header is damaged, that entry is lost and counted, and no other', async t => {
+  const { folder, journal, reopen, logged, damaged } = await start(t)
+  const batches = [batch(3), batch(), batch()]
   await journal.append(batch())
   const size = journal.sizeBytes
   for (const one of batches) await journal.append(one)
+  const lostBytes = journal.sizeBytes - size - 2 * size
   const path = join(folder, '00000001.journal')
   const bytes = readFileSync(path)
   bytes.writeUInt8(bytes.readUInt8(size + 3) ^ 0x40, size + 3)
   writeFileSync(path, bytes)
   const later = await reopen()
-  t.equal((await drain(later)).length, 1)
+  t.equal(later.records, 3)
+  t.same((await drain(later)).slice(1).map(({ id }) => id), [batches[1], batches[2]].map(one => one?.id))
   t.same(files(folder), ['00000001.journal.damaged'])
-  t.match(logged.filter(({ level }) => level === 'error'), [{ fields: { bytes: bytes.length - size } }])
+  t.match(logged.filter(({ level }) => level === 'error'), [{ fields: { bytes: lostBytes, records: 3 } }])
+  t.same(damaged, [3])
 })
 
 t.test('a damaged file is not overwritten by a later one', async t => {

@@ -10,12 +10,12 @@ import { promptTotals, usageLogs } from '../helpers/books.js'
 import { callRecord } from '../helpers/batches.js'
 import { forEachDatabase, silentLog, temporaryFolder } from '../helpers/database.js'
 
-interface Counts { committed: number, journaled: number, replayed: number, lost: number, rejected: number }
+interface Counts { committed: number, journaled: number, replayed: number, refused: number, lost: number, damaged: number, rejected: number }
 
 /** A recorder of its own, as each process has one, over a database that the test can cut off. */
 async function openRecorder (t: Test, database: Database, dataDir: string, recordWaitMs = 60_000): Promise<{ recorder: Recorder, cut: { off: boolean }, counts: Counts }> {
   const cut = { off: false }
-  const counts: Counts = { committed: 0, journaled: 0, replayed: 0, lost: 0, rejected: 0 }
+  const counts: Counts = { committed: 0, journaled: 0, replayed: 0, refused: 0, lost: 0, damaged: 0, rejected: 0 }
   const add = (name: keyof Counts) => (records: number): void => { counts[name] += records }
   const check = (): void => { if (cut.off) throw new DatabaseAway('cut off') }
   const recorder = await Recorder.open({
@@ -26,7 +26,7 @@ async function openRecorder (t: Test, database: Database, dataDir: string, recor
     },
     dataDir,
     recordWaitMs,
-    observer: { committed: add('committed'), journaled: add('journaled'), replayed: add('replayed'), lost: add('lost'), rejected: add('rejected') },
+    observer: { committed: add('committed'), journaled: add('journaled'), replayed: add('replayed'), refused: add('refused'), lost: add('lost'), damaged: add('damaged'), rejected: add('rejected') },
     now: () => Date.now(),
     log: silentLog
   })

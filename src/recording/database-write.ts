@@ -1,0 +1,88 @@
+import type { Refusal } from './batch-writer.js'
+import type { RecordBatch } from './call-record.js'
+import { findRefused } from './find-refused.js'
+import type { KeptAside } from './kept-aside.js'
+import { type RefusedBatches, RefusedWhole } from './refused-batches.js'
+import { answeredWithin } from './waits.js'
+
+export interface WritableDatabase {
+  /** Commits a batch, whole; writing one again that was committed is a no-op. */
+  readonly write: (batch: RecordBatch) => Promise<void>
+  /** Resolves if the database would take the batch, and rejects as `write` would; nothing is committed. */
+  readonly tryOut: (batch: RecordBatch) => Promise<void>
+  /** Whether an error means that the database refuses this batch as it is; null: not now. */
+  readonly refusalOf: (error: unknown) => Refusal
+  /** Resolves if it answers. */
+  readonly ping: () => Promise<void>
+  /** Lets go of connections on which no answer comes. */
+  readonly reconnect: () => void
+}
+
+/** A statement that is not answered for so long is given up, with its connection. */
+const HANGS_MS = 10_000
+
+/** One try to bring a batch into the database: whole, or without the records that it refuses while it takes others. */
+export class DatabaseWrite {
+  readonly #database: WritableDatabase
+  readonly #aside: KeptAside
+  readonly #refused: RefusedBatches
+
+  constructor (database: WritableDatabase, aside: KeptAside, refused: RefusedBatches) {
+    this.#database = database
+    this.#aside = aside
+    this.#refused = refused
+  }
+
+  /**
+   * @returns how many of its records are committed; the others are kept aside
+   * @throws RefusedWhole, and what the database throws
+   */
+  async write (batch: RecordBatch, isOver: () => boolean): Promise<number> {
+    try {
+      await this.#answered(this.#database.write(batch))
+      this.#refused.committed()
+      return batch.entries.length
+    } catch (error) {
+      const refusal = isOver() ? null : this.#database.refusalOf(error)
+      if (refusal === null) throw error
+      // One that was refused before is not searched again until there is something new to know.
+      if (refusal === 'statement' || (this.#refused.has(batch) && !this.#refused.othersWentInSince(batch))) throw new RefusedWhole(error)
+      return await this.#writeWithoutRefused(batch, error, isOver)
+    }
+  }
+
+  /** @throws where there is no answer for long; its connection is let go of */
+  async ping (): Promise<void> {
+    await this.#answered(this.#database.ping())
+  }
+
+  /**
+   * Finds the records that the database refuses, keeps them aside, and commits the others under the batch's own id: so
+   * it stays one commit, which is there or not, however often this is begun again. Of two that do it (a try that is out
+   * of time, and the replay) only the later keeps records aside.
+   *
+   * @throws RefusedWhole where that is all of them, and no others went in since they were refused before
+   */
+  async #writeWithoutRefused (batch: RecordBatch, error: unknown, isOver: () => boolean): Promise<number> {
+    const refused = await findRefused(batch, error, async part => {
+      if (isOver()) throw error
+      try {
+        await this.#answered(this.#database.tryOut(part))
+        return null
+      } catch (reason) {
+        const refusal = this.#database.refusalOf(reason)
+        if (refusal === 'record') return { reason }
+        throw refusal === 'statement' ? new RefusedWhole(reason) : reason
+      }
+    })
+    if (isOver()) throw error
+    if (refused.size === batch.entries.length && !this.#refused.othersWentInSince(batch)) throw new RefusedWhole(error)
+    for (const [entry, reason] of refused) await this.#aside.keep(entry, reason)
+    const entries = batch.entries.filter(entry => !refused.has(entry))
+    return entries.length > 0 ? await this.write({ id: batch.id, entries }, isOver) : 0
+  }
+
+  async #answered (answer: Promise<void>): Promise<void> {
+    await answeredWithin(answer, HANGS_MS, () => this.#database.reconnect())
+  }
+}
