@@ -33,7 +33,15 @@ async function run (databaseUrl: string, records: number): Promise<RecorderRepor
     database: { recording: openPool(client), ping: async () => {}, reconnect: () => {} },
     dataDir,
     recordWaitMs: 250,
-    observer: { committed: () => {}, journaled: count => { journaled += count }, replayed: () => {}, refused: () => {}, lost: () => {}, damaged: () => {}, rejected: () => {} },
+    observer: {
+      committed: () => {},
+      journaled: count => { journaled += count },
+      replayed: () => {},
+      refused: () => {},
+      lost: () => {},
+      damaged: () => {},
+      rejected: () => {}
+    },
     now: Date.now,
     // This process's standard error is the benchmark's: what the recorder complains of belongs there.
     log: { debug: () => {}, info: () => {}, warn: console.error, error: console.error }

@@ -31,8 +31,9 @@ const request = 'invalid_request_error'
 export const invalidPromptType = (got: string): GatewayError => new GatewayError(400, 'invalid_prompt_type', request,
   `'${got}' is not a prompt type. Use 1 to 128 of A-Z a-z 0-9 . _ : - beginning with a letter or digit.`, 'X-Prompt-Type')
 
-export const promptTypeIsKey = (param = 'X-Prompt-Type'): GatewayError => new GatewayError(400, 'invalid_prompt_type', request,
-  'The prompt type is an API key, or has one in it. Send a name for this kind of prompt instead, and replace the key: it may have been seen.', param)
+export const promptTypeIsKey = (param = 'X-Prompt-Type'): GatewayError => new GatewayError(
+  400, 'invalid_prompt_type', request,
+  'The prompt type is an API key, or has one in it. Send a name for this kind of prompt, and replace that key.', param)
 
 export const invalidPromptHeader = (header: string, rule: string): GatewayError =>
   new GatewayError(400, 'invalid_prompt_header', request, `${header} ${rule}`, header)
@@ -41,11 +42,13 @@ export const promptTypeLimit = (limit: number): GatewayError => new GatewayError
   `This gateway already knows ${limit} prompt types (MAX_PROMPT_TYPES). Use an existing one, delete unused ones, or raise the limit.`, 'X-Prompt-Type')
 
 export const invalidApiKey = (why: string): GatewayError => new GatewayError(401, 'invalid_api_key', request,
-  `${why} Send a gateway key as 'Authorization: Bearer pm_…', 'api-key' or 'x-api-key'; operators make them at /admin/api/keys.`)
+  `${why} Send a gateway key as 'Authorization: Bearer pm_…', 'api-key' or 'x-api-key'; ` +
+  'operators make them at /admin/api/keys.')
 
 /** A gateway key, where there is no key of the upstream's to put in its place. */
 export const gatewayKeysNotAccepted = (): GatewayError => new GatewayError(401, 'invalid_api_key', request,
-  'This gateway has no UPSTREAM_API_KEY, so gateway keys (pm_…) do not work here. Send the upstream\'s own key, or set UPSTREAM_API_KEY and start the gateway again.')
+  'This gateway has no UPSTREAM_API_KEY, so gateway keys (pm_…) do not work here. Send the upstream\'s own key, ' +
+  'or set UPSTREAM_API_KEY and start the gateway again.')
 
 export const promptTypeNotAllowed = (promptType: string): GatewayError => new GatewayError(403, 'prompt_type_not_allowed', request,
   `This gateway key is not allowed to use the prompt type '${promptType}'.`, 'X-Prompt-Type')

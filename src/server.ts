@@ -68,6 +68,7 @@ async function serve (build: typeof buildApp, config: Config, database: Database
 try {
   await start()
 } catch (error) {
-  process.stderr.write(`promptmeter did not start: ${redactKeys(error instanceof Error ? error.message : String(error))}\n`)
+  const reason = redactKeys(error instanceof Error ? error.message : String(error))
+  process.stderr.write(`promptmeter did not start: ${reason}\n`)
   process.exit(1)
 }

@@ -10,8 +10,8 @@ const ADDRESS_FIELDS = new Set(['webhook_url', 'email'])
 const SEARCHED_FIELDS = new Set(['prompt_types', 'filter'])
 
 /**
- * A request body without the API keys in its texts, for none is stored. A prompt type that is a key, and an address with one in
- * it, are refused instead.
+ * A request body without the API keys in its texts, for none is stored. A prompt type that is a key, and an address
+ * with one in it, are refused instead.
  */
 export function withoutKeys (body: unknown): { readonly value: unknown } | { readonly error: GatewayError } {
   try {
@@ -41,8 +41,9 @@ function cleanedText (text: string, field: string): string {
     return text
   }
   if (ADDRESS_FIELDS.has(field)) {
-    if (holdsKey(text)) throw new KeyInField(invalidField(`The field '${field}' has an API key in it. Leave the key out, and replace it: it may have been seen.`, field))
-    return text
+    if (!holdsKey(text)) return text
+    const message = `The field '${field}' has an API key in it. Leave it out, and replace that key.`
+    throw new KeyInField(invalidField(message, field))
   }
   return isKeyName(text) ? redactKeys(text) : text
 }

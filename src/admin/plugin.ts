@@ -118,9 +118,13 @@ async function serveAdmin (scope: FastifyInstance, options: AdminOptions): Promi
 
 function addRoutes (
   api: AdminApp,
-  { database, now, provider, username, onPolicyChange, acceptsGatewayKeys = true, alertChannels = { email: false, privateWebhooks: false } }: AdminOptions
+  {
+    database, now, provider, username, onPolicyChange,
+    acceptsGatewayKeys = true, alertChannels = { email: false, privateWebhooks: false }
+  }: AdminOptions
 ): void {
-  const dependencies = { database, now, provider, alertChannels, acceptsGatewayKeys, changePolicy: createChangePolicy(database, username, now, onPolicyChange) }
+  const changePolicy = createChangePolicy(database, username, now, onPolicyChange)
+  const dependencies = { database, now, provider, alertChannels, acceptsGatewayKeys, changePolicy }
   promptConfigRoutes(api, dependencies)
   promptConfigBulkRoutes(api, dependencies)
   promptConfigExportRoute(api, dependencies)

@@ -4,7 +4,9 @@ import { keepPreviousData, useInfiniteQuery } from '@tanstack/react-query'
 export interface ListPage<Item> { items: Item[], total: number, next_cursor: string | null }
 
 /** A list, page after page. `load` asks for the page behind a cursor; null: the first. */
-export function useList<Item, Page extends ListPage<Item> = ListPage<Item>> (key: readonly unknown[], load: (cursor: string | null) => Promise<Page>) {
+export function useList<Item, Page extends ListPage<Item> = ListPage<Item>> (
+  key: readonly unknown[], load: (cursor: string | null) => Promise<Page>
+) {
   const query = useInfiniteQuery({
     queryKey: key,
     placeholderData: keepPreviousData,

@@ -31,10 +31,16 @@ export function addRecorderMetrics (registry: Registry, { pending, journal }: Re
   const committed = counter('committed', 'Records that went straight into the database.')
   const journaled = counter('journaled', 'Records that went into the journal on disk, because the database did not take them in time.')
   const replayed = counter('replayed', 'Records that went from the journal into the database.')
-  const refused = counter('refused', 'Records of batches that the database refused whole, which is its own fault; they wait in the journal.')
-  const lost = counter('lost', 'Records that neither the database nor the journal took, or that a damaged journal lost: calls that are in no book.')
+  const refused = counter('refused',
+    'Records of batches that the database refused whole, which is its own fault; they wait in the journal.')
+  const lost = counter('lost',
+    'Records that neither the database nor the journal took, or that a damaged journal lost: in no book.')
   const rejected = counter('rejected', 'Records that the database refused for their data; they are in rejected.jsonl.')
-  const damagedBytes = new Counter({ name: 'promptmeter_journal_damaged_bytes_total', help: 'Bytes of the journal that cannot be read; the file is kept.', registers: [registry] })
+  const damagedBytes = new Counter({
+    name: 'promptmeter_journal_damaged_bytes_total',
+    help: 'Bytes of the journal that cannot be read; the file is kept.',
+    registers: [registry]
+  })
   const batchRecords = histogram('promptmeter_batch_records', 'Records in a batch that went straight into the database.', BATCH_BOUNDS)
   const commitSeconds = histogram('promptmeter_commit_duration_seconds', 'How long such a batch took to commit.', COMMIT_BOUNDS)
   gauge('promptmeter_records_pending', 'Records that are not in the database yet; those in the journal too.', pending)

@@ -9,8 +9,9 @@ export type KnowsKey = (key: string) => boolean
 const IN_PATH = 'redacted-key'
 
 /**
- * The headers without gateway keys, wherever in a name or value they are, percent-encoded or in Basic credentials (RFC 7617). What
- * only looks like one inside of something longer, such as a JWT, is left where it is, unless it is known.
+ * The headers without gateway keys, wherever in a name or value they are, percent-encoded or in Basic credentials
+ * (RFC 7617). What only looks like one inside of something longer, such as a JWT, is left where it is, unless it is
+ * known.
  *
  * @param headers a flat list of names and values; the same list where there is nothing to take out
  */
@@ -45,12 +46,16 @@ export function holdsGatewayKey (value: string, knows: KnowsKey): boolean {
 function cleanedValue (name: string, value: string, knows: KnowsKey): string | null {
   if (leaking(name, knows).length > 0) return null
   if (!holdsGatewayKey(value, knows)) return value
-  if (isNamed(name, 'cookie')) return orNull(cleanedList(value, ';', pair => leaking(pair, knows).length > 0 ? null : pair).trim())
-  if (isNamed(name, 'sec-websocket-protocol')) return orNull(cleanedList(value, ',', item => leaking(item, knows).length > 0 ? null : item).trim())
+  const unlessKey = (item: string): string | null => leaking(item, knows).length > 0 ? null : item
+  if (isNamed(name, 'cookie')) return orNull(cleanedList(value, ';', unlessKey).trim())
+  if (isNamed(name, 'sec-websocket-protocol')) return orNull(cleanedList(value, ',', unlessKey).trim())
   return basicCredentials(value) === null ? withoutKeys(value, knows) : null
 }
 
-/** What is left of the text; null where it says nothing more, or taking a key out made another of what was around it. */
+/**
+ * What is left of the text; null where it says nothing more, or taking a key out made another of what was around
+ * it.
+ */
 function withoutKeys (text: string, knows: KnowsKey): string | null {
   const found = leaking(text, knows)
   if (found.length === 0) return text

@@ -37,8 +37,8 @@ export function knowsKey (keys: Pick<IdentityOptions, 'findKey'>): KnowsKey {
 }
 
 /**
- * Decides who calls, from the first carrier that has something of a gateway key's shape: some clients send a placeholder in one
- * header and the key in another. If that key is wrong, no other is tried.
+ * Decides who calls, from the first carrier that has something of a gateway key's shape: some clients send a
+ * placeholder in one header and the key in another. If that key is wrong, no other is tried.
  *
  * @param rawHeaders Node's flat list of names and values
  * @throws GatewayError 401 `invalid_api_key`, 403 `prompt_type_not_allowed`
@@ -46,7 +46,8 @@ export function knowsKey (keys: Pick<IdentityOptions, 'findKey'>): KnowsKey {
 export function identifyCaller (options: IdentityOptions, rawHeaders: readonly string[], promptType: string): Caller {
   if (options.upstreamApiKey === null) {
     // A gateway key must not leave the gateway, not even towards an upstream that would only refuse it.
-    if (carried(rawHeaders).some(({ value }) => holdsGatewayKey(value, knowsKey(options)))) throw gatewayKeysNotAccepted()
+    const knows = knowsKey(options)
+    if (carried(rawHeaders).some(({ value }) => holdsGatewayKey(value, knows))) throw gatewayKeysNotAccepted()
     return PASS_THROUGH
   }
   const token = gatewayKey(rawHeaders)
@@ -84,7 +85,8 @@ function gatewayKey (rawHeaders: readonly string[]): string {
       if (GATEWAY_KEY.test(token)) return token
     }
   }
-  throw invalidApiKey(all.some(({ name, value }) => tokenIn(name, value) !== '') ? 'That is not a gateway key.' : 'The gateway key is missing.')
+  const hasToken = all.some(({ name, value }) => tokenIn(name, value) !== '')
+  throw invalidApiKey(hasToken ? 'That is not a gateway key.' : 'The gateway key is missing.')
 }
 
 /** Without the scheme, which `Authorization` has to have (RFC 6750 §2.1), and others may. */

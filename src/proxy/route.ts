@@ -176,7 +176,12 @@ function send (deps: ProxyDeps, limits: KeepLimits, call: Pick<AdmittedCall, 're
   relay.attach(deps.upstream.forward({
     method: req.method ?? 'GET',
     path: call.path,
-    headers: upstreamHeaders(req.rawHeaders, { caller: call.caller, knowsKey: knowsKey(deps.policy), lengthIsOurs: content instanceof Buffer, asksForUsage: asking !== null }),
+    headers: upstreamHeaders(req.rawHeaders, {
+      caller: call.caller,
+      knowsKey: knowsKey(deps.policy),
+      lengthIsOurs: content instanceof Buffer,
+      asksForUsage: asking !== null
+    }),
     body: content
   }, relay))
   const leave = (): void => { if (!res.writableEnded) relay.callerGone(new CallerGoneError()) }

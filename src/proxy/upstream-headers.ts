@@ -15,7 +15,9 @@ export interface UpstreamHeadersOptions {
 }
 
 /** The caller's end-to-end headers, in their order, less what is meant for the gateway. */
-export function upstreamHeaders (rawHeaders: readonly string[], { caller, knowsKey, lengthIsOurs, asksForUsage }: UpstreamHeadersOptions): string[] {
+export function upstreamHeaders (
+  rawHeaders: readonly string[], { caller, knowsKey, lengthIsOurs, asksForUsage }: UpstreamHeadersOptions
+): string[] {
   let headers = endToEndHeaders(rawHeaders, name =>
     isNamed(name, 'host') || isNamed(name, 'expect') || isPromptHeader(name) || (lengthIsOurs && isNamed(name, 'content-length')))
   if (caller.upstreamAuthorization !== null) headers = authorized(headers, caller.upstreamAuthorization)
@@ -27,7 +29,10 @@ export function upstreamHeaders (rawHeaders: readonly string[], { caller, knowsK
   return headers
 }
 
-/** With the gateway's own key where the caller's credentials were, and no other: an upstream might prefer another header's. */
+/**
+ * With the gateway's own key where the caller's credentials were, and no other: an upstream might prefer another
+ * header's.
+ */
 function authorized (headers: readonly string[], authorization: string): string[] {
   const kept: string[] = []
   let isAuthorized = false

@@ -105,16 +105,19 @@ function batchParameters (id: string, { types, rollups, logs }: BatchTotals, con
 }
 
 /**
- * SQLSTATE classes that may tell of a record: cardinality (21), data exception (22), integrity (23), triggers and functions of an
- * operator's own (27, 2F, 38, 39, P0), check option (44).
+ * SQLSTATE classes that may tell of a record: cardinality (21), data exception (22), integrity (23), triggers and
+ * functions of an operator's own (27, 2F, 38, 39, P0), check option (44).
  */
 const recordClasses = /^(21|22|23|27|2F|38|39|44|P0)/
-/** That tell of the statement, whatever its records: not supported (0A), schema and rights (3F, 42), a limit exceeded (54), internal (XX). */
+/**
+ * That tell of the statement, whatever its records: not supported (0A), schema and rights (3F, 42), a limit
+ * exceeded (54), internal (XX).
+ */
 const statementClasses = /^(0A|3F|42|54|XX)/
 
 /**
- * Whether the database refuses the batch as it is: maybe for its records, or for the statement's own sake. Null: not now, as its
- * state or the connection's is at fault, prepared statements (26) that a pooler has lost included.
+ * Whether the database refuses the batch as it is: maybe for its records, or for the statement's own sake. Null: not
+ * now, as its state or the connection's is at fault, prepared statements (26) that a pooler has lost included.
  */
 export type Refusal = 'record' | 'statement' | null
 

@@ -1,6 +1,6 @@
 import type { Refusal } from './batch-writer.js'
 import type { RecordBatch } from './call-record.js'
-import { findRefused } from './find-refused.js'
+import { type AskRefusal, findRefused, refusedAgain } from './find-refused.js'
 import type { KeptAside } from './kept-aside.js'
 import { type RefusedBatches, RefusedWhole } from './refused-batches.js'
 import { answeredWithin } from './waits.js'
@@ -46,7 +46,8 @@ export class DatabaseWrite {
       const refusal = isOver() ? null : this.#database.refusalOf(error)
       if (refusal === null) throw error
       // One that was refused before is not searched again until there is something new to know.
-      if (refusal === 'statement' || (this.#refused.has(batch) && !this.#refused.othersWentInSince(batch))) throw new RefusedWhole(error)
+      const isKnown = this.#refused.has(batch) && !this.#refused.othersWentInSince(batch)
+      if (refusal === 'statement' || isKnown) throw new RefusedWhole(error)
       return await this.#writeWithoutRefused(batch, error, isOver)
     }
   }
@@ -64,7 +65,7 @@ export class DatabaseWrite {
    * @throws RefusedWhole where that is all of them, and no others went in since they were refused before
    */
   async #writeWithoutRefused (batch: RecordBatch, error: unknown, isOver: () => boolean): Promise<number> {
-    const refused = await findRefused(batch, error, async part => {
+    const ask: AskRefusal = async part => {
       if (isOver()) throw error
       try {
         await this.#answered(this.#database.tryOut(part))
@@ -74,9 +75,13 @@ export class DatabaseWrite {
         if (refusal === 'record') return { reason }
         throw refusal === 'statement' ? new RefusedWhole(reason) : reason
       }
-    })
+    }
+    let refused = await findRefused(batch, error, ask)
+    // The database may have come to itself in the middle of the search: those count that are refused after others
+    // were taken.
+    if (refused.size < batch.entries.length) refused = await refusedAgain(batch.id, refused, ask)
+    else if (!this.#refused.othersWentInSince(batch)) throw new RefusedWhole(error)
     if (isOver()) throw error
-    if (refused.size === batch.entries.length && !this.#refused.othersWentInSince(batch)) throw new RefusedWhole(error)
     for (const [entry, reason] of refused) await this.#aside.keep(entry, reason)
     const entries = batch.entries.filter(entry => !refused.has(entry))
     return entries.length > 0 ? await this.write({ id: batch.id, entries }, isOver) : 0

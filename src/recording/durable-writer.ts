@@ -48,8 +48,8 @@ const CLOSE_WAIT_MS = 1000
  * database beside it: waiting for the journal to be empty could last for ever under load. The books are the same, for
  * counters add up in any order and the latest call is found by its time.
  *
- * A batch that the database refuses whole is the database's fault: it is set back in the journal, behind all others, and
- * tried again. Its records are kept aside only once others went in since, so that they hold up nothing for ever.
+ * A batch that the database refuses whole is the database's fault: it is set back in the journal, behind all others,
+ * and tried again. Its records are kept aside only once others went in since, so that they hold up nothing for ever.
  */
 export class DurableWriter {
   readonly #options: DurableWriterOptions
@@ -151,7 +151,10 @@ export class DurableWriter {
   }
 
   #goAway (error: unknown): void {
-    if (!this.#away && !(error instanceof RefusedWhole)) this.#options.log.error({ err: error }, 'the database does not take records; they go to the journal until it does')
+    if (!this.#away && !(error instanceof RefusedWhole)) {
+      this.#options.log.error({ err: error },
+        'the database does not take records; they go to the journal until it does')
+    }
     this.#away = true
   }
 
@@ -185,7 +188,9 @@ export class DurableWriter {
           if (error.isFirst) waitMs = RETRY_FIRST_MS
         } else {
           const message = String(error)
-          if (message !== lastError) this.#options.log.warn({ err: error }, 'the database does not take what is in the journal yet')
+          if (message !== lastError) {
+            this.#options.log.warn({ err: error }, 'the database does not take what is in the journal yet')
+          }
           lastError = message
           // After a failover the old connections may be to a server that only reads.
           if (++failures % RECONNECT_EVERY === 0) this.#options.database.reconnect()

@@ -24,3 +24,17 @@ export async function findRefused (batch: RecordBatch, reason: unknown, ask: Ask
   if (refusal === null) throw new Error('the database refused records that it would take now', { cause: reason })
   return new Map(batch.entries.map(entry => [entry, refusal.reason]))
 }
+
+/**
+ * Those of the refused records that are still refused now.
+ *
+ * @throws Error where all would be taken now; what `ask` throws
+ */
+export async function refusedAgain (
+  id: string, refused: ReadonlyMap<BatchEntry, unknown>, ask: AskRefusal
+): Promise<Map<BatchEntry, unknown>> {
+  const batch = { id, entries: [...refused.keys()] }
+  const refusal = await ask(batch)
+  if (refusal === null) throw new Error('the database refused records that it would take now')
+  return await findRefused(batch, refusal.reason, ask)
+}

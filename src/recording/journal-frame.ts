@@ -12,8 +12,8 @@ import { crc32 } from 'node:zlib'
 //
 // A frame is synced before the answers of its calls go out, and a file is never written to again by a later process. So
 // only the last frame of a file can be torn, and no answer was released for it: it ends behind the end of the file, or
-// what a crash left of it is zeros, which neither a header nor JSON is. All else that cannot be read is damage, which takes no
-// other frame with it: the next one is found by its header's checksum (journal-resync.ts).
+// what a crash left of it is zeros, which neither a header nor JSON is. All else that cannot be read is damage, which
+// takes no other frame with it: the next one is found by its header's checksum (journal-resync.ts).
 
 export const FRAME_HEADER_BYTES = 16
 

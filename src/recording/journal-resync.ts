@@ -8,9 +8,9 @@ const OPEN_BRACE = 0x7b
 const ENTRY = '{"record":{"id":"'
 
 /**
- * Finds the next frame behind damage: the first place from `from` on where a header's checksum is right and JSON begins behind it.
- * A header has zero bytes in it (a batch has far fewer than 65,536 records), which JSON text never has: nothing that a caller
- * wrote into a batch is taken for a frame.
+ * Finds the next frame behind damage: the first place from `from` on where a header's checksum is right and JSON
+ * begins behind it. A header has zero bytes in it (a batch has far fewer than 65,536 records), which JSON text never
+ * has: nothing that a caller wrote into a batch is taken for a frame.
  *
  * @returns null where there is none; what the file system throws
  */
@@ -18,7 +18,8 @@ export async function findFrame (file: FileHandle, from: number, fileBytes: numb
   /** One that is longer than the file: the last one, torn. */
   let tooLong: number | null = null
   for await (const { chunk, offset } of chunks(file, from, fileBytes, FRAME_HEADER_BYTES)) {
-    for (let brace = chunk.indexOf(OPEN_BRACE, FRAME_HEADER_BYTES); brace !== -1; brace = chunk.indexOf(OPEN_BRACE, brace + 1)) {
+    const nextBrace = (from: number): number => chunk.indexOf(OPEN_BRACE, from)
+    for (let brace = nextBrace(FRAME_HEADER_BYTES); brace !== -1; brace = nextBrace(brace + 1)) {
       const at = brace - FRAME_HEADER_BYTES
       if (!isHeader(chunk, at)) continue
       if (offset + brace + chunk.readUInt32LE(at) <= fileBytes) return offset + at
@@ -43,7 +44,9 @@ function isHeader (bytes: Buffer, at: number): boolean {
 }
 
 /** The bytes between the two places, each chunk with the last `overlap` bytes of the one before. */
-async function * chunks (file: FileHandle, from: number, to: number, overlap: number): AsyncGenerator<{ chunk: Buffer, offset: number }> {
+async function * chunks (
+  file: FileHandle, from: number, to: number, overlap: number
+): AsyncGenerator<{ readonly chunk: Buffer, readonly offset: number }> {
   for (let offset = from; offset < to;) {
     const chunk = Buffer.allocUnsafe(Math.min(CHUNK_BYTES, to - offset))
     const { bytesRead } = await file.read(chunk, 0, chunk.length, offset)

@@ -28,13 +28,22 @@ export interface UnreadablePart {
 }
 
 /** How far the damage goes: to the next frame that can be read, or to the end. */
-export async function measureDamage (file: FileHandle, { kind, offset, records }: UnreadableFrame, fileBytes: number): Promise<UnreadablePart> {
+export async function measureDamage (
+  file: FileHandle, { kind, offset, records }: UnreadableFrame, fileBytes: number
+): Promise<UnreadablePart> {
   const next = await findFrame(file, offset + 1, fileBytes)
   const end = next ?? fileBytes
-  return { kind: next === null ? kind : 'damaged', sizeBytes: end - offset, records: records ?? await countRecords(file, offset, end) }
+  return {
+    kind: next === null ? kind : 'damaged',
+    sizeBytes: end - offset,
+    records: records ?? await countRecords(file, offset, end)
+  }
 }
 
-/** How many records are in a file of an earlier process. What cannot be read of it is found, and told, when its turn comes. */
+/**
+ * How many records are in a file of an earlier process. What cannot be read of it is found, and told, when its turn
+ * comes.
+ */
 export async function recordsIn (file: FileHandle, fileBytes: number): Promise<number> {
   let records = 0
   for (let offset = 0; offset < fileBytes;) {

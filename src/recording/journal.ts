@@ -31,8 +31,8 @@ export interface JournalOptions {
  * Batches on disk that wait for the database, in the order in which they came. `append` adds one at the end and is
  * synced when it resolves; `oldest` and `dropOldest` take them from the front. One that the database refuses can be set
  * back behind all others, so that it does not hold them up. What is done with or set back is known in memory only: a
- * later process reads a file again from its beginning, which is harmless, as a batch that was committed is not committed
- * again.
+ * later process reads a file again from its beginning, which is harmless, as a batch that was committed is not
+ * committed again.
  *
  * ```
  *   00000003.journal              00000004.journal        00000005.journal
@@ -83,7 +83,8 @@ export class Journal {
 
   /** Bytes that wait here. */
   get sizeBytes (): number {
-    return this.#segments.reduce((sum, { sizeBytes, readBytes }) => sum + sizeBytes - readBytes, 0) + this.#setBack.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0)
+    const unreadBytes = this.#segments.reduce((sum, { sizeBytes, readBytes }) => sum + sizeBytes - readBytes, 0)
+    return this.#setBack.reduce((sum, { sizeBytes }) => sum + sizeBytes, unreadBytes)
   }
 
   /** When the oldest batch was made, milliseconds since the epoch; null if none waits. */
@@ -198,7 +199,8 @@ export class Journal {
     const file = await open(path, 'r')
     const { size, mtimeMs } = await file.stat()
     this.#oldestAtMs ??= mtimeMs
-    return { path, file, sizeBytes: size, readBytes: 0, setBack: 0, records: await recordsIn(file, size), damaged: false }
+    const records = await recordsIn(file, size)
+    return { path, file, sizeBytes: size, readBytes: 0, setBack: 0, records, damaged: false }
   }
 
   async #create (): Promise<Segment> {
@@ -247,11 +249,14 @@ export class Journal {
     if (isDone(segment)) segment.records = 0
     else if (known !== undefined || error.records !== null) segment.records -= records
     if (kind === 'torn') {
-      this.#log.warn({ file: segment.path, bytes: sizeBytes }, `the journal's last entry is torn and dropped: ${error.message}. No answer had been released for it`)
+      this.#log.warn({ file: segment.path, bytes: sizeBytes },
+        `the journal's last entry is torn and dropped: ${error.message}. No answer had been released for it`)
     } else {
       segment.damaged = true
       this.#onDamage(records, sizeBytes)
-      this.#log.error({ file: `${segment.path}.damaged`, bytes: sizeBytes, records }, `the journal is damaged: ${error.message}. Its records are lost, those behind it are not; the file is kept. Check the disk under DATA_DIR`)
+      this.#log.error({ file: `${segment.path}.damaged`, bytes: sizeBytes, records },
+        `the journal is damaged: ${error.message}. Its records are lost, those behind it are not; the file is kept. ` +
+        'Check the disk under DATA_DIR')
     }
     await this.#removeIfDone(segment)
   }

@@ -8,7 +8,10 @@ export interface RecorderObserver {
   replayed: (records: number) => void
   /** The database refused a batch whole, which is its own fault: it waits in the journal. Once a batch. */
   refused: (records: number) => void
-  /** Neither the database nor the journal took a batch, or it cannot be read any more: its calls were answered, and are in no book. */
+  /**
+   * Neither the database nor the journal took a batch, or it cannot be read any more: its calls were answered, and
+   * are in no book.
+   */
   lost: (records: number) => void
   /** So much of a journal file cannot be read; its records are told as lost too. */
   damaged: (sizeBytes: number) => void

@@ -20,8 +20,9 @@ export interface RefusedBatchesOptions {
 const LOGGED_EVERY_MS = 60_000
 
 /**
- * Batches that the database refused whole. That is its own fault (a trigger, a schema of another build, what an extension does not
- * support), so they wait in the journal; only where others went in since are their records at fault.
+ * Batches that the database refused whole. That is its own fault (a trigger, a schema of another build, what an
+ * extension does not support), so they wait in the journal; only where others went in since are their records at
+ * fault.
  */
 export class RefusedBatches {
   readonly #options: RefusedBatchesOptions
@@ -68,8 +69,9 @@ export class RefusedBatches {
     const nowMs = performance.now()
     if (nowMs - this.#loggedAtMs < LOGGED_EVERY_MS) return
     this.#options.log.error({ err: cause, sqlstate: sqlStateOf(cause), records: this.#unlogged },
-      `the database refuses whole batches of records (SQLSTATE ${sqlStateOf(cause) ?? 'unknown'}); they wait in the journal and are tried again. ` +
-      'Fix the database: look for a trigger, a constraint, a missing right or column, or an extension that does not support the statement')
+      `the database refuses whole batches of records (SQLSTATE ${sqlStateOf(cause) ?? 'unknown'}); ` +
+      'they wait in the journal and are tried again. Fix the database: look for a trigger, a constraint, ' +
+      'a missing right or column, or an extension that does not support the statement')
     this.#loggedAtMs = nowMs
     this.#unlogged = 0
   }

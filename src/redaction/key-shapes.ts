@@ -7,8 +7,9 @@ import { unescape } from './unescape.js'
 //   sess-…  OpenAI's of a login, 20 or more that look random
 //   ek_…    OpenAI's ephemeral ones, 24 or more letters and digits
 //
-// Where a letter or digit stands before it, it may be the end of a word ("task-lists-of-small-teams", "rpm_…"): there it has to
-// look random as well, unless it names its kind (sk-proj-). A hash or UUID behind such a word ("disk-9f86d0…") does not.
+// Where a letter or digit stands before it, it may be the end of a word ("task-lists-of-small-teams", "rpm_…"): there
+// it has to look random as well, unless it names its kind (sk-proj-). A hash or UUID behind such a word
+// ("disk-9f86d0…") does not.
 
 /** A part of a text, from `start` up to `end`. */
 export interface Range {
@@ -22,6 +23,12 @@ const LOOKED_AT = 96
 /** Of a key that the end of the text cuts, so many characters behind its marker are a part of it worth hiding. */
 const CUT_KEY_CHARACTERS = 4
 
+const EPHEMERAL = /^ek_[A-Za-z0-9]{24}/
+/** Longer than words are, or long and with a digit. */
+const NO_WORDS = /[A-Za-z0-9]{24}|(?=[A-Za-z]{0,15}\d)[A-Za-z0-9]{16}/
+/** The end of the text or of a string, behind what may be the beginning of an escape. */
+const CUT = /^(?:%[\da-f]?|\\(?:u[\da-f]{0,3}|x[\da-f]?)?)?(?:"|$)/i
+
 /** An escape that may stand for a character of a key, or for one of another escape. */
 const ESCAPE = /%[2-7][\da-f]|\\[ux]|&(?:#|amp;|lowbar;)/i
 /** One that may stand for a character of a marker. */
@@ -30,14 +37,16 @@ const MARKER_ESCAPE = /(?:%|\\u00|\\x)(?:2[56d]|5[cf]|6[5bd]|7[03])|\\u\{|&(?:#|
 /**
  * The API keys in a text, as places in it, in their order. Cheap where there are none; linear in any case.
  *
- * @param endsEarly the text was cut at its end, or a JSON string in it was: what may be the beginning of a key there is one
+ * @param endsEarly the text was cut at its end, or a JSON string in it was: what may be the beginning of a key there
+ * is one
  */
 export function findKeys (text: string, endsEarly = false): Range[] {
   const hasMarker = text.includes('sk-') || text.includes('pm_') || text.includes('sess-') || text.includes('ek_')
   if (!hasMarker && !MARKER_ESCAPE.test(text)) return []
   if (!ESCAPE.test(text)) return keysIn(text, endsEarly)
   const { text: plain, starts } = unescape(text)
-  return keysIn(plain, endsEarly).map(({ start, end }) => ({ start: starts[start] ?? 0, end: starts[end] ?? text.length }))
+  const original = (at: number): number => starts[at] ?? text.length
+  return keysIn(plain, endsEarly).map(({ start, end }) => ({ start: original(start), end: original(end) }))
 }
 
 function keysIn (text: string, endsEarly: boolean): Range[] {
@@ -56,9 +65,8 @@ function keysIn (text: string, endsEarly: boolean): Range[] {
     if (start >= runEnd) runEnd = endOfRun(text, start)
     const body = start + marker.length
     const looks = looksOf(marker, text, start, runEnd)
-    if (looks === 'key' || (looks === 'maybe' && looksRandom(start, body)) || (endsEarly && isCutKey(text, start, body, runEnd))) {
-      keys.push({ start, end: runEnd })
-    }
+    const isWhole = looks === 'key' || (looks === 'maybe' && looksRandom(start, body))
+    if (isWhole || (endsEarly && isCutKey(text, start, body, runEnd))) keys.push({ start, end: runEnd })
   }
   return keys
 }
@@ -69,7 +77,9 @@ function looksOf (marker: string, text: string, start: number, end: number): 'ke
   const beginsWord = isBorder(text, start)
   switch (marker) {
     case 'pm_': return length < 43 ? 'none' : beginsWord ? 'key' : 'maybe'
-    case 'ek_': return length < 24 ? 'none' : beginsWord && /^[A-Za-z0-9]{24}/.test(text.slice(start + 3, start + 27)) ? 'key' : 'maybe'
+    case 'ek_':
+      if (length < 24) return 'none'
+      return beginsWord && EPHEMERAL.test(text.slice(start, start + 27)) ? 'key' : 'maybe'
     case 'sk-': return length < 20 ? 'none' : beginsWord || isOfKnownKind(text, start, end) ? 'key' : 'maybe'
     default: return length < 20 ? 'none' : 'maybe'
   }
@@ -78,12 +88,12 @@ function looksOf (marker: string, text: string, start: number, end: number): 'ke
 /** `sk-proj-…`: what follows has to be no row of words, but may be hexadecimal. */
 function isOfKnownKind (text: string, start: number, end: number): boolean {
   const kind = /^sk-(?:proj|admin|svcacct|ant|or)-/.exec(text.slice(start, start + 11))?.[0]
-  return kind !== undefined && /[A-Za-z0-9]{24}|(?=[A-Za-z]{0,15}\d)[A-Za-z0-9]{16}/.test(text.slice(start + kind.length, Math.min(end, start + LOOKED_AT)))
+  return kind !== undefined && NO_WORDS.test(text.slice(start + kind.length, Math.min(end, start + LOOKED_AT)))
 }
 
 /** It goes to where the text, or a JSON string of it, was cut, maybe in the middle of an escape. */
 function isCutKey (text: string, start: number, body: number, end: number): boolean {
-  return end - body >= CUT_KEY_CHARACTERS && isBorder(text, start) && /^(?:%[\da-f]?|\\(?:u[\da-f]{0,3}|x[\da-f]?)?)?(?:"|$)/i.test(text.slice(end, end + 8))
+  return end - body >= CUT_KEY_CHARACTERS && isBorder(text, start) && CUT.test(text.slice(end, end + 8))
 }
 
 /** Whether a word may begin there: no letter or digit stands before it, other than that of an escape (`\nsk-…`). */
@@ -128,7 +138,8 @@ const ESCAPED_GATEWAY_MARKER = /%(?:25|5c|5f|6d|70)|\\[ux]|&(?:#|amp;|lowbar;)/i
 
 /** Whether a text may hold a gateway key at all; says so at little cost. */
 export function mayHoldGatewayKey (text: string): boolean {
-  return text.includes('pm_') || ((text.includes('%') || text.includes('\\') || text.includes('&')) && ESCAPED_GATEWAY_MARKER.test(text))
+  if (text.includes('pm_')) return true
+  return (text.includes('%') || text.includes('\\') || text.includes('&')) && ESCAPED_GATEWAY_MARKER.test(text)
 }
 
 /** All that has the shape of a gateway key, in its order. */

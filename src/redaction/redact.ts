@@ -3,8 +3,8 @@ import { type Range, findKeys } from './key-shapes.js'
 const REDACTED = '[redacted key]'
 
 /**
- * The text without API keys, however they are escaped: none is ever stored, logged or answered, by whatever way it came. JSON
- * text stays JSON text.
+ * The text without API keys, however they are escaped: none is ever stored, logged or answered, by whatever way it
+ * came. JSON text stays JSON text.
  *
  * @param endsEarly the text was cut at its end, or a JSON string in it was: no half of a key stays there
  */
@@ -20,7 +20,10 @@ export function holdsKey (text: string): boolean {
 /** Small letters between hyphens, each part no longer than a word. */
 const WORDS = /^[a-z]{1,16}(?:-[a-z]{1,16})*$/
 
-/** Whether a name is a key, or has one in it. One of nothing but words is none, though text like it is redacted: `sk-product-descriptions`. */
+/**
+ * Whether a name is a key, or has one in it. One of nothing but words is none, though text like it is redacted:
+ * `sk-product-descriptions`.
+ */
 export function isKeyName (name: string): boolean {
   return holdsKey(name) && !WORDS.test(name)
 }

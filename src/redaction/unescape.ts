@@ -1,7 +1,10 @@
 /** A text without its escapes, and where each of its characters came from. */
 export interface UnescapedText {
   readonly text: string
-  /** The original's place of each character, and its length at the end: character `i` was `starts[i]` to `starts[i + 1]`. */
+  /**
+   * The original's place of each character, and its length at the end: character `i` was `starts[i]` to `starts[i +
+   * 1]`.
+   */
   readonly starts: Uint32Array
 }
 
@@ -15,9 +18,9 @@ const OPEN_BRACE = 0x7b
 const MAX_DELIMITED = 10
 
 /**
- * Decodes percent-encoding (RFC 3986), JSON's and JavaScript's escapes (`\n`, `\u0073`, `\x73`, `\u{73}`) and HTML's numeric
- * character references, in any nesting: `%2573`, `\\u0073` and `%5Cu0073` are all `s`. For finding, not for showing: a `%ab` of
- * plain text is decoded too. Linear: each decoding leaves fewer characters than there were.
+ * Decodes percent-encoding (RFC 3986), JSON's and JavaScript's escapes (`\n`, `\u0073`, `\x73`, `\u{73}`) and HTML's
+ * numeric character references, in any nesting: `%2573`, `\\u0073` and `%5Cu0073` are all `s`. For finding, not for
+ * showing: a `%ab` of plain text is decoded too. Linear: each decoding leaves fewer characters than there were.
  */
 export function unescape (original: string): UnescapedText {
   const codes = new Uint16Array(original.length)

@@ -123,6 +123,19 @@ t.test('a refusal that passes by costs no record its place in the books', async 
   t.same(scene.aside, [])
 })
 
+t.test('a database that comes to itself in the middle of the search has all records', async t => {
+  for (let refusals = 1; refusals < 16; refusals++) {
+    const scene = new Scene(t)
+    let left = refusals
+    const check = (): void => { if (left-- > 0) throw new Refusal('a trigger') }
+    scene.onWrite = check
+    scene.onTryOut = check
+    await scene.writer.save(batch('1', '2', '3', '4', '5'), within(60_000))
+    await until(() => scene.journal.length === 0 && !scene.writer.away)
+    t.same([scene.books, scene.aside], [['1', '2', '3', '4', '5'], []], `after ${refusals} refusals`)
+  }
+})
+
 t.test('in the journal, too, a batch has refused records', async t => {
   const scene = new Scene(t)
   refuse(scene, '2')

@@ -145,5 +145,5 @@ forEachDatabase(t, 'what the database refuses is kept aside with its error, and 
   await checkBooks(t, database, good)
   const aside = readFileSync(join(dataDir, 'rejected.jsonl'), 'utf8').trimEnd().split('\n')
   t.match(aside.map(line => JSON.parse(line) as unknown), [{ error: /uuid/, record: { id: 'no id' } }])
-  t.same([aside.length, counts], [1, { committed: 31, journaled: 0, replayed: 0, lost: 0, rejected: 1 }])
+  t.same([aside.length, counts], [1, { committed: 31, journaled: 0, replayed: 0, refused: 0, lost: 0, damaged: 0, rejected: 1 }])
 })

@@ -29,7 +29,9 @@ export async function insertAudit (
   const [was, is] = [before, after].map(state => state === null ? null : redactKeys(JSON.stringify(state)))
   if (was === is) return
   const createdAt = new Date(nowMs).toISOString()
-  await transaction.insert(auditLog).values({ id: uuidV7(nowMs), created_at: createdAt, username, action, target: redactKeys(target), before: was, after: is })
+  await transaction.insert(auditLog).values({
+    id: uuidV7(nowMs), created_at: createdAt, username, action, target: redactKeys(target), before: was, after: is
+  })
 }
 
 export interface AuditLogFilter {

@@ -5,7 +5,8 @@ import { invalidField, keyNotFound } from '../errors.js'
 import { countGatewayKeys, insertGatewayKey, listGatewayKeys, lockGatewayKey, revokeGatewayKey, updateGatewayKey } from '../queries/gateway-keys.js'
 import { errors, NoContent, pageQuery, Shared } from '../schemas/common.js'
 import {
-  CreatedGatewayKeySchema, type GatewayKey, GatewayKeyPageSchema, GatewayKeySchema, GatewayKeyPatchSchema, NewGatewayKeySchema
+  CreatedGatewayKeySchema, type GatewayKey, GatewayKeyPageSchema, GatewayKeyPatchSchema, GatewayKeySchema,
+  NewGatewayKeySchema
 } from '../schemas/gateway-key.js'
 import type { AdminApp, RouteDependencies } from './admin-app.js'
 import { Id, isUuid } from './ids.js'
@@ -28,8 +29,8 @@ function listRoute (app: AdminApp, { database, acceptsGatewayKeys }: RouteDepend
       operationId: 'listKeys',
       tags,
       summary: 'List gateway keys',
-      description: 'Newest first, without the revoked ones. The keys themselves are not kept, only their SHA-256. `accepted` is false ' +
-        'where UPSTREAM_API_KEY is not set: then calls with a gateway key get 401.',
+      description: 'Newest first, without the revoked ones. The keys themselves are not kept, only their SHA-256. ' +
+        '`accepted` is false where UPSTREAM_API_KEY is not set: then calls with a gateway key get 401.',
       querystring: listQuery,
       response: { 200: GatewayKeyPageSchema, ...errors }
     }

@@ -76,7 +76,10 @@ function putRoute (app: AdminApp, { changePolicy, now }: RouteDependencies): voi
     }
   }, async request => {
     const { model } = request.params
-    if (isKeyName(model)) throw invalidField("'model' is an API key, or has one in it. Send the model's name, and replace the key: it may have been seen.", 'model')
+    if (isKeyName(model)) {
+      const message = "'model' is an API key, or has one in it. Send the model's name, and replace that key."
+      throw invalidField(message, 'model')
+    }
     const price = exactPrice(request.body)
     const from = inUtc(request.body.effective_from ?? new Date(now()).toISOString())
     return await changePolicy(async (transaction, audit) => {

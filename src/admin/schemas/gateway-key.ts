@@ -33,8 +33,13 @@ export type GatewayKey = Static<typeof GatewayKeySchema>
 const page = Page(Shared('GatewayKey', GatewayKeySchema))
 export const GatewayKeyPageSchema = Type.Object({
   ...page.properties,
-  accepted: Type.Boolean({ description: 'Whether calls with a gateway key are served: the gateway has an UPSTREAM_API_KEY' })
-}, { description: 'One page of the list', examples: [{ items: [example], total: 1, next_cursor: null, accepted: true }] })
+  accepted: Type.Boolean({
+    description: 'Whether calls with a gateway key are served: the gateway has an UPSTREAM_API_KEY'
+  })
+}, {
+  description: 'One page of the list',
+  examples: [{ items: [example], total: 1, next_cursor: null, accepted: true }]
+})
 
 export const CreatedGatewayKeySchema = Type.Object({
   ...GatewayKeySchema.properties,

@@ -3110,7 +3110,8 @@ export interface operations {
                      *         }
                      *       ],
                      *       "total": 1,
-                     *       "next_cursor": null
+                     *       "next_cursor": null,
+                     *       "accepted": true
                      *     }
                      */
                     "application/json": {

@@ -73,7 +73,8 @@ export default function Keys () {
 function NotAccepted () {
   return (
     <Alert color='orange' variant='light' title='Gateway keys do not work on this gateway yet' role='alert'>
-      It has no UPSTREAM_API_KEY, so calls with a gateway key get 401. Set UPSTREAM_API_KEY and start the gateway again; until then callers send the upstream's own key.
+      It has no UPSTREAM_API_KEY, so calls with a gateway key get 401. Set UPSTREAM_API_KEY and start the gateway again;
+      until then callers send the upstream's own key.
     </Alert>
   )
 }
