@@ -16,7 +16,7 @@ async function startScene (t: Test): Promise<TestGateway & { call: (promptType: 
   const gateway = await startGateway(t, { upstreamUrl: upstream.url })
   return {
     ...gateway,
-    run: sql => gateway.database.operator.$client.unsafe(sql),
+    run: async (sql): Promise<unknown> => await gateway.database.operator.$client.unsafe(sql),
     call: async promptType => {
       const response = await fetch(`${gateway.origin}/v1/chat/completions`, {
         method: 'POST',
