@@ -10,13 +10,13 @@ const everything = ['0A000', '21000', '22023', '22P02', '23502', '23514', '2F000
 
 const usage = { id: 'x', model: 'gpt-4o-mini', choices: [{ index: 0, message: { role: 'assistant', content: 'ok' } }], usage: { prompt_tokens: 3, completion_tokens: 2, total_tokens: 5 } }
 
-async function startScene (t: Test): Promise<TestGateway & { call: (promptType: string) => Promise<number>, run: (sql: string) => Promise<unknown> }> {
+async function startScene (t: Test): Promise<TestGateway & { call: (promptType: string) => Promise<number>, run: (sql: string) => Promise<void> }> {
   const upstream = await startUpstream(t)
   upstream.reply(() => json(usage))
   const gateway = await startGateway(t, { upstreamUrl: upstream.url })
   return {
     ...gateway,
-    run: async (sql): Promise<unknown> => await gateway.database.operator.$client.unsafe(sql),
+    run: async sql => { await gateway.database.operator.$client.unsafe(sql) },
     call: async promptType => {
       const response = await fetch(`${gateway.origin}/v1/chat/completions`, {
         method: 'POST',

@@ -22,6 +22,13 @@ t.test('a refused record is kept whole, a line of JSON each, for the owner\'s ey
   t.equal(statSync(file).mode & 0o777, 0o600)
 })
 
+t.test('the database\'s words are kept without keys', async t => {
+  const dataDir = t.testdir()
+  const key = `sk-proj-${'aB3dE6gH9jK2mN5p'.repeat(3)}`
+  await keepRejected(dataDir, { record: callRecord(), payload: null }, new Error(`Failing row contains (?k%3D${key})`))
+  t.match(JSON.parse(readFileSync(join(dataDir, 'rejected.jsonl'), 'utf8')), { error: 'Error: Failing row contains (?k%3D[redacted key])' })
+})
+
 t.test('it says so where the record cannot be kept', async t => {
   const folder = t.testdir({ file: '' })
   await t.rejects(keepRejected(join(folder, 'file'), { record: callRecord(), payload: null }, new Error('no')), { code: /EEXIST|ENOTDIR/ })
