@@ -43,7 +43,8 @@ const metric = async ({ origin }: TestGateway, name: string): Promise<number> =>
   Number(new RegExp(`^promptmeter_${name} (.+)$`, 'm').exec(await (await fetch(`${origin}/metrics`)).text())?.[1])
 const types = async ({ admin }: TestGateway): Promise<Record<string, number>> => {
   const { items } = (await admin('GET', '/prompt-configs')).body as { items: Array<{ prompt_type: string, total_calls: number }> }
-  return Object.fromEntries(items.map(({ prompt_type: type, total_calls: calls }) => [type, calls]).toSorted())
+  const counts = items.map(({ prompt_type: type, total_calls: calls }): [string, number] => [type, calls])
+  return Object.fromEntries<number>(counts.toSorted())
 }
 const untilPending = async (gateway: TestGateway, records: number): Promise<void> => {
   while (await metric(gateway, 'records_pending') !== records) await sleep(20)
