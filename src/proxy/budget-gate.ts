@@ -4,6 +4,7 @@ import { costOrNull } from '../recording/batch-totals.js'
 import type { BatchEntry, CallRecord } from '../recording/call-record.js'
 import { uuidV7 } from '../recording/uuid-v7.js'
 import { picoUsdToDecimal } from '../usd.js'
+import type { Ceiling } from './call-ceiling.js'
 import { GatedBudget } from './gated-budget.js'
 import { SpendUnderWay } from './spend-under-way.js'
 
@@ -13,6 +14,7 @@ export interface Reservation {
   readonly release: () => void
 }
 
+const NOTHING_HELD: Reservation = { release: () => {} }
 const NONE: readonly GatedBudget[] = []
 
 /**
@@ -96,15 +98,19 @@ export class BudgetGate {
   }
 
   /**
-   * Holds what a call may cost at most, where all strict budgets have that left.
+   * Holds what a call may cost at most, where all strict budgets have that left. They let none through of which that is not known.
    *
    * @throws GatewayError 429 `budget_exceeded`
    */
-  reserve (promptType: string, ceilingPicoUsd: bigint): Reservation {
+  reserve (promptType: string, ceiling: Ceiling): Reservation {
     const nowMs = this.#now()
     const budgets = this.#of(promptType)
     this.#check(budgets, promptType, nowMs)
     const strict = budgets.filter(budget => budget.isStrict && !budget.isLifted(promptType, nowMs))
+    const [first] = strict
+    if (first === undefined) return NOTHING_HELD
+    if (typeof ceiling !== 'bigint') throw budgetExceeded(notRead(first, ceiling.why))
+    const ceilingPicoUsd = ceiling
     for (const budget of strict) {
       const left = budget.leftPicoUsd(nowMs)
       if (left < ceilingPicoUsd) throw budgetExceeded(notLeft(budget, ceilingPicoUsd, left, nowMs))
@@ -147,4 +153,9 @@ function notLeft (budget: GatedBudget, ceilingPicoUsd: bigint, left: bigint, now
   const usd = (picoUsd: bigint): string => `${picoUsdToDecimal(picoUsd > 0n ? picoUsd : 0n)} USD`
   return `This call may cost up to ${usd(ceilingPicoUsd)}. Of the budget ${budget.label}, ${usd(left)} are free: calls under way hold the rest, ` +
     `or it is spent. A lower max_completion_tokens may fit; the budget resets ${budget.resetAt(nowMs)}.`
+}
+
+function notRead (budget: GatedBudget, why: string): string {
+  return `What this call may cost cannot be told: ${why}. The strict budget ${budget.label}, lets only calls through that it can read. ` +
+    'Fix the client: name the model, and send JSON in UTF-8, as it is or in gzip, deflate, br or zstd.'
 }

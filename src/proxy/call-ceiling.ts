@@ -2,7 +2,7 @@ import type { Pricing } from '../pricing/pricing.js'
 import { MAX_TOKENS, type TokenUsage, textUsage } from '../pricing/token-usage.js'
 import type { Endpoint } from './endpoints.js'
 import { encodingOf } from './estimate.js'
-import { JsonMembers } from './json-members.js'
+import { type MemberSpan, readObject } from './json-object.js'
 import { modelLimits } from './model-limits.js'
 import { MAX_COUNTED_CHARS } from './token-count.js'
 import type { Tokenizer } from './tokenizer.js'
@@ -13,44 +13,107 @@ export interface CeilingDeps {
   readonly now: () => number
 }
 
+/** What a call may cost at most, in 10⁻¹² USD; or why that cannot be told. */
+export type Ceiling = bigint | { readonly why: string }
+
+/** What is known of a request's body. */
+export interface ReadRequest {
+  /** Decoded; null where it was not read, or there is none. */
+  readonly body: Buffer | null
+  /** Why the body was not read. */
+  readonly unread: string | null
+}
+
 const MEMBERS: ReadonlySet<string> = new Set([
   'model', 'service_tier', 'prompt', 'n', 'best_of', 'max_tokens', 'max_completion_tokens', 'max_output_tokens',
   'previous_response_id', 'conversation', 'modalities'
 ])
 /** What a completion has where its request sets no limit. */
 const COMPLETION_TOKENS = 16
+/** A longer body is not searched, it has to be more than text; it fills any context window. */
+const MAX_SEARCHED_BYTES = 1024 * 1024
+/** Values that are longer are no names, numbers or lists of modalities. */
+const MAX_VALUE_BYTES = 64 * 1024
 /** Parts of a request that cost more than their text: media, files, items kept upstream, tools that fetch input by themselves. */
 const MORE_THAN_TEXT = new RegExp('"type"\\s*:\\s*"(?:image_url|input_image|input_audio|input_file|file|item_reference|' +
   'web_search|file_search|code_interpreter|image_generation|computer|mcp)|"audio"\\s*:\\s*\\{|"web_search_options"|' +
   // An escaped letter or underscore, which nothing writes that has nothing to hide.
   '\\\\u00(?:5[fF]|[46][1-9a-fA-F]|[57][0-9aA])')
+/** Whether calls of an endpoint may cost anything, as far as the gateway can tell. */
+export function mayCost ({ metering }: Endpoint): boolean {
+  return metering !== 'free'
+}
 
 /**
- * What a call may cost at most, in 10⁻¹² USD, before it is sent: as many tokens as it can have, at the dearest rate that may
- * apply to them. 0 where nothing has a price: a free endpoint, a model that nobody knows, a body that
- * cannot be read (compressed).
+ * What a call may cost at most, before it is sent: as many tokens as it can have, at the dearest rate that may apply to them. 0
+ * where nothing has a price: a free endpoint, a model without one. What cannot be read, or can be read in more than one way, has no
+ * ceiling.
  */
-export async function callCeiling (deps: CeilingDeps, endpoint: Endpoint, { body }: { readonly body: Buffer | null }): Promise<bigint> {
-  if (endpoint.metering === 'free' || body === null) return 0n
-  const members = new JsonMembers(MEMBERS, body.length)
-  members.feed(body)
-  const model = members.string('model')
-  if (model === null) return 0n
-  const text = body.toString()
-  const hasMore = endpoint.name !== 'embeddings' && isMoreThanText(endpoint, members, text)
+export async function callCeiling (deps: CeilingDeps, endpoint: Endpoint, { body, unread }: ReadRequest): Promise<Ceiling> {
+  if (!mayCost(endpoint)) return 0n
+  if (body === null) return { why: unread ?? 'it has no body' }
+  const read = await readObject(body, MEMBERS)
+  if ('why' in read) return read
+  const members = new RequestMembers(body, read)
+  const model = members.value('model')
+  if (typeof model !== 'string') return { why: 'it names no model' }
+  const outputTokens = outputAtMost(endpoint, model, members)
+  if (outputTokens === null) return { why: `its '${members.badCount}' is no number that limits anything` }
+
+  const isSearched = body.length <= MAX_SEARCHED_BYTES
+  const text = isSearched ? body.toString() : ''
+  const hasMore = endpoint.name !== 'embeddings' && (!isSearched || isMoreThanText(endpoint, members, text))
   const { contextTokens } = modelLimits(model)
   // A request that does not fit is refused by the upstream, and costs nothing.
-  const inputTokens = hasMore ? contextTokens : Math.min(await countAtMost(deps.tokenizer, model, text), contextTokens)
-  const outputTokens = Math.min(outputAtMost(endpoint, model, members), MAX_TOKENS)
+  const inputTokens = hasMore ? contextTokens : Math.min(isSearched ? await countAtMost(deps.tokenizer, model, text) : body.length, contextTokens)
 
   let ceiling = 0n
-  for (const serviceTier of tiers(members.string('service_tier'))) {
-    for (const usage of usages(inputTokens, outputTokens, hasMore || endpoint.metering === 'usage')) {
+  for (const serviceTier of tiers(members.value('service_tier'))) {
+    for (const usage of usages(inputTokens, Math.min(outputTokens, MAX_TOKENS), hasMore || endpoint.metering === 'usage')) {
       const { costPicoUsd } = deps.pricing.price({ responseModel: null, requestModel: model, serviceTier, usage, atMs: deps.now() })
       if (costPicoUsd !== null && costPicoUsd > ceiling) ceiling = costPicoUsd
     }
   }
   return ceiling
+}
+
+/** The values of a request's members. */
+class RequestMembers {
+  readonly #body: Buffer
+  readonly #spans: ReadonlyMap<string, MemberSpan>
+  /** A count that servers may read in more than one way. */
+  badCount: string | null = null
+
+  constructor (body: Buffer, spans: ReadonlyMap<string, MemberSpan>) {
+    this.#body = body
+    this.#spans = spans
+  }
+
+  /** Undefined where it is absent; of a value that is too long to be one of these, its first byte. */
+  value (name: string): unknown {
+    const span = this.#spans.get(name)
+    if (span === undefined) return undefined
+    const end = span.end - span.start > MAX_VALUE_BYTES ? span.start + 1 : span.end
+    const text = this.#body.toString('utf8', span.start, end)
+    return end === span.end ? JSON.parse(text) as unknown : { tooLong: text }
+  }
+
+  /** A number, rounded up. Null where it is absent, or sets no limit; what is no number at all some servers take for one. */
+  count (name: string): number | null {
+    const value = this.value(name) ?? null
+    if (value === null) return null
+    if (typeof value === 'number') return value > 0 ? Math.ceil(value) : null
+    this.badCount = name
+    return null
+  }
+
+  /** A completion's prompts: a list has one answer for each, unless it is the tokens of one. */
+  prompts (): number {
+    const span = this.#spans.get('prompt')
+    if (span === undefined || this.#body[span.start] !== 0x5b) return 1
+    const first = /^\[\s*[-\d]/.test(this.#body.toString('latin1', span.start, Math.min(span.start + 64, span.end)))
+    return first ? 1 : Math.max(1, span.elements)
+  }
 }
 
 /**
@@ -63,37 +126,37 @@ async function countAtMost (tokenizer: Tokenizer, model: string, text: string): 
   return tokens
 }
 
-function isMoreThanText ({ name }: Endpoint, members: JsonMembers, text: string): boolean {
+function isMoreThanText ({ name }: Endpoint, members: RequestMembers, text: string): boolean {
   const modalities = members.value('modalities')
   return MORE_THAN_TEXT.test(text) ||
     members.value('previous_response_id') != null ||
     members.value('conversation') != null ||
-    ((name === 'responses' || name === 'responses/compact') && members.value('prompt') != null) || // A template that is kept upstream.
-    (Array.isArray(modalities) && modalities.some(modality => modality !== 'text'))
+    (isResponses(name) && members.value('prompt') != null) || // A template that is kept upstream.
+    (modalities != null && !(Array.isArray(modalities) && modalities.every(modality => modality === 'text')))
 }
 
-function outputAtMost ({ name }: Endpoint, model: string, members: JsonMembers): number {
-  const whole = (member: string): number | null => {
-    const value = members.value(member)
-    return typeof value === 'number' && value >= 0 ? Math.ceil(value) : null
-  }
-  const answers = Math.max(1, whole('n') ?? 1, whole('best_of') ?? 1)
+/** Null where a member that limits it is no number. */
+function outputAtMost ({ name }: Endpoint, model: string, members: RequestMembers): number | null {
+  if (name === 'embeddings') return 0
+  const most = modelLimits(model).outputTokens
+  const answers = Math.max(1, members.count('n') ?? 1, members.count('best_of') ?? 1)
+  const maxTokens = members.count('max_tokens')
+  const maxCompletion = members.count('max_completion_tokens')
+  const maxOutput = members.count('max_output_tokens')
+  if (members.badCount !== null) return null
+  if (isResponses(name)) return maxOutput ?? most
   switch (name) {
-    case 'embeddings': return 0
-    case 'completions': return (whole('max_tokens') ?? COMPLETION_TOKENS) * answers * prompts(members.value('prompt'))
-    case 'responses':
-    case 'responses/compact': return whole('max_output_tokens') ?? modelLimits(model).outputTokens
-    default: return Math.max(whole('max_completion_tokens') ?? whole('max_tokens') ?? modelLimits(model).outputTokens, whole('max_tokens') ?? 0) * answers
+    case 'completions': return (maxTokens ?? (members.value('max_tokens') == null ? COMPLETION_TOKENS : most)) * answers * members.prompts()
+    case 'chat/completions': return Math.max(maxCompletion ?? maxTokens ?? most, maxTokens ?? 0) * answers
+    // What limits its output is not known, if anything does.
+    default: return Math.max(maxCompletion ?? 0, maxTokens ?? 0, maxOutput ?? 0, most) * answers * members.prompts()
   }
 }
 
-/** A completion's prompts: a list has one answer for each, unless it is the tokens of one. */
-function prompts (prompt: unknown): number {
-  return Array.isArray(prompt) && typeof prompt[0] !== 'number' ? Math.max(1, prompt.length) : 1
-}
+const isResponses = (name: string): boolean => name === 'responses' || name === 'responses/compact'
 
 /** Without a wish, or with `auto`, the project's setting decides, which may be the dearest. */
-function tiers (requested: string | null): readonly string[] {
+function tiers (requested: unknown): readonly string[] {
   return requested === 'default' || requested === 'flex' ? [requested] : ['default', 'flex', 'priority']
 }
 

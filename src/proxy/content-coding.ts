@@ -1,49 +1,73 @@
-import { type Transform } from 'node:stream'
-import {
-  type ZlibOptions, brotliDecompressSync, constants, createBrotliCompress, createBrotliDecompress, createDeflate, createGunzip, createGzip,
-  createInflate, gunzipSync, inflateSync
-} from 'node:zlib'
+import type { Transform } from 'node:stream'
+import * as zlib from 'node:zlib'
+import { GzipDecoder } from './gzip-decoder.js'
+import { type Decoder, type Extent, StagedDecoder } from './staged-decoder.js'
+import { ZstdDecoder } from './zstd-decoder.js'
 
 /** A stream coder that can be made to hand over all it has so far. */
 export type Coder = Transform & { flush: (callback?: () => void) => void }
 
 export interface Coding {
-  readonly decoder: () => Transform
-  readonly encoder: () => Coder
-  /** A whole body, unless it is broken or longer than `maxBytes` decoded: null then. */
-  readonly decode: (body: Buffer, maxBytes: number) => Buffer | null
+  /** @param extent `far` where it is not said */
+  readonly decoder: (extent?: Extent) => Decoder
+  /** Null where what was decoded cannot be coded again here. */
+  readonly encoder: (() => Coder) | null
 }
 
-const decodeWith = (decode: (body: Buffer, options: Pick<ZlibOptions, 'maxOutputLength'>) => Buffer): Coding['decode'] => (body, maxBytes) => {
-  try {
-    return decode(body, { maxOutputLength: maxBytes })
-  } catch {
-    return null
-  }
+const { BROTLI_OPERATION_FLUSH, Z_SYNC_FLUSH } = zlib.constants
+const zlibOptions = (extent?: Extent): zlib.ZlibOptions => extent === 'whole' ? {} : { flush: Z_SYNC_FLUSH, finishFlush: Z_SYNC_FLUSH }
+
+/** RFC 1950 §2.2: the two bytes with which zlib's form of deflate begins. Raw deflate (RFC 1951), which some send, never does. */
+function isZlib (head: Buffer): boolean {
+  const [cmf = 0, flags = 0] = head
+  return (cmf & 0x0f) === 8 && cmf >> 4 <= 7 && (head.length < 2 || (cmf * 256 + flags) % 31 === 0)
 }
 
-/** What came of a body that broke off is decoded as far as it goes. */
-const toTheLastByte = { flush: constants.Z_SYNC_FLUSH, finishFlush: constants.Z_SYNC_FLUSH }
+/** Node's own, which it has since 22.15, where that is. */
+const createNodesZstd = Reflect.get(zlib, 'createZstdDecompress') as ((options: zlib.ZlibOptions) => Decoder) | undefined
 
-/** RFC 9110 §8.4.1. zstd is not among them: Node 20 cannot read it. */
+function createZstdDecoder (extent?: Extent): Decoder {
+  if (createNodesZstd === undefined) return new ZstdDecoder(extent ?? 'far')
+  const ZSTD_E_CONTINUE = 0
+  return createNodesZstd(extent === 'whole' ? {} : { finishFlush: ZSTD_E_CONTINUE })
+}
+
+/** RFC 9110 §8.4.1, RFC 8878. */
 const CODINGS = new Map<string, Coding>([
-  ['gzip', { decoder: () => createGunzip(toTheLastByte), encoder: createGzip, decode: decodeWith(gunzipSync) }],
-  ['deflate', { decoder: () => createInflate(toTheLastByte), encoder: createDeflate, decode: decodeWith(inflateSync) }],
-  ['br', { decoder: () => createBrotliDecompress({ flush: constants.BROTLI_OPERATION_FLUSH }), encoder: createBrotliCompress, decode: decodeWith(brotliDecompressSync) }]
+  ['gzip', { decoder: extent => extent === 'whole' ? zlib.createGunzip() : new GzipDecoder(), encoder: zlib.createGzip }],
+  ['deflate', {
+    decoder: extent => new StagedDecoder(2, head => [isZlib(head) ? zlib.createInflate(zlibOptions(extent)) : zlib.createInflateRaw(zlibOptions(extent))]),
+    encoder: zlib.createDeflate
+  }],
+  ['br', {
+    decoder: extent => zlib.createBrotliDecompress(extent === 'whole' ? {} : { flush: BROTLI_OPERATION_FLUSH }),
+    encoder: zlib.createBrotliCompress
+  }],
+  ['zstd', { decoder: createZstdDecoder, encoder: null }]
 ])
 
-/** The coding that `Content-Encoding` names: null for none, undefined for one that cannot be read here. */
+/** A body that was coded more often than this is not decoded: each time may make it a thousand times larger. */
+const MAX_CODINGS = 3
+
+/**
+ * The coding that `Content-Encoding` names, which may be several, in the order in which they were applied: null for none,
+ * undefined where one of them cannot be read here.
+ */
 export function codingOf (contentEncoding: string | null): Coding | null | undefined {
-  const name = contentEncoding?.trim().toLowerCase() ?? ''
-  if (name === '' || name === 'identity') return null
-  return CODINGS.get(name === 'x-gzip' ? 'gzip' : name)
+  if (contentEncoding === null) return null
+  const names = contentEncoding.split(',').map(codingName).filter(name => name !== '' && name !== 'identity')
+  if (names.length < 2) return names[0] === undefined ? null : CODINGS.get(names[0])
+  const codings = names.map(name => CODINGS.get(name)).filter(coding => coding !== undefined)
+  if (codings.length !== names.length || names.length > MAX_CODINGS) return undefined
+  return { decoder: extent => new StagedDecoder(0, () => codings.map(({ decoder }) => decoder(extent)).reverse()), encoder: null }
 }
 
-/** An `Accept-Encoding` without the codings that cannot be undone here. */
-export function readableCodings (acceptEncoding: string): string {
-  const kept = acceptEncoding.split(',').filter(part => {
-    const name = part.split(';')[0]?.trim().toLowerCase() ?? ''
-    return name === 'identity' || codingOf(name) != null
-  })
-  return kept.length === 0 ? 'identity' : kept.join(',').trim()
+/** Whether a body in it can be decoded, changed and coded again. */
+export function isRedoable (name: string): boolean {
+  return CODINGS.get(codingName(name))?.encoder != null
+}
+
+function codingName (name: string): string {
+  const trimmed = name.trim().toLowerCase()
+  return trimmed === 'x-gzip' ? 'gzip' : trimmed
 }

@@ -1,6 +1,12 @@
 import type { Transform } from 'node:stream'
 import type { Source } from './delivery.js'
 
+/**
+ * So much of an answer is decoded for the books. What is longer passes on unread, so that a small answer that decodes to
+ * gigabytes takes no more than this.
+ */
+export const MAX_READ_BYTES = 64 * 1024 * 1024
+
 /** Decodes a body as it passes, chunk by chunk. What cannot be decoded ends the decoding, not the body. */
 export class Decoding {
   readonly #decoder: Transform
@@ -11,11 +17,19 @@ export class Decoding {
   #waiting: Array<() => void> = []
   #isClosed = false
 
-  /** @param onText is handed what is decoded, and must not throw */
-  constructor (decoder: Transform, onText: (text: Buffer) => void, source: Source) {
+  /**
+   * @param onText is handed what is decoded, and must not throw
+   * @param maxBytes decoded, after which the decoding ends
+   */
+  constructor (decoder: Transform, onText: (text: Buffer) => void, source: Source, maxBytes = MAX_READ_BYTES) {
     this.#decoder = decoder
     this.#source = source
-    decoder.on('data', onText)
+    let sizeBytes = 0
+    decoder.on('data', (text: Buffer) => {
+      sizeBytes += text.length
+      if (sizeBytes <= maxBytes) onText(text)
+      else decoder.destroy()
+    })
     decoder.on('drain', () => source.resume('decoder'))
     decoder.on('error', error => { this.#failure = error })
     this.#closed = new Promise(resolve => decoder.on('close', () => {

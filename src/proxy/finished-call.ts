@@ -15,6 +15,7 @@ import type { PromptHeaders } from './prompt-headers.js'
 import { redactKeys } from '../redaction/redact.js'
 import type { ResponseFacts, ResponseReader } from './response-reader.js'
 import type { Tokenizer } from './tokenizer.js'
+import { withUnreadInput } from './unread-input.js'
 import { parseUsage } from './usage.js'
 
 /** The members of a request body that the gateway looks at. */
@@ -43,12 +44,15 @@ export interface CallFacts {
 }
 
 export interface RequestFacts {
-  /** Null where the body passed without a look inside. */
+  /** Decoded; null where the body passed without a look inside, or could not be decoded. */
   readonly body: Buffer | null
   readonly members: JsonMembers | null
   /** The field `model` of a form that passed. */
   readonly formModel?: string | null
+  /** Why there was no look inside; null where there was, or where there is no body. */
+  readonly unread: string | null
   readonly contentType: string
+  /** As they came over the wire. */
   readonly sizeBytes: number
 }
 
@@ -140,6 +144,7 @@ async function usedBy (deps: BookkeepingDeps, facts: CallFacts, requestModel: st
         request: readableBody(facts.request),
         response: facts.response.reader?.kept() ?? null
       })
+      if (facts.request.unread !== null) usage = withUnreadInput(usage, facts.request.sizeBytes, answer.model)
       source = 'estimated'
     }
     return { answer, usage, source, cost: costOf(deps, facts, answer, requestModel, usage) }

@@ -11,6 +11,17 @@ export function headerValue (rawHeaders: readonly string[], lowerCaseName: strin
   return null
 }
 
+/** All values of a header that is a list, as one: RFC 9110 §5.3. Null where it is not there. */
+export function listValue (rawHeaders: readonly string[], lowerCaseName: string): string | null {
+  let list: string | null = null
+  for (let i = 0; i < rawHeaders.length; i += 2) {
+    if (!isNamed(rawHeaders[i] ?? '', lowerCaseName)) continue
+    const value = rawHeaders[i + 1] ?? ''
+    list = list === null ? value : `${list}, ${value}`
+  }
+  return list
+}
+
 /** Fields of one connection, not of the message: RFC 9110 §7.6.1. What `Connection` names besides is one of them too. */
 function isHopByHop (name: string): boolean {
   switch (name.length) {

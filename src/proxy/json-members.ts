@@ -7,6 +7,9 @@ const CLOSE_BRACE = 0x7d
 const OPEN_BRACKET = 0x5b
 const CLOSE_BRACKET = 0x5d
 
+/** Some write it before UTF-8, and servers read on behind it. */
+const BYTE_ORDER_MARK = [0xef, 0xbb, 0xbf]
+
 /** Where the scanner stands in the top-level object. */
 const enum At { Start, Key, Colon, Value, End, NotAnObject }
 
@@ -134,6 +137,7 @@ export class JsonMembers {
         if (byte === COLON) this.#startValue()
         break
       case At.Start:
+        if (this.#base + i < BYTE_ORDER_MARK.length && byte === BYTE_ORDER_MARK[this.#base + i]) break
         this.#at = byte === OPEN_BRACE ? At.Key : At.NotAnObject
         this.#openedAt = this.#base + i
         break

@@ -1,4 +1,5 @@
-import type { Coding } from './content-coding.js'
+import { PassThrough } from 'node:stream'
+import type { Coder, Coding } from './content-coding.js'
 import { Decoding } from './decoding.js'
 import type { Delivery, Keep, Source } from './delivery.js'
 import { type KeepLimits, type ResponseReader, StreamReader } from './response-reader.js'
@@ -96,11 +97,14 @@ export function codedStreamPassage (channel: Channel, coding: Coding, limits: Ke
   }
 }
 
-/** A compressed stream that has to be changed: decoded, stripped, and coded again as it was. */
+/**
+ * A compressed stream that has to be changed: decoded, stripped, and coded again as it was. Where that cannot be, which was not
+ * offered, it goes on decoded: then its head names no coding.
+ */
 export function recodedStreamPassage (channel: Channel, coding: Coding, limits: KeepLimits): Passage {
   const reader = new StreamReader('strip', limits)
-  const encoder = coding.encoder()
   const decoder = coding.decoder()
+  const encoder = coding.encoder?.() ?? plainCoder()
   const code = (chunk: Buffer): void => {
     if (!encoder.write(chunk)) decoder.pause()
     encoder.flush()
@@ -110,7 +114,7 @@ export function recodedStreamPassage (channel: Channel, coding: Coding, limits: 
     if (reader.tee.ended || encoder.writableEnded) channel.delivery.hold(chunk)
     else channel.delivery.send(chunk, channel.keep)
   })
-  const decoding = new Decoding(decoder, text => passEvents(reader, text, channel, { send: code, hold: code }), channel.source)
+  const decoding = new Decoding(decoder, text => passEvents(reader, text, channel, { send: code, hold: code }), channel.source, Infinity)
   return {
     reader,
     push (chunk) {
@@ -131,6 +135,11 @@ export function recodedStreamPassage (channel: Channel, coding: Coding, limits: 
       })
     }
   }
+}
+
+/** No coding: what goes in comes out. */
+function plainCoder (): Coder {
+  return Object.assign(new PassThrough(), { flush: (callback?: () => void) => { if (callback !== undefined) setImmediate(callback) } })
 }
 
 function passEvents (reader: StreamReader, chunk: Buffer, channel: Channel, to: Pick<Delivery, 'send' | 'hold'>): void {

@@ -1,4 +1,8 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
+import { redoableCodings } from './accept-encoding.js'
+import { mayCost } from './call-ceiling.js'
+import { type Coding, codingOf } from './content-coding.js'
+import { decodeBody } from './decode-body.js'
 import type { Endpoint } from './endpoints.js'
 import { REQUEST_MEMBERS, type RequestFacts } from './finished-call.js'
 import { JsonMembers } from './json-members.js'
@@ -8,19 +12,24 @@ import { askForUsage } from './stream-options.js'
 
 /** A request's body, ready to go upstream. */
 export interface PreparedBody {
+  /** As it came, compressed or not. */
   readonly content: Buffer | PassingBody | null
-  /** The same body, asking for usage; null where the gateway does not ask. */
+  /** The same body, decoded and asking for usage; null where the gateway does not ask. */
   readonly asking: Buffer | null
+  /** `asking` goes without the `Content-Encoding` that the body came with. */
+  readonly isCoded: boolean
   readonly facts: RequestFacts
 }
 
 /** A request of which nothing but its headers was looked at. */
-export const UNREAD: RequestFacts = { body: null, members: null, contentType: '', sizeBytes: 0 }
+export const UNREAD: RequestFacts = { body: null, members: null, unread: null, contentType: '', sizeBytes: 0 }
 
 export interface PrepareOptions {
   readonly maxBodyBytes: number
   /** The gateway may add `stream_options` to this call. */
   readonly mayAsk: boolean
+  /** What the call may cost has to be known, whatever its body calls itself. */
+  readonly isStrict: boolean
 }
 
 interface IncomingCall {
@@ -29,26 +38,65 @@ interface IncomingCall {
   readonly endpoint: Endpoint
 }
 
-/** JSON is read whole, for its model and to ask for usage; everything else streams through. */
-export async function prepareBody ({ req, res, endpoint }: IncomingCall, { maxBodyBytes, mayAsk }: PrepareOptions): Promise<PreparedBody> {
+/**
+ * Bodies that may be JSON are read whole, for their model and to ask for usage, compressed ones too; everything else streams
+ * through. What cannot be read goes on as it came: whether it is any good, upstream decides.
+ */
+export async function prepareBody ({ req, res, endpoint }: IncomingCall, { maxBodyBytes, mayAsk, isStrict }: PrepareOptions): Promise<PreparedBody> {
   const contentType = req.headers['content-type']?.toLowerCase() ?? ''
-  if (!hasBody(req)) return { content: null, asking: null, facts: { body: null, members: null, contentType, sizeBytes: 0 } }
+  if (!hasBody(req)) return { content: null, asking: null, isCoded: false, facts: { ...UNREAD, contentType } }
   checkContentLength(req, maxBodyBytes)
   if (expectsContinue(req)) res.writeContinue()
 
-  const isReadable = (endpoint.metering === 'tokens' || contentType.includes('json')) && req.headers['content-encoding'] === undefined
-  if (!isReadable) {
+  const contentEncoding = req.headers['content-encoding']
+  const coding = contentEncoding === undefined ? null : codingOf(contentEncoding)
+  const isRead = endpoint.metering === 'tokens' || contentType.includes('json') || (isStrict && mayCost(endpoint))
+  if (!isRead || coding === undefined) {
     const passing = new PassingBody(req, maxBodyBytes)
-    const form = endpoint.metering === 'usage' ? MultipartModel.of(req.headers['content-type'] ?? '') : null
+    const form = endpoint.metering === 'usage' && coding === null ? MultipartModel.of(req.headers['content-type'] ?? '') : null
     if (form !== null) req.on('data', (chunk: Buffer) => form.feed(chunk))
-    const facts = { body: null, members: null, contentType, get formModel () { return form?.model ?? null }, get sizeBytes () { return passing.sizeBytes } }
-    return { content: passing, asking: null, facts }
+    const unread = coding === undefined ? `nothing here reads the coding '${contentEncoding?.slice(0, 64) ?? ''}'` : 'it was not read'
+    const facts = {
+      body: null,
+      members: null,
+      unread,
+      contentType,
+      get formModel () { return form?.model ?? null },
+      get sizeBytes () { return passing.sizeBytes }
+    }
+    return { content: passing, asking: null, isCoded: coding !== null, facts }
   }
   const members = new JsonMembers(REQUEST_MEMBERS)
+  if (coding !== null) return await prepareCoded(req, coding, members, { contentType, maxBodyBytes, mayAsk: mayAsk && endpoint.takesStreamOptions })
   const body = await readBody(req, maxBodyBytes, members)
   return {
     content: body,
-    asking: mayAsk && endpoint.takesStreamOptions ? askForUsage(body, members) : null,
-    facts: { body, members, contentType, sizeBytes: body.length }
+    asking: mayAsk && endpoint.takesStreamOptions ? asking(req, body, members) : null,
+    isCoded: false,
+    facts: { body, members, unread: null, contentType, sizeBytes: body.length }
   }
+}
+
+async function prepareCoded (
+  req: IncomingMessage, coding: Coding, members: JsonMembers, { contentType, maxBodyBytes, mayAsk }: Omit<PrepareOptions, 'isStrict'> & { readonly contentType: string }
+): Promise<PreparedBody> {
+  const content = await readBody(req, maxBodyBytes, null)
+  const body = await decodeBody(coding, content, maxBodyBytes, members)
+  if (body === null) {
+    const facts = { body: null, members: null, unread: 'it is not what its Content-Encoding says', contentType, sizeBytes: content.length }
+    return { content, asking: null, isCoded: true, facts }
+  }
+  return {
+    content,
+    asking: mayAsk ? asking(req, body, members) : null,
+    isCoded: true,
+    facts: { body, members, unread: null, contentType, sizeBytes: content.length }
+  }
+}
+
+/** Null also where the caller takes the answer in no coding in which it could be changed. */
+function asking (req: IncomingMessage, body: Buffer, members: JsonMembers): Buffer | null {
+  const asked = askForUsage(body, members)
+  const acceptEncoding = req.headers['accept-encoding']
+  return asked !== null && typeof acceptEncoding === 'string' && redoableCodings(acceptEncoding) === null ? null : asked
 }

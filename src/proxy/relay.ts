@@ -1,7 +1,7 @@
 import type { ServerResponse } from 'node:http'
 import { codingOf } from './content-coding.js'
 import { Delivery, type Holder, type Source } from './delivery.js'
-import { endToEndHeaders, headerValue, isNamed } from './hop-by-hop.js'
+import { endToEndHeaders, headerValue, isNamed, listValue } from './hop-by-hop.js'
 import { type Channel, type Passage, PlainPassage, StreamPassage, codedPassage, codedStreamPassage, recodedStreamPassage } from './passages.js'
 import { type KeepLimits, type ResponseReader, createReader } from './response-reader.js'
 import type { UpstreamExchange, UpstreamHandler } from './upstream.js'
@@ -35,7 +35,6 @@ interface Head {
 
 /** Of an answer that may be a refusal of `stream_options`, what is read before deciding. */
 const MAX_REFUSAL_BYTES = 64 * 1024
-const MAX_DECODED_REFUSAL_BYTES = 1024 * 1024
 
 /** What a client may parse as soon as it looks whole. */
 const JSON_TYPE = /^application\/(?:[a-z0-9.+-]+\+)?json\b/
@@ -57,6 +56,8 @@ export class Relay implements UpstreamHandler, Source {
   /** A 400 or 422 to a request that the gateway changed, until it is known what it means. */
   #refusal: { readonly head: Head, readonly chunks: Buffer[], sizeBytes: number } | null = null
   firstByteAtMs: number | null = null
+  /** The answer's `Content-Encoding`, where it cannot be read here. */
+  unreadCoding: string | null = null
 
   constructor (options: RelayOptions) {
     this.#options = options
@@ -150,10 +151,15 @@ export class Relay implements UpstreamHandler, Source {
   #begin (head: Head): void {
     const { limits } = this.#options
     const contentType = headerValue(head.rawHeaders, 'content-type')?.toLowerCase() ?? ''
-    const coding = codingOf(headerValue(head.rawHeaders, 'content-encoding'))
+    const contentEncoding = listValue(head.rawHeaders, 'content-encoding')
+    const coding = codingOf(contentEncoding)
+    if (coding === undefined) this.unreadCoding = contentEncoding
     const isStream = contentType.startsWith('text/event-stream')
     const strip = this.#options.strip && isStream && coding !== undefined
-    this.#delivery.begin(head.statusCode, head.statusMessage, endToEndHeaders(head.rawHeaders, name => strip && isNamed(name, 'content-length')))
+    // A stream that is stripped and cannot be coded again goes on decoded.
+    const decoded = strip && coding !== null && coding.encoder === null
+    this.#delivery.begin(head.statusCode, head.statusMessage, endToEndHeaders(head.rawHeaders, name =>
+      strip && (isNamed(name, 'content-length') || (decoded && isNamed(name, 'content-encoding')))))
     this.#head = head
     // Behind a body without a length there is still its last chunk to wait for the record.
     const hasLength = !strip && headerValue(head.rawHeaders, 'content-length') !== null
@@ -178,10 +184,10 @@ export class Relay implements UpstreamHandler, Source {
 const ANSWERED: Outcome = { kind: 'answered' }
 const nobodyWaits = (): void => {}
 
-/** Whether an upstream's refusal is about what the gateway added to the request. */
+/** Whether an upstream's refusal is about what the gateway added to the request; of one that is compressed, it may be. */
 function isAboutUsage (head: Head, body: Buffer): boolean {
-  const coding = codingOf(headerValue(head.rawHeaders, 'content-encoding'))
-  const text = (coding == null ? body : coding.decode(body, MAX_DECODED_REFUSAL_BYTES) ?? body).toString()
+  if (codingOf(listValue(head.rawHeaders, 'content-encoding')) !== null) return true
+  const text = body.toString()
   return text.includes('stream_options') || text.includes('include_usage')
 }
 

@@ -17,8 +17,9 @@ import { isPreflight } from './preflight.js'
 import { type PreparedBody, UNREAD, prepareBody } from './prepare-body.js'
 import { type PromptHeaders, UNTYPED, parsePromptHeaders } from './prompt-headers.js'
 import { Relay } from './relay.js'
-import { CallerGoneError, expectsContinue, hasBody } from './request-body.js'
+import { CallerGoneError, PassingBody, expectsContinue, hasBody } from './request-body.js'
 import type { KeepLimits } from './response-reader.js'
+import { createUnreadCodings } from './unread-codings.js'
 import { UnreadRoom } from './unread-room.js'
 import { upstreamHeaders } from './upstream-headers.js'
 import type { Upstream } from './upstream.js'
@@ -57,7 +58,7 @@ interface AdmittedCall {
 
 /** A request that names no caller: a preflight carries no key, and gets none. */
 const ANONYMOUS: Caller = { keyId: null, user: null, upstreamAuthorization: null }
-const NO_BODY: PreparedBody = { content: null, asking: null, facts: UNREAD }
+const NO_BODY: PreparedBody = { content: null, asking: null, isCoded: false, facts: UNREAD }
 
 /** Handles one call, from its headers to its record. `path` is what stands behind `/v1`, with the query. */
 export type ProxyRoute = (req: IncomingMessage, res: ServerResponse, path: string, pathPromptType: string | null) => Promise<void>
@@ -67,6 +68,7 @@ export function createProxyRoute (deps: ProxyDeps): ProxyRoute {
   /** Endpoints whose upstream refused `stream_options`: asked without it from then on. */
   const refusesStreamOptions = new Set<string>()
 
+  const unreadCodings = createUnreadCodings(deps.log)
   const unread = new UnreadRoom()
   const limits: KeepLimits = { payloadMaxBytes: deps.payloadMaxBytes, unreadBytes: () => unread.bytes }
 
@@ -121,10 +123,12 @@ export function createProxyRoute (deps: ProxyDeps): ProxyRoute {
       if (call.endpoint.metering !== 'free') deps.budgets.check(call.admission.promptType)
       body = await prepareBody(call, {
         maxBodyBytes: deps.maxBodyBytes,
-        mayAsk: deps.streamUsage === 'inject' && !refusesStreamOptions.has(call.endpoint.name)
+        mayAsk: deps.streamUsage === 'inject' && !refusesStreamOptions.has(call.endpoint.name),
+        isStrict: deps.budgets.isStrict(call.admission.promptType)
       })
       reservation = await reserve(deps, call, body)
     } catch (error) {
+      if (body?.content instanceof PassingBody) body.content.destroy() // What is left of it is read and dropped.
       await deps.recorder.record(await finishedCall(deps, unsentFacts(call, body?.facts ?? UNREAD, error)))
       refuse(deps, req, res, error)
       return
@@ -149,6 +153,7 @@ export function createProxyRoute (deps: ProxyDeps): ProxyRoute {
         deps.log.info({ endpoint: call.endpoint.name }, 'the upstream does not take stream_options; asking without, tokens of its streams are estimated')
       }
     }
+    if (relay.unreadCoding !== null) unreadCodings.note(relay.unreadCoding, body.asking !== null)
     const recorded = deps.recorder.record(await finishedCall(deps, relayedFacts(call, body.facts, relay, outcome, deps.upstreamTimeoutMs)))
     reservation?.release() // Its cost counts from now on.
     await recorded
@@ -180,7 +185,8 @@ function send (deps: ProxyDeps, limits: KeepLimits, call: Pick<AdmittedCall, 're
       caller: call.caller,
       knowsKey: knowsKey(deps.policy),
       lengthIsOurs: content instanceof Buffer,
-      asksForUsage: asking !== null
+      asksForUsage: asking !== null,
+      isDecoded: asking !== null && body.isCoded
     }),
     body: content
   }, relay))

@@ -1,4 +1,4 @@
-import { readableCodings } from './content-coding.js'
+import { redoableCodings } from './accept-encoding.js'
 import { type KnowsKey, withoutGatewayKeys } from './gateway-key-filter.js'
 import { endToEndHeaders, isNamed } from './hop-by-hop.js'
 import { type Caller, isCredential } from './identity.js'
@@ -12,19 +12,22 @@ export interface UpstreamHeadersOptions {
   readonly lengthIsOurs: boolean
   /** The answer has to be read and changed, so only codings that can be undone here may be offered. */
   readonly asksForUsage: boolean
+  /** The body came compressed and goes on decoded. */
+  readonly isDecoded: boolean
 }
 
 /** The caller's end-to-end headers, in their order, less what is meant for the gateway. */
 export function upstreamHeaders (
-  rawHeaders: readonly string[], { caller, knowsKey, lengthIsOurs, asksForUsage }: UpstreamHeadersOptions
+  rawHeaders: readonly string[], { caller, knowsKey, lengthIsOurs, asksForUsage, isDecoded }: UpstreamHeadersOptions
 ): string[] {
   let headers = endToEndHeaders(rawHeaders, name =>
-    isNamed(name, 'host') || isNamed(name, 'expect') || isPromptHeader(name) || (lengthIsOurs && isNamed(name, 'content-length')))
+    isNamed(name, 'host') || isNamed(name, 'expect') || isPromptHeader(name) || (lengthIsOurs && isNamed(name, 'content-length')) ||
+    (isDecoded && isNamed(name, 'content-encoding')))
   if (caller.upstreamAuthorization !== null) headers = authorized(headers, caller.upstreamAuthorization)
   headers = withoutGatewayKeys(headers, knowsKey)
   if (!asksForUsage) return headers
   for (let i = 0; i < headers.length; i += 2) {
-    if (isNamed(headers[i] ?? '', 'accept-encoding')) headers[i + 1] = readableCodings(headers[i + 1] ?? '')
+    if (isNamed(headers[i] ?? '', 'accept-encoding')) headers[i + 1] = redoableCodings(headers[i + 1] ?? '') ?? 'identity'
   }
   return headers
 }

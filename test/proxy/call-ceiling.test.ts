@@ -1,6 +1,6 @@
 import t from 'tap'
 import { createPricing } from '../../src/pricing/pricing.js'
-import { callCeiling } from '../../src/proxy/call-ceiling.js'
+import { type Ceiling, callCeiling } from '../../src/proxy/call-ceiling.js'
 import { endpointOf } from '../../src/proxy/endpoints.js'
 import { modelLimits } from '../../src/proxy/model-limits.js'
 import type { Tokenizer } from '../../src/proxy/tokenizer.js'
@@ -16,9 +16,21 @@ const pricing = createPricing({
   prices: [{ model: 'own', effectiveFromMs: 0, input: '10', cachedInput: '1', output: '100', audioInput: '40', audioOutput: '200' }]
 })
 
-const ceiling = async (path: string, body: object | string | null, isLate = false): Promise<bigint> => {
+const told = async (path: string, body: object | string | null, isLate = false, unread: string | null = null): Promise<Ceiling> => {
   const bytes = body === null ? null : Buffer.from(typeof body === 'string' ? body : JSON.stringify(body))
-  return await callCeiling({ pricing, tokenizer: tokenizer(isLate), now: () => Date.UTC(2026, 10, 23) }, endpointOf('POST', `/${path}`), { body: bytes })
+  return await callCeiling({ pricing, tokenizer: tokenizer(isLate), now: () => Date.UTC(2026, 10, 23) }, endpointOf('POST', `/${path}`), { body: bytes, unread })
+}
+
+const ceiling = async (path: string, body: object | string | null, isLate = false): Promise<bigint> => {
+  const picoUsd = await told(path, body, isLate)
+  if (typeof picoUsd !== 'bigint') throw new Error(picoUsd.why)
+  return picoUsd
+}
+
+/** Why there is none. */
+const whyNot = async (path: string, body: object | string | null, unread: string | null = null): Promise<string | bigint> => {
+  const found = await told(path, body, false, unread)
+  return typeof found === 'bigint' ? found : found.why
 }
 
 /** Of the operator's own price, in 10⁻¹² USD per token. */
@@ -37,7 +49,8 @@ t.test('a chat may cost the tokens of its request and the most that its answer m
   const long = { ...limited, messages: 'word '.repeat(30_000) }
   t.equal(await ceiling('chat/completions', long), BigInt(JSON.stringify(long).length) * INPUT + 50n * OUTPUT, 'a text too long to be counted whole')
   const longer = { ...limited, messages: 'x'.repeat(2_000_000) }
-  t.equal(await ceiling('chat/completions', longer), BigInt(contextTokens) * INPUT + 50n * OUTPUT, 'none has more than the model takes')
+  t.equal(await ceiling('chat/completions', longer), BigInt(contextTokens) * AUDIO_INPUT + 50n * AUDIO_OUTPUT, 'none has more than the model takes, of whatever kind')
+  t.equal(await ceiling('embeddings', { model: 'own', input: 'x'.repeat(2_000_000) }), BigInt(contextTokens) * INPUT)
 })
 
 t.test('other endpoints have limits of their own', async t => {
@@ -81,11 +94,8 @@ t.test('the dearest tier that may serve it is reckoned with, and a long context\
   t.ok(await usd(long) > 18, 'above 272,000 tokens')
 })
 
-t.test('nothing is held for what has no price, or cannot be read', async t => {
+t.test('nothing is held for what has no price', async t => {
   t.equal(await ceiling('chat/completions', { model: 'nobody-knows' }), 0n)
-  t.equal(await ceiling('chat/completions', { messages: [] }), 0n)
-  t.equal(await ceiling('chat/completions', 'not JSON'), 0n)
-  t.equal(await ceiling('chat/completions', null), 0n)
   t.equal(await ceiling('moderations', { model: 'own', input: 'x' }), 0n)
 })
 
@@ -96,6 +106,46 @@ t.test('a request to a path that is not known may cost what a chat does, and its
   t.equal(await ceiling('Responses/compact/', body), await ceiling('responses/compact', body), 'a known one, spelled otherwise')
   t.equal(await ceiling('responses/compact', body), input * INPUT + output * OUTPUT)
   t.equal(await ceiling('uploads', body), 0n)
+})
+
+t.test('what cannot be read, or not in one way, has no ceiling', async t => {
+  for (const path of ['chat/completions', 'completions', 'responses', 'embeddings']) {
+    t.match(await whyNot(path, 'not JSON'), /JSON/)
+    t.match(await whyNot(path, null), /no body/)
+    t.equal(await whyNot(path, null, 'it was sealed'), 'it was sealed')
+    for (const model of [undefined, null, 7, ['own'], { name: 'own' }]) t.match(await whyNot(path, { model, messages: [] }), /names no model/, JSON.stringify(model))
+    t.match(await whyNot(path, `{"model":"${'x'.repeat(100_000)}"}`), /names no model/)
+    t.match(await whyNot(path, '{"model":"nobody-knows","model":"own"}'), /twice/)
+    t.match(await whyNot(path, '{"Model":"nobody-knows","model":"own"}'), /case/)
+    t.match(await whyNot(path, Buffer.from('{"model":"own"}', 'utf16le').toString('latin1')), /JSON/)
+  }
+  t.match(await whyNot('chat/completions', '{"model":"own","max_tokens":1,"max_tokens":100000}'), /twice/)
+})
+
+t.test('a limit that is no number limits nothing, and one that servers read as a number is not read here', async t => {
+  const chat = { model: 'own', messages: [] }
+  for (const name of ['n', 'max_tokens', 'max_completion_tokens', 'max_output_tokens', 'best_of']) {
+    for (const value of ['128', true, [3], {}]) t.match(await whyNot('chat/completions', { ...chat, max_tokens: 1, [name]: value }), new RegExp(`'${name}'`), JSON.stringify(value))
+  }
+  const limited = { ...chat, max_tokens: 1, n: null }
+  t.equal(await ceiling('chat/completions', limited), quarter(limited) * INPUT + OUTPUT)
+  for (const max of [0, -1, -0.5]) {
+    const unlimited = { ...chat, max_completion_tokens: max }
+    t.equal(await ceiling('chat/completions', unlimited), quarter(unlimited) * INPUT + BigInt(outputTokens) * OUTPUT, `${max}`)
+    const completion = { model: 'own', prompt: 'a', max_tokens: max }
+    t.equal(await ceiling('completions', completion), quarter(completion) * INPUT + BigInt(outputTokens) * OUTPUT, `a completion of ${max}`)
+  }
+  t.equal(await ceiling('chat/completions', '{"model":"own","max_tokens":1e999}'), BigInt(Math.ceil('{"model":"own","max_tokens":1e999}'.length / 4)) * INPUT + 1_000_000_000n * OUTPUT)
+  const many = '{"model":"own","\\u006e":1e9,"max_tokens":1e9}'
+  t.ok(await ceiling('chat/completions', many) >= 1_000_000_000n * OUTPUT)
+})
+
+t.test('a completion has an answer for each of its prompts, however long they are', async t => {
+  const prompts = Array.from({ length: 300_000 }, () => 'a "b", c')
+  const body = { model: 'own', prompt: prompts, max_tokens: 2 }
+  t.equal(await ceiling('completions', body), BigInt(contextTokens) * AUDIO_INPUT + 600_000n * AUDIO_OUTPUT)
+  const tokens = { model: 'own', prompt: Array<number>(800_000).fill(5), max_tokens: 2 }
+  t.equal(await ceiling('completions', tokens), BigInt(contextTokens) * AUDIO_INPUT + 2n * AUDIO_OUTPUT)
 })
 
 t.test('snapshots and fine-tuned models have their family\'s limits', t => {
