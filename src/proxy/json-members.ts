@@ -52,10 +52,16 @@ export class JsonMembers {
   #keepFrom = -1
   #kept: Buffer[] = []
   #keptBytes = 0
+  readonly #nestedName: string | null
+  #nested: JsonMembers | null = null
+  /** Where the nested object goes on in the chunk, -1 outside of it. */
+  #nestedFrom = -1
 
-  constructor (wanted: ReadonlySet<string>, maxValueBytes = 65536) {
+  /** @param nestedName a member that is an object itself: the same members are read in it, however long it is */
+  constructor (wanted: ReadonlySet<string>, maxValueBytes = 65536, nestedName: string | null = null) {
     this.#wanted = wanted
     this.#maxValueBytes = maxValueBytes
+    this.#nestedName = nestedName
   }
 
   /** The object's closing brace was seen. */
@@ -63,6 +69,15 @@ export class JsonMembers {
 
   /** Where the object's opening brace stands. */
   get openedAt (): number { return this.#openedAt }
+
+  /** The members of the nested object; null before it begins. */
+  get nested (): JsonMembers | null { return this.#nested }
+
+  /** Where the member begins that has not ended yet (see `JsonMember.start`), and its key; null between two members. */
+  get unfinished (): { readonly start: number, readonly key: string | null } | null {
+    if (this.#at === At.Start || this.#at === At.End || this.#at === At.NotAnObject || this.#start === -1) return null
+    return { start: this.#start, key: this.#at === At.Key ? null : this.#key }
+  }
 
   get (name: string): JsonMember | undefined { return this.#members.get(name) }
 
@@ -85,6 +100,7 @@ export class JsonMembers {
 
   feed (chunk: Buffer): void {
     if (this.#keepFrom !== -1) this.#keepFrom = 0
+    if (this.#nestedFrom !== -1) this.#nestedFrom = 0
     // As a string of one character a byte it is searched several times faster: `Buffer.indexOf` leaves the JIT's code.
     const bytes = chunk.toString('latin1')
     let i = 0
@@ -94,6 +110,7 @@ export class JsonMembers {
       else i = this.#structure(chunk, i)
     }
     if (this.#keepFrom !== -1) this.#keep(chunk, chunk.length)
+    if (this.#nestedFrom !== -1) this.#nested?.feed(chunk.subarray(this.#nestedFrom))
     this.#base += chunk.length
   }
 
@@ -127,6 +144,7 @@ export class JsonMembers {
         if (byte === COMMA || byte === CLOSE_BRACE) return this.#afterMember(byte, i)
         this.#valueStart = this.#base + i
         if (this.#wanted.has(this.#key)) this.#keepFrom = i
+        if (this.#key === this.#nestedName) this.#openNested(i)
         return i // Its first byte is looked at as all others are.
       case At.Key:
         if (byte === QUOTE) this.#startKey(i)
@@ -198,7 +216,14 @@ export class JsonMembers {
     this.#depth = 0
   }
 
+  #openNested (i: number): void {
+    this.#nested = new JsonMembers(this.#wanted, this.#maxValueBytes)
+    this.#nestedFrom = i
+  }
+
   #endMember (chunk: Buffer, end: number): void {
+    if (this.#nestedFrom !== -1) this.#nested?.feed(chunk.subarray(this.#nestedFrom, end))
+    this.#nestedFrom = -1
     if (this.#keepFrom === -1 || this.#valueStart === -1) return
     const text = this.#takeKept(chunk, end)?.trimEnd() ?? null
     this.#members.set(this.#key, { start: this.#start, keyStart: this.#keyStart, valueStart: this.#valueStart, valueEnd: this.#solidEnd, text })

@@ -1,3 +1,5 @@
+import { JsonMembers } from './json-members.js'
+
 const lineFeed = 0x0a
 const carriageReturn = 0x0d
 
@@ -11,7 +13,8 @@ const blockBytes = 8192
  * event.
  *
  * Unlike a browser it also reports the last event where the blank line behind it is missing: what was seen of a stream
- * that was cut is worth keeping.
+ * that was cut is worth keeping. Servers that write one newline between data lines are read line by line: an object that
+ * is whole is an event, where another begins behind it.
  */
 export class SseEvents {
   droppedBytes = 0
@@ -32,6 +35,8 @@ export class SseEvents {
   /** Its lines, a line feed before each. No array: V8 learns that such live long, and then keeps what was in one. */
   #data = ''
   #type = ''
+  /** Scans the data, from its second line on. */
+  #scan: JsonMembers | null = null
 
   /** @param onEvent is told of each event, and `onRead` when those that had gathered are read: they were pieces of one text. */
   constructor (maxEventBytes: number, unreadBytes: () => number, onEvent: (data: string, type: string) => void, onRead: () => void) {
@@ -119,16 +124,28 @@ export class SseEvents {
     const name = colon === -1 ? line : line.slice(0, colon)
     if (name !== 'data' && name !== 'event') return
     const value = colon === -1 ? '' : line.slice(line[colon + 1] === ' ' ? colon + 2 : colon + 1)
-    if (name === 'event') this.#type = value
-    else if (this.#skipsEvent || this.#data.length + value.length > this.#maxEventBytes) {
+    if (name === 'event') {
+      this.#type = value
+      return
+    }
+    if (this.#data !== '') this.#addLine(value)
+    if (this.#skipsEvent || this.#data.length + value.length > this.#maxEventBytes) {
       this.droppedBytes += value.length
       this.#skipEvent()
     } else this.#data += `\n${value}`
   }
 
+  /** Another line of the event, or the next event: an object that is whole stands before it. */
+  #addLine (value: string): void {
+    this.#scan ??= scanOf(this.#data)
+    if (this.#scan.complete && (value.startsWith('{') || value.startsWith('[DONE]'))) this.#endEvent()
+    else this.#scan.feed(Buffer.from(`\n${value}`))
+  }
+
   #skipEvent (): void {
     this.droppedBytes += this.#data.length
     this.#data = ''
+    this.#scan = null
     this.#skipsEvent = true
   }
 
@@ -137,7 +154,16 @@ export class SseEvents {
     const type = this.#type
     this.#data = ''
     this.#type = ''
+    this.#scan = null
     this.#skipsEvent = false
     if (data !== '') this.#onEvent(data, type)
   }
+}
+
+const NO_MEMBERS: ReadonlySet<string> = new Set()
+
+function scanOf (text: string): JsonMembers {
+  const scan = new JsonMembers(NO_MEMBERS)
+  scan.feed(Buffer.from(text))
+  return scan
 }

@@ -3,7 +3,15 @@
 export const LF = 0x0a
 export const CR = 0x0d
 export const SPACE = 0x20
+const COLON = 0x3a
+const OPEN_BRACE = 0x7b
 const DATA = Buffer.from('data:')
+const DONE = Buffer.from('[DONE]')
+const BOM = Buffer.from('\ufeff')
+export const NEWLINE = Buffer.from('\n')
+
+/** A longer line is not gathered: its bytes are read as they come. */
+export const MAX_LINE_BYTES = 1024 * 1024
 
 /** How far ahead a line's end is looked for at first: most lines are shorter. */
 const FIRST_WINDOW_BYTES = 1024
@@ -27,21 +35,35 @@ export function afterLineEnd (buffer: Buffer, end: number): number {
   return buffer[end] === CR && buffer[end + 1] === LF ? end + 2 : end + 1
 }
 
-const BLANK_LINES = ['\n\n', '\n\r', '\r\r'].map(text => Buffer.from(text))
+/** A stream's first line begins behind its byte order mark. */
+export function afterBom (line: Buffer, from: number): number {
+  return line.subarray(from, from + BOM.length).equals(BOM) ? from + BOM.length : from
+}
 
-/** Whether the chunk, behind the byte `before`, has a line end right behind another: the end of an event. */
-export function bringsBlankLine (before: number | undefined, chunk: Buffer): boolean {
-  const [first] = chunk
-  if (before === LF && (first === LF || first === CR)) return true
-  if (before === CR && first === CR) return true
-  return BLANK_LINES.some(line => chunk.includes(line))
+/** What a line is: blank; a comment; data that is OpenAI's `[DONE]`, that begins an object, that is empty, or that is anything else;
+ * another field of an event; or nothing that the grammar knows. */
+export type LineKind = 'blank' | 'comment' | 'done' | 'object' | 'empty' | 'text' | 'field' | 'unknown'
+
+/** @param to the line's end, without its LF or CR */
+export function kindOfLine (buffer: Buffer, from: number, to: number): LineKind {
+  if (from === to) return 'blank'
+  if (buffer[from] === COLON) return 'comment'
+  if (isData(buffer, from)) {
+    const start = dataStart(buffer, from, to)
+    if (buffer[start] === DONE[0] && start + DONE.length <= to && buffer.subarray(start, start + DONE.length).equals(DONE)) return 'done'
+    let at = start
+    while (at < to && (buffer[at] === SPACE || buffer[at] === 0x09)) at++
+    return at === to ? 'empty' : buffer[at] === OPEN_BRACE ? 'object' : 'text'
+  }
+  return /^(?:event|id|retry|data)(?::|$)/.test(buffer.toString('latin1', from, Math.min(to, from + 6))) ? 'field' : 'unknown'
 }
 
 export function isData (buffer: Buffer, from: number): boolean {
   return buffer[from] === DATA[0] && buffer.subarray(from, from + DATA.length).equals(DATA)
 }
 
-/** A data line's value: what follows the colon and, if there is one, the space behind it. */
-export function dataOf (line: Buffer): Buffer {
-  return line.subarray(line[DATA.length] === SPACE ? DATA.length + 1 : DATA.length)
+/** Where a data line's value begins: behind the colon and, if there is one, the space behind it. */
+export function dataStart (buffer: Buffer, from: number, to: number): number {
+  const start = from + DATA.length
+  return start < to && buffer[start] === SPACE ? start + 1 : start
 }

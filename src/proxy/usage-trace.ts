@@ -1,30 +1,22 @@
-import { JsonMembers } from './json-members.js'
-import { SPACE, dataOf } from './sse-lines.js'
+import type { JsonMembers } from './json-members.js'
+import { CR, LF, SPACE } from './sse-lines.js'
 
 const TAB = 0x09
 const COMMA = 0x2c
-const USAGE = Buffer.from('"usage"')
 const NULL_MEMBER = ',"usage":null'
 
 /**
- * What a stream's data line has of the question for usage (`stream_options.include_usage`): nothing, a member (from, to),
- * or all of its event, which is the extra one that carries the usage and no choices.
+ * What an event's object has of the injected `stream_options.include_usage`: a null member; all of it, where it is the
+ * extra chunk that carries the usage and no choices; or nothing. Usage in any other place is the server's own.
+ *
+ * @returns null for nothing; else offsets, where `to` may still have a comma and white space behind it that belong to
+ * a member that is the first
  */
-export function usageTrace (line: Buffer): 'event' | readonly [number, number] | null {
-  const at = line.indexOf(NULL_MEMBER)
-  if (at !== -1 && closesObject(line.toString('latin1', at + NULL_MEMBER.length))) return [at, at + NULL_MEMBER.length]
-  if (!line.includes(USAGE)) return null
-
-  const json = dataOf(line)
-  const members = new JsonMembers(new Set(['usage', 'choices']), json.length)
-  members.feed(json)
-  const usage = members.get('usage')
-  if (!members.complete || usage === undefined) return null
-  const choices = members.value('choices')
-  if (usage.text !== 'null' && Array.isArray(choices) && choices.length === 0) return 'event'
-  const offset = line.length - json.length
-  const isFirst = usage.start === usage.keyStart
-  return [offset + usage.start, offset + (isFirst ? afterComma(json, usage.valueEnd) : usage.valueEnd)]
+export function usageTrace (event: JsonMembers): 'object' | { readonly from: number, readonly to: number, readonly isFirst: boolean } | null {
+  const usage = event.get('usage')
+  if (usage === undefined) return null
+  if (usage.text === 'null') return { from: usage.start, to: usage.valueEnd, isFirst: usage.start === usage.keyStart }
+  return usage.text?.startsWith('{') === true && /^\[\s*\]$/.test(event.get('choices')?.text ?? '') ? 'object' : null
 }
 
 /**
@@ -56,13 +48,29 @@ function closesObject (rest: string): boolean {
   return rest === '}' || (rest.length < 100 && /^,"obfuscation":"[^"\\\n]*"}$/.test(rest))
 }
 
-function afterComma (json: Buffer, from: number): number {
+/** Behind the comma that follows a first member, and behind the white space that follows that. */
+export function afterComma (json: Buffer, from: number): number {
   const comma = afterSpace(json, from)
   return json[comma] === COMMA ? afterSpace(json, comma + 1) : from
 }
 
 function afterSpace (json: Buffer, from: number): number {
   let i = from
-  while (json[i] === SPACE || json[i] === TAB) i++
+  while (json[i] === SPACE || json[i] === TAB || json[i] === LF || json[i] === CR) i++
   return i
+}
+
+/** The bytes before `end`, less the ranges cut out (pairs of offsets, in order). Null if nothing is left. */
+export function without (buffer: Buffer, cuts: readonly number[], end: number): Buffer | null {
+  if (end === 0) return null
+  if (cuts.length === 0) return end === buffer.length ? buffer : buffer.subarray(0, end)
+  const out = Buffer.allocUnsafe(end)
+  let size = 0
+  let from = 0
+  for (let i = 0; i < cuts.length; i += 2) {
+    size += buffer.copy(out, size, from, cuts[i])
+    from = cuts[i + 1] ?? end
+  }
+  size += buffer.copy(out, size, from, end)
+  return size === 0 ? null : out.subarray(0, size)
 }

@@ -191,6 +191,15 @@ t.test('the grammar of server-sent events is kept to, wherever chunks and batche
   t.end()
 })
 
+t.test('data lines without blank lines between them are events, an object over several lines is one', t => {
+  const chunk = (content: string): object => ({ object: 'chat.completion.chunk', model: 'm', choices: [{ index: 0, delta: { content } }] })
+  const lines = [JSON.stringify(chunk('a')), ...JSON.stringify(chunk('b'), null, 2).split('\n'), JSON.stringify(chunk('c')), '[DONE]']
+  const assembly = new StreamAssembly(10_000, () => 1000)
+  assembly.push(Buffer.from(lines.map(line => `data: ${line}\n`).join('')))
+  t.match(JSON.parse(assembly.toText() ?? ''), { model: 'm', choices: [{ message: { content: 'abc' } }] })
+  t.end()
+})
+
 t.test('a long stream stays within the limit, keeps its beginning and its end, and says what is missing', t => {
   const assembly = new StreamAssembly(100_000, () => 65_536)
   const word = 'wörd "quoted"\n'

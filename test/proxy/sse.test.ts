@@ -1,44 +1,8 @@
 import fc from 'fast-check'
 import t from 'tap'
-import { type StreamFacts, SseTee } from '../../src/proxy/sse.js'
+import { SseTee } from '../../src/proxy/sse.js'
 import { asksForUsage, corpusMissing, isStream, lacksUsage, loadCorpus, withUsage } from '../helpers/corpus.js'
-
-/** Cuts at the given sizes, again and again. */
-function chunksOf (bytes: Buffer, sizes: readonly number[]): Buffer[] {
-  const chunks: Buffer[] = []
-  for (let from = 0, i = 0; from < bytes.length; i++) {
-    const size = sizes[i % sizes.length] ?? bytes.length
-    chunks.push(Buffer.from(bytes.subarray(from, from + size)))
-    from += size
-  }
-  return chunks
-}
-
-/** Does with a stream what the relay does; `seen` is told the bytes that are out after each push. */
-function relay (mode: 'watch' | 'strip', chunks: readonly Buffer[], seen = (_outputBytes: number, _tee: SseTee): unknown => undefined): { output: string, facts: StreamFacts } {
-  const tee = new SseTee(mode)
-  const output: Buffer[] = []
-  let outputBytes = 0
-  for (const chunk of chunks) {
-    const wasEnded = tee.ended
-    const passed = tee.push(chunk)
-    if (passed !== null) output.push(Buffer.from(passed))
-    outputBytes += passed?.length ?? 0
-    seen(outputBytes, tee)
-    if (tee.ended && !wasEnded) output.push(tee.takeHeld())
-  }
-  const rest = tee.finish()
-  if (rest !== null) output.push(rest)
-  return { output: Buffer.concat(output).toString('latin1'), facts: tee.facts() }
-}
-
-const run = (mode: 'watch' | 'strip', text: string, sizes: readonly number[] = [1]): ReturnType<typeof relay> => {
-  const result = relay(mode, chunksOf(Buffer.from(text), sizes))
-  return { ...result, output: Buffer.from(result.output, 'latin1').toString() }
-}
-
-const check = (holds: boolean, message: string): void => { if (!holds) throw new Error(message) }
-const sizes = fc.array(fc.oneof(fc.integer({ min: 1, max: 4 }), fc.integer({ min: 1, max: 200 })), { minLength: 1, maxLength: 30 })
+import { check, chunksOf, relay, run, sizes } from './relayed-stream.js'
 
 /** An event with the usage that the question causes, and without. */
 interface Event { readonly asked: string, readonly plain: string }
@@ -82,7 +46,7 @@ const stream = fc.record({
   })
   if (usage) {
     const members = [['model', '"gpt-4o-2024"'], ['choices', '[]'], ['usage', JSON.stringify(USAGE)], ['obfuscation', '"x"']] as const
-    events.push({ asked: event([': the extra one', data + jsonOf(members, style)]), plain: '' })
+    events.push({ asked: event(['event: the extra one', data + jsonOf(members, style), 'id: 9']), plain: '' })
   }
   if (done) events.push({ asked: event([data.trimEnd() + ' [DONE]']), plain: event([data.trimEnd() + ' [DONE]']) })
   const last = events.pop()
@@ -116,10 +80,7 @@ t.test('strip: an event goes out in the push that made it whole, until the final
       ends.push([asked, plain])
     }
     if (!/(\n\n|\r\r|\r\n\r\n)$/.test(events.at(-1)?.asked ?? '')) ends.pop()
-    let fed = 0
-    const chunks = chunksOf(bytes, sizes)
-    relay('strip', [...chunks], outputBytes => {
-      fed += chunks.shift()?.length ?? 0
+    relay('strip', chunksOf(bytes, sizes), (fed, outputBytes) => {
       const due = ends.findLast(([end]) => end <= fed)?.[1] ?? 0
       check(outputBytes >= due, `${outputBytes} of ${due} bytes after ${fed}`)
     })
@@ -133,19 +94,16 @@ t.test('watch: no byte changes, and all but the final event goes out in the push
     const final = /(?:^|[\r\n])(data: ?\[DONE\])[\r\n]/.exec(bytes.toString('latin1'))
     const finalStart = final === null ? Infinity : final.index + final[0].indexOf('data')
     const finalEnd = final === null ? Infinity : finalStart + (final[1]?.length ?? 0)
-    let fed = 0
     let before = 0
     let held = false
-    const chunks = chunksOf(bytes, sizes)
-    const { output, facts } = relay('watch', [...chunks], (outputBytes, tee) => {
-      before = fed
-      fed += chunks.shift()?.length ?? 0
+    const { output, facts } = relay('watch', chunksOf(bytes, sizes), (fed, outputBytes, tee) => {
       if (held) return
       held = fed > finalEnd
       check(tee.ended === held, `ended is ${tee.ended} after ${fed}`)
       check(outputBytes === (held ? Math.max(before, finalStart) : fed), `${outputBytes} bytes out after ${fed}`)
+      before = fed
     })
-    check(output === bytes.toString('latin1'), 'bytes changed')
+    check(output.equals(bytes), 'bytes changed')
     check(JSON.stringify(facts.usage) === JSON.stringify(usage), 'another usage')
     check(facts.model === (events.some(event => event.asked.includes('{')) ? 'gpt-4o-2024' : null), 'another model')
   }), { numRuns: 1000 })
@@ -173,8 +131,8 @@ t.test('every recorded stream passes unchanged, its last event held, its usage r
     const { body } = exchange.response
     for (const sizes of [[1], [11, 2, 300], [body.length * 4]]) {
       const ends: boolean[] = []
-      const { output, facts } = relay('watch', chunksOf(Buffer.from(body), sizes), (_outputBytes, tee) => ends.push(tee.ended))
-      if (Buffer.from(output, 'latin1').toString() !== body) t.fail(`${exchange.id} in chunks of ${sizes.join()}`)
+      const { output, facts } = relay('watch', chunksOf(Buffer.from(body), sizes), (_inputBytes, _outputBytes, tee) => ends.push(tee.ended))
+      if (output.toString() !== body) t.fail(`${exchange.id} in chunks of ${sizes.join()}`)
       if (/^data: \[DONE\]|"type":"response\.(completed|incomplete|failed)"/m.test(body) && ends.at(-1) !== true) t.fail(`${exchange.id}: the end is not held`)
       const hasUsage = asksForUsage(exchange.request.body) || body.includes('"response.completed"')
       if (hasUsage && (typeof facts.usage !== 'object' || facts.model === null)) t.fail(`${exchange.id}: usage or model`)
@@ -225,17 +183,20 @@ t.test('the tier is the usage\'s event\'s, else the first one\'s', t => {
   t.end()
 })
 
-t.test('an event too long to be kept passes unread, and with it what follows', t => {
-  const part = Buffer.alloc(1024 * 1024, 'x')
-  const tail = '"}\n\ndata: {"choices":[],"usage":{"total_tokens":1}}\n\n'
-  for (const mode of ['watch', 'strip'] as const) {
-    const tee = new SseTee(mode)
-    let bytes = tee.push(Buffer.from('data: {"a":"'))?.length ?? 0
-    for (let i = 0; i < 20; i++) bytes += tee.push(part)?.length ?? 0
-    bytes += tee.push(Buffer.from(tail))?.length ?? 0
-    t.equal(bytes, 12 + 20 * part.length + tail.length)
-    t.equal(tee.finish(), null)
-    t.same(tee.facts().usage, mode === 'watch' ? { total_tokens: 1 } : undefined)
+t.test('OpenAI\'s own form is taken out, and usage in any other place stays', t => {
+  const own = [
+    '{"choices":[{"delta":{},"finish_reason":"stop"}],"usage":{"total_tokens":1}}',
+    '{"choices":[{"delta":{}}],"usage":{"total_tokens":1,"prompt_tokens":1}}',
+    '{"choices":[],"x_groq":{"usage":{"total_tokens":1}}}',
+    '{"choices":[],"usage":[1]}', '{"choices":[],"usage":0}', '{"usage":{"total_tokens":1}}', '{"choices":null,"usage":{}}',
+    '{"choices":{},"usage":{"total_tokens":1}}', '{"choices":[{"usage":null}]}', '{"x":{"choices":[],"usage":{}}}', '[{"choices":[],"usage":{}}]', '{"a":1,"usage":null'
+  ]
+  for (const json of own) {
+    for (const end of ['\n', '\n\n']) t.equal(run('strip', `data: ${json}${end}data: [DONE]${end}`).output, `data: ${json}${end}data: [DONE]${end}`)
   }
+  t.equal(run('strip', 'data: {"choices" : [ ],\ndata: "usage" : {}}\n\n').output, '')
+  t.equal(run('strip', ': a\nid: 1\n: b\ndata: {"choices":[],"usage":{}}\n: c\n\ndata: [DONE]').output, ': a\n: b\n: c\ndata: [DONE]', 'comments stay')
+  t.equal(run('strip', 'data: {"a":1,\n: c\ndata: "usage":null}\n\n').output, 'data: {"a":1\n: c\ndata: }\n\n', 'a line between the data lines stays')
+  t.equal(run('strip', 'data: {"a":1,\n: c\ndata: "x":2', [7]).output, 'data: {"a":1,\n: c\ndata: "x":2', 'an object without end goes on')
   t.end()
 })
