@@ -26,6 +26,7 @@ import { createPricing } from './pricing/pricing.js'
 import { redactKeys } from './redaction/redact.js'
 import { type ProxyRoute, createProxyRoute } from './proxy/route.js'
 import { createProxyServer } from './proxy/server.js'
+import { StreamUsageExceptions } from './proxy/stream-usage-exceptions.js'
 import { createTokenizer } from './proxy/tokenizer.js'
 import { createUpstream } from './proxy/upstream.js'
 import { Recorder } from './recording/recorder.js'
@@ -125,6 +126,7 @@ async function startDataPlane ({ config, database, log, now }: AppDeps): Promise
   const upstream = createUpstream(config.upstreamBaseUrl, config.upstreamTimeoutMs)
   const tokenizer = createTokenizer({ onError: error => log.warn({ err: error }, 'the tokenizer failed and starts again; estimates are rough meanwhile') })
   if (config.streamUsage === 'estimate') void tokenizer.count('o200k_base', [])
+  const streamUsageExceptions = new StreamUsageExceptions(now)
   const metrics = createMetrics({
     version: VERSION,
     redact: redactKeys,
@@ -132,6 +134,7 @@ async function startDataPlane ({ config, database, log, now }: AppDeps): Promise
       const { connected, free, running, pending } = upstream.stats()
       return { connected, free, running, queued: pending }
     },
+    streamUsageExceptions: () => streamUsageExceptions.size,
     pending: () => recorder.pending,
     journal: () => {
       const { sizeBytes, oldestAtMs } = recorder.journal
@@ -174,6 +177,7 @@ async function startDataPlane ({ config, database, log, now }: AppDeps): Promise
     promptTypeRequired: config.promptTypeRequired,
     upstreamTimeoutMs: config.upstreamTimeoutMs,
     streamUsage: config.streamUsage,
+    streamUsageExceptions,
     maxBodyBytes: config.maxBodyBytes,
     log
   })

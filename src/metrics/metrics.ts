@@ -16,6 +16,8 @@ export interface MetricsDeps extends RecorderState {
   readonly redact: (text: string) => string
   /** Connections to the upstream, `free` of them without a request; requests that run, and that wait for a connection. */
   readonly upstream: () => { readonly connected: number, readonly free: number, readonly running: number, readonly queued: number }
+  /** Models whose streams are not asked for usage at present, because the upstream rejects `stream_options`. */
+  readonly streamUsageExceptions: () => number
 }
 
 /** One gateway's metrics, in a registry of its own. */
@@ -31,13 +33,19 @@ export interface Metrics {
 }
 
 /** Names and units follow https://prometheus.io/docs/practices/naming/; docs/operating.md lists them. */
-export function createMetrics ({ version, redact, upstream, ...recorderState }: MetricsDeps): Metrics {
+export function createMetrics ({ version, redact, upstream, streamUsageExceptions, ...recorderState }: MetricsDeps): Metrics {
   const registry = new Registry()
   const counts = new CallCounts(redact)
   addCallMetrics(registry, counts)
   const recorder = addRecorderMetrics(registry, recorderState)
   const alertAttempt = addAlertMetrics(registry)
   addUpstreamMetrics(registry, upstream)
+  registry.registerMetric(new Gauge({
+    name: 'promptmeter_stream_usage_exceptions',
+    help: 'Models whose streams are not asked for usage at present, because the upstream rejects stream_options.',
+    registers: [],
+    collect () { this.set(streamUsageExceptions()) }
+  }))
   const stopMeasuring = addProcessMetrics(registry)
   new Gauge({
     name: 'promptmeter_build_info',

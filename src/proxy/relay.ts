@@ -15,7 +15,7 @@ export type Outcome =
   /** There was none. */
   | { readonly kind: 'unanswered', readonly error: Error }
   | { readonly kind: 'caller_gone' }
-  /** The upstream does not know `stream_options`. Nothing went to the caller: ask again without. */
+  /** The upstream rejected a request to which the gateway had added something. Nothing went to the caller: ask again without. */
   | { readonly kind: 'usage_refused' }
 
 export interface RelayOptions {
@@ -33,8 +33,8 @@ interface Head {
   readonly rawHeaders: string[]
 }
 
-/** Of an answer that may be a refusal of `stream_options`, what is read before deciding. */
-const MAX_REFUSAL_BYTES = 64 * 1024
+/** Of an answer that nobody gets, what is read so that its connection can be used again. */
+const MAX_REJECTION_BYTES = 64 * 1024
 
 /** What a client may parse as soon as it looks whole. */
 const JSON_TYPE = /^application\/(?:[a-z0-9.+-]+\+)?json\b/
@@ -53,8 +53,8 @@ export class Relay implements UpstreamHandler, Source {
   #passage: Passage | null = null
   /** Who keeps upstream from sending on. */
   #pausedBy: Set<Holder> | null = null
-  /** A 400 or 422 to a request that the gateway changed, until it is known what it means. */
-  #refusal: { readonly head: Head, readonly chunks: Buffer[], sizeBytes: number } | null = null
+  /** Bytes of an answer that nobody gets: it rejects what the gateway added. */
+  #rejectedBytes: number | null = null
   firstByteAtMs: number | null = null
   /** The answer's `Content-Encoding`, where it cannot be read here. */
   unreadCoding: string | null = null
@@ -95,31 +95,31 @@ export class Relay implements UpstreamHandler, Source {
     if (this.#pausedBy?.delete(holder) === true && this.#pausedBy.size === 0) this.#exchange?.resume()
   }
 
+  /** The request was sent again: what is left of this answer is not waited for. */
+  abandon (): void {
+    this.#exchange?.abort(new Error('The answer is not wanted any more.'))
+  }
+
   onHeaders (statusCode: number, statusMessage: string, rawHeaders: string[]): void {
-    const head = { statusCode, statusMessage, rawHeaders }
-    if (this.#options.strip && isRefusal(statusCode)) this.#refusal = { head, chunks: [], sizeBytes: 0 }
-    else this.#begin(head)
+    if (!this.#options.strip || !isRejection(statusCode)) {
+      this.#begin({ statusCode, statusMessage, rawHeaders })
+      return
+    }
+    this.#rejectedBytes = 0
+    this.#settle({ kind: 'usage_refused' })
   }
 
   onData (chunk: Buffer): void {
-    this.firstByteAtMs ??= this.#options.monotonicMs()
-    if (this.#refusal === null) {
+    if (this.#rejectedBytes === null) {
+      this.firstByteAtMs ??= this.#options.monotonicMs()
       this.#passage?.push(chunk)
       return
     }
-    this.#refusal.chunks.push(chunk)
-    this.#refusal.sizeBytes += chunk.length
-    if (this.#refusal.sizeBytes > MAX_REFUSAL_BYTES) this.#passRefusal()
+    this.#rejectedBytes += chunk.length
+    if (this.#rejectedBytes > MAX_REJECTION_BYTES) this.abandon()
   }
 
   onEnd (trailers: string[]): void {
-    if (this.#refusal !== null) {
-      if (isAboutUsage(this.#refusal.head, Buffer.concat(this.#refusal.chunks))) {
-        this.#settle({ kind: 'usage_refused' })
-        return
-      }
-      this.#passRefusal()
-    }
     this.#passage?.finish(true, failure => {
       if (failure === undefined) this.#delivery.end(trailers)
       else this.#delivery.cut()
@@ -128,7 +128,6 @@ export class Relay implements UpstreamHandler, Source {
   }
 
   onError (error: Error): void {
-    if (this.#refusal !== null) this.#passRefusal()
     if (this.#passage === null) {
       this.#settle({ kind: 'unanswered', error })
       return
@@ -137,15 +136,6 @@ export class Relay implements UpstreamHandler, Source {
       this.#delivery.cut()
       this.#settle({ kind: 'cut', error })
     })
-  }
-
-  /** It was the caller's own mistake: the answer goes on as any other. */
-  #passRefusal (): void {
-    if (this.#refusal === null) return
-    const { head, chunks } = this.#refusal
-    this.#refusal = null
-    this.#begin(head)
-    for (const chunk of chunks) this.#passage?.push(chunk)
   }
 
   #begin (head: Head): void {
@@ -184,12 +174,5 @@ export class Relay implements UpstreamHandler, Source {
 const ANSWERED: Outcome = { kind: 'answered' }
 const nobodyWaits = (): void => {}
 
-/** Whether an upstream's refusal is about what the gateway added to the request; of one that is compressed, it may be. */
-function isAboutUsage (head: Head, body: Buffer): boolean {
-  if (codingOf(listValue(head.rawHeaders, 'content-encoding')) !== null) return true
-  const text = body.toString()
-  return text.includes('stream_options') || text.includes('include_usage')
-}
-
-/** The statuses with which servers refuse a member that they do not know. */
-const isRefusal = (statusCode: number): boolean => statusCode === 400 || statusCode === 422
+/** The statuses with which servers reject a member that they do not know. */
+const isRejection = (statusCode: number): boolean => statusCode === 400 || statusCode === 422

@@ -16,9 +16,11 @@ import type { Admission, Policy } from './policy.js'
 import { isPreflight } from './preflight.js'
 import { type PreparedBody, UNREAD, prepareBody } from './prepare-body.js'
 import { type PromptHeaders, UNTYPED, parsePromptHeaders } from './prompt-headers.js'
+import { redactKeys } from '../redaction/redact.js'
 import { Relay } from './relay.js'
 import { CallerGoneError, PassingBody, expectsContinue, hasBody } from './request-body.js'
 import type { KeepLimits } from './response-reader.js'
+import type { StreamUsageExceptions } from './stream-usage-exceptions.js'
 import { createUnreadCodings } from './unread-codings.js'
 import { UnreadRoom } from './unread-room.js'
 import { upstreamHeaders } from './upstream-headers.js'
@@ -39,6 +41,7 @@ export interface ProxyDeps extends BookkeepingDeps {
   readonly promptTypeRequired: boolean
   readonly upstreamTimeoutMs: number
   readonly streamUsage: 'inject' | 'estimate'
+  readonly streamUsageExceptions: StreamUsageExceptions
   readonly maxBodyBytes: number
   readonly log: Log
 }
@@ -65,9 +68,6 @@ export type ProxyRoute = (req: IncomingMessage, res: ServerResponse, path: strin
 
 export function createProxyRoute (deps: ProxyDeps): ProxyRoute {
   const identity: IdentityOptions = { upstreamApiKey: deps.upstreamApiKey, findKey: hash => deps.policy.findKey(hash), now: deps.now }
-  /** Endpoints whose upstream refused `stream_options`: asked without it from then on. */
-  const refusesStreamOptions = new Set<string>()
-
   const unreadCodings = createUnreadCodings(deps.log)
   const unread = new UnreadRoom()
   const limits: KeepLimits = { payloadMaxBytes: deps.payloadMaxBytes, unreadBytes: () => unread.bytes }
@@ -123,7 +123,7 @@ export function createProxyRoute (deps: ProxyDeps): ProxyRoute {
       if (call.endpoint.metering !== 'free') deps.budgets.check(call.admission.promptType)
       body = await prepareBody(call, {
         maxBodyBytes: deps.maxBodyBytes,
-        mayAsk: deps.streamUsage === 'inject' && !refusesStreamOptions.has(call.endpoint.name),
+        mayAsk: deps.streamUsage === 'inject',
         isStrict: deps.budgets.isStrict(call.admission.promptType)
       })
       reservation = await reserve(deps, call, body)
@@ -142,18 +142,19 @@ export function createProxyRoute (deps: ProxyDeps): ProxyRoute {
 
   async function exchange (call: AdmittedCall, body: PreparedBody, reservation: Reservation | null): Promise<void> {
     const { req, res } = call
-    let relay = send(deps, limits, call, body, body.asking)
+    const model = body.facts.members?.string('model') ?? null
+    const asking = body.asking !== null && deps.streamUsageExceptions.has(call.endpoint.name, model) ? null : body.asking
+    let relay = send(deps, limits, call, body, asking)
     let outcome = await relay.outcome
     if (outcome.kind === 'usage_refused') {
+      const rejected = relay
       relay = send(deps, limits, call, body, null)
       outcome = await relay.outcome
-      // If it fails again, the fault may have been the caller's own.
-      if (relay.head !== null && relay.head.statusCode < 400) {
-        refusesStreamOptions.add(call.endpoint.name)
-        deps.log.info({ endpoint: call.endpoint.name }, 'the upstream does not take stream_options; asking without, tokens of its streams are estimated')
-      }
+      rejected.abandon()
+      // If it fails again, the fault may be the caller's own.
+      if (relay.head !== null && relay.head.statusCode < 400) learnException(deps, call.endpoint.name, model)
     }
-    if (relay.unreadCoding !== null) unreadCodings.note(relay.unreadCoding, body.asking !== null)
+    if (relay.unreadCoding !== null) unreadCodings.note(relay.unreadCoding, asking !== null)
     const recorded = deps.recorder.record(await finishedCall(deps, relayedFacts(call, body.facts, relay, outcome, deps.upstreamTimeoutMs)))
     reservation?.release() // Its cost counts from now on.
     await recorded
@@ -165,6 +166,12 @@ export function createProxyRoute (deps: ProxyDeps): ProxyRoute {
 /** `Upgrade` is a list: RFC 9110 §7.8. */
 function asksForWebSocket ({ headers: { upgrade } }: IncomingMessage): boolean {
   return upgrade !== undefined && /(?:^|,)\s*websocket\s*(?:,|\/|$)/i.test(upgrade)
+}
+
+function learnException ({ streamUsageExceptions, log }: ProxyDeps, endpoint: string, model: string | null): void {
+  streamUsageExceptions.add(endpoint, model)
+  log.info({ endpoint, model: model === null ? null : redactKeys(model).slice(0, 256) },
+    'the upstream rejects stream_options for this model: for an hour its streams are not asked for usage, and their tokens are estimated')
 }
 
 /** Holds what the call may cost, where a strict budget wants that. @throws GatewayError 429 `budget_exceeded` */

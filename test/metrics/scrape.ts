@@ -10,6 +10,7 @@ export function newMetrics (t: { teardown: (handler: () => void) => void }, want
     pending: () => 0,
     journal: () => ({ sizeBytes: 0, oldestAgeMs: null }),
     upstream: () => ({ connected: 0, free: 0, running: 0, queued: 0 }),
+    streamUsageExceptions: () => 0,
     ...wanted
   })
   t.teardown(() => metrics.close())

@@ -5,6 +5,7 @@ import { createPricing } from '../../src/pricing/pricing.js'
 import { BudgetGate } from '../../src/proxy/budget-gate.js'
 import { Policy } from '../../src/proxy/policy.js'
 import { type ProxyDeps, createProxyRoute } from '../../src/proxy/route.js'
+import { StreamUsageExceptions } from '../../src/proxy/stream-usage-exceptions.js'
 import { createTokenizer } from '../../src/proxy/tokenizer.js'
 import { createUpstream } from '../../src/proxy/upstream.js'
 import type { CallRecord } from '../../src/recording/call-record.js'
@@ -38,6 +39,7 @@ async function startRoute (t: Test, upstream: Upstream, changes: Partial<ProxyDe
     promptTypeRequired: false,
     upstreamTimeoutMs: 5000,
     streamUsage: 'inject',
+    streamUsageExceptions: new StreamUsageExceptions(Date.now),
     maxBodyBytes: 1_000_000,
     log: silentLog,
     ...changes

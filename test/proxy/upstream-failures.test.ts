@@ -3,7 +3,7 @@ import { once } from 'node:events'
 import type { AddressInfo } from 'node:net'
 import t from 'tap'
 import { startGateway } from '../helpers/gateway.js'
-import { type RawReply, events, json, silence, startUpstream } from '../helpers/upstream.js'
+import { type RawReply, json, silence, startUpstream } from '../helpers/upstream.js'
 import { ask, header, logRows, logRowsOnce } from './raw-caller.js'
 
 const plain = '{"model":"gpt-4o-mini","messages":[{"role":"user","content":"hi"}]}'
@@ -197,44 +197,4 @@ t.test('an error nested deeper than any stack leaves the answer and the books wh
   const rows = await logRows(gateway)
   t.equal(rows.length, 18)
   t.same(gateway.logged.filter(line => Number(line['level']) >= 50), [])
-})
-
-t.test('an upstream that rejects stream_options is asked again without, once, and remembered', async t => {
-  const upstream = await startUpstream(t)
-  const gateway = await startGateway(t, { upstreamUrl: upstream.url })
-  const refusal = { error: { message: 'Unknown parameter: \'stream_options\'.', type: 'invalid_request_error', param: 'stream_options', code: 'unknown_parameter' } }
-  const answer = events({ model: 'gpt-4o-mini', choices: [{ index: 0, delta: { content: 'hi' } }] })
-  for (const [i, reply] of [json(refusal, 400), json(refusal, 422), { ...json(refusal, 400), encoding: 'gzip' as const }].entries()) {
-    const fresh = i === 0 ? gateway : await startGateway(t, { upstreamUrl: upstream.url })
-    const seen = upstream.requests.length
-    upstream.reply(reply, answer)
-    for (let call = 0; call < 2; call++) {
-      t.match(await ask(t, fresh, chat, ['accept-encoding: gzip'], streamed), { status: 200, body: /\[DONE\]/ })
-    }
-    t.same(upstream.requests.slice(seen).map(request => /stream_options/.test(request.body.toString())), [true, false, false])
-    t.equal(upstream.requests.at(-1)?.body.toString(), streamed)
-    t.match(await logRows(fresh), Array(2).fill({ success: true, usage_source: 'estimated' }))
-  }
-})
-
-t.test('a 400 about something else passes unchanged, and is no reason to stop asking', async t => {
-  const upstream = await startUpstream(t)
-  const gateway = await startGateway(t, { upstreamUrl: upstream.url })
-  const other = json({ error: { message: 'bad model', type: 'invalid_request_error' } }, 400)
-  upstream.reply(other)
-  t.match(await ask(t, gateway, chat, [], streamed), { status: 400, body: other.body })
-  t.equal(upstream.requests.length, 1)
-  // This one repeats the request that it refuses, as validators do.
-  upstream.reply(request => json({ detail: [{ msg: 'bad', input: request.body.toString() }] }, 422))
-  const echoed = await ask(t, gateway, chat, [], streamed)
-  t.equal(echoed.status, 422)
-  t.notMatch(echoed.body, /stream_options/)
-  upstream.reply({ status: 400, body: 'x'.repeat(200_000) })
-  t.match(await ask(t, gateway, chat, [], streamed), { status: 400, body: 'x'.repeat(200_000) })
-  upstream.reply({ raw: 'HTTP/1.1 400 Bad\r\ncontent-length: 20\r\n\r\nbroken off' })
-  t.match(await ask(t, gateway, chat, [], streamed), { status: 400, body: 'broken off', complete: false })
-  upstream.reply(events({}))
-  await ask(t, gateway, chat, [], streamed)
-  t.match(upstream.requests.at(-1)?.body.toString(), /stream_options/)
-  t.equal((await logRows(gateway)).length, 5)
 })
