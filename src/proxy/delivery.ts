@@ -1,5 +1,6 @@
 import type { ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
+import { headText, writableHeaders } from './writable-head.js'
 
 /** Who can hold a source up: a caller that reads slower than it sends, or a decoder. */
 export type Holder = 'caller' | 'decoder'
@@ -38,7 +39,12 @@ export class Delivery {
   begin (statusCode: number, statusMessage: string, headers: string[]): void {
     if (this.#res.destroyed) return
     this.#res.sendDate = false // The upstream's Date, or none.
-    this.#res.writeHead(statusCode, statusMessage, headers)
+    try {
+      this.#res.writeHead(statusCode, statusMessage, headers)
+    } catch {
+      // HTTP does not allow it, and the upstream sent it all the same: as near to it as can be written.
+      this.#res.writeHead(statusCode, headText(statusMessage), writableHeaders(headers))
+    }
   }
 
   /** The headers go out before there is a body. (`res.flushHeaders` would make UTF-8 of their Latin-1.) */
@@ -100,9 +106,11 @@ export class Delivery {
     if (this.#end === 'cut') {
       // No last chunk and no missing bytes made up: the connection ends as the upstream's did.
       this.flushHeaders()
-      if (this.#res.socket !== null) this.#res.socket.destroySoon()
+      // Node gathers the writes of one turn: they come before the end.
+      const destroy = (socket: Socket): void => { setImmediate(() => socket.destroySoon()) }
+      if (this.#res.socket !== null) destroy(this.#res.socket)
       // Still in line behind another response of a pipelined connection: what came goes out when it is its turn.
-      else this.#res.once('socket', (socket: Socket) => setImmediate(() => socket.destroySoon()))
+      else this.#res.once('socket', destroy)
       return
     }
     if (this.#trailers.length > 0) this.#res.addTrailers(pairs(this.#trailers))

@@ -1,9 +1,11 @@
 import type { ServerResponse } from 'node:http'
-import { codingOf } from './content-coding.js'
-import { Delivery, type Holder, type Source } from './delivery.js'
+import { type BodyKind, declaredKind } from './body-kind.js'
+import { type Coding, codingOf } from './content-coding.js'
+import { Delivery, type Holder } from './delivery.js'
 import { endToEndHeaders, headerValue, isNamed, listValue } from './hop-by-hop.js'
 import { type Channel, type Passage, PlainPassage, StreamPassage, codedPassage, codedStreamPassage, recodedStreamPassage } from './passages.js'
 import { type KeepLimits, type ResponseReader, createReader } from './response-reader.js'
+import { type Opener, SniffedPassage } from './sniffed-passage.js'
 import type { UpstreamExchange, UpstreamHandler } from './upstream.js'
 
 /** How a call upstream went, at the moment from which its record can be made. */
@@ -22,6 +24,8 @@ export interface RelayOptions {
   readonly res: ServerResponse
   /** The gateway asked for usage: the answer's traces of that are taken out again. */
   readonly strip: boolean
+  /** The request is for a stream. */
+  readonly expectsStream: boolean
   readonly limits: KeepLimits
   /** Monotonic milliseconds. */
   readonly monotonicMs: () => number
@@ -36,20 +40,22 @@ interface Head {
 /** Of an answer that nobody gets, what is read so that its connection can be used again. */
 const MAX_REJECTION_BYTES = 64 * 1024
 
-/** What a client may parse as soon as it looks whole. */
-const JSON_TYPE = /^application\/(?:[a-z0-9.+-]+\+)?json\b/
-
 /**
  * One call's answer on its way from upstream to the caller. `outcome` resolves once, when all is known that the record
  * needs; the answer's end goes out at `release`.
  */
-export class Relay implements UpstreamHandler, Source {
+export class Relay implements UpstreamHandler, Opener {
   readonly outcome: Promise<Outcome>
   readonly #options: RelayOptions
   readonly #delivery: Delivery
   #settle: (outcome: Outcome) => void = nobodyWaits
   #exchange: UpstreamExchange | null = null
   #head: Head | null = null
+  #coding: Coding | null | undefined = null
+  #isHeadBegun = false
+  #isHeadFlushed = false
+  /** The caller's response has a `Content-Length`. */
+  #hasLength = false
   #passage: Passage | null = null
   /** Who keeps upstream from sending on. */
   #pausedBy: Set<Holder> | null = null
@@ -139,35 +145,68 @@ export class Relay implements UpstreamHandler, Source {
   }
 
   #begin (head: Head): void {
-    const { limits } = this.#options
+    this.#head = head
     const contentType = headerValue(head.rawHeaders, 'content-type')?.toLowerCase() ?? ''
     const contentEncoding = listValue(head.rawHeaders, 'content-encoding')
-    const coding = codingOf(contentEncoding)
-    if (coding === undefined) this.unreadCoding = contentEncoding
-    const isStream = contentType.startsWith('text/event-stream')
-    const strip = this.#options.strip && isStream && coding !== undefined
+    this.#coding = codingOf(contentEncoding)
+    if (this.#coding === undefined) this.unreadCoding = contentEncoding
+    const declared = declaredKind(contentType)
+    // A stream that is stripped has another length, and maybe no coding. Whether it is one, the first bytes say: they come with such a head.
+    const changes = headerValue(head.rawHeaders, 'content-length') !== null || this.#coding?.encoder === null
+    const waits = this.#options.strip && declared !== 'stream' && this.#coding !== undefined && changes
+    if (!waits) this.#beginHead(declared === 'stream')
+    const isTrusted = declared === 'other' || (this.#coding !== null && (declared === 'stream' ? this.#options.expectsStream : declared === 'json' && !this.#options.expectsStream))
+    if (this.#coding === undefined || isTrusted) this.open(declared)
+    else this.#passage = new SniffedPassage(this, declared, this.#coding)
+  }
+
+  /** The head goes out, or waits for the first bytes of the body to go with it. */
+  #beginHead (isStream: boolean): void {
+    if (this.#head === null || this.#isHeadBegun) return
+    const { statusCode, statusMessage, rawHeaders } = this.#head
+    this.#isHeadBegun = true
+    const isStripped = this.#options.strip && isStream && this.#coding !== undefined
     // A stream that is stripped and cannot be coded again goes on decoded.
-    const decoded = strip && coding !== null && coding.encoder === null
-    this.#delivery.begin(head.statusCode, head.statusMessage, endToEndHeaders(head.rawHeaders, name =>
-      strip && (isNamed(name, 'content-length') || (decoded && isNamed(name, 'content-encoding')))))
-    this.#head = head
-    // Behind a body without a length there is still its last chunk to wait for the record.
-    const hasLength = !strip && headerValue(head.rawHeaders, 'content-length') !== null
+    const isDecoded = isStripped && this.#coding?.encoder === null
+    this.#delivery.begin(statusCode, statusMessage, endToEndHeaders(rawHeaders, name =>
+      isStripped && (isNamed(name, 'content-length') || (isDecoded && isNamed(name, 'content-encoding')))))
+    this.#hasLength = !isStripped && headerValue(rawHeaders, 'content-length') !== null
+    if (isStream) this.#flushHead()
+  }
+
+  /** The head goes out before there is a body. */
+  #flushHead (): void {
+    if (!this.#isHeadFlushed) this.#delivery.flushHeaders()
+    this.#isHeadFlushed = true
+  }
+
+  passBlank (bytes: Buffer): void {
+    this.#beginHead(true)
+    this.#delivery.send(bytes, this.#hasLength ? 'byte' : 'nothing')
+  }
+
+  open (kind: BodyKind): Passage {
+    const { limits, strip } = this.#options
+    const isStream = kind === 'stream'
+    this.#beginHead(isStream)
+    if (isStream) this.#flushHead()
     const channel: Channel = {
       delivery: this.#delivery,
-      keep: JSON_TYPE.test(contentType) ? 'chunk' : hasLength ? 'byte' : 'nothing',
+      // Behind a body without a length there is still its last chunk to wait for the record.
+      keep: kind === 'json' ? 'chunk' : this.#hasLength ? 'byte' : 'nothing',
       source: this,
       ended: () => this.#settle(ANSWERED),
       abort: reason => this.#exchange?.abort(reason)
     }
-
-    if (isStream) this.#delivery.flushHeaders()
-    if (coding === undefined) this.#passage = new PlainPassage(channel, createReader('application/octet-stream', limits.payloadMaxBytes))
+    const coding = this.#coding
+    const reader = (): ResponseReader => createReader(kind, headerValue(this.#head?.rawHeaders ?? [], 'content-type')?.toLowerCase() ?? '', limits.payloadMaxBytes)
+    if (coding === undefined) this.#passage = new PlainPassage(channel, createReader('binary', 'application/octet-stream', limits.payloadMaxBytes))
     else if (isStream && coding === null) this.#passage = new StreamPassage(channel, strip, limits)
-    else if (coding === null) this.#passage = new PlainPassage(channel, createReader(contentType, limits.payloadMaxBytes))
-    else if (!isStream) this.#passage = codedPassage(channel, createReader(contentType, limits.payloadMaxBytes), coding)
+    else if (coding === null) this.#passage = new PlainPassage(channel, reader())
+    else if (!isStream) this.#passage = codedPassage(channel, reader(), coding)
     else if (strip) this.#passage = recodedStreamPassage(channel, coding, limits)
     else this.#passage = codedStreamPassage(channel, coding, limits)
+    return this.#passage
   }
 }
 

@@ -1,4 +1,5 @@
 import { StreamAssembly } from './assemble-stream.js'
+import type { BodyKind } from './body-kind.js'
 import { GatheredBytes } from './gathered-bytes.js'
 import { JsonMembers } from './json-members.js'
 import { type KeptBody, LONG_BODY_BYTES } from './kept-body.js'
@@ -182,8 +183,7 @@ class KeptBytes {
 }
 
 /** @param contentType the response's, lower-case */
-export function createReader (contentType: string, payloadMaxBytes: number): ResponseReader {
-  if (/^application\/(?:[a-z0-9.+-]+\+)?json\b/.test(contentType)) return new JsonReader(payloadMaxBytes)
-  if (contentType === '' || contentType.startsWith('text/')) return new TextReader(payloadMaxBytes)
-  return new BinaryReader(contentType)
+export function createReader (kind: BodyKind, contentType: string, payloadMaxBytes: number): ResponseReader {
+  if (kind === 'json') return new JsonReader(payloadMaxBytes)
+  return kind === 'text' ? new TextReader(payloadMaxBytes) : new BinaryReader(contentType)
 }

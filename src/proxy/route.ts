@@ -183,7 +183,7 @@ async function reserve (deps: ProxyDeps, { endpoint, admission: { promptType } }
 /** Sends the call upstream, once. */
 function send (deps: ProxyDeps, limits: KeepLimits, call: Pick<AdmittedCall, 'req' | 'res' | 'path' | 'caller'>, body: PreparedBody, asking: Buffer | null): Relay {
   const { req, res } = call
-  const relay = new Relay({ res, strip: asking !== null, limits, monotonicMs: () => performance.now() })
+  const relay = new Relay({ res, strip: asking !== null, expectsStream: body.facts.members?.value('stream') === true, limits, monotonicMs: () => performance.now() })
   const content = asking ?? body.content
   relay.attach(deps.upstream.forward({
     method: req.method ?? 'GET',

@@ -1,0 +1,76 @@
+import { type BodyKind, sniffKind } from './body-kind.js'
+import type { Coding } from './content-coding.js'
+import { Decoding } from './decoding.js'
+import type { Source } from './delivery.js'
+import type { Passage } from './passages.js'
+import { type ResponseReader, createReader } from './response-reader.js'
+
+/** Where a body goes once it is known what it is. */
+export interface Opener extends Source {
+  open: (kind: BodyKind) => Passage
+  /** White space in front of a body keeps its connection alive: it does not wait. */
+  passBlank: (bytes: Buffer) => void
+}
+
+/** So little is needed: a longer beginning without a decision is none of a stream or of JSON. */
+const MAX_SNIFFED_BYTES = 256
+
+/** A body's way until its first bytes say what it is: mostly its first chunk. Its `Content-Type` counts only where they do not. */
+export class SniffedPassage implements Passage {
+  readonly #opener: Opener
+  readonly #declared: BodyKind
+  readonly #probe: Decoding | null
+  /** Null once the body is open. */
+  #chunks: Buffer[] | null = []
+  /** The first bytes, decoded. */
+  #head: Buffer = NOTHING
+  #passage: Passage | null = null
+
+  constructor (opener: Opener, declared: BodyKind, coding: Coding | null) {
+    this.#opener = opener
+    this.#declared = declared
+    this.#probe = coding === null ? null : new Decoding(coding.decoder(), text => { if (this.#chunks !== null) this.#sniff(text) }, opener)
+  }
+
+  get reader (): ResponseReader { return this.#passage?.reader ?? createReader('binary', '', 0) }
+
+  push (chunk: Buffer): void {
+    if (this.#chunks === null) {
+      this.#passage?.push(chunk)
+      return
+    }
+    if (this.#probe === null && this.#head.length === 0 && sniffKind(chunk) === 'blank') {
+      this.#opener.passBlank(chunk)
+      return
+    }
+    this.#chunks.push(chunk)
+    if (this.#probe === null) this.#sniff(chunk)
+    else this.#probe.push(chunk, () => { if (this.#probe?.failure !== undefined) this.#open(this.#declared) })
+  }
+
+  finish (whole: boolean, then: (failure?: Error) => void): void {
+    if (this.#probe === null || this.#chunks === null) {
+      this.#open(this.#declared).finish(whole, then)
+      return
+    }
+    void this.#probe.finish().then(() => this.#open(this.#declared).finish(whole, then))
+  }
+
+  #sniff (text: Buffer): void {
+    this.#head = this.#head.length === 0 ? text : Buffer.concat([this.#head, text])
+    const kind = sniffKind(this.#head)
+    if (kind === 'stream' || kind === 'json') this.#open(kind)
+    else if (kind === null || this.#head.length > MAX_SNIFFED_BYTES) this.#open(this.#declared)
+  }
+
+  #open (kind: BodyKind): Passage {
+    const passage = this.#passage ??= this.#opener.open(kind)
+    const chunks = this.#chunks ?? []
+    this.#chunks = null
+    this.#head = NOTHING
+    for (const chunk of chunks) passage.push(chunk)
+    return passage
+  }
+}
+
+const NOTHING = Buffer.alloc(0)
