@@ -19,13 +19,12 @@ export class SseTee {
   readonly #reader = new EventReader()
   readonly #stream: StrippedStream | WatchedStream
   #isTaken = false
+  /** The final line was seen. From here on chunks pass unread, behind `takeHeld`. */
+  ended = false
 
   constructor (mode: 'watch' | 'strip') {
     this.#stream = mode === 'strip' ? new StrippedStream(this.#reader) : new WatchedStream(this.#reader)
   }
-
-  /** The final line was seen. From here on chunks pass unread, behind `takeHeld`. */
-  get ended (): boolean { return this.#stream.final !== null }
 
   takeHeld (): Buffer {
     const held = this.#isTaken ? null : this.#stream.final
@@ -37,7 +36,10 @@ export class SseTee {
 
   /** @returns what may go to the caller now: the chunk itself, a part of it, or null for nothing */
   push (chunk: Buffer): Buffer | null {
-    return this.ended ? chunk : this.#stream.push(chunk)
+    if (this.ended) return chunk
+    const passed = this.#stream.push(chunk)
+    this.ended = this.#stream.final !== null
+    return passed
   }
 
   /** The stream is over without a final line. @returns what was still waiting for the rest of it */

@@ -23,7 +23,8 @@ type Way = 'on' | 'dropped' | 'waits'
 export class StrippedStream {
   readonly #reader: EventReader
   readonly #out = new PassedBytes()
-  #final: Buffer | null = null
+  /** The line that ends the stream, and all that came behind it. */
+  final: Buffer | null = null
   /** The line whose end has not come. */
   readonly #line = new GatheredBytes()
   /** Its beginning was too long to be gathered: what comes of it goes to the object, or on. */
@@ -37,29 +38,32 @@ export class StrippedStream {
   /** A CR came last: where its line went. An LF that follows is a part of it. */
   #crWent: Way | null = null
   #isFirstLine = true
+  /** Nothing waits, and nothing is known of the next line: ordinary events can be cut as they are. */
+  #isBetweenEvents = false
 
   constructor (reader: EventReader) {
     this.#reader = reader
   }
 
-  /** The line that ends the stream, and all that came behind it. */
-  get final (): Buffer | null { return this.#final }
-
   /** @returns what may go on, or null */
   push (chunk: Buffer): Buffer | null {
-    if (this.#isBetweenEvents && this.#reader.knowsFirst) {
+    if (this.#isBetweenEvents) {
       const cuts = ordinaryTraces(chunk.toString('latin1'))
-      if (cuts !== null) {
-        this.#isBehindDropped &&= chunk.length === 0
-        return without(chunk, cuts, chunk.length)
-      }
+      if (cuts !== null) return without(chunk, cuts, chunk.length)
     }
+    const passed = this.#readLines(chunk)
+    this.#isBetweenEvents = this.#reader.knowsFirst && this.#data === 'none' && !this.#isBehindDropped && this.#crWent === null &&
+      this.#line.sizeBytes === 0 && this.#longLine === 'no' && this.#object === null && this.#fields.isEmpty
+    return passed
+  }
+
+  #readLines (chunk: Buffer): Buffer | null {
     let from = this.#takeLf(chunk)
     for (let end = lineEnd(chunk, from); end !== -1; end = lineEnd(chunk, from)) {
       const next = afterLineEnd(chunk, end)
       const way = this.#endLine(chunk, from, end, next)
-      if (this.#final !== null) {
-        this.#final = Buffer.concat([this.#final, chunk.subarray(next)])
+      if (this.final !== null) {
+        this.final = Buffer.concat([this.final, chunk.subarray(next)])
         return this.#out.take()
       }
       if (next === chunk.length && chunk[next - 1] === CR) this.#crWent = way
@@ -77,12 +81,8 @@ export class StrippedStream {
     }
     this.#passObject()
     this.#out.pushAll(this.#data === 'dropped' ? this.#fields.takeComments() : this.#fields.takeAll())
-    if (this.#final !== null) this.#out.push(this.#final)
+    if (this.final !== null) this.#out.push(this.final)
     return this.#out.take()
-  }
-
-  get #isBetweenEvents (): boolean {
-    return this.#data === 'none' && this.#crWent === null && this.#line.sizeBytes === 0 && this.#object === null && this.#fields.isEmpty && this.#longLine === 'no'
   }
 
   /** @returns where the next line begins */
@@ -159,7 +159,7 @@ export class StrippedStream {
       case 'object': return this.#endObject(buffer, from, end, next)
       case 'done':
         this.#out.pushAll(this.#fields.takeAll())
-        this.#final = Buffer.from(line)
+        this.final = Buffer.from(line)
         return 'on'
       case 'field':
       case 'empty':
@@ -254,7 +254,7 @@ export class StrippedStream {
     this.#out.pushAll(this.#fields.takeAll())
     this.#data = 'kept'
     this.#isBehindDropped = false
-    if (isFinal) this.#final = Buffer.from(lines ?? [])
+    if (isFinal) this.final = Buffer.from(lines ?? [])
     else if (lines !== null) this.#out.push(lines)
   }
 

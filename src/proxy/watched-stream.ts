@@ -1,12 +1,13 @@
 import { type EventReader, scanEvent } from './event-reader.js'
 import { GatheredBytes } from './gathered-bytes.js'
 import type { JsonMembers } from './json-members.js'
-import { LF, MAX_LINE_BYTES, NEWLINE, afterBom, afterLineEnd, dataStart, isData, kindOfLine, lineEnd } from './sse-lines.js'
+import { CR, LF, MAX_LINE_BYTES, NEWLINE, afterBom, afterLineEnd, dataStart, isData, kindOfLine, lineEnd } from './sse-lines.js'
 
 /** Reads a stream whose bytes all go on as they come, except the line that ends it. */
 export class WatchedStream {
   readonly #reader: EventReader
-  #final: Buffer | null = null
+  /** The line that ends the stream, and all that came behind it. */
+  final: Buffer | null = null
   /** The line whose end has not come. */
   readonly #line = new GatheredBytes()
   /** It is too long to be gathered, and was read up to here. */
@@ -16,25 +17,27 @@ export class WatchedStream {
   #isFirstLine = true
   /** The chunk before ended with this CR. */
   #endsInCr = false
+  #isBetweenLines = false
 
   constructor (reader: EventReader) {
     this.#reader = reader
   }
 
-  get final (): Buffer | null { return this.#final }
-
   /** @returns the chunk; what of it stands before the final line; or null for nothing */
   push (chunk: Buffer): Buffer | null {
-    if (this.#line.sizeBytes === 0 && !this.#isLongLine && this.#object === null && this.#reader.knowsFirst && isUnremarkable(chunk)) {
-      this.#endsInCr = false
-      return chunk
-    }
+    if (this.#isBetweenLines && isUnremarkable(chunk)) return chunk
+    const passed = this.#readLines(chunk)
+    this.#isBetweenLines = this.#reader.knowsFirst && !this.#endsInCr && this.#line.sizeBytes === 0 && !this.#isLongLine && this.#object === null
+    return passed
+  }
+
+  #readLines (chunk: Buffer): Buffer | null {
     let from = this.#endsInCr && chunk[0] === LF ? 1 : 0
     if (chunk.length > 0) this.#endsInCr = false
     for (let end = lineEnd(chunk, from); end !== -1; end = lineEnd(chunk, from)) {
       const next = afterLineEnd(chunk, end)
       if (this.#endLine(chunk, from, end, chunk[next])) {
-        this.#final = Buffer.from(chunk.subarray(from))
+        this.final = Buffer.from(chunk.subarray(from))
         return from === 0 ? null : chunk.subarray(0, from)
       }
       this.#endsInCr = next === chunk.length && chunk[next - 1] !== LF
@@ -87,7 +90,7 @@ export class WatchedStream {
     if (kind === 'done') return true
     if (kind === 'blank') this.#object = null
     if (!isData(buffer, from) || kind === 'blank') return false
-    if (this.#object === null && this.#reader.knowsFirst && (nextByte === LF || nextByte === 0x0d) && !saysSomething(buffer.toString('latin1', from, end))) return false
+    if (this.#object === null && this.#reader.knowsFirst && (nextByte === LF || nextByte === CR) && !saysSomething(buffer.toString('latin1', from, end))) return false
     this.#feedLine(buffer.subarray(dataStart(buffer, from, end), end), kind === 'object')
     return this.#endObject()
   }
@@ -121,7 +124,8 @@ export class WatchedStream {
 /** Whole events with nothing to read in them: by far most chunks. (A string is searched much faster than a buffer.) */
 function isUnremarkable (chunk: Buffer): boolean {
   const { length } = chunk
-  if (chunk[length - 1] !== LF || chunk[length - 2] !== LF) return false
+  const before = chunk[length - 2]
+  if (chunk[length - 1] !== LF || !(before === LF || (before === CR && chunk[length - 3] === LF))) return false
   return !saysSomething(chunk.toString('latin1'))
 }
 
