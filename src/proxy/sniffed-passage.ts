@@ -1,3 +1,4 @@
+import type { Transform } from 'node:stream'
 import { type BodyKind, sniffKind } from './body-kind.js'
 import type { Coding } from './content-coding.js'
 import { Decoding } from './decoding.js'
@@ -19,6 +20,7 @@ const MAX_SNIFFED_BYTES = 256
 export class SniffedPassage implements Passage {
   readonly #opener: Opener
   readonly #declared: BodyKind
+  readonly #decoder: Transform | null
   readonly #probe: Decoding | null
   /** Null once the body is open. */
   #chunks: Buffer[] | null = []
@@ -29,7 +31,8 @@ export class SniffedPassage implements Passage {
   constructor (opener: Opener, declared: BodyKind, coding: Coding | null) {
     this.#opener = opener
     this.#declared = declared
-    this.#probe = coding === null ? null : new Decoding(coding.decoder(), text => { if (this.#chunks !== null) this.#sniff(text) }, opener)
+    this.#decoder = coding === null ? null : coding.decoder()
+    this.#probe = this.#decoder === null ? null : new Decoding(this.#decoder, text => { if (this.#chunks !== null) this.#sniff(text) }, opener)
   }
 
   get reader (): ResponseReader { return this.#passage?.reader ?? createReader('binary', '', 0) }
@@ -68,6 +71,7 @@ export class SniffedPassage implements Passage {
     const chunks = this.#chunks ?? []
     this.#chunks = null
     this.#head = NOTHING
+    this.#decoder?.destroy()
     for (const chunk of chunks) passage.push(chunk)
     return passage
   }
