@@ -33,7 +33,8 @@ export interface Metrics {
 }
 
 /** Names and units follow https://prometheus.io/docs/practices/naming/; docs/operating.md lists them. */
-export function createMetrics ({ version, redact, upstream, streamUsageExceptions, ...recorderState }: MetricsDeps): Metrics {
+export function createMetrics (deps: MetricsDeps): Metrics {
+  const { version, redact, upstream, streamUsageExceptions, ...recorderState } = deps
   const registry = new Registry()
   const counts = new CallCounts(redact)
   addCallMetrics(registry, counts)

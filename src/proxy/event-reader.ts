@@ -11,7 +11,9 @@ export interface StreamFacts {
   error: unknown
 }
 
-const MEMBERS: ReadonlySet<string> = new Set(['type', 'usage', 'choices', 'error', 'model', 'service_tier', 'code', 'message', 'param'])
+const MEMBERS: ReadonlySet<string> = new Set([
+  'type', 'usage', 'choices', 'error', 'model', 'service_tier', 'code', 'message', 'param'
+])
 /** A longer value of one of these members is not read. */
 const MAX_VALUE_BYTES = 256 * 1024
 const FINAL_RESPONSES: ReadonlySet<string> = new Set(['response.completed', 'response.incomplete', 'response.failed'])
@@ -32,7 +34,8 @@ export class EventReader {
 
   facts (): StreamFacts {
     const { usage, model, serviceTier, error } = this.#facts
-    return { usage, model: model ?? this.#first?.model ?? null, serviceTier: serviceTier ?? this.#first?.serviceTier ?? null, error }
+    const first = this.#first
+    return { usage, model: model ?? first?.model ?? null, serviceTier: serviceTier ?? first?.serviceTier ?? null, error }
   }
 
   /** Reads an object that is whole. @returns whether it ends the stream */
@@ -48,7 +51,8 @@ export class EventReader {
     const error = errorOf(source)
     if (error !== null) this.#facts.error = error
     else if (type === 'error') this.#facts.error = errorEvent(event)
-    return type === 'error' || (type !== null && FINAL_RESPONSES.has(type)) || (source === event ? error : errorOf(event)) !== null
+    if (type === 'error' || (type !== null && FINAL_RESPONSES.has(type))) return true
+    return (source === event ? error : errorOf(event)) !== null
   }
 }
 

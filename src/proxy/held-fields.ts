@@ -1,6 +1,9 @@
 const COLON = 0x3a
 
-/** Lines of an event (`event`, `id`, `retry`, and comments behind them) that wait for their data line: they go where it goes. */
+/**
+ * Lines of an event (`event`, `id`, `retry`, and comments behind them) that wait for their data line: they go where
+ * it goes.
+ */
 export class HeldFields {
   #lines: Buffer[] = []
   sizeBytes = 0

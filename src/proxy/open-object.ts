@@ -13,8 +13,10 @@ interface Piece {
 }
 
 /**
- * An object of a stream that did not end with its first line: it spans several data lines, or one line that is longer than
- * `MAX_LINE_BYTES`. Its bytes are held back until it is whole, since all of it may have to be cut. Past that limit they go
+ * An object of a stream that did not end with its first line: it spans several data lines, or one line that is longer
+ * than
+ * `MAX_LINE_BYTES`. Its bytes are held back until it is whole, since all of it may have to be cut. Past that limit
+ * they go
  * on, less what is not decided: then only a null member can still be cut.
  */
 export class OpenObject {
@@ -81,7 +83,8 @@ export class OpenObject {
     const { unfinished } = this.scan
     const isOpen = unfinished !== null && (unfinished.key === null || unfinished.key === 'usage')
     // A key or a value of `usage` of this length is none of OpenAI's.
-    return isOpen && this.#bytes.sizeBytes <= 2 * MAX_LINE_BYTES ? this.#takeTo(this.#offsetOf(unfinished.start)) : this.takeAll()
+    const mayWait = isOpen && this.#bytes.sizeBytes <= 2 * MAX_LINE_BYTES
+    return mayWait ? this.#takeTo(this.#offsetOf(unfinished.start)) : this.takeAll()
   }
 
   /** All that is held back, less the member that the injected option caused. */

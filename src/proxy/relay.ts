@@ -3,7 +3,9 @@ import { type BodyKind, declaredKind } from './body-kind.js'
 import { type Coding, codingOf } from './content-coding.js'
 import { Delivery, type Holder } from './delivery.js'
 import { endToEndHeaders, headerValue, isNamed, listValue } from './hop-by-hop.js'
-import { type Channel, type Passage, PlainPassage, StreamPassage, codedPassage, codedStreamPassage, recodedStreamPassage } from './passages.js'
+import {
+  type Channel, type Passage, PlainPassage, StreamPassage, codedPassage, codedStreamPassage, recodedStreamPassage
+} from './passages.js'
 import { type KeepLimits, type ResponseReader, createReader } from './response-reader.js'
 import { type Opener, SniffedPassage } from './sniffed-passage.js'
 import type { UpstreamExchange, UpstreamHandler } from './upstream.js'
@@ -17,7 +19,10 @@ export type Outcome =
   /** There was none. */
   | { readonly kind: 'unanswered', readonly error: Error }
   | { readonly kind: 'caller_gone' }
-  /** The upstream rejected a request to which the gateway had added something. Nothing went to the caller: ask again without. */
+  /**
+   * The upstream rejected a request to which the gateway had added something. Nothing went to the caller: ask again
+   * without.
+   */
   | { readonly kind: 'usage_refused' }
 
 export interface RelayOptions {
@@ -151,11 +156,13 @@ export class Relay implements UpstreamHandler, Opener {
     this.#coding = codingOf(contentEncoding)
     if (this.#coding === undefined) this.unreadCoding = contentEncoding
     const declared = declaredKind(contentType)
-    // A stream that is stripped has another length, and maybe no coding. Whether it is one, the first bytes say: they come with such a head.
+    // A stream that is stripped has another length, and maybe no coding. Its first bytes say if it is one.
     const changes = headerValue(head.rawHeaders, 'content-length') !== null || this.#coding?.encoder === null
     const waits = this.#options.strip && declared !== 'stream' && this.#coding !== undefined && changes
     if (!waits) this.#beginHead(declared === 'stream')
-    const isTrusted = declared === 'other' || (this.#coding !== null && (declared === 'stream' ? this.#options.expectsStream : declared === 'json' && !this.#options.expectsStream))
+    // To look into a compressed body costs a decoder more: not where it is what the request is for.
+    const isExpected = declared === (this.#options.expectsStream ? 'stream' : 'json')
+    const isTrusted = declared === 'other' || (this.#coding !== null && isExpected)
     if (this.#coding === undefined || isTrusted) this.open(declared)
     else this.#passage = new SniffedPassage(this, declared, this.#coding)
   }
@@ -199,8 +206,10 @@ export class Relay implements UpstreamHandler, Opener {
       abort: reason => this.#exchange?.abort(reason)
     }
     const coding = this.#coding
-    const reader = (): ResponseReader => createReader(kind, headerValue(this.#head?.rawHeaders ?? [], 'content-type')?.toLowerCase() ?? '', limits.payloadMaxBytes)
-    if (coding === undefined) this.#passage = new PlainPassage(channel, createReader('binary', 'application/octet-stream', limits.payloadMaxBytes))
+    const max = limits.payloadMaxBytes
+    const contentType = headerValue(this.#head?.rawHeaders ?? [], 'content-type')?.toLowerCase() ?? ''
+    const reader = (): ResponseReader => createReader(kind, contentType, max)
+    if (coding === undefined) this.#passage = new PlainPassage(channel, createReader('binary', 'application/octet-stream', max))
     else if (isStream && coding === null) this.#passage = new StreamPassage(channel, strip, limits)
     else if (coding === null) this.#passage = new PlainPassage(channel, reader())
     else if (!isStream) this.#passage = codedPassage(channel, reader(), coding)

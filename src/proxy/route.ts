@@ -143,7 +143,8 @@ export function createProxyRoute (deps: ProxyDeps): ProxyRoute {
   async function exchange (call: AdmittedCall, body: PreparedBody, reservation: Reservation | null): Promise<void> {
     const { req, res } = call
     const model = body.facts.members?.string('model') ?? null
-    const asking = body.asking !== null && deps.streamUsageExceptions.has(call.endpoint.name, model) ? null : body.asking
+    const isException = body.asking !== null && deps.streamUsageExceptions.has(call.endpoint.name, model)
+    const asking = isException ? null : body.asking
     let relay = send(deps, limits, call, body, asking)
     let outcome = await relay.outcome
     if (outcome.kind === 'usage_refused') {
@@ -171,7 +172,7 @@ function asksForWebSocket ({ headers: { upgrade } }: IncomingMessage): boolean {
 function learnException ({ streamUsageExceptions, log }: ProxyDeps, endpoint: string, model: string | null): void {
   streamUsageExceptions.add(endpoint, model)
   log.info({ endpoint, model: model === null ? null : redactKeys(model).slice(0, 256) },
-    'the upstream rejects stream_options for this model: for an hour its streams are not asked for usage, and their tokens are estimated')
+    'the upstream rejects stream_options for this model: its streams are not asked for usage for an hour')
 }
 
 /** Holds what the call may cost, where a strict budget wants that. @throws GatewayError 429 `budget_exceeded` */
@@ -183,7 +184,8 @@ async function reserve (deps: ProxyDeps, { endpoint, admission: { promptType } }
 /** Sends the call upstream, once. */
 function send (deps: ProxyDeps, limits: KeepLimits, call: Pick<AdmittedCall, 'req' | 'res' | 'path' | 'caller'>, body: PreparedBody, asking: Buffer | null): Relay {
   const { req, res } = call
-  const relay = new Relay({ res, strip: asking !== null, expectsStream: body.facts.members?.value('stream') === true, limits, monotonicMs: () => performance.now() })
+  const expectsStream = body.facts.members?.value('stream') === true
+  const relay = new Relay({ res, strip: asking !== null, expectsStream, limits, monotonicMs: () => performance.now() })
   const content = asking ?? body.content
   relay.attach(deps.upstream.forward({
     method: req.method ?? 'GET',

@@ -16,7 +16,10 @@ export interface Opener extends Source {
 /** So little is needed: a longer beginning without a decision is none of a stream or of JSON. */
 const MAX_SNIFFED_BYTES = 256
 
-/** A body's way until its first bytes say what it is: mostly its first chunk. Its `Content-Type` counts only where they do not. */
+/**
+ * A body's way until its first bytes say what it is: mostly its first chunk. Its `Content-Type` counts only where
+ * they do not.
+ */
 export class SniffedPassage implements Passage {
   readonly #opener: Opener
   readonly #declared: BodyKind
@@ -32,7 +35,8 @@ export class SniffedPassage implements Passage {
     this.#opener = opener
     this.#declared = declared
     this.#decoder = coding === null ? null : coding.decoder()
-    this.#probe = this.#decoder === null ? null : new Decoding(this.#decoder, text => { if (this.#chunks !== null) this.#sniff(text) }, opener)
+    const look = (text: Buffer): void => { if (this.#chunks !== null) this.#sniff(text) }
+    this.#probe = this.#decoder === null ? null : new Decoding(this.#decoder, look, opener)
   }
 
   get reader (): ResponseReader { return this.#passage?.reader ?? createReader('binary', '', 0) }

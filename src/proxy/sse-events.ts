@@ -3,17 +3,24 @@ import { JsonMembers } from './json-members.js'
 const lineFeed = 0x0a
 const carriageReturn = 0x0d
 
-/** They are gathered in blocks of this size: nothing is copied twice, and no block is larger than a short stream needs. */
+/**
+ * They are gathered in blocks of this size: nothing is copied twice, and no block is larger than a short stream
+ * needs.
+ */
 const blockBytes = 8192
 
 /**
- * Reads server-sent events (https://html.spec.whatwg.org/multipage/server-sent-events.html) after they have gone by: `push`
- * only copies, and the copied lines are read in batches of `unreadBytes`, or at the end. Chunk borders may fall anywhere. An
- * event whose data is longer than `maxEventBytes` is dropped and counted, so that no more is held than one batch and one
+ * Reads server-sent events (https://html.spec.whatwg.org/multipage/server-sent-events.html) after they have gone by:
+ * `push`
+ * only copies, and the copied lines are read in batches of `unreadBytes`, or at the end. Chunk borders may fall
+ * anywhere. An
+ * event whose data is longer than `maxEventBytes` is dropped and counted, so that no more is held than one batch and
+ * one
  * event.
  *
  * Unlike a browser it also reports the last event where the blank line behind it is missing: what was seen of a stream
- * that was cut is worth keeping. Servers that write one newline between data lines are read line by line: an object that
+ * that was cut is worth keeping. Servers that write one newline between data lines are read line by line: an object
+ * that
  * is whole is an event, where another begins behind it.
  */
 export class SseEvents {
@@ -38,7 +45,10 @@ export class SseEvents {
   /** Scans the data, from its second line on. */
   #scan: JsonMembers | null = null
 
-  /** @param onEvent is told of each event, and `onRead` when those that had gathered are read: they were pieces of one text. */
+  /**
+   * @param onEvent is told of each event, and `onRead` when those that had gathered are read: they were pieces of
+   * one text.
+   */
   constructor (maxEventBytes: number, unreadBytes: () => number, onEvent: (data: string, type: string) => void, onRead: () => void) {
     this.#maxEventBytes = maxEventBytes
     this.#unreadBytes = unreadBytes
@@ -90,7 +100,10 @@ export class SseEvents {
     this.#keep(this.#skipsLine ? rest.subarray(rest.length) : rest)
   }
 
-  /** What is kept goes to the start of the first block, which is used again: a thousand open streams are read hundreds of times a second. */
+  /**
+   * What is kept goes to the start of the first block, which is used again: a thousand open streams are read
+   * hundreds of times a second.
+   */
   #keep (rest: Buffer): void {
     const [first] = this.#blocks
     if (first?.length === blockBytes && rest.length < blockBytes) {

@@ -1,4 +1,7 @@
-/** Lines of server-sent events: https://html.spec.whatwg.org/multipage/server-sent-events.html#parsing-an-event-stream */
+/**
+ * Lines of server-sent events:
+ * https://html.spec.whatwg.org/multipage/server-sent-events.html#parsing-an-event-stream
+ */
 
 export const LF = 0x0a
 export const CR = 0x0d
@@ -17,7 +20,8 @@ export const MAX_LINE_BYTES = 1024 * 1024
 const FIRST_WINDOW_BYTES = 1024
 
 /**
- * The end of the line that begins at `from`, the index of its LF or CR; -1 if it is not there yet. The time it takes grows
+ * The end of the line that begins at `from`, the index of its LF or CR; -1 if it is not there yet. The time it takes
+ * grows
  * with that line, not with what is behind it: in a body of CRs the next LF may be megabytes away.
  */
 export function lineEnd (buffer: Buffer, from: number): number {
@@ -40,8 +44,10 @@ export function afterBom (line: Buffer, from: number): number {
   return line.subarray(from, from + BOM.length).equals(BOM) ? from + BOM.length : from
 }
 
-/** What a line is: blank; a comment; data that is OpenAI's `[DONE]`, that begins an object, that is empty, or that is anything else;
- * another field of an event; or nothing that the grammar knows. */
+/**
+ * What a line is: blank; a comment; data that is OpenAI's `[DONE]`, that begins an object, that is empty, or that is
+ * anything else; another field of an event; or nothing that the grammar knows.
+ */
 export type LineKind = 'blank' | 'comment' | 'done' | 'object' | 'empty' | 'text' | 'field' | 'unknown'
 
 /** @param to the line's end, without its LF or CR */
@@ -50,12 +56,14 @@ export function kindOfLine (buffer: Buffer, from: number, to: number): LineKind 
   if (buffer[from] === COLON) return 'comment'
   if (isData(buffer, from)) {
     const start = dataStart(buffer, from, to)
-    if (buffer[start] === DONE[0] && start + DONE.length <= to && buffer.subarray(start, start + DONE.length).equals(DONE)) return 'done'
+    const isDone = buffer[start] === DONE[0] && buffer.subarray(start, Math.min(to, start + DONE.length)).equals(DONE)
+    if (isDone) return 'done'
     let at = start
     while (at < to && (buffer[at] === SPACE || buffer[at] === 0x09)) at++
     return at === to ? 'empty' : buffer[at] === OPEN_BRACE ? 'object' : 'text'
   }
-  return /^(?:event|id|retry|data)(?::|$)/.test(buffer.toString('latin1', from, Math.min(to, from + 6))) ? 'field' : 'unknown'
+  const name = buffer.toString('latin1', from, Math.min(to, from + 'retry:'.length))
+  return /^(?:event|id|retry|data)(?::|$)/.test(name) ? 'field' : 'unknown'
 }
 
 export function isData (buffer: Buffer, from: number): boolean {

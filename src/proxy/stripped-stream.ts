@@ -52,7 +52,8 @@ export class StrippedStream {
       if (cuts !== null) return without(chunk, cuts, chunk.length)
     }
     const passed = this.#readLines(chunk)
-    this.#isBetweenEvents = this.#reader.knowsFirst && this.#data === 'none' && !this.#isBehindDropped && this.#crWent === null &&
+    this.#isBetweenEvents = this.#reader.knowsFirst &&
+      this.#data === 'none' && !this.#isBehindDropped && this.#crWent === null &&
       this.#line.sizeBytes === 0 && this.#longLine === 'no' && this.#object === null && this.#fields.isEmpty
     return passed
   }
@@ -128,7 +129,8 @@ export class StrippedStream {
 
   #beginLongLine (part: Buffer): void {
     const from = this.#passBom(part)
-    const isObject = kindOfLine(part, from, part.length) === 'object' || (this.#object !== null && isData(part, from))
+    const goesOn = this.#object !== null && isData(part, from)
+    const isObject = goesOn || kindOfLine(part, from, part.length) === 'object'
     this.#longLine = isObject ? 'object' : 'text'
     if (isObject) {
       const start = dataStart(part, from, part.length)
@@ -187,7 +189,8 @@ export class StrippedStream {
   }
 
   #endEvent (blankLine: Buffer): Way {
-    const isDropped = this.#data === 'dropped' || (this.#data === 'none' && this.#fields.isEmpty && this.#isBehindDropped)
+    const isDropped = this.#data === 'dropped' ||
+      (this.#data === 'none' && this.#fields.isEmpty && this.#isBehindDropped)
     if (isDropped) this.#out.pushAll(this.#fields.takeComments())
     else this.#out.pushAll(this.#fields.takeAll())
     this.#isBehindDropped = isDropped
@@ -211,7 +214,8 @@ export class StrippedStream {
     if (trace === 'object') return this.#dropData()
     const line = buffer.subarray(from, next)
     const offset = start - from
-    const cuts = trace === null ? [] : [offset + trace.from, offset + (trace.isFirst ? afterComma(json, trace.to) : trace.to)]
+    const cutEnd = trace?.isFirst === true ? afterComma(json, trace.to) : trace?.to ?? 0
+    const cuts = trace === null ? [] : [offset + trace.from, offset + cutEnd]
     this.#keepData(without(line, cuts, line.length), isFinal)
     return 'on'
   }

@@ -142,8 +142,9 @@ class Exchange implements Dispatcher.DispatchHandler, UpstreamExchange {
 
   onError (error: Error): void {
     this.#letGo()
-    // A 304 may say how long the body is that it does not have (RFC 9110 §8.6), and a 204 does; to undici it broke off.
-    if ((this.#statusCode === 304 || this.#statusCode === 204) && error instanceof errors.ResponseContentLengthMismatchError) this.#handler.onEnd([])
+    // A 304 may say how long the body is that it does not have (RFC 9110 §8.6), and a 204 does. To undici it broke off.
+    const hasNoBody = this.#statusCode === 304 || this.#statusCode === 204
+    if (hasNoBody && error instanceof errors.ResponseContentLengthMismatchError) this.#handler.onEnd([])
     else this.#handler.onError(error)
   }
 

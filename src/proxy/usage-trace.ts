@@ -5,6 +5,9 @@ const TAB = 0x09
 const COMMA = 0x2c
 const NULL_MEMBER = ',"usage":null'
 
+/** A member's offsets. */
+interface MemberTrace { readonly from: number, readonly to: number, readonly isFirst: boolean }
+
 /**
  * What an event's object has of the injected `stream_options.include_usage`: a null member; all of it, where it is the
  * extra chunk that carries the usage and no choices; or nothing. Usage in any other place is the server's own.
@@ -12,16 +15,19 @@ const NULL_MEMBER = ',"usage":null'
  * @returns null for nothing; else offsets, where `to` may still have a comma and white space behind it that belong to
  * a member that is the first
  */
-export function usageTrace (event: JsonMembers): 'object' | { readonly from: number, readonly to: number, readonly isFirst: boolean } | null {
+export function usageTrace (event: JsonMembers): 'object' | MemberTrace | null {
   const usage = event.get('usage')
   if (usage === undefined) return null
   if (usage.text === 'null') return { from: usage.start, to: usage.valueEnd, isFirst: usage.start === usage.keyStart }
-  return usage.text?.startsWith('{') === true && /^\[\s*\]$/.test(event.get('choices')?.text ?? '') ? 'object' : null
+  const hasNoChoices = /^\[\s*\]$/.test(event.get('choices')?.text ?? '')
+  return usage.text?.startsWith('{') === true && hasNoChoices ? 'object' : null
 }
 
 /**
- * Where a chunk of ordinary events has traces of the question for usage, as pairs of offsets; null where it has to be read
- * line by line. Ordinary is what nearly every chunk is: whole events of one data line each, that end with `"usage":null`
+ * Where a chunk of ordinary events has traces of the question for usage, as pairs of offsets; null where it has to be
+ * read
+ * line by line. Ordinary is what nearly every chunk is: whole events of one data line each, that end with
+ * `"usage":null`
  * where OpenAI writes it, or say nothing of usage.
  *
  * @param text the chunk as Latin-1, so that an index into it is one into the bytes

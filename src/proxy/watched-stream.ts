@@ -1,7 +1,9 @@
 import { type EventReader, scanEvent } from './event-reader.js'
 import { GatheredBytes } from './gathered-bytes.js'
 import type { JsonMembers } from './json-members.js'
-import { CR, LF, MAX_LINE_BYTES, NEWLINE, afterBom, afterLineEnd, dataStart, isData, kindOfLine, lineEnd } from './sse-lines.js'
+import {
+  CR, LF, MAX_LINE_BYTES, NEWLINE, afterBom, afterLineEnd, dataStart, isData, kindOfLine, lineEnd
+} from './sse-lines.js'
 
 /** Reads a stream whose bytes all go on as they come, except the line that ends it. */
 export class WatchedStream {
@@ -27,7 +29,8 @@ export class WatchedStream {
   push (chunk: Buffer): Buffer | null {
     if (this.#isBetweenLines && isUnremarkable(chunk)) return chunk
     const passed = this.#readLines(chunk)
-    this.#isBetweenLines = this.#reader.knowsFirst && !this.#endsInCr && this.#line.sizeBytes === 0 && !this.#isLongLine && this.#object === null
+    this.#isBetweenLines = this.#reader.knowsFirst && !this.#endsInCr &&
+      this.#line.sizeBytes === 0 && !this.#isLongLine && this.#object === null
     return passed
   }
 
@@ -66,8 +69,12 @@ export class WatchedStream {
     const line = this.#takeLine()
     const from = this.#afterBom(line, 0)
     this.#isLongLine = true
-    if (isData(line, from)) this.#feedLine(line.subarray(dataStart(line, from, line.length)), kindOfLine(line, from, line.length) === 'object')
-    else this.#object = null
+    if (!isData(line, from)) {
+      this.#object = null
+      return
+    }
+    const value = line.subarray(dataStart(line, from, line.length))
+    this.#feedLine(value, kindOfLine(line, from, line.length) === 'object')
   }
 
   /** @returns whether the line ends the stream */
@@ -90,7 +97,9 @@ export class WatchedStream {
     if (kind === 'done') return true
     if (kind === 'blank') this.#object = null
     if (!isData(buffer, from) || kind === 'blank') return false
-    if (this.#object === null && this.#reader.knowsFirst && (nextByte === LF || nextByte === CR) && !saysSomething(buffer.toString('latin1', from, end))) return false
+    // A blank line follows: its object does not go on.
+    const isWhole = this.#object === null && this.#reader.knowsFirst && (nextByte === LF || nextByte === CR)
+    if (isWhole && !saysSomething(buffer.toString('latin1', from, end))) return false
     this.#feedLine(buffer.subarray(dataStart(buffer, from, end), end), kind === 'object')
     return this.#endObject()
   }
@@ -129,8 +138,13 @@ function isUnremarkable (chunk: Buffer): boolean {
   return !saysSomething(chunk.toString('latin1'))
 }
 
-/** Whether there may be usage, an error or the stream's end in it. (Quotes are everywhere: a word without its first is found faster.) */
+/**
+ * Whether there may be usage, an error or the stream's end in it. (Quotes are everywhere: a word without its first
+ * is found faster.)
+ */
 function saysSomething (text: string): boolean {
-  if (text.includes('[DONE]') || text.includes('rror"') || (text.includes('usage"') && /"usage"[ :]*[^n :]/.test(text))) return true
-  return text.includes('ponse.') && (text.includes('.completed"') || text.includes('.failed"') || text.includes('.incomplete"'))
+  if (text.includes('[DONE]') || text.includes('rror"')) return true
+  if (text.includes('usage"') && /"usage"[ :]*[^n :]/.test(text)) return true
+  if (!text.includes('ponse.')) return false
+  return text.includes('.completed"') || text.includes('.failed"') || text.includes('.incomplete"')
 }
