@@ -7,7 +7,11 @@ const PADDING = /[\0-\x20\x7f]+/g
 const OVERLONG = /\xc0[\xae\xaf]|\xc1\x9c/g
 const OVERLONG_CHARACTERS: Readonly<Record<string, string>> = { '\xc0\xae': '.', '\xc0\xaf': '/', '\xc1\x9c': '\\' }
 /** What only some servers do: take `\` for `/`, leave out a segment's parameters, look for the query after decoding. */
-const HABITS: ReadonlyArray<readonly [RegExp, string]> = [[/\\/g, '/'], [/;[^/]*/g, ''], [/[?#][^]*$/, '']]
+const HABITS: ReadonlyArray<(path: string) => string> = [
+  path => path.replaceAll('\\', '/'),
+  path => path.includes(';') ? path.split('/').map(segment => segment.split(';', 1)[0]).join('/') : path,
+  path => path.split(/[?#]/, 1)[0] ?? ''
+]
 /** A server or a proxy in front of it decodes a path once; two of them, twice. */
 const MAX_DECODINGS = 2
 
@@ -39,7 +43,7 @@ export function * pathReadings (path: string): Generator<readonly string[] | nul
   let text = path
   for (let decodings = 0; ; decodings++) {
     const readings = new Set([decodeUnreserved(text).replace(OVERLONG, two => OVERLONG_CHARACTERS[two] ?? '').replace(PADDING, '')])
-    for (const [pattern, replacement] of HABITS) for (const reading of [...readings]) readings.add(reading.replace(pattern, replacement))
+    for (const habit of HABITS) for (const reading of [...readings]) readings.add(habit(reading))
     for (const reading of readings) {
       if (seen.has(reading)) continue
       seen.add(reading)
