@@ -31,6 +31,17 @@ export function costRange (from: string | undefined, to: string | undefined, now
   return { fromMs, toMs }
 }
 
+/**
+ * The period that one is compared with, in whole hours: as asked for, else as long as the range and up to its start.
+ * @throws GatewayError 400 `invalid_field` if it would be empty
+ */
+export function rangeBefore (range: CostRange, from: string | undefined, to: string | undefined): CostRange {
+  const toMs = to === undefined ? range.fromMs : Math.ceil(Date.parse(to) / HOUR_MS) * HOUR_MS
+  const fromMs = from === undefined ? toMs - (range.toMs - range.fromMs) : Math.floor(Date.parse(from) / HOUR_MS) * HOUR_MS
+  if (fromMs >= toMs) throw invalidField("'previous_from' must be before 'previous_to', which is 'from' unless it is given.", 'previous_from')
+  return { fromMs, toMs }
+}
+
 /** The start of the hour, day, week, month or quarter that the moment falls into. */
 export function startOf (interval: Exclude<CostInterval, 'none'> | 'quarter', timeMs: number): number {
   switch (interval) {

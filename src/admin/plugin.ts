@@ -21,6 +21,7 @@ import { auditLogRoutes } from './routes/audit-log.js'
 import { budgetAlertRoutes } from './routes/budget-alerts.js'
 import { budgetRoutes } from './routes/budgets.js'
 import { costRoutes } from './routes/costs.js'
+import { dailyCostsRoute } from './routes/daily-costs.js'
 import { keyRoutes } from './routes/keys.js'
 import { promptConfigBulkRoutes } from './routes/prompt-config-bulk.js'
 import { priceRoutes } from './routes/prices.js'
@@ -35,7 +36,7 @@ import { whatIfRoute } from './routes/what-if.js'
 import { AuditLogSchema } from './schemas/audit-log.js'
 import { BudgetAlertSchema } from './schemas/budget-alert.js'
 import { BudgetSchema } from './schemas/budget.js'
-import { CostsSchema, TopMoversSchema, WhatIfSchema } from './schemas/costs.js'
+import { CostsSchema, DailyCostsSchema, TopMoversSchema, WhatIfSchema } from './schemas/costs.js'
 import { errors, ErrorSchema } from './schemas/common.js'
 import { CreatedGatewayKeySchema, GatewayKeySchema } from './schemas/gateway-key.js'
 import { ModelPriceSchema, UnpricedModelSchema } from './schemas/prices.js'
@@ -103,7 +104,7 @@ async function serveAdmin (scope: FastifyInstance, options: AdminOptions): Promi
   for (const schema of [
     ErrorSchema, PromptConfigSchema, PromptConfigSummarySchema, UsageLogSchema, UsageLogSummarySchema, GatewayKeySchema, CreatedGatewayKeySchema, SettingsSchema,
     ModelPriceSchema, UnpricedModelSchema, RepricedSchema, BudgetSchema, BudgetAlertSchema, AuditLogSchema, BulkChangeSchema,
-    CostsSchema, TopMoversSchema, WhatIfSchema
+    CostsSchema, DailyCostsSchema, TopMoversSchema, WhatIfSchema
   ]) app.addSchema(schema)
   await app.register(swagger, openapiOptions(options.version))
   await app.register(swaggerUi, { routePrefix: '/docs', indexPrefix: '/admin' })
@@ -131,6 +132,7 @@ function addRoutes (
   usageLogRoutes(api, dependencies)
   usageLogExportRoute(api, dependencies)
   costRoutes(api, dependencies)
+  dailyCostsRoute(api, dependencies)
   whatIfRoute(api, dependencies)
   keyRoutes(api, dependencies)
   priceRoutes(api, dependencies)

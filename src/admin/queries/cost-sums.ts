@@ -85,16 +85,21 @@ export interface CostChange {
   readonly previousCalls: number
 }
 
+/** Which changes are asked for: those to more, those to less, or any. */
+export type CostDirection = 'up' | 'down' | 'both'
+
+const IS_IN_DIRECTION: Record<CostDirection, SQL> = { up: sql`sum(cost) > 0`, down: sql`sum(cost) < 0`, both: sql`true` }
+
 /** The groups whose cost changed most since the period before, that first. As above, of every group nothing but the change is summed. */
 export async function greatestChanges (
-  snapshot: Drizzle, state: SummaryState, before: CostRange, question: Omit<CostQuestion, 'interval' | 'groups'>
+  snapshot: Drizzle, state: SummaryState, before: CostRange, question: Omit<CostQuestion, 'interval' | 'groups'>, direction: CostDirection = 'both'
 ): Promise<CostChange[]> {
   const ofPeriod = (range: CostRange, sign: '+' | '-'): SQL =>
     sql`select "group", ${sql.raw(sign)}cost as cost from (${sql.join(partsOf(state, { ...question, range, interval: 'none' }), sql` union all `)}) as part`
   const changed = await snapshot.execute<{ group: string, change: number }>(sql`
     select "group", sum(cost)::float8 as change
     from (${ofPeriod(question.range, '+')} union all ${ofPeriod(before, '-')}) as changes group by "group"
-    order by abs(sum(cost)) desc, "group" limit ${question.most}`)
+    having ${IS_IN_DIRECTION[direction]} order by abs(sum(cost)) desc, "group" limit ${question.most}`)
   const groups = changed.map(({ group }) => group)
   const figuresIn = async (range: CostRange): Promise<ReadonlyMap<string, CostSum>> =>
     new Map((await sumCosts(snapshot, state, { ...question, range, interval: 'none', groups })).map(sum => [sum.group, sum]))

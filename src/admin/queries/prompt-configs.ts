@@ -8,6 +8,7 @@ import { all, containing, inUtc } from './expressions.js'
 import { parseSort, promptConfigColumns, type PromptConfigSort } from './prompt-config-columns.js'
 
 export interface PromptConfigFilter {
+  readonly prompt_type?: string
   readonly search?: string
   readonly track_full_data?: boolean
   readonly is_active?: boolean
@@ -62,8 +63,9 @@ export const countPromptConfigs = async (database: Drizzle, filter: PromptConfig
 
 /** What the filter asks of `prompt_configs` at that moment: of lists, exports and bulk changes alike. */
 export function promptConfigConditions (filter: PromptConfigFilter, nowMs: number): (SQL | undefined)[] {
-  const { search, track_full_data: trackFullData, is_active: isActive, blocked, created_after: after, created_before: before } = filter
+  const { prompt_type: promptType, search, track_full_data: trackFullData, is_active: isActive, blocked, created_after: after, created_before: before } = filter
   return [
+    promptType === undefined ? undefined : eq(promptConfigs.prompt_type, promptType),
     search === undefined
       ? undefined
       : or(ilike(promptConfigs.prompt_type, containing(search)), ilike(promptConfigs.description, containing(search))),

@@ -1,7 +1,8 @@
 import { asc, desc, gt, max, min, sql, sum } from 'drizzle-orm'
 import type { Drizzle } from '../../db/client.js'
-import { usageRollups } from '../../db/schema/index.js'
+import { usageLogs, usageRollups } from '../../db/schema/index.js'
 import { instantNotNull } from './expressions.js'
+import { isUnpriced } from './usage-logs.js'
 
 /** A model with calls that have no cost although they should. */
 export interface UnpricedModelRow {
@@ -49,4 +50,23 @@ export async function listUnpricedModels (database: Drizzle, limit: number, afte
     total: await database.$count(counted),
     next: last === undefined ? null : { unpricedCalls: last.unpriced_calls, model: last.model }
   }
+}
+
+/**
+ * When the first unpriced call of each of these models began, as far as the usage log holds it; RFC 3339 UTC, by model. Only
+ * the hours in which the first calls finished are looked at, each once.
+ */
+export async function firstUnpricedCalls (database: Drizzle, models: ReadonlyArray<Pick<UnpricedModelRow, 'model' | 'since'>>): Promise<ReadonlyMap<string, string>> {
+  if (models.length === 0) return new Map()
+  const model = sql`coalesce(${usageLogs.response_model}, ${usageLogs.request_model}, '')`
+  const asked = JSON.stringify(models.map(({ model, since }) => ({ model, since })))
+  const rows = await database.execute<{ model: string, began_at: string }>(sql`
+    with asked as (select * from jsonb_to_recordset(${asked}::text::jsonb) as asked (model text, since timestamptz)),
+      began as (
+        select hours.since, ${model} as model, min(${usageLogs.created_at} - ${usageLogs.duration_ms} * interval '1 millisecond') as began_at
+        from (select distinct since from asked) as hours
+        join ${usageLogs} on ${usageLogs.created_at} >= hours.since and ${usageLogs.created_at} < hours.since + interval '1 hour'
+        where ${isUnpriced} group by 1, 2)
+    select model, ${instantNotNull(sql`began_at`)} as began_at from began join asked using (model, since)`)
+  return new Map(rows.map(row => [row.model, row.began_at]))
 }

@@ -145,7 +145,7 @@ const rowPlace = sql`(${usageLogs.created_at}, ${usageLogs.id})`
 const placeOf = ({ createdAtUs, id }: UsageLogPlace): SQL => sql`(${fromMicroseconds(createdAtUs)}, ${id}::uuid)`
 
 /** The calls that `unpriced_calls` counts: there was something to price, and no price. Named as its index names them, too. */
-const isUnpriced = sql`(${usageLogs.cost} is null and ${usageLogs.cost_reason} <> 'not_metered' and ${usageLogs.cost_reason} in ('unknown_model', 'no_usage')
+export const isUnpriced = sql`(${usageLogs.cost} is null and ${usageLogs.cost_reason} <> 'not_metered' and ${usageLogs.cost_reason} in ('unknown_model', 'no_usage')
   and (${usageLogs.success} or ${usageLogs.input_tokens} is not null or ${usageLogs.output_tokens} is not null))`
 
 /** What the filter asks for: what an index finds, and what rows have to be looked at for. */

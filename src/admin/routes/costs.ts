@@ -1,8 +1,8 @@
 import { Type, type Static } from 'typebox'
 import { costsJson, figuresOf, groupsOf } from '../cost-items.js'
-import { bucketsOf, COST_INTERVALS, type CostInterval, type CostRange, costRange } from '../cost-range.js'
+import { bucketsOf, COST_INTERVALS, type CostInterval, type CostRange, costRange, rangeBefore } from '../cost-range.js'
 import { tooManyItems } from '../errors.js'
-import { type CostDimension, type CostSum, greatestChanges, greatestGroups, inSnapshot, readSummaryState, sumCosts } from '../queries/cost-sums.js'
+import { type CostDimension, type CostDirection, type CostSum, greatestChanges, greatestGroups, inSnapshot, readSummaryState, sumCosts } from '../queries/cost-sums.js'
 import { errors, InstantText, Shared } from '../schemas/common.js'
 import { CostsSchema, TopMoversSchema } from '../schemas/costs.js'
 import type { AdminApp, RouteDependencies } from './admin-app.js'
@@ -37,6 +37,9 @@ const costsQuery = Type.Object({
 const moversQuery = Type.Object({
   group_by: Type.Optional(Type.Unsafe<'prompt_type' | 'model' | 'user'>({ type: 'string', enum: ['prompt_type', 'model', 'user'], default: 'prompt_type' })),
   ...rangeQuery,
+  previous_from: Type.Optional(InstantText(`Start of the period to compare with. ${hours}its start. Without it the period before is as long as the period`)),
+  previous_to: Type.Optional(InstantText('End of the period to compare with, likewise. Without it that one ends where the period starts')),
+  direction: Type.Optional(Type.Unsafe<CostDirection>({ type: 'string', enum: ['up', 'down', 'both'], default: 'both', description: '`up`: only what costs more than before; `down`: only what costs less' })),
   prompt_type: promptType,
   limit: Type.Optional(Type.Integer({ minimum: 1, maximum: 500, default: 10, description: 'So many, those whose cost changed most' }))
 }, { additionalProperties: false })
@@ -87,22 +90,23 @@ function topMoversRoute (app: AdminApp, { database, now }: RouteDependencies): v
       operationId: 'getTopMovers',
       tags,
       summary: 'Find what changed most',
-      description: 'Costs of each group in the period and in the one before, which is as long and ends where this one starts.',
+      description: 'Costs of each group in the period and in the one before. Unless `previous_from` and `previous_to` say otherwise, that one is as long, ' +
+        'and ends where this one starts.',
       querystring: moversQuery,
       response: { 200: Shared('TopMovers', TopMoversSchema), ...errors }
     }
   }, async request => await inSnapshot(database.operator, async snapshot => {
-    const { group_by: dimension = 'prompt_type', from, to, prompt_type: ofType, limit = 10 } = request.query
+    const { group_by: dimension = 'prompt_type', from, to, prompt_type: ofType, direction, limit = 10 } = request.query
     const range = costRange(from, to, now())
-    const before = { fromMs: 2 * range.fromMs - range.toMs, toMs: range.fromMs }
-    const state = await readSummaryState(snapshot, { fromMs: before.fromMs, toMs: range.toMs })
+    const before = rangeBefore(range, request.query.previous_from, request.query.previous_to)
+    const state = await readSummaryState(snapshot, { fromMs: Math.min(before.fromMs, range.fromMs), toMs: Math.max(before.toMs, range.toMs) })
     const changes = await greatestChanges(snapshot, state, before, {
       range, dimension, most: limit, ...ofType === undefined ? {} : { promptType: ofType }
-    })
+    }, direction)
     const items = changes.map(({ group, cost, previousCost, change, calls, previousCalls }) => ({
       group, cost, previous_cost: previousCost, change, change_ratio: previousCost === 0 ? null : change / previousCost, calls, previous_calls: previousCalls
     }))
-    return { items, ...rangeOf(range), previous_from: new Date(before.fromMs).toISOString() }
+    return { items, ...rangeOf(range), previous_from: new Date(before.fromMs).toISOString(), previous_to: new Date(before.toMs).toISOString() }
   }))
 }
 

@@ -1,13 +1,11 @@
 import { Type } from 'typebox'
-import { decodeCursor, encodeCursor } from '../cursor.js'
 import { promptConfigExists, promptConfigNotFound } from '../errors.js'
 import { liftBlocks } from '../queries/budget-blocks.js'
-import { parseSort, promptConfigSorts, type PromptConfigSort } from '../queries/prompt-config-columns.js'
 import {
   countPromptConfigs, deletePromptConfig, findPromptConfig, insertPromptConfig, listPromptConfigs, lockSwitches, updatePromptConfig, upsertPromptConfig
 } from '../queries/prompt-configs.js'
-import { errors, NoContent, Nullable, Page, pageQuery, PromptTypeName, Shared } from '../schemas/common.js'
-import { promptConfigFilter } from '../schemas/prompt-config-filter.js'
+import { errors, NoContent, Page, Shared } from '../schemas/common.js'
+import { placeCursor, promptConfigListQuery, readListQuery } from '../prompt-config-list.js'
 import {
   NewPromptConfigSchema, PromptConfigPatchSchema, PromptConfigSchema, PromptConfigSummarySchema, type PromptConfig
 } from '../schemas/prompt-config.js'
@@ -18,17 +16,6 @@ const UNTYPED = 'untyped'
 
 const tags = ['Prompt configs']
 const params = Type.Object({ prompt_type: Type.String({ description: 'Percent-encoded where it has to be', examples: ['generate_image_metadata'] }) })
-
-const listQuery = Type.Object({
-  ...promptConfigFilter,
-  sort: Type.Optional(Type.Unsafe<PromptConfigSort>({
-    type: 'string',
-    enum: promptConfigSorts,
-    default: '-total_cost',
-    description: 'A field, with `-` for greatest first. Configs that have no value come last, ties are in order of prompt_type'
-  })),
-  ...pageQuery
-}, { additionalProperties: false })
 
 export function promptConfigRoutes (app: AdminApp, dependencies: RouteDependencies): void {
   listRoute(app, dependencies)
@@ -47,31 +34,16 @@ function listRoute (app: AdminApp, { database, now }: RouteDependencies): void {
       summary: 'List prompt configs',
       description: 'Every prompt type with its switches and statistics, without `last_prompt` and `last_response`. ' +
         'Pages neither skip nor repeat a config that stays as it is; one whose sort field moves in between may.',
-      querystring: listQuery,
+      querystring: promptConfigListQuery,
       response: { 200: Page(Shared('PromptConfigSummary', PromptConfigSummarySchema)), ...errors }
     }
   }, async request => {
-    const { sort = '-total_cost', limit = 50, cursor, ...filter } = request.query
-    const [, key, promptType] = decodeCursor(placeSchema(sort), cursor) ?? []
-    const after = key === undefined || promptType === undefined ? null : { key, promptType }
+    const { sort, limit, after, filter } = readListQuery(request.query)
     const nowMs = now()
     const { items, next } = await listPromptConfigs(database.operator, filter, sort, limit, after, nowMs)
-    return {
-      items,
-      total: await countPromptConfigs(database.operator, filter, nowMs),
-      next_cursor: next === null ? null : encodeCursor([sort, next.key, next.promptType])
-    }
+    return { items, total: await countPromptConfigs(database.operator, filter, nowMs), next_cursor: placeCursor(sort, next) }
   })
 }
-
-/** Only what Postgres will read as the sort's own type gets into the query. */
-const keyPatterns = { text: '^[^\\u0000]*$', boolean: '^(true|false)$', numeric: '^-?\\d{1,60}(\\.\\d{1,60})?$' }
-
-const placeSchema = (sort: PromptConfigSort) => Type.Tuple([
-  Type.Literal(sort),
-  Nullable(Type.String({ pattern: keyPatterns[parseSort(sort).type] })),
-  PromptTypeName()
-])
 
 function createRoute (app: AdminApp, { changePolicy, now }: RouteDependencies): void {
   app.post('/prompt-configs', {

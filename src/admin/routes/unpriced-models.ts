@@ -1,11 +1,12 @@
 import { Type } from 'typebox'
-import { readPolicyPrices } from '../../db/policy-store.js'
+import { type PolicyPrice, readPolicyPrices } from '../../db/policy-store.js'
+import { modelNames } from '../../pricing/model-rates.js'
 import { createPricing } from '../../pricing/pricing.js'
 import { textUsage } from '../../pricing/token-usage.js'
 import { decodeCursor, encodeCursor } from '../cursor.js'
-import { listUnpricedModels } from '../queries/unpriced-models.js'
+import { firstUnpricedCalls, listUnpricedModels } from '../queries/unpriced-models.js'
 import { errors, Page, pageQuery, Shared } from '../schemas/common.js'
-import { UnpricedModelSchema } from '../schemas/prices.js'
+import { type LaterPrice, UnpricedModelSchema } from '../schemas/prices.js'
 import type { AdminApp, RouteDependencies } from './admin-app.js'
 
 const listQuery = Type.Object(pageQuery, { additionalProperties: false })
@@ -30,14 +31,32 @@ export function unpricedModelRoutes (app: AdminApp, { database, provider, now }:
     const place = decodeCursor(placeSchema, cursor)
     const after = place === null ? null : { unpricedCalls: place[0], model: place[1] }
     const { items, total, next } = await listUnpricedModels(database.operator, limit, after)
-    const pricing = createPricing({ provider, prices: await readPolicyPrices(database.operator) })
-    const hasPrice = (model: string): boolean => pricing.price({
-      responseModel: model, requestModel: null, serviceTier: null, usage: textUsage(0, 0), atMs: now()
+    const prices = await readPolicyPrices(database.operator)
+    const pricing = createPricing({ provider, prices })
+    const hasPrice = (model: string, atMs: number): boolean => pricing.price({
+      responseModel: model, requestModel: null, serviceTier: null, usage: textUsage(0, 0), atMs
     }).costPicoUsd !== null
+    const firstCalls = await firstUnpricedCalls(database.operator, items)
     return {
-      items: items.map(item => ({ ...item, has_price: hasPrice(item.model) })),
+      items: items.map(item => {
+        const firstCallAt = firstCalls.get(item.model) ?? null
+        const firstMs = Date.parse(firstCallAt ?? item.since)
+        return {
+          ...item,
+          first_call_at: firstCallAt,
+          later_price: hasPrice(item.model, firstMs) ? null : priceAfter(prices, item.model, firstMs),
+          has_price: hasPrice(item.model, now())
+        }
+      }),
       total,
       next_cursor: next === null ? null : encodeCursor([next.unpricedCalls, next.model])
     }
   })
+}
+
+/** The first price of an operator's own that the model comes to have after that moment. */
+function priceAfter (prices: readonly PolicyPrice[], model: string, ms: number): LaterPrice | null {
+  const names = modelNames(model)
+  const later = prices.filter(price => names.includes(price.model) && price.effectiveFromMs > ms).sort((a, b) => a.effectiveFromMs - b.effectiveFromMs)[0]
+  return later === undefined ? null : { model: later.model, effective_from: new Date(later.effectiveFromMs).toISOString() }
 }

@@ -58,17 +58,35 @@ export const TopMoversSchema = Type.Object({
     previous_calls: Count('In the period before')
   })),
   ...range,
-  previous_from: Instant('Start of the period before, which is as long and ends where this one starts')
+  previous_from: Instant('Start of the first hour of the period before'),
+  previous_to: Instant('End of its last hour')
 }, {
   $id: 'TopMovers',
   description: 'Groups whose cost changed most, up or down',
   examples: [{
     items: [{ group: 'generate_image_metadata', cost: 12.5, previous_cost: 10, change: 2.5, change_ratio: 0.25, calls: 5000, previous_calls: 4000 }],
     ...exampleRange,
-    previous_from: '2026-10-02T00:00:00.000Z'
+    previous_from: '2026-10-02T00:00:00.000Z',
+    previous_to: '2026-11-01T00:00:00.000Z'
   }]
 })
 export type TopMovers = Static<typeof TopMoversSchema>
+
+export const DailyCostsSchema = Type.Object({
+  items: Type.Array(Type.Object({
+    prompt_type: Type.String(),
+    costs: Type.Array(Usd('USD'), { description: 'One for each of `days`' })
+  }), { description: 'In the order of the prompt configs' }),
+  days: Type.Array(Instant('Start of the UTC day')),
+  next_cursor: Nullable(Type.String({ description: 'Send it as `cursor` for the next page; null on the last' }))
+}, {
+  $id: 'DailyCosts',
+  description: 'What the prompt types of one page of a list cost on each of the last days',
+  examples: [{
+    items: [{ prompt_type: 'generate_image_metadata', costs: [0.000648, 0] }], days: ['2026-11-22T00:00:00.000Z', '2026-11-23T00:00:00.000Z'], next_cursor: null
+  }]
+})
+export type DailyCosts = Static<typeof DailyCostsSchema>
 
 export const WhatIfSchema = Type.Object({
   prompt_type: Nullable(Type.String({ description: 'Null: all traffic' })),

@@ -53,11 +53,20 @@ export const NewPriceSchema = Type.Object({
 })
 export type NewPrice = Static<typeof NewPriceSchema>
 
+export interface LaterPrice { readonly model: string, readonly effective_from: string }
+
 export const UnpricedModelSchema = Type.Object({
   model: Type.String({ description: "The response's model, else the requested one; empty where neither was known" }),
   unpriced_calls: Count('Calls that should have a cost and have none'),
   since: Instant('The hour of the first of them'),
   last_seen: Instant('The hour of the latest of them'),
+  first_call_at: Nullable(Instant('When the first of them began, of those in the usage log; null where that does not hold it. ' +
+    'A price of your own from this time on covers them all, but for longer calls that began earlier')),
+  later_price: Type.Unsafe<LaterPrice | null>({
+    type: ['object', 'null'],
+    description: 'The price of your own that begins only after the first of them: calls before it stay unpriced until you give them one too. Null where there is none',
+    properties: { model: Type.String({ description: 'Its name: the model, or the family that this is a dated snapshot of' }), effective_from: Instant('From when on it holds') }
+  }),
   has_price: Type.Boolean({
     description: 'The model has a price now. Repricing puts its calls right, but for those whose tokens nobody knows; ' +
       'where it is false, the model needs a price of your own'
@@ -65,6 +74,6 @@ export const UnpricedModelSchema = Type.Object({
 }, {
   $id: 'UnpricedModel',
   description: 'A model with calls whose cost is not known',
-  examples: [{ model: 'our-own-model', unpriced_calls: 12, since: '2026-11-20T08:00:00.000Z', last_seen: '2026-11-22T21:00:00.000Z', has_price: false }]
+  examples: [{ model: 'our-own-model', unpriced_calls: 12, since: '2026-11-20T08:00:00.000Z', last_seen: '2026-11-22T21:00:00.000Z', first_call_at: '2026-11-20T08:12:30.123Z', later_price: null, has_price: false }]
 })
 export type UnpricedModel = Static<typeof UnpricedModelSchema>

@@ -205,9 +205,29 @@ export interface paths {
         };
         /**
          * Find what changed most
-         * @description Costs of each group in the period and in the one before, which is as long and ends where this one starts.
+         * @description Costs of each group in the period and in the one before. Unless `previous_from` and `previous_to` say otherwise, that one is as long, and ends where this one starts.
          */
         get: operations["getTopMovers"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/api/costs/daily": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Costs a day of many prompt types
+         * @description Takes the filters, `sort`, `limit` and `cursor` of the list of prompt configs, and answers for the prompt types that this page of the list has.
+         */
+        get: operations["getDailyCosts"];
         put?: never;
         post?: never;
         delete?: never;
@@ -1121,6 +1141,8 @@ export interface components {
          *       "unpriced_calls": 12,
          *       "since": "2026-11-20T08:00:00.000Z",
          *       "last_seen": "2026-11-22T21:00:00.000Z",
+         *       "first_call_at": "2026-11-20T08:12:30.123Z",
+         *       "later_price": null,
          *       "has_price": false
          *     }
          */
@@ -1139,6 +1161,21 @@ export interface components {
              * @description The hour of the latest of them
              */
             last_seen: string;
+            /**
+             * Format: date-time
+             * @description When the first of them began, of those in the usage log; null where that does not hold it. A price of your own from this time on covers them all, but for longer calls that began earlier
+             */
+            first_call_at: string | null;
+            /** @description The price of your own that begins only after the first of them: calls before it stay unpriced until you give them one too. Null where there is none */
+            later_price: {
+                /** @description Its name: the model, or the family that this is a dated snapshot of */
+                model?: string;
+                /**
+                 * Format: date-time
+                 * @description From when on it holds
+                 */
+                effective_from?: string;
+            } | null;
             /** @description The model has a price now. Repricing puts its calls right, but for those whose tokens nobody knows; where it is false, the model needs a price of your own */
             has_price: boolean;
         };
@@ -1522,6 +1559,36 @@ export interface components {
             to: string;
         };
         /**
+         * @description What the prompt types of one page of a list cost on each of the last days
+         * @example {
+         *       "items": [
+         *         {
+         *           "prompt_type": "generate_image_metadata",
+         *           "costs": [
+         *             0.000648,
+         *             0
+         *           ]
+         *         }
+         *       ],
+         *       "days": [
+         *         "2026-11-22T00:00:00.000Z",
+         *         "2026-11-23T00:00:00.000Z"
+         *       ],
+         *       "next_cursor": null
+         *     }
+         */
+        DailyCosts: {
+            /** @description In the order of the prompt configs */
+            items: {
+                prompt_type: string;
+                /** @description One for each of `days` */
+                costs: number[];
+            }[];
+            days: string[];
+            /** @description Send it as `cursor` for the next page; null on the last */
+            next_cursor: string | null;
+        };
+        /**
          * @description Groups whose cost changed most, up or down
          * @example {
          *       "items": [
@@ -1537,7 +1604,8 @@ export interface components {
          *       ],
          *       "from": "2026-11-01T00:00:00.000Z",
          *       "to": "2026-12-01T00:00:00.000Z",
-         *       "previous_from": "2026-10-02T00:00:00.000Z"
+         *       "previous_from": "2026-10-02T00:00:00.000Z",
+         *       "previous_to": "2026-11-01T00:00:00.000Z"
          *     }
          */
         TopMovers: {
@@ -1569,9 +1637,14 @@ export interface components {
             to: string;
             /**
              * Format: date-time
-             * @description Start of the period before, which is as long and ends where this one starts
+             * @description Start of the first hour of the period before
              */
             previous_from: string;
+            /**
+             * Format: date-time
+             * @description End of its last hour
+             */
+            previous_to: string;
         };
         /**
          * @description The period's tokens on other models
@@ -1666,6 +1739,11 @@ export interface operations {
     listPromptConfigs: {
         parameters: {
             query?: {
+                /**
+                 * @description This very prompt type
+                 * @example generate_image_metadata
+                 */
+                prompt_type?: string;
                 /** @description Part of prompt_type or description, in any case */
                 search?: string;
                 track_full_data?: boolean;
@@ -2277,6 +2355,11 @@ export interface operations {
                     prompt_types?: string[];
                     /** @description All that GET /admin/api/prompt-configs finds with these filters; `{}` is every config */
                     filter?: {
+                        /**
+                         * @description This very prompt type
+                         * @example generate_image_metadata
+                         */
+                        prompt_type?: string;
                         /** @description Part of prompt_type or description, in any case */
                         search?: string;
                         track_full_data?: boolean;
@@ -2361,6 +2444,11 @@ export interface operations {
         parameters: {
             query?: {
                 format?: "csv" | "json";
+                /**
+                 * @description This very prompt type
+                 * @example generate_image_metadata
+                 */
+                prompt_type?: string;
                 /** @description Part of prompt_type or description, in any case */
                 search?: string;
                 track_full_data?: boolean;
@@ -2890,6 +2978,12 @@ export interface operations {
                 from?: string;
                 /** @description The books are kept by the hour: a moment within one stands for its end; a whole hour is not part of the period. Without it: the end of this hour */
                 to?: string;
+                /** @description Start of the period to compare with. The books are kept by the hour: a moment within one stands for its start. Without it the period before is as long as the period */
+                previous_from?: string;
+                /** @description End of the period to compare with, likewise. Without it that one ends where the period starts */
+                previous_to?: string;
+                /** @description `up`: only what costs more than before; `down`: only what costs less */
+                direction?: "up" | "down" | "both";
                 /**
                  * @description Of this prompt type alone
                  * @example generate_image_metadata
@@ -2925,10 +3019,111 @@ export interface operations {
                      *       ],
                      *       "from": "2026-11-01T00:00:00.000Z",
                      *       "to": "2026-12-01T00:00:00.000Z",
-                     *       "previous_from": "2026-10-02T00:00:00.000Z"
+                     *       "previous_from": "2026-10-02T00:00:00.000Z",
+                     *       "previous_to": "2026-11-01T00:00:00.000Z"
                      *     }
                      */
                     "application/json": components["schemas"]["TopMovers"];
+                };
+            };
+            /** @description Why not, and what to do */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "error": {
+                     *         "message": "Unknown field 'is_actve'. Known are: description, track_full_data, is_active.",
+                     *         "type": "invalid_request_error",
+                     *         "param": "is_actve",
+                     *         "code": "unknown_field"
+                     *       }
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Why not, and what to do */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "error": {
+                     *         "message": "Unknown field 'is_actve'. Known are: description, track_full_data, is_active.",
+                     *         "type": "invalid_request_error",
+                     *         "param": "is_actve",
+                     *         "code": "unknown_field"
+                     *       }
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    getDailyCosts: {
+        parameters: {
+            query?: {
+                /**
+                 * @description This very prompt type
+                 * @example generate_image_metadata
+                 */
+                prompt_type?: string;
+                /** @description Part of prompt_type or description, in any case */
+                search?: string;
+                track_full_data?: boolean;
+                is_active?: boolean;
+                /** @description A budget stops its calls now */
+                blocked?: boolean;
+                /** @description Created at this time or later */
+                created_after?: string;
+                /** @description Created before this time */
+                created_before?: string;
+                /** @description A field, with `-` for greatest first. Configs that have no value come last, ties are in order of prompt_type */
+                sort?: "prompt_type" | "-prompt_type" | "description" | "-description" | "track_full_data" | "-track_full_data" | "is_active" | "-is_active" | "last_model" | "-last_model" | "last_input_tokens" | "-last_input_tokens" | "last_output_tokens" | "-last_output_tokens" | "last_cost" | "-last_cost" | "last_user" | "-last_user" | "last_called_at" | "-last_called_at" | "last_duration_ms" | "-last_duration_ms" | "last_status_code" | "-last_status_code" | "total_calls" | "-total_calls" | "failed_calls" | "-failed_calls" | "blocked_calls" | "-blocked_calls" | "unpriced_calls" | "-unpriced_calls" | "total_input_tokens" | "-total_input_tokens" | "total_output_tokens" | "-total_output_tokens" | "total_cost" | "-total_cost" | "avg_cost_per_call" | "-avg_cost_per_call" | "created_at" | "-created_at" | "updated_at" | "-updated_at";
+                /** @description The most items to answer with */
+                limit?: number;
+                /** @description The `next_cursor` of the page before; send the same filters and `sort` with it */
+                cursor?: string;
+                /** @description So many UTC days, of which the last is today */
+                days?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description What the prompt types of one page of a list cost on each of the last days */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "items": [
+                     *         {
+                     *           "prompt_type": "generate_image_metadata",
+                     *           "costs": [
+                     *             0.000648,
+                     *             0
+                     *           ]
+                     *         }
+                     *       ],
+                     *       "days": [
+                     *         "2026-11-22T00:00:00.000Z",
+                     *         "2026-11-23T00:00:00.000Z"
+                     *       ],
+                     *       "next_cursor": null
+                     *     }
+                     */
+                    "application/json": components["schemas"]["DailyCosts"];
                 };
             };
             /** @description Why not, and what to do */
@@ -3810,6 +4005,8 @@ export interface operations {
                      *           "unpriced_calls": 12,
                      *           "since": "2026-11-20T08:00:00.000Z",
                      *           "last_seen": "2026-11-22T21:00:00.000Z",
+                     *           "first_call_at": "2026-11-20T08:12:30.123Z",
+                     *           "later_price": null,
                      *           "has_price": false
                      *         }
                      *       ],
