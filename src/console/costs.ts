@@ -16,19 +16,19 @@ export interface CostsOptions {
   readonly limit?: number
 }
 
-/** Sums over a range of time. */
-export function useCosts (range: Range, { groupBy = 'none', interval = 'none', promptType, limit }: CostsOptions = {}) {
+/** Sums over a range of time; of none, nothing. */
+export function useCosts (range: Range | null, { groupBy = 'none', interval = 'none', promptType, limit }: CostsOptions = {}) {
   return useQuery({
     queryKey: ['costs', range, groupBy, interval, promptType, limit],
+    enabled: range !== null,
     placeholderData: keepPreviousData,
     refetchInterval: 30_000,
     queryFn: async (): Promise<Costs> => await bodyOf(api.GET('/admin/api/costs', {
       params: {
         query: {
           group_by: groupBy,
-          interval: interval === 'range' ? range.interval : 'none',
-          from: range.from,
-          to: range.to,
+          interval: interval === 'range' ? range?.interval ?? 'none' : 'none',
+          ...(range === null ? {} : { from: range.from, to: range.to }),
           ...(promptType === undefined ? {} : { prompt_type: promptType }),
           ...(limit === undefined ? {} : { limit })
         }

@@ -19,6 +19,9 @@ export function money (usd: number | null | undefined): string {
   return `${usd < 0 ? '−' : ''}$${text}`
 }
 
+/** A change in USD, with its sign: +$3.52, −$0.042. */
+export const signedMoney = (usd: number): string => usd > 0 ? `+${money(usd)}` : money(usd)
+
 /** All twelve decimals that the books hold: for a tooltip. */
 export const exactMoney = (usd: number): string => `$${usd.toFixed(12).replace(/(?<!0)0+$/, '').replace(/\.$/, '')}`
 
@@ -39,17 +42,19 @@ export const percent = (share: number): string => `${(share * 100).toFixed(Math.
 /** By how much it changed against before; null where there is nothing to compare with. */
 export const change = (now: number, before: number): number | null => before === 0 ? null : now / before - 1
 
-const zone = Intl.DateTimeFormat().resolvedOptions().timeZone
-
-/** In the viewer's zone: `23 Nov, 04:05:06`, with the year where it is another. */
-export function localTime (instant: string): string {
+const timeText = (instant: string, timeZone?: string): string => {
   const date = new Date(instant)
-  const year = date.getFullYear() === new Date().getFullYear() ? undefined : 'numeric' as const
-  return date.toLocaleString('en-GB', { ...(year === undefined ? {} : { year }), month: 'short', day: 'numeric', hour: '2-digit', minute: '2-digit', second: '2-digit' })
+  const zone = timeZone === undefined ? {} : { timeZone }
+  const yearOf = (date: Date): string => date.toLocaleString('en-GB', { ...zone, year: 'numeric' })
+  const year = yearOf(date) === yearOf(new Date()) ? {} : { year: 'numeric' as const }
+  return date.toLocaleString('en-GB', { ...zone, ...year, month: 'short', day: 'numeric', hour: '2-digit', minute: '2-digit', second: '2-digit' })
 }
 
-/** What a time's tooltip says. */
-export const utcTime = (instant: string): string => `${instant.replace('T', ' ').replace(/\.\d+Z$|Z$/, '')} UTC (shown in ${zone})`
+/** In UTC, as all times in the console: `23 Nov, 04:05:06 UTC`, with the year where it is another. */
+export const utcTime = (instant: string): string => `${timeText(instant, 'UTC')} UTC`
+
+/** What a time's tooltip says: the same where the viewer is. */
+export const viewersTime = (instant: string): string => `${timeText(instant)} in ${Intl.DateTimeFormat().resolvedOptions().timeZone}`
 
 /** `3 minutes ago` */
 export function ago (instant: string, nowMs = Date.now()): string {

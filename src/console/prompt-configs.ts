@@ -11,11 +11,14 @@ export type Switches = Partial<Pick<PromptConfig, 'track_full_data' | 'is_active
 interface ConfigPage { items: PromptConfigSummary[], total: number, next_cursor: string | null }
 type Pages = InfiniteData<ConfigPage, string | null>
 
-// The first page is there at once; whoever goes on wants many.
+// The first page is there at once; who goes on wants many.
 const FIRST_ROWS = 100
 const MORE_ROWS = 500
 const LIST = 'prompt-configs'
 const ONE = 'prompt-config'
+
+/** A page of the list, by the cursor that it is behind; null: the first. */
+export const pageOf = (cursor: string | null): { limit: number, cursor?: string } => cursor === null ? { limit: FIRST_ROWS } : { limit: MORE_ROWS, cursor }
 
 /** The list, page after page, kept while filters change. */
 export function usePromptConfigs (query: PromptConfigQuery) {
@@ -25,7 +28,7 @@ export function usePromptConfigs (query: PromptConfigQuery) {
     initialPageParam: null as string | null,
     getNextPageParam: (last: ConfigPage) => last.next_cursor,
     queryFn: async ({ pageParam }) => await bodyOf<ConfigPage>(api.GET('/admin/api/prompt-configs', {
-      params: { query: { ...query, ...(pageParam === null ? { limit: FIRST_ROWS } : { limit: MORE_ROWS, cursor: pageParam }) } }
+      params: { query: { ...query, ...pageOf(pageParam) } }
     }))
   })
 }

@@ -64,6 +64,7 @@ export const UnpricedModelSchema = Type.Object({
     'A price of your own from this time on covers them all, but for longer calls that began earlier')),
   later_price: Type.Unsafe<LaterPrice | null>({
     type: ['object', 'null'],
+    required: ['model', 'effective_from'],
     description: 'The price of your own that begins only after the first of them: calls before it stay unpriced until you give them one too. Null where there is none',
     properties: { model: Type.String({ description: 'Its name: the model, or the family that this is a dated snapshot of' }), effective_from: Instant('From when on it holds') }
   }),

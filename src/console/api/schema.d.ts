@@ -1169,12 +1169,12 @@ export interface components {
             /** @description The price of your own that begins only after the first of them: calls before it stay unpriced until you give them one too. Null where there is none */
             later_price: {
                 /** @description Its name: the model, or the family that this is a dated snapshot of */
-                model?: string;
+                model: string;
                 /**
                  * Format: date-time
                  * @description From when on it holds
                  */
-                effective_from?: string;
+                effective_from: string;
             } | null;
             /** @description The model has a price now. Repricing puts its calls right, but for those whose tokens nobody knows; where it is false, the model needs a price of your own */
             has_price: boolean;

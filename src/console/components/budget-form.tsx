@@ -5,7 +5,9 @@ import { ApiError, api, bodyOf } from '../api/client.js'
 import { changes } from '../changes.js'
 import { formNames, formText } from '../form-text.js'
 import { done } from '../notify.js'
+import { promptTypesLike, typedOnly } from '../prompt-type-names.js'
 import type { Budget } from './budget-bar.js'
+import { PromptTypePicker } from './prompt-type-picker.js'
 
 const PERIODS = [
   { value: 'day', label: 'a day (UTC)' }, { value: 'week', label: 'a week (from Monday)' }, { value: 'month', label: 'a calendar month' }, { value: 'total', label: 'for ever' }
@@ -15,10 +17,13 @@ const PERIODS = [
 export function BudgetForm ({ original, promptType, onClose }: { original: Budget | null, promptType: string | null, onClose: () => void }) {
   const client = useQueryClient()
   const [limit, setLimit] = useState(original === null ? '' : String(original.limit_usd))
+  const [type, setType] = useState({ text: promptType ?? '', isPicked: true })
   const [action, setAction] = useState(original?.action ?? 'alert')
   const [strict, setStrict] = useState(original?.strict ?? false)
-  const { mutate, error, isPending } = useMutation({
+  const { mutate, error, isPending, reset } = useMutation({
     mutationFn: async (fields: { name: string, prompt_type: string | null, period: Budget['period'], thresholds: number[], webhook_url: string | null, email: string | null }) => {
+      const { prompt_type: name } = fields
+      if (name !== null && !type.isPicked && !(await client.query(promptTypesLike(name))).isThere) throw typedOnly(name)
       const body = { ...fields, limit_usd: Number(limit), action, strict: action === 'block' && strict }
       return original === null
         ? await bodyOf(api.POST('/admin/api/budgets', { body }))
@@ -39,7 +44,7 @@ export function BudgetForm ({ original, promptType, onClose }: { original: Budge
     }
     mutate({
       name: value('name') ?? '',
-      prompt_type: value('prompt_type'),
+      prompt_type: type.text.trim() === '' ? null : type.text.trim(),
       period: (value('period') ?? 'month') as Budget['period'],
       thresholds: formNames(form, 'thresholds').map(Number),
       webhook_url: value('webhook_url'),
@@ -55,7 +60,13 @@ export function BudgetForm ({ original, promptType, onClose }: { original: Budge
         <Stack gap='sm'>
           {error !== null && !known && <Alert color='red' variant='light'>{error.message}</Alert>}
           <TextInput name='name' label='Name' description='What alerts and refusals call it' required defaultValue={original?.name ?? ''} data-autofocus {...errorOf('name')} />
-          <TextInput name='prompt_type' label='Prompt type' description='All traffic, if left out' defaultValue={promptType ?? ''} {...errorOf('prompt_type')} />
+          <PromptTypePicker
+            label='Prompt type' description='All traffic, if left out' text={type.text} {...errorOf('prompt_type')}
+            onChange={(text, isPicked) => {
+              setType({ text, isPicked })
+              if (param === 'prompt_type') reset()
+            }}
+          />
           <Group grow align='flex-start'>
             <TextInput label='Limit, USD' required inputMode='decimal' value={limit} onChange={event => { setLimit(event.currentTarget.value) }} {...errorOf('limit_usd')} />
             <NativeSelect name='period' label='Period' data={PERIODS} defaultValue={original?.period ?? 'month'} {...errorOf('period')} />

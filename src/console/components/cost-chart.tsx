@@ -1,12 +1,14 @@
 import { Group, Paper, Text, Title } from '@mantine/core'
 import type { ReactNode } from 'react'
+import { useSeriesColor } from '../chart-values.js'
 import { money } from '../format.js'
+import type { Interval } from '../range.js'
 import { Breakable } from './breakable.js'
-import { Chart, type Series, useSeriesColor } from './chart.js'
+import { Chart, type Series } from './chart.js'
 
 /** A chart over time with its title, and its series by colour. */
-export function CostChart ({ title, times, series, stacked = false, format = money, children }: {
-  title: string, times: readonly number[], series: readonly Series[], stacked?: boolean, format?: (value: number) => string, children?: ReactNode
+export function CostChart ({ title, times, interval, series, stacked = false, format = money, children }: {
+  title: string, times: readonly number[], interval: Interval, series: readonly Series[], stacked?: boolean, format?: (value: number) => string, children?: ReactNode
 }) {
   const color = useSeriesColor()
   const hasValues = series.some(({ values }) => values.some(value => value !== null))
@@ -15,8 +17,8 @@ export function CostChart ({ title, times, series, stacked = false, format = mon
     <Paper withBorder p='sm'>
       <Group justify='space-between' mb='xs'><Title order={2}>{title}</Title>{children}</Group>
       {!hasValues || isUnpriced
-        ? <Text size='sm' c='dimmed'>{isUnpriced ? 'Unpriced: nobody knows a price for these calls.' : 'No calls in this range.'}</Text>
-        : <Chart title={title} times={times} series={series} stacked={stacked} format={format} />}
+        ? <Text size='sm' c='dimmed'>{isUnpriced ? 'Unpriced: no price is known for these calls.' : 'No calls in this range.'}</Text>
+        : <Chart title={title} times={times} interval={interval} series={series} stacked={stacked} format={format} />}
       {series.length > 1 && (
         <Group gap='md' mt='xs' component='ul' style={{ listStyle: 'none', padding: 0, margin: 0 }}>
           {series.map(({ label, values, isUnpriced }, i) => (

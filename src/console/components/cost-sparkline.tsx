@@ -1,31 +1,40 @@
-import { useTimeout } from '@mantine/hooks'
-import { useQuery } from '@tanstack/react-query'
-import { useState } from 'react'
+import { useQueries } from '@tanstack/react-query'
 import { api, bodyOf } from '../api/client.js'
 import { money } from '../format.js'
-import { rangeOf } from '../range.js'
+import { useNarrow } from '../narrow.js'
+import { type PromptConfigQuery, pageOf } from '../prompt-configs.js'
 import { Sparkline } from './chart.js'
 
 const DAYS = 14
-const DAY_MS = 86_400_000
-/** Rows that only scroll by ask for nothing. */
-const SETTLED_MS = 150
 
-/** What a prompt type cost on each of the last days; asked for once its row has stayed in sight. */
-export function CostSparkline ({ promptType }: { promptType: string }) {
-  const [isSettled, setSettled] = useState(false)
-  useTimeout(() => { setSettled(true) }, SETTLED_MS, { autoInvoke: true })
-  const { data } = useQuery({
-    enabled: isSettled,
-    queryKey: ['sparkline', promptType],
-    staleTime: 60_000,
-    queryFn: async ({ signal }) => {
-      const { to } = rangeOf('24h')
-      const from = new Date(Math.floor(Date.parse(to) / DAY_MS) * DAY_MS - (DAYS - 1) * DAY_MS).toISOString()
-      return await bodyOf(api.GET('/admin/api/costs', { params: { query: { prompt_type: promptType, group_by: 'none', interval: 'day', from, to } }, signal }))
-    }
+/** What prompt types cost on each of the last days. */
+export type DailyCosts = ReadonlyMap<string, readonly number[]>
+
+/**
+ * Of all prompt types of a list, in one request for each of its pages.
+ * @param query null: the list's rows are not those of its filters yet
+ * @param cursors of the pages that are there
+ */
+export function useDailyCosts (query: PromptConfigQuery | null, cursors: ReadonlyArray<string | null>): DailyCosts {
+  // A phone has no room for them.
+  const isShown = !useNarrow()
+  return useQueries({
+    queries: query === null || !isShown
+      ? []
+      : cursors.map(cursor => ({
+        queryKey: ['daily-costs', query, cursor],
+        staleTime: 60_000,
+        queryFn: async () => await bodyOf(api.GET('/admin/api/costs/daily', { params: { query: { ...query, ...pageOf(cursor), days: DAYS } } }))
+      })),
+    combine: byPromptType
   })
-  const values = data?.items.map(({ cost }) => cost) ?? []
+}
+
+const byPromptType = (results: ReadonlyArray<{ data: { items: ReadonlyArray<{ prompt_type: string, costs: number[] }> } | undefined }>): DailyCosts =>
+  new Map(results.flatMap(({ data }) => data?.items.map(item => [item.prompt_type, item.costs] as const) ?? []))
+
+/** What a prompt type cost on each of the last days, as a line. */
+export function CostSparkline ({ promptType, costs = [] }: { promptType: string, costs: readonly number[] | undefined }) {
   // As high without a line: rows keep their height when it comes.
-  return <div className='spark'><Sparkline values={values} label={`Cost of ${promptType} over ${DAYS} days: ${money(values.reduce((sum, value) => sum + value, 0))}`} /></div>
+  return <div className='spark'><Sparkline values={costs} label={`Cost of ${promptType} over ${DAYS} days: ${money(costs.reduce((sum, cost) => sum + cost, 0))}`} /></div>
 }

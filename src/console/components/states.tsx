@@ -2,7 +2,7 @@ import { Alert, Button, Center, Group, Loader, Stack, Text, Title } from '@manti
 import { IconAlertTriangle, IconInbox } from '@tabler/icons-react'
 import type { UseQueryResult } from '@tanstack/react-query'
 import type { ReactNode } from 'react'
-import { localTime } from '../format.js'
+import { utcTime } from '../format.js'
 
 /** What stands where data will be: said to screen readers too. */
 export function Loading ({ what }: { what: string }) {
@@ -40,7 +40,7 @@ export function Outdated ({ query }: { query: Pick<UseQueryResult, 'isError' | '
   if (!query.isError || query.data === undefined || query.error === null) return null
   return (
     <Group gap='xs' role='alert'>
-      <Text size='xs' c='red'>Not up to date since {localTime(new Date(query.dataUpdatedAt).toISOString())}: {query.error.message}</Text>
+      <Text size='xs' c='red'>Not up to date since {utcTime(new Date(query.dataUpdatedAt).toISOString())}: {query.error.message}</Text>
       <Button size='compact-xs' variant='default' onClick={() => { void query.refetch() }}>Try again</Button>
     </Group>
   )

@@ -1,36 +1,44 @@
-import { Badge, Button, Drawer, Group, Stack, Table, Text, TextInput } from '@mantine/core'
-import { useDebouncedCallback } from '@mantine/hooks'
+import { Badge, Button, Drawer, Stack, Table, Text } from '@mantine/core'
 import { useMemo, useState } from 'react'
 import { type Schema, api, bodyOf } from '../api/client.js'
 import { Breakable } from '../components/breakable.js'
 import { type Column, DataTable } from '../components/data-table.js'
+import { FilterBar } from '../components/filter-bar.js'
+import { FilterText } from '../components/filter-text.js'
 import { Page } from '../components/page.js'
 import { Empty, Failure, Loading } from '../components/states.js'
+import { UtcFilter } from '../components/utc-input.js'
 import { Time } from '../components/values.js'
 import { type ListPage, after, useList } from '../lists.js'
 import { useUrlValues } from '../url-state.js'
+import { instantOf, instantsIn, linkText } from '../utc.js'
 
 type Entry = Schema['AuditLog']
-const FILTERS = { action: 'Action', target: 'Target', username: 'Who' } as const
+const TEXTS = { action: 'Action', target: 'Target', username: 'Who' } as const
+const DATES = { from: 'From', to: 'Before' } as const
+const FILTERS = [...Object.keys(TEXTS), ...Object.keys(DATES)]
 
 /** Every change that was made: who, when, what, before, after. */
 export default function AuditLogPage () {
   const [params, change] = useUrlValues()
   const [open, setOpen] = useState<Entry | null>(null)
-  const later = useDebouncedCallback(change, 300)
-  const filter = Object.fromEntries(Object.keys(FILTERS).flatMap(name => params.has(name) ? [[name, params.get(name) ?? '']] : []))
+  const filter = {
+    ...Object.fromEntries(Object.keys(TEXTS).flatMap(name => params.has(name) ? [[name, params.get(name) ?? '']] : [])),
+    ...instantsIn(params, Object.keys(DATES))
+  }
+  const active = FILTERS.filter(name => params.has(name))
   const { query, rows, total } = useList<Entry>(['audit-log', filter], async cursor =>
     await bodyOf<ListPage<Entry>>(api.GET('/admin/api/audit-log', { params: { query: { ...filter, limit: 100, ...after(cursor) } } })))
   return (
     <Page title='Audit log'>
-      <Group gap='xs'>
-        {Object.entries(FILTERS).map(([name, label]) => (
-          <TextInput
-            key={name} size='xs' aria-label={label} placeholder={label} defaultValue={params.get(name) ?? ''}
-            onChange={event => { later({ [name]: event.currentTarget.value.trim() }) }}
-          />
+      <FilterBar active={active.length} onClear={() => { change(Object.fromEntries(active.map(name => [name, null]))) }}>
+        {Object.entries(TEXTS).map(([name, label]) => (
+          <FilterText key={name} aria-label={label} placeholder={label} value={params.get(name) ?? ''} onChange={value => { change({ [name]: value }) }} />
         ))}
-      </Group>
+        {Object.entries(DATES).map(([name, label]) => (
+          <UtcFilter key={name} label={label} value={instantOf(params.get(name) ?? '')} onChange={value => { change({ [name]: linkText(value) }) }} />
+        ))}
+      </FilterBar>
       {query.data === undefined && (query.isError ? <Failure error={query.error} onRetry={() => { void query.refetch() }} /> : <Loading what='the audit log' />)}
       {query.data !== undefined && rows.length === 0 && (Object.keys(filter).length > 0
         ? <Text c='dimmed'>No change matches these filters.</Text>
@@ -46,7 +54,7 @@ export default function AuditLogPage () {
 }
 
 const columnsWith = (open: (entry: Entry) => void): ReadonlyArray<Column<Entry>> => [
-  { key: 'created_at', header: 'When', width: 150, render: row => <Time at={row.created_at} />, note: row => row.username },
+  { key: 'created_at', header: 'When', width: 170, render: row => <Time at={row.created_at} />, note: row => row.username },
   { key: 'username', header: 'Who', isWideOnly: true, render: row => row.username },
   { key: 'action', header: 'What', isWideOnly: true, render: row => <Action row={row} /> },
   { key: 'target', header: 'Target', shortHeader: 'What', render: row => <Target row={row} />, note: row => <Action row={row} /> },

@@ -11,6 +11,7 @@ import { type Column, DataTable } from '../components/data-table.js'
 import { Page } from '../components/page.js'
 import { RowButtons } from '../components/row-buttons.js'
 import { Empty, Failure, Loading } from '../components/states.js'
+import { UtcInput } from '../components/utc-input.js'
 import { Time } from '../components/values.js'
 import { formNames, formText } from '../form-text.js'
 import { type ListPage, after, useList } from '../lists.js'
@@ -90,6 +91,7 @@ interface KeyFields { name: string, user: string | null, allowed_prompt_types: s
 function KeyForm ({ initial, action, error, pending, onSubmit }: {
   initial: KeyFields, action: string, error: Error | null, pending: boolean, onSubmit: (fields: KeyFields) => void
 }) {
+  const [expiresAt, setExpiresAt] = useState(initial.expires_at)
   const param = error instanceof ApiError ? error.param ?? '' : ''
   const errorOf = (field: string): { error?: string } => error !== null && param.startsWith(field) ? { error: error.message } : {}
   const isBesideField = ['name', 'user', 'allowed_prompt_types', 'expires_at'].some(field => param.startsWith(field))
@@ -97,13 +99,12 @@ function KeyForm ({ initial, action, error, pending, onSubmit }: {
     event.preventDefault()
     const form = new FormData(event.currentTarget)
     const value = (name: string): string => formText(form, name)
-    const expires = value('expires_at')
     const types = formNames(form, 'allowed_prompt_types')
     onSubmit({
       name: value('name'),
       user: value('user') === '' ? null : value('user'),
       allowed_prompt_types: types.length === 0 ? null : types,
-      expires_at: expires === '' ? null : new Date(expires).toISOString()
+      expires_at: expiresAt
     })
   }
   return (
@@ -116,18 +117,11 @@ function KeyForm ({ initial, action, error, pending, onSubmit }: {
           name='allowed_prompt_types' label='Prompt types' description='The only ones it may use, with commas between them; all if left out'
           defaultValue={initial.allowed_prompt_types?.join(', ') ?? ''} {...errorOf('allowed_prompt_types')}
         />
-        <TextInput name='expires_at' type='datetime-local' label='Expires' description='Never if left out' defaultValue={localInput(initial.expires_at)} {...errorOf('expires_at')} />
+        <UtcInput name='expires_at' label='Expires (UTC)' description='Never if left out' value={expiresAt} onChange={setExpiresAt} {...errorOf('expires_at')} />
         <Group justify='flex-end'><Button type='submit' size='xs' loading={pending}>{action}</Button></Group>
       </Stack>
     </form>
   )
-}
-
-/** A moment as a `datetime-local` field takes it. */
-function localInput (instant: string | null): string {
-  if (instant === null) return ''
-  const ms = Date.parse(instant)
-  return new Date(ms - new Date(ms).getTimezoneOffset() * 60_000).toISOString().slice(0, 16)
 }
 
 function NewKey ({ opened, accepted, onClose }: { opened: boolean, accepted: boolean, onClose: () => void }) {
@@ -215,7 +209,7 @@ function RevokeKey ({ original, onClose }: { original: Key | null, onClose: () =
   })
   return (
     <Confirm opened={original !== null} title={`Revoke ${original?.name ?? ''}?`} action='Revoke' pending={isPending} onClose={onClose} onConfirm={() => { if (original !== null) mutate(original.id) }}>
-      Whoever calls with it is refused within a second, for good. What it has used stays in the books.
+      Calls with it are rejected within a second, for good. What it has used stays in the books.
     </Confirm>
   )
 }

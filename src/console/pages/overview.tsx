@@ -1,28 +1,29 @@
-import { Alert, Anchor, Badge, Group, Paper, SegmentedControl, SimpleGrid, Stack, Table, Text, Title } from '@mantine/core'
+import { Alert, Anchor, Paper, SegmentedControl, SimpleGrid, Stack, Table, Text, Title } from '@mantine/core'
 import { useQuery } from '@tanstack/react-query'
 import { useMemo } from 'react'
 import { Link } from 'wouter'
 import { api, bodyOf } from '../api/client.js'
-import { Breakable } from '../components/breakable.js'
 import { BudgetBar, type Budget } from '../components/budget-bar.js'
 import { CostChart } from '../components/cost-chart.js'
 import { FirstCall } from '../components/first-call.js'
 import { useReadiness } from '../components/health.js'
 import { Page } from '../components/page.js'
-import { RangePicker, useRange } from '../components/range-picker.js'
+import { RangePicker, useComparison, useRange } from '../components/range-picker.js'
+import { SpendSoFar, Sum } from '../components/spend-so-far.js'
 import { Spent } from '../components/spent.js'
 import { Stat } from '../components/stat.js'
 import { Failure, Loaded, Stale } from '../components/states.js'
-import { Change, Money } from '../components/values.js'
-import { type CostFigures, type CostGroup, costSeries, useCosts, withRest } from '../costs.js'
+import { ComparedWith, NAME, TopMovers, TypeLink } from '../components/top-movers.js'
+import { Change } from '../components/values.js'
+import { type CostGroup, costSeries, useCosts, withRest } from '../costs.js'
 import { change, count, several } from '../format.js'
 import type { ListPage } from '../lists.js'
-import { type Range, before } from '../range.js'
-import { useUrlValue, useUrlValues } from '../url-state.js'
+import type { Range } from '../range.js'
+import { useUrlValue } from '../url-state.js'
+import { linkText } from '../utc.js'
 
 const SHOWN_GROUPS = 8
 const SHOWN_BUDGETS = 9
-const DAY_MS = 86_400_000
 
 /** Where the money goes, and whether anything needs a hand. */
 export default function Overview () {
@@ -37,7 +38,7 @@ export default function Overview () {
       {isEmpty ? <Paper withBorder><AnyCallYet /></Paper> : <SpendOverTime range={range} />}
       <SimpleGrid cols={{ base: 1, md: 2 }} spacing='md'>
         <MostExpensive range={range} />
-        <FastestGrowing range={range} />
+        <TopMovers range={range} />
       </SimpleGrid>
       <Budgets />
     </Page>
@@ -65,55 +66,23 @@ function Degraded () {
   )
 }
 
-/** The day, the ISO week and the month that are now, against the same part of the ones before. */
-function SpendSoFar () {
-  const now = Math.floor(Date.now() / 3_600_000) * 3_600_000 + 3_600_000
-  const day = Math.floor((now - 1) / DAY_MS) * DAY_MS
-  const week = day - ((new Date(day).getUTCDay() + 6) % 7) * DAY_MS
-  const monthStart = new Date(Date.UTC(new Date(day).getUTCFullYear(), new Date(day).getUTCMonth()))
-  const lastMonth = Date.UTC(monthStart.getUTCFullYear(), monthStart.getUTCMonth() - 1)
-  const span = (from: number, to: number): Range => ({ from: new Date(from).toISOString(), to: new Date(to).toISOString(), interval: 'day' })
-  const month = monthStart.getTime()
-  return (
-    <SimpleGrid cols={{ base: 1, xs: 3 }} spacing='sm'>
-      <Spend name='Today (UTC)' now={span(day, now)} before={span(day - DAY_MS, now - DAY_MS)} what='yesterday' />
-      <Spend name='This week' now={span(week, now)} before={span(week - 7 * DAY_MS, now - 7 * DAY_MS)} what='last week' />
-      <Spend name='This month' now={span(month, now)} before={span(lastMonth, Math.min(lastMonth + now - month, month))} what='last month' />
-    </SimpleGrid>
-  )
-}
-
-function Spend ({ name, now, before, what }: { name: string, now: Range, before: Range, what: string }) {
-  const [current, previous] = [useCosts(now), useCosts(before)]
-  const [spent, earlier] = [current, previous].map(({ data, isPlaceholderData }) => isPlaceholderData ? undefined : data?.totals)
-  return (
-    <Stat
-      name={name} value={spent === undefined ? current.isError ? '–' : '…' : <Sum of={spent} />}
-      note={spent !== undefined && earlier !== undefined && <Group gap={4}><Change share={change(spent.cost, earlier.cost)} /><Text size='xs' c='dimmed'>vs. {what} so far</Text></Group>}
-    />
-  )
-}
-
-/** A sum to which no call added a price is not zero. Where only some lack one, the figure beside it says how many. */
-function Sum ({ of: { cost, unpriced_calls: unpriced } }: { of: CostFigures }) {
-  return cost === 0 ? <Spent config={{ total_cost: cost, unpriced_calls: unpriced }} /> : <Money usd={cost} />
-}
-
 function RangeFigures ({ range }: { range: Range }) {
-  const [now, previous] = [useCosts(range), useCosts(before(range))]
+  const compared = useComparison(range)
+  const [now, part, previous] = [useCosts(range), useCosts(compared?.now ?? null), useCosts(compared?.before ?? null)]
   const { data: blocked } = useQuery({
     queryKey: ['blocked-types'],
     refetchInterval: 30_000,
     queryFn: async () => await bodyOf<ListPage<unknown>>(api.GET('/admin/api/prompt-configs', { params: { query: { blocked: true, limit: 1 } } }))
   })
-  const [totals, old] = [now.data?.totals, previous.data?.totals]
+  const totals = now.data?.totals
+  const [done, old] = compared === null ? [] : [part.data?.totals, previous.data?.totals]
   if (totals === undefined) return now.isError ? <Failure error={now.error} onRetry={() => { void now.refetch() }} /> : null
-  const failedCalls = `/usage-log?${new URLSearchParams({ success: 'false', from: range.from.slice(0, 16), to: range.to.slice(0, 16) }).toString()}`
+  const failedCalls = `/usage-log?${new URLSearchParams({ success: 'false', from: linkText(range.from), to: linkText(range.to) }).toString()}`
   return (
-    <Stale isStale={now.isPlaceholderData || previous.isPlaceholderData}>
+    <Stale isStale={now.isPlaceholderData || part.isPlaceholderData || previous.isPlaceholderData}>
       <SimpleGrid cols={{ base: 2, sm: 3, lg: 5 }} spacing='sm'>
-        <Stat name='Spend in this range' value={<Sum of={totals} />} note={old !== undefined && <Change share={change(totals.cost, old.cost)} />} />
-        <Stat name='Calls' value={count(totals.calls)} note={old !== undefined && <Change share={change(totals.calls, old.calls)} />} />
+        <Stat name='Spend in this range' value={<Sum of={totals} />} note={done !== undefined && old !== undefined && <Change share={change(done.cost, old.cost)} />} />
+        <Stat name='Calls' value={count(totals.calls)} note={done !== undefined && old !== undefined && <Change share={change(done.calls, old.calls)} />} />
         <Stat name='Failed' value={count(totals.failed_calls)} note={totals.failed_calls > 0 && <Anchor component={Link} href={failedCalls} size='xs'>see them</Anchor>} />
         <Stat name='Unpriced' value={count(totals.unpriced_calls)} note={totals.unpriced_calls > 0 && <Anchor component={Link} href='/prices' size='xs'>set prices</Anchor>} />
         <Stat
@@ -121,6 +90,7 @@ function RangeFigures ({ range }: { range: Range }) {
           note={blocked !== undefined && blocked.total > 0 && <Anchor component={Link} href='/prompt-types?blocked=true' size='xs'>see them</Anchor>}
         />
       </SimpleGrid>
+      <Text size='xs' c='dimmed' mt={6}><ComparedWith compared={compared} /></Text>
     </Stale>
   )
 }
@@ -136,22 +106,12 @@ function SpendOverTime ({ range }: { range: Range }) {
   return (
     <Loaded query={grouped} what='spend over time' isStale={grouped.isPlaceholderData || all.isPlaceholderData}>
       {() => (
-        <CostChart title='Spend over time' times={chart.times} series={chart.series} stacked>
+        <CostChart title='Spend over time' times={chart.times} interval={range.interval} series={chart.series} stacked>
           <SegmentedControl size='xs' value={groupBy} onChange={setGroup} data={Object.entries(GROUPS).map(([value, label]) => ({ value, label }))} aria-label='Grouped by' />
         </CostChart>
       )}
     </Loaded>
   )
-}
-
-/** A name may break where it must: the figures beside it may not. */
-const NAME = { overflowWrap: 'anywhere' } as const
-
-/** To a prompt type, looked at over the same range. */
-function TypeLink ({ name }: { name: string | null }) {
-  const [params] = useUrlValues()
-  const range = params.get('range')
-  return <Link href={`/prompt-types/${encodeURIComponent(name ?? '')}${range === null ? '' : `?range=${encodeURIComponent(range)}`}`}><Breakable text={name ?? ''} /></Link>
 }
 
 function MostExpensive ({ range }: { range: Range }) {
@@ -177,39 +137,6 @@ function MostExpensive ({ range }: { range: Range }) {
               </Table.Tbody>
             </Table>
             )}
-      </Loaded>
-    </Paper>
-  )
-}
-
-function FastestGrowing ({ range }: { range: Range }) {
-  const query = useQuery({
-    queryKey: ['top-movers', range],
-    queryFn: async () => await bodyOf(api.GET('/admin/api/costs/top-movers', { params: { query: { group_by: 'prompt_type', from: range.from, to: range.to, limit: 20 } } }))
-  })
-  return (
-    <Paper withBorder p='sm'>
-      <Title order={2} mb='xs'>Fastest growing</Title>
-      <Loaded query={query} what='changes'>
-        {({ items }) => {
-          const growing = items.filter(item => item.change > 0).slice(0, 10)
-          if (growing.length === 0) return <Text size='sm' c='dimmed'>Nothing costs more than in the period before.</Text>
-          return (
-            <Table aria-label='Fastest growing' fz='sm' verticalSpacing={4} horizontalSpacing={6}>
-              <Table.Thead><Table.Tr><Table.Th>Prompt type</Table.Th><Table.Th className='number' visibleFrom='xs'>Before</Table.Th><Table.Th className='number'>Now</Table.Th><Table.Th className='number'>Change</Table.Th></Table.Tr></Table.Thead>
-              <Table.Tbody>
-                {growing.map(item => (
-                  <Table.Tr key={item.group}>
-                    <Table.Td style={NAME}><TypeLink name={item.group} /></Table.Td>
-                    <Table.Td className='number' visibleFrom='xs'><Money usd={item.previous_cost} /></Table.Td>
-                    <Table.Td className='number'><Money usd={item.cost} /></Table.Td>
-                    <Table.Td className='number'>{item.change_ratio === null ? <Badge size='sm' variant='light'>new</Badge> : <Change share={item.change_ratio} />}</Table.Td>
-                  </Table.Tr>
-                ))}
-              </Table.Tbody>
-            </Table>
-          )
-        }}
       </Loaded>
     </Paper>
   )

@@ -10,21 +10,22 @@ import { Page } from '../components/page.js'
 import { Reprice } from '../components/reprice.js'
 import { RowButtons } from '../components/row-buttons.js'
 import { Empty, Failure, Loading } from '../components/states.js'
+import { UtcInput } from '../components/utc-input.js'
 import { Time } from '../components/values.js'
 import { formText } from '../form-text.js'
-import { count, several } from '../format.js'
+import { count, several, utcTime } from '../format.js'
 import { type ListPage, after, useList } from '../lists.js'
 import { done, failed } from '../notify.js'
+import { type Unpriced, firstDay } from '../unpriced.js'
 
 type Price = Schema['ModelPrice']
-type Unpriced = Schema['UnpricedModel']
 
 const RATES = {
   input: 'Input', cached_input: 'Cached input', output: 'Output', audio_input: 'Audio input', audio_output: 'Audio output'
 } as const
 type Rate = keyof typeof RATES
 /** A model that is to have a price, and the one that it has. */
-type Asked = { readonly model: string } & Partial<Record<Rate, number | null>>
+type Asked = { readonly model: string, readonly unpriced?: Unpriced } & Partial<Record<Rate, number | null>>
 const REQUIRED: ReadonlySet<string> = new Set<Rate>(['input', 'output'])
 
 /** Prices of an operator's own, the models that need one, and costs computed again. */
@@ -40,7 +41,13 @@ export default function Prices () {
       <UnpricedModels onPrice={setAsked} onReprice={openReprice} />
       <OwnPrices onPrice={setAsked} />
       {asked !== null && <SetPrice asked={asked} onClose={() => { setAsked(null) }} />}
-      <Reprice opened={repricing} onClose={closeReprice} />
+      <Reprice
+        opened={repricing} onClose={closeReprice}
+        onPrice={unpriced => {
+          closeReprice()
+          setAsked({ model: unpriced.model, unpriced })
+        }}
+      />
     </Page>
   )
 }
@@ -62,7 +69,7 @@ function UnpricedModels ({ onPrice, onReprice }: { onPrice: (asked: Asked) => vo
             </Group>
             {row.has_price
               ? <Button size='compact-xs' variant='default' onClick={onReprice} aria-label={`${row.model} has a price now: reprice its calls`}>Has a price: reprice</Button>
-              : <Button size='compact-xs' variant='default' onClick={() => { onPrice({ model: row.model }) }} aria-label={`Set a price for ${row.model}`}>Set a price</Button>}
+              : <Button size='compact-xs' variant='default' onClick={() => { onPrice({ model: row.model, unpriced: row }) }} aria-label={`Set a price for ${row.model}`}>Set a price</Button>}
           </Group>
         ))}
       </Stack>
@@ -118,12 +125,24 @@ function OwnPrices ({ onPrice }: { onPrice: (asked: Asked) => void }) {
   )
 }
 
+/** A price from now on is none for the calls that wait for one: offers the day of the first of them. */
+function FromFirstCall ({ unpriced, onChoose }: { unpriced: Unpriced, onChoose: (instant: string) => void }) {
+  const day = firstDay(unpriced)
+  return (
+    <Group gap='xs'>
+      <Text size='xs' c='dimmed'>{several(unpriced.unpriced_calls, 'call')} without a cost, the first one at {utcTime(unpriced.first_call_at ?? unpriced.since)}. For these the price must hold from then on.</Text>
+      <Button size='compact-xs' variant='default' onClick={() => { onChoose(day) }}>From {utcTime(day)}</Button>
+    </Group>
+  )
+}
+
 function SetPrice ({ asked, onClose }: { asked: Asked, onClose: () => void }) {
   const client = useQueryClient()
+  const [effectiveFrom, setEffectiveFrom] = useState<string | null>(null)
   const { mutate, error, isPending } = useMutation({
-    mutationFn: async ({ name, rates, effectiveFrom }: { name: string, rates: Partial<Record<Rate, number>>, effectiveFrom: string }) => {
+    mutationFn: async ({ name, rates }: { name: string, rates: Partial<Record<Rate, number>> }) => {
       const { input = 0, output = 0, ...others } = rates
-      const body = { input, output, ...others, ...(effectiveFrom === '' ? {} : { effective_from: new Date(effectiveFrom).toISOString() }) }
+      const body = { input, output, ...others, ...(effectiveFrom === null ? {} : { effective_from: effectiveFrom }) }
       return await bodyOf(api.PUT('/admin/api/prices/{model}', { params: { path: { model: name } }, body }))
     },
     onSuccess: async (_price, { name }) => {
@@ -136,7 +155,7 @@ function SetPrice ({ asked, onClose }: { asked: Asked, onClose: () => void }) {
     event.preventDefault()
     const form = new FormData(event.currentTarget)
     const rates = Object.fromEntries((Object.keys(RATES) as Rate[]).map(key => [key, formText(form, key)] as const).filter(([, text]) => text !== '').map(([key, text]) => [key, Number(text)]))
-    mutate({ name: formText(form, 'model'), rates, effectiveFrom: formText(form, 'effective_from') })
+    mutate({ name: formText(form, 'model'), rates })
   }
   const param = error instanceof ApiError ? error.param ?? '' : ''
   const errorOf = (field: string): { error?: string } => error !== null && param === field ? { error: error.message } : {}
@@ -155,7 +174,8 @@ function SetPrice ({ asked, onClose }: { asked: Asked, onClose: () => void }) {
               />
             ))}
           </SimpleGrid>
-          <TextInput name='effective_from' type='datetime-local' label='From' description='Now, if left out' {...errorOf('effective_from')} />
+          <UtcInput name='effective_from' label='From (UTC)' description='Now, if left out' value={effectiveFrom} onChange={setEffectiveFrom} {...errorOf('effective_from')} />
+          {asked.unpriced !== undefined && <FromFirstCall unpriced={asked.unpriced} onChoose={setEffectiveFrom} />}
           <Group justify='flex-end'><Button type='submit' size='xs' loading={isPending}>Save</Button></Group>
         </Stack>
       </form>

@@ -95,8 +95,8 @@ function Charts ({ promptType, range }: { promptType: string, range: Range }) {
         const latency = toSeries(items, item => item.avg_duration_ms)
         return (
           <SimpleGrid cols={{ base: 1, lg: 2 }} spacing='md'>
-            <CostChart title='Cost' times={cost.times} series={cost.series} stacked />
-            <CostChart title='Average duration' times={latency.times} series={latency.series} format={duration} />
+            <CostChart title='Cost' times={cost.times} interval={range.interval} series={cost.series} stacked />
+            <CostChart title='Average duration' times={latency.times} interval={range.interval} series={latency.series} format={duration} />
           </SimpleGrid>
         )
       }}

@@ -1,10 +1,10 @@
-import { Badge, Button, Group, NativeSelect, Switch, Text, TextInput } from '@mantine/core'
+import { Badge, Button, Group, NativeSelect, Switch, Text } from '@mantine/core'
 import { IconDownload, IconSearch } from '@tabler/icons-react'
 import { useCallback, useMemo, useState } from 'react'
 import { Link } from 'wouter'
 import { Breakable } from '../components/breakable.js'
 import { BulkSwitches } from '../components/bulk-switches.js'
-import { CostSparkline } from '../components/cost-sparkline.js'
+import { CostSparkline, type DailyCosts, useDailyCosts } from '../components/cost-sparkline.js'
 import { type Column, DataTable } from '../components/data-table.js'
 import { FilterBar } from '../components/filter-bar.js'
 import { FilterText } from '../components/filter-text.js'
@@ -12,10 +12,12 @@ import { FirstCall } from '../components/first-call.js'
 import { Page } from '../components/page.js'
 import { Spent, perCall } from '../components/spent.js'
 import { Failure, Loading, Outdated } from '../components/states.js'
+import { UtcFilter } from '../components/utc-input.js'
 import { Money, Time } from '../components/values.js'
 import { count, several } from '../format.js'
 import { type PromptConfigQuery, type PromptConfigSummary, usePromptConfigs, useSwitch } from '../prompt-configs.js'
 import { useUrlValues } from '../url-state.js'
+import { instantsIn, linkText } from '../utc.js'
 
 const DEFAULT_SORT = '-total_cost'
 const TOGGLES = ['track_full_data', 'is_active', 'blocked'] as const
@@ -35,8 +37,7 @@ function useListQuery (): [PromptConfigQuery, (changes: Record<string, string | 
     const query: Record<string, unknown> = { sort: params.get('sort') ?? DEFAULT_SORT }
     if (params.has('search')) query.search = params.get('search')
     for (const name of TOGGLES) if (params.has(name)) query[name] = params.get(name) === 'true'
-    for (const name of DATES) if (params.has(name)) query[name] = `${params.get(name) ?? ''}T00:00:00Z`
-    return query
+    return { ...query, ...instantsIn(params, DATES) }
   }, [text])
   return [query, change]
 }
@@ -46,7 +47,8 @@ export default function PromptTypes () {
   const [query, change] = useListQuery()
   const [selected, setSelected] = useState<ReadonlySet<string>>(new Set())
   const list = usePromptConfigs(query)
-  const columns = useColumns()
+  const costs = useDailyCosts(list.isPlaceholderData ? null : query, (list.data?.pageParams ?? []) as Array<string | null>)
+  const columns = useColumns(costs)
   const { fetchNextPage } = list
   const rows = useMemo(() => list.data?.pages.flatMap(page => page.items) ?? [], [list.data])
   const total = list.data?.pages[0]?.total ?? 0
@@ -73,7 +75,7 @@ export default function PromptTypes () {
   )
 }
 
-function useColumns (): ReadonlyArray<Column<PromptConfigSummary>> {
+function useColumns (costs: DailyCosts): ReadonlyArray<Column<PromptConfigSummary>> {
   const { mutate } = useSwitch()
   return useMemo(() => {
     const toggle = (name: 'track_full_data' | 'is_active', header: string, shortHeader: string): Column<PromptConfigSummary> => ({
@@ -107,10 +109,10 @@ function useColumns (): ReadonlyArray<Column<PromptConfigSummary>> {
       { key: 'total_calls', header: 'Calls', sort: 'total_calls', isNumber: true, isWideOnly: true, render: row => count(row.total_calls) },
       { key: 'total_cost', header: 'Cost', sort: 'total_cost', isNumber: true, isWideOnly: true, render: row => <Spent config={row} /> },
       { key: 'avg_cost', header: 'Per call', sort: 'avg_cost_per_call', isNumber: true, isWideOnly: true, render: row => <Money usd={perCall(row)} /> },
-      { key: 'spark', header: '14 days', width: 110, isWideOnly: true, render: row => <CostSparkline promptType={row.prompt_type} /> },
+      { key: 'spark', header: '14 days', width: 110, isWideOnly: true, render: row => <CostSparkline promptType={row.prompt_type} costs={costs.get(row.prompt_type)} /> },
       { key: 'last_called_at', header: 'Last call', sort: 'last_called_at', isNumber: true, isWideOnly: true, render: row => <Time at={row.last_called_at} /> }
     ]
-  }, [mutate])
+  }, [mutate, costs])
 }
 
 function Filters ({ query, onChange }: { query: PromptConfigQuery, onChange: (changes: Record<string, string | null>) => void }) {
@@ -121,11 +123,8 @@ function Filters ({ query, onChange }: { query: PromptConfigQuery, onChange: (ch
       data={[{ value: '', label: `${label}: any` }, { value: 'true', label: yes }, { value: 'false', label: no }]}
     />
   )
-  const date = (name: typeof DATES[number], label: string, shown: string) => (
-    <TextInput
-      size='xs' type='date' aria-label={label} title={label} leftSection={<Text span size='xs' c='dimmed'>{shown}</Text>} leftSectionWidth={60}
-      value={query[name]?.slice(0, 10) ?? ''} onChange={event => { onChange({ [name]: event.currentTarget.value }) }}
-    />
+  const date = (name: typeof DATES[number], label: string) => (
+    <UtcFilter label={label} value={query[name] ?? null} onChange={value => { onChange({ [name]: linkText(value) }) }} />
   )
   // A header, or a link from a wide screen, may ask for one that is not in the list.
   const orders = ORDERS.some(({ value }) => value === (query.sort ?? DEFAULT_SORT)) ? ORDERS : [{ value: query.sort ?? '', label: 'By another column' }, ...ORDERS]
@@ -139,8 +138,8 @@ function Filters ({ query, onChange }: { query: PromptConfigQuery, onChange: (ch
       {toggle('track_full_data', 'Full data', 'Full data stored', 'Full data not stored')}
       {toggle('is_active', 'Logged', 'Calls logged', 'Calls not logged')}
       {toggle('blocked', 'Blocked', 'Blocked by a budget', 'Not blocked')}
-      {date('created_after', 'Created on or after', 'Since')}
-      {date('created_before', 'Created before', 'Before')}
+      {date('created_after', 'Created since')}
+      {date('created_before', 'Created before')}
     </FilterBar>
   )
 }

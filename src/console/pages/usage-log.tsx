@@ -1,4 +1,4 @@
-import { Button, Drawer, NativeSelect, Switch, Text, TextInput } from '@mantine/core'
+import { Button, Drawer, NativeSelect, Switch, Text } from '@mantine/core'
 import { IconDownload } from '@tabler/icons-react'
 import { useCallback, useMemo } from 'react'
 import { Breakable } from '../components/breakable.js'
@@ -10,13 +10,15 @@ import { FilterText } from '../components/filter-text.js'
 import { FirstCall } from '../components/first-call.js'
 import { Page } from '../components/page.js'
 import { Failure, Loaded, Loading, Outdated } from '../components/states.js'
+import { UtcFilter } from '../components/utc-input.js'
 import { Time } from '../components/values.js'
 import { count, duration, several } from '../format.js'
 import { useUrlValues } from '../url-state.js'
 import { type UsageLogQuery, type UsageLogSummary, useUsageLog, useUsageLogs } from '../usage-logs.js'
+import { instantOf, instantsIn, linkText } from '../utc.js'
 
 const TEXTS = { prompt_type: 'Prompt type', model: 'Model', user: 'User', key_id: 'Key id', upstream_request_id: 'Upstream request id' } as const
-const DATES = { from: 'From (UTC)', to: 'Before (UTC)' } as const
+const DATES = { from: 'From', to: 'Before' } as const
 const FILTERS = [...Object.keys(TEXTS), ...Object.keys(DATES), 'success', 'unpriced', 'status_code']
 
 function useLogQuery (): [UsageLogQuery, URLSearchParams, (changes: Record<string, string | null>) => void] {
@@ -26,7 +28,7 @@ function useLogQuery (): [UsageLogQuery, URLSearchParams, (changes: Record<strin
     const params = new URLSearchParams(text)
     const query: Record<string, unknown> = {}
     for (const name of Object.keys(TEXTS)) if (params.has(name)) query[name] = params.get(name)
-    for (const name of Object.keys(DATES)) if (params.has(name)) query[name] = `${params.get(name) ?? ''}:00Z`
+    Object.assign(query, instantsIn(params, Object.keys(DATES)))
     for (const name of ['success', 'unpriced']) if (params.has(name)) query[name] = params.get(name) === 'true'
     // Half of a number is not asked for.
     if (/^\d{3}$/.test(params.get('status_code') ?? '')) query.status_code = Number(params.get('status_code'))
@@ -72,7 +74,7 @@ const columns: ReadonlyArray<Column<UsageLogSummary>> = [
   {
     key: 'created_at',
     header: 'Finished',
-    width: 150,
+    width: 170,
     isWideOnly: true,
     render: row => <Time at={row.created_at} />
   },
@@ -136,11 +138,7 @@ function Filters ({ params, onChange }: { params: URLSearchParams, onChange: (ch
       {select('success', 'Success', 'Succeeded', 'Failed')}
       {select('unpriced', 'Unpriced', 'Unpriced only', 'Priced only')}
       {Object.entries(DATES).map(([name, label]) => (
-        <TextInput
-          key={name} size='xs' type='datetime-local' aria-label={label} title={label} leftSection={<Text span size='xs' c='dimmed'>{label.replace(' (UTC)', '')}</Text>} leftSectionWidth={60}
-          value={params.get(name) ?? ''}
-          onChange={event => { onChange({ [name]: event.currentTarget.value }) }}
-        />
+        <UtcFilter key={name} label={label} value={instantOf(params.get(name) ?? '')} onChange={value => { onChange({ [name]: linkText(value) }) }} />
       ))}
     </FilterBar>
   )

@@ -1,0 +1,33 @@
+import { queryOptions } from '@tanstack/react-query'
+import { ApiError, api, bodyOf } from './api/client.js'
+import type { ListPage } from './lists.js'
+import type { PromptConfigQuery, PromptConfigSummary } from './prompt-configs.js'
+
+const SHOWN = 30
+
+/** Prompt types that a search has found. */
+export interface FoundTypes {
+  readonly text: string
+  /** The most called of them first; the one with that very name before them. */
+  readonly names: readonly string[]
+  readonly total: number
+  /** One has that very name. */
+  readonly isThere: boolean
+}
+
+const list = async (query: PromptConfigQuery): Promise<ListPage<PromptConfigSummary>> => await bodyOf(api.GET('/admin/api/prompt-configs', { params: { query } }))
+
+/** The prompt types whose name or description has the text. */
+export const promptTypesLike = (text: string) => queryOptions({
+  queryKey: ['prompt-type-names', text],
+  queryFn: async (): Promise<FoundTypes> => {
+    const { items, total } = await list({ ...(text === '' ? {} : { search: text }), sort: '-total_calls', limit: SHOWN })
+    const names = items.map(item => item.prompt_type)
+    const isThere = names.includes(text) || (text !== '' && total > names.length && (await list({ prompt_type: text, limit: 1 })).total > 0)
+    return { text, names: isThere ? [text, ...names.filter(name => name !== text)] : names, total, isThere }
+  }
+})
+
+/** What a form says beside its prompt type where it was only typed, and no call had it. */
+export const typedOnly = (text: string): ApiError =>
+  new ApiError(400, null, `No call had the prompt type “${text}” yet. Pick one from the list, or choose “Use …” there.`, 'prompt_type')
