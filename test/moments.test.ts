@@ -28,28 +28,32 @@ const STATES: Readonly<Record<string, string>> = {
 
 const figure = (page: Page, name: string): Locator => page.getByRole('group', { name, exact: true })
 const day = (ms: number): string => new Date(ms).toISOString().slice(0, 10)
-const inZone = (at: string | number, parts: Intl.DateTimeFormatOptions): string =>
-  new Date(at).toLocaleString('en-GB', { timeZone: 'Europe/Prague', ...parts })
-const yearIn = (at: string | number): string => inZone(at, { year: 'numeric' })
-const inPrague = (at: string): string =>
-  inZone(at, { month: 'short', day: 'numeric', hour: '2-digit', minute: '2-digit', second: '2-digit' })
+const yearIn = (at: string | number): string => String(new Date(at).getUTCFullYear())
+const inUtc = (at: string): string => new Date(at).toLocaleString('en-GB',
+  { timeZone: 'UTC', month: 'short', day: 'numeric', hour: '2-digit', minute: '2-digit', second: '2-digit' })
 
 async function spansSoFar (t: Test, { gateway, nowMs }: Scene, page: Page): Promise<void> {
-  const endMs = Math.floor(nowMs / HOUR_MS) * HOUR_MS + HOUR_MS
+  // The hour that is not over has no whole one before to be compared with.
+  const wholeMs = Math.floor(nowMs / HOUR_MS) * HOUR_MS
   const today = Math.floor(nowMs / DAY_MS) * DAY_MS
   const date = new Date(today)
   const week = today - (date.getUTCDay() + 6) % 7 * DAY_MS
   const month = Date.UTC(date.getUTCFullYear(), date.getUTCMonth())
   const lastMonth = Date.UTC(date.getUTCFullYear(), date.getUTCMonth() - 1)
   const spans: ReadonlyArray<[string, number, number, number]> = [
-    ['Today (UTC)', today, today - DAY_MS, endMs - DAY_MS],
-    ['This week', week, week - 7 * DAY_MS, endMs - 7 * DAY_MS],
-    ['This month', month, lastMonth, Math.min(lastMonth + endMs - month, month)]
+    ['Today (UTC)', today, today - DAY_MS, wholeMs - DAY_MS],
+    ['This week', week, week - 7 * DAY_MS, wholeMs - 7 * DAY_MS],
+    ['This month', month, lastMonth, Math.min(lastMonth + wholeMs - month, month)]
   ]
   for (const [name, from, before, beforeEnd] of spans) {
-    const [spent, earlier] = [await logged(gateway, from, endMs), await logged(gateway, before, beforeEnd)]
-    await figure(page, name).getByText(money(spent.cost), { exact: true }).waitFor()
-    await figure(page, name).getByText(/^vs\. (yesterday|last week|last month) so far$/).waitFor()
+    await figure(page, name).getByText(money((await logged(gateway, from, wholeMs + HOUR_MS)).cost), { exact: true }).waitFor()
+    if (wholeMs === from) {
+      await figure(page, name).getByText('no full hour yet to compare', { exact: true }).waitFor()
+      continue
+    }
+    const [spent, earlier] = [await logged(gateway, from, wholeMs), await logged(gateway, before, beforeEnd)]
+    const until = beforeEnd % DAY_MS === 0 ? '(24:00|the end of \\d+ [A-Z][a-z]+)' : `(\\d+ [A-Z][a-z]+, )?${new Date(beforeEnd).toISOString().slice(11, 16)}`
+    await figure(page, name).getByText(new RegExp(`^vs\\. (yesterday|last week|last month) until ${until} UTC$`)).waitFor()
     const share = Math.round(Math.abs(spent.cost / earlier.cost - 1) * 100)
     const text = await figure(page, name).innerText()
     t.match(text, earlier.cost === 0 ? /nothing before/ : `${spent.cost < earlier.cost ? '−' : '+'}${share} %`, name)
@@ -61,7 +65,7 @@ async function ranges (t: Test, { gateway, nowMs }: Scene, page: Page): Promise<
   const today = Math.floor(nowMs / DAY_MS) * DAY_MS
   for (const [range, fromMs, toMs] of [
     ['24h', endMs - DAY_MS, endMs],
-    ['30d', Math.floor((endMs - 30 * DAY_MS) / DAY_MS) * DAY_MS, endMs],
+    ['30d', today - 29 * DAY_MS, endMs],
     ['365d', Date.UTC(new Date(nowMs).getUTCFullYear(), new Date(nowMs).getUTCMonth() - 11), endMs],
     [`${day(today - 5 * DAY_MS)}..${day(today)}`, today - 5 * DAY_MS, today + DAY_MS]
   ] as const) {
@@ -110,7 +114,7 @@ async function latestCalls (t: Test, { gateway, nowMs }: Scene, page: Page): Pro
   for (const [i, { created_at: at }] of items.entries()) {
     t.equal(await times.nth(i).getAttribute('datetime'), at)
     const text = await times.nth(i).innerText()
-    t.match(text, yearIn(at) === yearIn(nowMs) ? inPrague(at) : yearIn(at))
+    t.match(text, yearIn(at) === yearIn(nowMs) ? inUtc(at) : yearIn(at))
   }
 }
 

@@ -50,8 +50,11 @@ const timeText = (instant: string, timeZone?: string): string => {
   return date.toLocaleString('en-GB', { ...zone, ...year, month: 'short', day: 'numeric', hour: '2-digit', minute: '2-digit', second: '2-digit' })
 }
 
-/** In UTC, as all times in the console: `23 Nov, 04:05:06 UTC`, with the year where it is another. */
-export const utcTime = (instant: string): string => `${timeText(instant, 'UTC')} UTC`
+/** In UTC, as all times in the console, for a place that says so: `23 Nov, 04:05:06`, with the year where it is another. */
+export const bareTime = (instant: string): string => timeText(instant, 'UTC')
+
+/** `23 Nov, 04:05:06 UTC` */
+export const utcTime = (instant: string): string => `${bareTime(instant)} UTC`
 
 /** What a time's tooltip says: the same where the viewer is. */
 export const viewersTime = (instant: string): string => `${timeText(instant)} in ${Intl.DateTimeFormat().resolvedOptions().timeZone}`

@@ -3,6 +3,67 @@ import t from 'tap'
 import { secret, startReceiver } from '../jobs/alert-scene.js'
 import { startScene } from './scene.js'
 
+t.test('the prompt type of a budget is picked, among thousands', async t => {
+  const scene = await startScene(t, { moreTypes: 3000, share: 0.25 })
+  if (scene === null) return
+  const { admin } = scene.gateway
+  const page = await scene.open('/admin/budgets?new=all')
+  const dialog = page.getByRole('dialog')
+  const field = dialog.getByLabel('Prompt type', { exact: true })
+  const option = (name: string | RegExp): Locator => page.getByRole('option', { name, exact: true })
+  const typeOf = async (name: string): Promise<unknown> =>
+    ((await admin('GET', '/budgets')).body as { items: Array<{ name: string, prompt_type: string | null }> }).items.find(budget => budget.name === name)?.prompt_type
+  const save = async (name: string): Promise<unknown> => {
+    await dialog.getByLabel('Name').fill(name)
+    await dialog.getByLabel('Limit, USD').fill('5')
+    await dialog.getByRole('button', { name: 'Save' }).click()
+    await dialog.waitFor({ state: 'detached' })
+    const type = await typeOf(name)
+    await page.getByRole('button', { name: 'New budget' }).click()
+    return type
+  }
+
+  await t.test('by keyboard: the gateway searches, also for what is not among the most called', async t => {
+    await field.fill('experiment-0290')
+    await option('experiment-02907').waitFor()
+    t.equal(await option('experiment-00000').count(), 0)
+    await field.press('ArrowDown')
+    await field.press('ArrowDown')
+    await field.press('Enter')
+    t.match(await field.inputValue(), /^experiment-0290\d$/)
+    const name = await field.inputValue()
+    t.equal(await save('Picked'), name)
+  })
+
+  await t.test('all traffic is an option, and what the field says when it is empty', async t => {
+    await field.click()
+    await option('All traffic').waitFor()
+    await page.getByText('The most called 30 of 3,010: type to find others.').waitFor()
+    await option('summarise_article').click()
+    await dialog.getByRole('button', { name: 'All traffic' }).click()
+    t.equal(await field.inputValue(), '')
+    t.equal(await save('All'), null)
+  })
+
+  await t.test('a slip of the hand is no prompt type: one that no call had is chosen on purpose', async t => {
+    await field.fill('experiment-0')
+    await dialog.getByLabel('Name').fill('Slip')
+    await dialog.getByLabel('Limit, USD').fill('5')
+    await dialog.getByRole('button', { name: 'Save' }).click()
+    await dialog.getByText('No call had the prompt type “experiment-0” yet.').waitFor()
+    t.equal(await field.getAttribute('aria-invalid'), 'true')
+    t.equal(await typeOf('Slip'), undefined)
+    await field.click()
+    await option('Use “experiment-0”, though no call had it yet').click()
+    t.equal(await save('On purpose'), 'experiment-0')
+  })
+
+  await t.test('a name that is typed in full is that prompt type, however many are called alike', async t => {
+    await field.fill('experiment-00001')
+    t.equal(await save('Typed'), 'experiment-00001')
+  })
+})
+
 t.test('budgets and their alerts', async t => {
   const scene = await startScene(t, { env: { WEBHOOK_ALLOW_PRIVATE: 'true', WEBHOOK_SECRET: secret }, expected: [/status of 400/] })
   if (scene === null) return
@@ -52,7 +113,7 @@ t.test('budgets and their alerts', async t => {
   await t.test('lifted by hand: it says so and until when, and blocks nothing any more', async t => {
     t.equal((await admin('POST', '/prompt-configs/summarise_article/unblock')).status, 200)
     await page.reload()
-    await row('Front page').getByText(/^Lifted by hand until 1 [A-Z][a-z]+(\s\d{4})?, 0[12]:00:00$/).waitFor()
+    await row('Front page').getByText(/^Lifted by hand until 1 [A-Z][a-z]+(\s\d{4})?, 00:00:00 UTC$/).waitFor()
     t.equal(await row('Front page').getByText('blocking').count(), 0)
   })
 

@@ -2,7 +2,7 @@ import { execFileSync } from 'node:child_process'
 import t from 'tap'
 import { curlCaveat, curlLine } from '../../src/console/curl.js'
 import { parseBody, requestTurns, responseTurns } from '../../src/console/conversation.js'
-import { ago, bytes, change, count, duration, exactMoney, localTime, money, percent, utcTime } from '../../src/console/format.js'
+import { ago, bytes, change, count, duration, exactMoney, money, percent, signedMoney, utcTime, viewersTime } from '../../src/console/format.js'
 
 t.test('money has as many digits as the amount needs', t => {
   const texts: Array<[number, string]> = [
@@ -13,6 +13,7 @@ t.test('money has as many digits as the amount needs', t => {
   t.equal(money(null), '–', 'not known is not nothing')
   t.equal(exactMoney(0.000123456789), '$0.000123456789')
   t.equal(exactMoney(12), '$12')
+  t.same([signedMoney(3.5), signedMoney(-0.042), signedMoney(0)], ['+$3.50', '−$0.042', '$0'])
   t.end()
 })
 
@@ -27,11 +28,11 @@ t.test('counts, durations, sizes and shares are short, and never round to a unit
   t.end()
 })
 
-t.test('times are in the viewer\'s zone, with UTC beside them', t => {
-  const year = new Date().getFullYear()
-  t.match(localTime(`${year}-06-15T10:00:00Z`), /^\d\d? Jun, \d\d:00:00$/, 'no year where it is this one')
-  t.match(localTime('2019-06-15T10:00:00Z'), /^15 Jun 2019, /)
-  t.match(utcTime('2026-11-23T04:05:06.789Z'), /^2026-11-23 04:05:06 UTC /)
+t.test('times are in UTC and say so; the viewer\'s zone is a tooltip', t => {
+  const year = new Date().getUTCFullYear()
+  t.equal(utcTime(`${year}-06-15T10:00:00Z`), '15 Jun, 10:00:00 UTC', 'no year where it is this one')
+  t.equal(utcTime('2019-06-15T23:59:59.999Z'), '15 Jun 2019, 23:59:59 UTC')
+  t.match(viewersTime('2019-06-15T10:00:00Z'), /^1\d Jun 2019, \d\d:\d0:00 in [A-Za-z/_]+$/)
   const now = Date.parse('2026-11-23T12:00:00Z')
   t.same([ago('2026-11-23T11:59:30Z', now), ago('2026-11-23T11:57:00Z', now), ago('2026-11-22T11:00:00Z', now)], ['30 seconds ago', '3 minutes ago', 'yesterday'])
   t.end()

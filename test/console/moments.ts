@@ -1,6 +1,6 @@
 /**
- * Moments at which books, budgets, gateway and browser of a console test stand. Periods begin and end in UTC, times
- * are shown in Prague's zone: no test depends on the day on which it runs.
+ * Moments at which books, budgets, gateway and browser of a console test stand. Periods begin and end in UTC, as all
+ * times are shown, while the browser is in Prague's zone: no test depends on the day on which it runs.
  */
 export const MOMENTS = {
   'a Wednesday in mid-month': '2026-11-18T14:25:36Z',

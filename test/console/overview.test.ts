@@ -35,7 +35,7 @@ t.test('the overview', async t => {
     await page.getByLabel('Range of time').selectOption('30d')
     await page.waitForURL(/range=30d/)
     const toMs = Math.floor(nowMs / 3_600_000) * 3_600_000 + 3_600_000
-    const fromMs = Math.floor((toMs - 30 * DAY_MS) / DAY_MS) * DAY_MS
+    const fromMs = Math.floor(nowMs / DAY_MS) * DAY_MS - 29 * DAY_MS
     const sum = await logged(gateway, fromMs, toMs)
     await figure(page, 'Calls').getByText(wholeNumber(sum.calls), { exact: true }).waitFor()
     await figure(page, 'Spend in this range').getByText(money(sum.cost), { exact: true }).waitFor()
@@ -110,6 +110,20 @@ t.test('the overview', async t => {
   await t.test('what grows fastest, and a way to each that keeps the range', async t => {
     const growing = await firstNames(table(page, 'Fastest growing'))
     t.ok(growing.includes('answer_support_ticket'))
+    const movers = async (direction: string): Promise<Array<{ group: string, previous_cost: number, cost: number, change: number }>> => ((await gateway.admin('GET',
+      `/costs/top-movers?direction=${direction}&limit=6&from=2026-10-20T00:00:00Z&to=2026-11-18T14:00:00Z&previous_from=2026-09-20T00:00:00Z&previous_to=2026-10-19T14:00:00Z`
+    )).body as { items: Array<{ group: string, previous_cost: number, cost: number, change: number }> }).items
+    const items = await movers('up')
+    t.same(growing, items.map(({ group }) => group), 'by dollars')
+    const cells = await table(page, 'Fastest growing').locator('tbody tr').first().locator('td').allInnerTexts()
+    t.same(cells.slice(1, 4), [money(items[0]?.previous_cost), money(items[0]?.cost), `+${money(items[0]?.change)}`])
+    await page.getByText('the same part of the period before, 20 Sept, 00:00 to 19 Oct, 14:00 UTC.').waitFor()
+    await page.getByLabel('Range of time').selectOption('24h')
+    await table(page, 'Fastest falling').getByText(/^−\$/).first().waitFor()
+    const falling = (await table(page, 'Fastest falling').locator('tbody td:nth-child(4)').allInnerTexts()).map(text => Number(text.replace('−$', '')))
+    t.same(falling, [...falling].sort((a, b) => b - a))
+    await page.getByLabel('Range of time').selectOption('30d')
+    await page.waitForURL(/range=30d/)
     await table(page, 'Fastest growing').getByRole('link', { name: 'answer_support_ticket' }).click()
     await page.getByRole('heading', { name: 'answer_support_ticket' }).waitFor()
     t.match(page.url(), /\/prompt-types\/answer_support_ticket\?range=30d$/)

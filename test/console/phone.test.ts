@@ -84,7 +84,7 @@ t.test('on a phone', async t => {
   await t.test('a call shows when, of which model, how it ended and what it cost; it opens by touch and by keyboard', async t => {
     await go('usage-log?success=true&prompt_type=generate_image_metadata')
     const call = rows(page).first()
-    t.match(await call.innerText(), /generate_image_metadata\s+\d+ [A-Z][a-z]+, [\d:]{8} · gpt-4o\s+\$\d[\d.]+\s+200\s+Open/)
+    t.match(await call.innerText(), /generate_image_metadata\s+\d+ [A-Z][a-z]+, [\d:]{8} UTC · gpt-4o\s+\$\d[\d.]+\s+200\s+Open/)
     t.same(await outside(page, 'tbody .note, tbody .number'), [])
     await call.getByText('generate_image_metadata').tap()
     await page.getByRole('dialog', { name: 'Call' }).getByText('Finished').waitFor()
@@ -120,7 +120,7 @@ t.test('on a phone', async t => {
 
   await t.test('an alert says when, at how much, what was spent and who was told', async t => {
     await go('budgets?view=alerts')
-    t.match((await row(page, '100 %').first().innerText()).replace(/\s+/g, ' '), /Front page \d+ [A-Z][a-z]+, [\d:]{8} 100 % \$\S+ of \$\S+ nobody to tell/)
+    t.match((await row(page, '100 %').first().innerText()).replace(/\s+/g, ' '), /Front page \d+ [A-Z][a-z]+, [\d:]{8} UTC 100 % \$\S+ of \$\S+ nobody to tell/)
     t.same(await outside(page, 'tbody .note, tbody .number'), [])
   })
 

@@ -3,6 +3,50 @@ import t from 'tap'
 import { money } from '../../src/console/format.js'
 import { startScene } from './scene.js'
 
+t.test('a price that begins after the calls: the repricing says so, and the day of the first is one click away', async t => {
+  const scene = await startScene(t, { share: 0.25 })
+  if (scene === null) return
+  const { admin } = scene.gateway
+  const page = await scene.open('/admin/prices')
+  const dialog = page.getByRole('dialog')
+  const { items: [unpriced] } = (await admin('GET', '/unpriced-models')).body as { items: Array<{ first_call_at: string, unpriced_calls: number }> }
+  const first = unpriced?.first_call_at ?? ''
+  const calls = unpriced?.unpriced_calls ?? 0
+  const day = `${first.slice(0, 10)}T00:00:00.000Z`
+  const shown = (instant: string): string => `${new Date(instant).toLocaleString('en-GB', { timeZone: 'UTC', day: 'numeric', month: 'short', hour: '2-digit', minute: '2-digit', second: '2-digit' })} UTC`
+
+  await t.test('without a price it says that, and leads to the form, which offers that day', async t => {
+    await page.getByRole('button', { name: 'Reprice…' }).click()
+    await dialog.getByRole('button', { name: 'Reprice', exact: true }).click()
+    await dialog.getByText(`our-own-model (${calls} calls): it has no price.`).waitFor()
+    await dialog.getByRole('button', { name: 'Set a price' }).click()
+    await page.getByRole('dialog', { name: 'Set a price for our-own-model' }).waitFor()
+    await dialog.getByRole('button', { name: `From ${shown(day)}` }).click()
+    t.equal(await dialog.getByLabel('From (UTC)').inputValue(), day.slice(0, 16))
+  })
+
+  await t.test('from now on: nothing changes, and why', async () => {
+    await dialog.getByLabel('From (UTC)').fill('')
+    await dialog.getByRole('textbox', { name: /^Input/ }).fill('2')
+    await dialog.getByRole('textbox', { name: /^Output/ }).fill('4')
+    await dialog.getByRole('button', { name: 'Save' }).click()
+    await dialog.waitFor({ state: 'detached' })
+    await page.getByRole('button', { name: 'our-own-model has a price now' }).click()
+    await dialog.getByRole('button', { name: 'Reprice', exact: true }).click()
+    await dialog.getByText('0 calls have a new cost').waitFor()
+    await dialog.getByText(`its price holds from ${shown(new Date(scene.nowMs).toISOString())} on, but the first of these calls began at ${shown(first)}.`).waitFor()
+  })
+
+  await t.test('one click: the same rates from that day on, and every call has its cost', async t => {
+    await dialog.getByRole('button', { name: `Let it hold from ${shown(day)} and reprice` }).click()
+    await dialog.getByText(`${calls} calls have a new cost`).waitFor()
+    t.match((await admin('GET', '/prices/our-own-model')).body, { others: [{ effective_from: day, input: 2, output: 4 }] })
+    t.match((await admin('GET', '/unpriced-models')).body, { total: 0 })
+    await dialog.getByRole('button', { name: 'Reprice', exact: true }).click()
+    await dialog.getByText('Nothing to do: each call that can have a cost has one.').waitFor()
+  })
+})
+
 t.test('a model without a price gets one, and its calls a cost', async t => {
   const scene = await startScene(t, { expected: [/status of 400/] })
   if (scene === null) return
@@ -38,7 +82,7 @@ t.test('a model without a price gets one, and its calls a cost', async t => {
     await dialog.getByRole('textbox', { name: /^Input/ }).press('Enter')
     await dialog.waitFor({ state: 'detached' })
     await row('our-own-model').waitFor()
-    t.match((await admin('GET', '/prices')).body, { items: [{ model: 'our-own-model', input: 2, output: 4, effective_from: '2020-01-01T00:00:00.000Z' }] })
+    t.match((await admin('GET', '/prices')).body, { items: [{ model: 'our-own-model', input: 2, output: 4, effective_from: '2020-01-01T01:00:00.000Z' }] })
     t.equal(await totalCost(), 0, 'what has been called keeps what it cost')
   })
 

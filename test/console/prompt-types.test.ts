@@ -16,7 +16,7 @@ t.test('the list of prompt types', async t => {
 
   await t.test("it has the seed's columns, the dearest type first", async t => {
     t.same((await page.getByRole('columnheader').allInnerTexts()).map(text => text.trim()).filter(text => text !== ''),
-      ['Prompt type', 'Full data', 'Logged', 'Calls', 'Cost', 'Per call', '14 days', 'Last call'])
+      ['Prompt type', 'Full data', 'Logged', 'Calls', 'Cost', 'Per call', '14 days', 'Last call (UTC)'])
     t.equal((await names(page))[0], 'summarise_article')
     await page.getByRole('img', { name: /^Cost of summarise_article over 14 days: \$/ }).waitFor()
   })
@@ -98,6 +98,23 @@ t.test('the list of prompt types', async t => {
     t.match(text, /select_best_tags/)
     t.notMatch(text, /summarise_article/)
   })
+})
+
+t.test('the lines of a page of the list come in one request', async t => {
+  const scene = await startScene(t, { moreTypes: 80, share: 0.25 })
+  if (scene === null) return
+  const page = await scene.open('/admin/settings')
+  const asked: string[] = []
+  page.on('request', request => { if (request.url().includes('/admin/api/costs')) asked.push(new URL(request.url()).pathname) })
+  await page.goto(`${scene.gateway.origin}/admin/prompt-types`)
+  await page.getByText('90 prompt types').waitFor()
+  await page.getByRole('img', { name: /^Cost of summarise_article over 14 days: \$/ }).waitFor()
+  const region = page.getByRole('region', { name: 'Prompt types' })
+  await region.focus()
+  for (let presses = 0; presses < 20; presses++) await page.keyboard.press('PageDown')
+  await page.getByRole('img', { name: /^Cost of experiment-000\d\d over 14 days: \$/ }).first().waitFor()
+  await page.waitForLoadState('networkidle')
+  t.same(asked, ['/admin/api/costs/daily'])
 })
 
 t.test('thousands of prompt types: only those in sight are in the page, and the last one is reached by keyboard', async t => {

@@ -26,7 +26,7 @@ const highestFirst = (alerts: readonly BudgetAlert[]): BudgetAlert[] =>
   [...alerts].sort((a, b) => Date.parse(b.created_at) - Date.parse(a.created_at) || b.threshold - a.threshold)
 
 const columns: ReadonlyArray<Column<BudgetAlert>> = [
-  { key: 'created_at', header: 'When', width: 150, isWideOnly: true, render: alert => <Time at={alert.created_at} /> },
+  { key: 'created_at', header: 'When (UTC)', width: 150, isWideOnly: true, render: alert => <Time at={alert.created_at} isBare /> },
   { key: 'budget', header: 'Budget', render: alert => alert.budget_name, note: alert => <Time at={alert.created_at} /> },
   { key: 'scope', header: 'For', isWideOnly: true, render: alert => alert.prompt_type ?? 'all traffic' },
   { key: 'threshold', header: 'Threshold', shortHeader: 'At', isNumber: true, render: alert => `${alert.threshold} %` },

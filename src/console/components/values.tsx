@@ -1,5 +1,5 @@
 import { Badge, Text, Tooltip } from '@mantine/core'
-import { exactMoney, money, utcTime, viewersTime } from '../format.js'
+import { bareTime, exactMoney, money, utcTime, viewersTime } from '../format.js'
 
 /** An amount in USD; the exact one on hover and focus. */
 export function Money ({ usd }: { usd: number | null | undefined }) {
@@ -7,10 +7,10 @@ export function Money ({ usd }: { usd: number | null | undefined }) {
   return <Tooltip label={exactMoney(usd)}><span className='number'>{money(usd)}</span></Tooltip>
 }
 
-/** In UTC; on hover what that is in the viewer's zone. */
-export function Time ({ at }: { at: string | null | undefined }) {
+/** In UTC; on hover what that is in the viewer's zone. `isBare`: its column's header says UTC. */
+export function Time ({ at, isBare = false }: { at: string | null | undefined, isBare?: boolean }) {
   if (at === null || at === undefined) return <Text span c='dimmed' inherit>never</Text>
-  return <Tooltip label={viewersTime(at)} multiline maw={280}><time dateTime={at}>{utcTime(at)}</time></Tooltip>
+  return <Tooltip label={viewersTime(at)} multiline maw={280}><time dateTime={at}>{isBare ? bareTime(at) : utcTime(at)}</time></Tooltip>
 }
 
 /** A change against the period before: spending more is not good news, so it is not green. */

@@ -54,7 +54,7 @@ export default function AuditLogPage () {
 }
 
 const columnsWith = (open: (entry: Entry) => void): ReadonlyArray<Column<Entry>> => [
-  { key: 'created_at', header: 'When', width: 170, render: row => <Time at={row.created_at} />, note: row => row.username },
+  { key: 'created_at', header: 'When (UTC)', width: 150, render: row => <Time at={row.created_at} isBare />, note: row => row.username },
   { key: 'username', header: 'Who', isWideOnly: true, render: row => row.username },
   { key: 'action', header: 'What', isWideOnly: true, render: row => <Action row={row} /> },
   { key: 'target', header: 'Target', shortHeader: 'What', render: row => <Target row={row} />, note: row => <Action row={row} /> },

@@ -55,7 +55,7 @@ function BudgetList () {
     { key: 'scope', header: 'For', isWideOnly: true, render: budget => <Scope budget={budget} /> },
     { key: 'action', header: 'At 100 %', isWideOnly: true, render: budget => <AtLimit budget={budget} /> },
     { key: 'thresholds', header: 'Alerts at', isWideOnly: true, render: budget => budget.thresholds.map(threshold => `${threshold} %`).join(', ') },
-    { key: 'ends', header: 'Period ends', isWideOnly: true, render: budget => budget.period_end === null ? 'never' : <Time at={budget.period_end} /> },
+    { key: 'ends', header: 'Period ends (UTC)', isWideOnly: true, render: budget => budget.period_end === null ? 'never' : <Time at={budget.period_end} isBare /> },
     {
       key: 'buttons',
       header: 'Actions',

@@ -37,9 +37,9 @@ export default function Keys () {
       isWideOnly: true,
       render: key => key.allowed_prompt_types === null ? 'all' : <Group gap={4}>{key.allowed_prompt_types.map(type => <Badge key={type} size='sm' miw='max-content' variant='light' tt='none'>{type}</Badge>)}</Group>
     },
-    { key: 'expires', header: 'Expires', render: key => <Expiry at={key.expires_at} /> },
-    { key: 'created', header: 'Made', isWideOnly: true, render: key => <Time at={key.created_at} /> },
-    { key: 'used', header: 'Last used', isWideOnly: true, render: key => <Time at={key.last_used_at} /> },
+    { key: 'expires', header: 'Expires (UTC)', render: key => <Expiry at={key.expires_at} /> },
+    { key: 'created', header: 'Made (UTC)', isWideOnly: true, render: key => <Time at={key.created_at} isBare /> },
+    { key: 'used', header: 'Last used (UTC)', isWideOnly: true, render: key => <Time at={key.last_used_at} isBare /> },
     {
       key: 'actions',
       header: 'Actions',
@@ -82,7 +82,7 @@ function NotAccepted () {
 
 function Expiry ({ at }: { at: string | null }) {
   if (at === null) return <>never</>
-  return Date.parse(at) > Date.now() ? <Time at={at} /> : <Badge size='sm' color='gray'>expired</Badge>
+  return Date.parse(at) > Date.now() ? <Time at={at} isBare /> : <Badge size='sm' color='gray'>expired</Badge>
 }
 
 interface KeyFields { name: string, user: string | null, allowed_prompt_types: string[] | null, expires_at: string | null }

@@ -96,7 +96,7 @@ function OwnPrices ({ onPrice }: { onPrice: (asked: Asked) => void }) {
   const columns: ReadonlyArray<Column<Price>> = [
     { key: 'model', header: 'Model', render: price => <Breakable text={price.model} isCut />, note: price => <>from <Time at={price.effective_from} /></> },
     rate('input'), rate('cached_input'), rate('output'), rate('audio_input'), rate('audio_output'),
-    { key: 'from', header: 'From', isWideOnly: true, render: price => <Time at={price.effective_from} /> },
+    { key: 'from', header: 'From (UTC)', isWideOnly: true, render: price => <Time at={price.effective_from} isBare /> },
     {
       key: 'actions',
       header: 'Actions',

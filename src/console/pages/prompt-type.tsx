@@ -202,11 +202,11 @@ function RowsTable ({ rows, all }: { rows: readonly UsageLogSummary[], all: stri
   return (
     <ScrollRegion label='Latest calls'>
       <Table fz='sm' verticalSpacing={4} horizontalSpacing={6}>
-        <Table.Thead><Table.Tr><Table.Th>Finished</Table.Th><Table.Th visibleFrom='sm'>Model</Table.Th><Table.Th visibleFrom='sm'>User</Table.Th><Table.Th>Status</Table.Th><Table.Th className='number'>Cost</Table.Th><Table.Th className='number'>Took</Table.Th></Table.Tr></Table.Thead>
+        <Table.Thead><Table.Tr><Table.Th>Finished (UTC)</Table.Th><Table.Th visibleFrom='sm'>Model</Table.Th><Table.Th visibleFrom='sm'>User</Table.Th><Table.Th>Status</Table.Th><Table.Th className='number'>Cost</Table.Th><Table.Th className='number'>Took</Table.Th></Table.Tr></Table.Thead>
         <Table.Tbody>
           {rows.map(row => (
             <Table.Tr key={row.id}>
-              <Table.Td style={{ whiteSpace: 'nowrap' }}><Link href={`${all}&call=${row.id}`}><Time at={row.created_at} /></Link></Table.Td>
+              <Table.Td style={{ whiteSpace: 'nowrap' }}><Link href={`${all}&call=${row.id}`}><Time at={row.created_at} isBare /></Link></Table.Td>
               <Table.Td className='name' visibleFrom='sm'>{row.response_model ?? row.request_model ?? '–'}</Table.Td>
               <Table.Td className='name' visibleFrom='sm'>{row.user ?? '–'}</Table.Td>
               <Table.Td><CallStatus call={row} /></Table.Td>

@@ -110,7 +110,7 @@ function useColumns (costs: DailyCosts): ReadonlyArray<Column<PromptConfigSummar
       { key: 'total_cost', header: 'Cost', sort: 'total_cost', isNumber: true, isWideOnly: true, render: row => <Spent config={row} /> },
       { key: 'avg_cost', header: 'Per call', sort: 'avg_cost_per_call', isNumber: true, isWideOnly: true, render: row => <Money usd={perCall(row)} /> },
       { key: 'spark', header: '14 days', width: 110, isWideOnly: true, render: row => <CostSparkline promptType={row.prompt_type} costs={costs.get(row.prompt_type)} /> },
-      { key: 'last_called_at', header: 'Last call', sort: 'last_called_at', isNumber: true, isWideOnly: true, render: row => <Time at={row.last_called_at} /> }
+      { key: 'last_called_at', header: 'Last call (UTC)', sort: 'last_called_at', isNumber: true, isWideOnly: true, render: row => <Time at={row.last_called_at} isBare /> }
     ]
   }, [mutate, costs])
 }

@@ -73,10 +73,10 @@ const modelOf = (row: UsageLogSummary): string => row.response_model ?? row.requ
 const columns: ReadonlyArray<Column<UsageLogSummary>> = [
   {
     key: 'created_at',
-    header: 'Finished',
-    width: 170,
+    header: 'Finished (UTC)',
+    width: 150,
     isWideOnly: true,
-    render: row => <Time at={row.created_at} />
+    render: row => <Time at={row.created_at} isBare />
   },
   { key: 'prompt_type', header: 'Prompt type', render: row => <Breakable text={row.prompt_type} isCut />, note: row => <><Time at={row.created_at} /> · {modelOf(row)}</> },
   { key: 'model', header: 'Model', isWideOnly: true, render: modelOf },
