@@ -40,7 +40,7 @@ t.test('the prompt type of a budget is picked, among thousands', async t => {
     await option('All traffic').waitFor()
     await page.getByText('The most called 30 of 3,010: type to find others.').waitFor()
     await option('summarise_article').click()
-    await dialog.getByRole('button', { name: 'All traffic' }).click()
+    await dialog.getByRole('button', { name: 'All traffic instead' }).click()
     t.equal(await field.inputValue(), '')
     t.equal(await save('All'), null)
   })

@@ -1,4 +1,4 @@
-import { Combobox, InputBase, Loader, Text, useCombobox } from '@mantine/core'
+import { CloseButton, Combobox, InputBase, Loader, Text, useCombobox } from '@mantine/core'
 import { useDebouncedValue } from '@mantine/hooks'
 import { keepPreviousData, useQuery } from '@tanstack/react-query'
 import { count } from '../format.js'
@@ -30,7 +30,7 @@ export function PromptTypePicker ({ label, description, text, onChange, error }:
       <Combobox.Target>
         <InputBase
           label={label} description={description} placeholder='All traffic' autoComplete='off' value={text} error={error}
-          rightSection={isFetching && combobox.dropdownOpened ? <Loader size={14} /> : text === '' ? <Combobox.Chevron /> : <Combobox.ClearButton aria-label='All traffic' onClear={() => { onChange('', true) }} />}
+          rightSection={isFetching && combobox.dropdownOpened ? <Loader size={14} /> : text === '' ? <Combobox.Chevron /> : <CloseButton size='sm' aria-label='All traffic instead' onClick={() => { onChange('', true) }} />}
           rightSectionPointerEvents={text === '' ? 'none' : 'all'}
           onChange={({ currentTarget: { value } }) => {
             onChange(value, false)
