@@ -1,4 +1,5 @@
 import t from 'tap'
+import { createPartitions, monthOf } from '../../src/db/partitions.js'
 import { promptConfigs, promptStats, usageLogs, usageRollups } from '../../src/db/schema/index.js'
 import { onEachDatabase } from './each-database.js'
 import { rollupRow } from './rollup-rows.js'
@@ -54,6 +55,7 @@ onEachDatabase(t, 'an unpriced model says when its first call began, and which p
   const model = 'our-own-2026-01-01'
   const call = (finishedAt: string, durationMs: number): ReturnType<typeof usageLogRow> =>
     usageLogRow({ created_at: finishedAt, duration_ms: durationMs, cost: null, cost_reason: 'unknown_model', request_model: model, response_model: model })
+  await createPartitions(database.operator, [monthOf(now())])
   await database.operator.insert(usageRollups).values(rollupRow({ hour: '2026-11-20T00:00:00Z', model, unpriced_calls: 2 }))
   await database.operator.insert(usageLogs).values([call('2026-11-20T00:00:05Z', 1000), call('2026-11-20T00:01:00Z', 120_000)])
   const item = async (): Promise<unknown> => ((await admin.call('GET', '/admin/api/unpriced-models')).body as { items: unknown[] }).items[0]
