@@ -82,7 +82,7 @@ t.test('keys, made and taken back', async t => {
     t.equal(await call(secret, 'other'), 403)
   })
 
-  await t.test("changed: for all prompt types, until a time of the reader's zone; what somebody else has changed meanwhile stays", async t => {
+  await t.test("changed: for all prompt types, until a time in UTC; what somebody else has changed meanwhile stays", async t => {
     await page.getByRole('button', { name: 'Edit importer' }).click()
     const { items: [key] } = (await gateway.admin('GET', '/keys')).body as { items: Array<{ id: string }> }
     t.equal((await gateway.admin('PATCH', `/keys/${key?.id ?? ''}`, { user: 'ada' })).status, 200)
@@ -95,7 +95,7 @@ t.test('keys, made and taken back', async t => {
     await dialog.waitFor({ state: 'detached' })
     await page.getByRole('row').filter({ hasText: 'importer' }).getByText('1 Jan 2099, 12:00:00').waitFor()
     t.match((await gateway.admin('GET', '/keys')).body, { items: [{ user: 'ada', allowed_prompt_types: null, expires_at: '2099-01-01T12:00:00.000Z' }] }, 'what the field shows is UTC, whatever zone the reader is in')
-    await page.clock.setFixedTime('2099-01-01T11:00:01Z')
+    await page.clock.setFixedTime('2099-01-01T12:00:01Z')
     await page.reload()
     await page.getByRole('row').filter({ hasText: 'importer' }).getByText('expired').waitFor()
   })

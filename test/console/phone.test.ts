@@ -97,7 +97,7 @@ t.test('on a phone', async t => {
   await t.test("a prompt type's latest calls leave out model and user, and its latest call has its tabs in one line", async t => {
     await go('prompt-types/generate_image_metadata?range=30d')
     const latest = page.getByRole('region', { name: 'Latest calls' })
-    t.same(await latest.getByRole('columnheader').allInnerTexts(), ['Finished', 'Status', 'Cost', 'Took'])
+    t.same(await latest.getByRole('columnheader').allInnerTexts(), ['Finished (UTC)', 'Status', 'Cost', 'Took'])
     await page.getByRole('button', { name: /^Latest call/ }).tap()
     const tabs = page.getByRole('tab')
     await tabs.first().waitFor()
