@@ -15,7 +15,8 @@ export default defineConfig({
     assetsInlineLimit: 0,
     chunkSizeWarningLimit: 1000,
     // The packages in one file, which stays in the browser's cache while the console changes, and compresses best.
-    rolldownOptions: { output: { codeSplitting: { groups: [{ name: 'packages', test: /node_modules/ }] } } }
+    // So is what several pages share: dozens of small files took a tenth more bytes and as many requests.
+    rolldownOptions: { output: { codeSplitting: { groups: [{ name: 'packages', test: /node_modules/ }, { name: 'shared', test: /console\/(?!pages\/|node_modules\/|main\.)/, minShareCount: 2 }] } } }
   },
   server: { proxy: { '/admin/api': 'http://127.0.0.1:8080' } }
 })

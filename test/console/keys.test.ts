@@ -82,7 +82,7 @@ t.test('keys, made and taken back', async t => {
     t.equal(await call(secret, 'other'), 403)
   })
 
-  await t.test("changed: for all prompt types, until a time in UTC; what somebody else has changed meanwhile stays", async t => {
+  await t.test('changed: for all prompt types, until a time in UTC; what somebody else has changed meanwhile stays', async t => {
     await page.getByRole('button', { name: 'Edit importer' }).click()
     const { items: [key] } = (await gateway.admin('GET', '/keys')).body as { items: Array<{ id: string }> }
     t.equal((await gateway.admin('PATCH', `/keys/${key?.id ?? ''}`, { user: 'ada' })).status, 200)

@@ -79,7 +79,7 @@ t.test('one prompt type', async t => {
     const asItWas = section(page, 'What if').getByRole('row', { name: /^as it was/ })
     await asItWas.getByText('unpriced', { exact: true }).waitFor()
     t.notMatch(await asItWas.innerText(), /\$/)
-    await page.getByText('nobody knows a price for these calls').waitFor()
+    await page.getByText('no price is known for these calls').waitFor()
     t.equal(await page.getByRole('img', { name: 'Cost', exact: true }).count(), 0, 'no line at $0')
   })
 

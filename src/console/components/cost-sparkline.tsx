@@ -1,4 +1,4 @@
-import { useQueries } from '@tanstack/react-query'
+import { keepPreviousData, useQuery, useQueryClient } from '@tanstack/react-query'
 import { api, bodyOf } from '../api/client.js'
 import { money } from '../format.js'
 import { useNarrow } from '../narrow.js'
@@ -16,22 +16,28 @@ export type DailyCosts = ReadonlyMap<string, readonly number[]>
  * @param cursors of the pages that are there
  */
 export function useDailyCosts (query: PromptConfigQuery | null, cursors: ReadonlyArray<string | null>): DailyCosts {
+  const client = useQueryClient()
   // A phone has no room for them.
   const isShown = !useNarrow()
-  return useQueries({
-    queries: query === null || !isShown
-      ? []
-      : cursors.map(cursor => ({
-        queryKey: ['daily-costs', query, cursor],
-        staleTime: 60_000,
-        queryFn: async () => await bodyOf(api.GET('/admin/api/costs/daily', { params: { query: { ...query, ...pageOf(cursor), days: DAYS } } }))
-      })),
-    combine: byPromptType
+  const { data } = useQuery({
+    enabled: query !== null && isShown && cursors.length > 0,
+    queryKey: ['daily-costs', query, cursors],
+    placeholderData: keepPreviousData,
+    // Pages that were asked for before are not asked for again.
+    queryFn: async () => await Promise.all(cursors.map(async cursor => await client.query({
+      queryKey: ['daily-costs', query, 'page', cursor],
+      staleTime: 60_000,
+      queryFn: async () => await bodyOf(api.GET('/admin/api/costs/daily', { params: { query: { ...query, ...pageOf(cursor), days: DAYS } } }))
+    }))),
+    select: byPromptType
   })
+  return data ?? NONE
 }
 
-const byPromptType = (results: ReadonlyArray<{ data: { items: ReadonlyArray<{ prompt_type: string, costs: number[] }> } | undefined }>): DailyCosts =>
-  new Map(results.flatMap(({ data }) => data?.items.map(item => [item.prompt_type, item.costs] as const) ?? []))
+const NONE: DailyCosts = new Map()
+
+const byPromptType = (pages: ReadonlyArray<{ items: ReadonlyArray<{ prompt_type: string, costs: number[] }> }>): DailyCosts =>
+  new Map(pages.flatMap(({ items }) => items.map(item => [item.prompt_type, item.costs] as const)))
 
 /** What a prompt type cost on each of the last days, as a line. */
 export function CostSparkline ({ promptType, costs = [] }: { promptType: string, costs: readonly number[] | undefined }) {

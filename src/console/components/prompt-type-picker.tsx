@@ -1,8 +1,9 @@
-import { CloseButton, Combobox, InputBase, Loader, Text, useCombobox } from '@mantine/core'
+import { CloseButton, Loader, Paper, Text, TextInput } from '@mantine/core'
 import { useDebouncedValue } from '@mantine/hooks'
 import { keepPreviousData, useQuery } from '@tanstack/react-query'
+import { type KeyboardEvent, type ReactNode, useId, useState } from 'react'
 import { count } from '../format.js'
-import { promptTypesLike } from '../prompt-type-names.js'
+import { type FoundTypes, promptTypesLike } from '../prompt-type-names.js'
 import { Breakable } from './breakable.js'
 
 /** What a prompt type may be called: as in the header X-Prompt-Type. */
@@ -18,40 +19,89 @@ export interface PromptTypePickerProps {
   readonly error?: string
 }
 
-/** Picks one prompt type of thousands: the gateway searches while one types. One that no call had yet is an option of its own. */
+interface Option { readonly value: string, readonly text: ReactNode }
+
+/** What can be picked: all traffic, what was found, and a name that no call had yet. */
+function optionsFor (name: string, found: FoundTypes | undefined): Option[] {
+  const isNew = found?.text === name && name !== '' && !found.isThere && NAME.test(name)
+  return [
+    ...(name === '' ? [{ value: '', text: 'All traffic' }] : []),
+    ...(found?.names ?? []).map(type => ({ value: type, text: <Breakable text={type} /> })),
+    ...(isNew ? [{ value: name, text: <>Use “<Breakable text={name} />”, though no call had it yet</> }] : [])
+  ]
+}
+
+/**
+ * Picks one prompt type of thousands: the gateway searches while one types. One that no call had yet is an option of its own.
+ * A combobox as https://www.w3.org/WAI/ARIA/apg/patterns/combobox/ has it, in a twentieth of the bytes of the library's.
+ */
 export function PromptTypePicker ({ label, description, text, onChange, error }: PromptTypePickerProps) {
-  const combobox = useCombobox({ onDropdownClose: () => { combobox.resetSelectedOption() } })
+  const id = useId()
+  const [isOpen, setOpen] = useState(false)
+  const [active, setActive] = useState(-1)
   const name = text.trim()
   const [asked] = useDebouncedValue(name, 200)
   const { data, isFetching, error: failure } = useQuery({ ...promptTypesLike(asked), placeholderData: keepPreviousData })
-  const isNew = data?.text === name && name !== '' && !data.isThere && NAME.test(name)
+  const options = optionsFor(name, data)
+  const open = (isOpen: boolean): void => {
+    setOpen(isOpen)
+    setActive(-1)
+  }
+  const pick = (value: string): void => {
+    onChange(value, true)
+    open(false)
+  }
+  const press = (event: KeyboardEvent): void => {
+    const step = ({ ArrowDown: 1, ArrowUp: -1 } as Readonly<Record<string, number>>)[event.key]
+    const chosen = options[active]
+    if (step !== undefined) {
+      setOpen(true)
+      setActive(options.length === 0 ? -1 : (Math.max(active, step < 0 ? 0 : -1) + step + options.length) % options.length)
+    } else if (event.key === 'Enter' && isOpen && chosen !== undefined) pick(chosen.value)
+    else if (event.key === 'Escape' && isOpen) open(false)
+    else return
+    // Neither sends the form nor closes its dialogue.
+    event.preventDefault()
+    event.stopPropagation()
+  }
+  const isClearable = text !== ''
   return (
-    <Combobox store={combobox} onOptionSubmit={value => { onChange(value, true); combobox.closeDropdown() }}>
-      <Combobox.Target>
-        <InputBase
-          label={label} description={description} placeholder='All traffic' autoComplete='off' value={text} error={error}
-          rightSection={isFetching && combobox.dropdownOpened ? <Loader size={14} /> : text === '' ? <Combobox.Chevron /> : <CloseButton size='sm' aria-label='All traffic instead' onClick={() => { onChange('', true) }} />}
-          rightSectionPointerEvents={text === '' ? 'none' : 'all'}
-          onChange={({ currentTarget: { value } }) => {
-            onChange(value, false)
-            combobox.openDropdown()
-            combobox.resetSelectedOption()
-          }}
-          onClick={() => { combobox.openDropdown() }} onBlur={() => { combobox.closeDropdown() }}
-        />
-      </Combobox.Target>
-      <Combobox.Dropdown>
-        <Combobox.Options mah={220} style={{ overflowY: 'auto' }} aria-label='Prompt types'>
-          {name === '' && <Combobox.Option value=''>All traffic</Combobox.Option>}
-          {data?.names.map(type => <Combobox.Option key={type} value={type} active={type === name}><Breakable text={type} /></Combobox.Option>)}
-          {isNew && <Combobox.Option value={name}>Use “<Breakable text={name} />”, though no call had it yet</Combobox.Option>}
-          {data !== undefined && data.names.length === 0 && !isNew && <Combobox.Empty>{name === '' ? 'No call had a prompt type yet.' : 'No prompt type is called so.'}</Combobox.Empty>}
-          {failure !== null && <Combobox.Empty>{failure.message}</Combobox.Empty>}
-        </Combobox.Options>
-        {data !== undefined && data.total > data.names.length && (
-          <Combobox.Footer><Text size='xs' c='dimmed'>The most called {data.names.length} of {count(data.total)}: type to find others.</Text></Combobox.Footer>
-        )}
-      </Combobox.Dropdown>
-    </Combobox>
+    <div className='picker'>
+      <TextInput
+        label={label} description={description} placeholder='All traffic' autoComplete='off' value={text} error={error}
+        role='combobox' aria-expanded={isOpen} aria-controls={`${id}list`} aria-autocomplete='list' {...(isOpen && active >= 0 ? { 'aria-activedescendant': `${id}${active}` } : {})}
+        rightSection={isFetching && isOpen ? <Loader size={14} /> : isClearable && <CloseButton size='sm' aria-label='All traffic instead' onClick={() => { pick('') }} />}
+        onChange={({ currentTarget: { value } }) => {
+          onChange(value, false)
+          open(true)
+        }}
+        onKeyDownCapture={press} onClick={() => { open(true) }} onBlur={() => { open(false) }}
+      />
+      {isOpen && (
+        // The field keeps the focus.
+        <Paper withBorder shadow='md' className='options' onMouseDown={event => { event.preventDefault() }}>
+          <div id={`${id}list`} role='listbox' aria-label='Prompt types'>
+            {options.map(({ value, text }, i) => (
+              <div
+                key={value} id={`${id}${i}`} role='option' aria-selected={i === active} className='option'
+                ref={element => { if (i === active) element?.scrollIntoView({ block: 'nearest' }) }} onClick={() => { pick(value) }}
+              >
+                {text}
+              </div>
+            ))}
+          </div>
+          <PickerNote found={data} failure={failure} isEmpty={options.length === 0} />
+        </Paper>
+      )}
+    </div>
   )
+}
+
+function PickerNote ({ found, failure, isEmpty }: { found: FoundTypes | undefined, failure: Error | null, isEmpty: boolean }) {
+  const note = failure !== null
+    ? failure.message
+    : found !== undefined && found.total > found.names.length
+      ? `The most called ${found.names.length} of ${count(found.total)}: type to find others.`
+      : found !== undefined && isEmpty ? 'No prompt type is called so.' : null
+  return note === null ? null : <Text size='xs' c='dimmed' p='4px 12px' role='status'>{note}</Text>
 }
