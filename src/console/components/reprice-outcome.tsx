@@ -52,7 +52,7 @@ function Left ({ unpriced, filter, onPrice, onPriceFromFirstDay }: Omit<RepriceO
   const text = (why: string, label?: string, onClick?: () => void) => (
     <Group gap='xs'>
       <Text size='sm' style={{ overflowWrap: 'anywhere' }}><b>{name}</b> ({several(calls, 'call')}): {why}</Text>
-      {onClick !== undefined && <Button size='compact-xs' variant='default' onClick={onClick}>{label}</Button>}
+      {onClick !== undefined && <Button size='compact-xs' variant='default' h='auto' mih={22} styles={{ label: { whiteSpace: 'normal' } }} onClick={onClick}>{label}</Button>}
     </Group>
   )
   if (later !== null) {

@@ -1,4 +1,4 @@
-import { Alert, Button, Group, Modal, Stack, Switch, Text, TextInput } from '@mantine/core'
+import { Alert, Button, Group, Modal, SimpleGrid, Stack, Switch, Text, TextInput } from '@mantine/core'
 import { useMutation, useQueryClient } from '@tanstack/react-query'
 import { useState } from 'react'
 import { api, bodyOf } from '../api/client.js'
@@ -51,10 +51,10 @@ export function Reprice ({ opened, onClose, onPrice }: { opened: boolean, onClos
               onPriceFromFirstDay={first => { mutate({ filter: variables.filter, first }) }}
             />
           )}
-          <Group grow align='flex-start'>
+          <SimpleGrid cols={{ base: 1, xs: 2 }} spacing='sm'>
             <UtcInput label='From (UTC)' value={from} onChange={setFrom} />
             <UtcInput label='Before (UTC)' value={to} onChange={setTo} />
-          </Group>
+          </SimpleGrid>
           <TextInput label='Prompt type' description='All if left out' value={promptType} onChange={event => { setPromptType(event.currentTarget.value) }} />
           <Switch label='Only calls without a cost' checked={onlyUnpriced} onChange={event => { setOnlyUnpriced(event.currentTarget.checked) }} />
           <Group justify='flex-end'><Button type='submit' size='xs' loading={isPending}>Reprice</Button></Group>
