@@ -156,6 +156,7 @@ function notLeft (budget: GatedBudget, ceilingPicoUsd: bigint, left: bigint, now
 }
 
 function notRead (budget: GatedBudget, why: string): string {
-  return `What this call may cost cannot be told: ${why}. The strict budget ${budget.label}, lets only calls through that it can read. ` +
+  return `What this call may cost cannot be told: ${why}. ` +
+    `The strict budget ${budget.label}, lets only calls through that it can read. ` +
     'Fix the client: name the model, and send JSON in UTF-8, as it is or in gzip, deflate, br or zstd.'
 }

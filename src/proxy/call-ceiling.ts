@@ -49,7 +49,9 @@ export function mayCost ({ metering }: Endpoint): boolean {
  * where nothing has a price: a free endpoint, a model without one. What cannot be read, or can be read in more than one way, has no
  * ceiling.
  */
-export async function callCeiling (deps: CeilingDeps, endpoint: Endpoint, { body, unread }: ReadRequest): Promise<Ceiling> {
+export async function callCeiling (
+  deps: CeilingDeps, endpoint: Endpoint, { body, unread }: ReadRequest
+): Promise<Ceiling> {
   if (!mayCost(endpoint)) return 0n
   if (body === null) return { why: unread ?? 'it has no body' }
   const read = await readObject(body, MEMBERS)
@@ -65,11 +67,13 @@ export async function callCeiling (deps: CeilingDeps, endpoint: Endpoint, { body
   const hasMore = endpoint.name !== 'embeddings' && (!isSearched || isMoreThanText(endpoint, members, text))
   const { contextTokens } = modelLimits(model)
   // A request that does not fit is refused by the upstream, and costs nothing.
-  const inputTokens = hasMore ? contextTokens : Math.min(isSearched ? await countAtMost(deps.tokenizer, model, text) : body.length, contextTokens)
+  const counted = hasMore || !isSearched ? body.length : await countAtMost(deps.tokenizer, model, text)
+  const inputTokens = hasMore ? contextTokens : Math.min(counted, contextTokens)
 
+  const mayBeAnyKind = hasMore || endpoint.metering === 'usage'
   let ceiling = 0n
   for (const serviceTier of tiers(members.value('service_tier'))) {
-    for (const usage of usages(inputTokens, Math.min(outputTokens, MAX_TOKENS), hasMore || endpoint.metering === 'usage')) {
+    for (const usage of usages(inputTokens, Math.min(outputTokens, MAX_TOKENS), mayBeAnyKind)) {
       const { costPicoUsd } = deps.pricing.price({ responseModel: null, requestModel: model, serviceTier, usage, atMs: deps.now() })
       if (costPicoUsd !== null && costPicoUsd > ceiling) ceiling = costPicoUsd
     }
@@ -146,7 +150,10 @@ function outputAtMost ({ name }: Endpoint, model: string, members: RequestMember
   if (members.badCount !== null) return null
   if (isResponses(name)) return maxOutput ?? most
   switch (name) {
-    case 'completions': return (maxTokens ?? (members.value('max_tokens') == null ? COMPLETION_TOKENS : most)) * answers * members.prompts()
+    case 'completions': {
+      const unlimited = members.value('max_tokens') == null ? COMPLETION_TOKENS : most
+      return (maxTokens ?? unlimited) * answers * members.prompts()
+    }
     case 'chat/completions': return Math.max(maxCompletion ?? maxTokens ?? most, maxTokens ?? 0) * answers
     // What limits its output is not known, if anything does.
     default: return Math.max(maxCompletion ?? 0, maxTokens ?? 0, maxOutput ?? 0, most) * answers * members.prompts()

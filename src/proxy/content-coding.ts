@@ -15,7 +15,8 @@ export interface Coding {
 }
 
 const { BROTLI_OPERATION_FLUSH, Z_SYNC_FLUSH } = zlib.constants
-const zlibOptions = (extent?: Extent): zlib.ZlibOptions => extent === 'whole' ? {} : { flush: Z_SYNC_FLUSH, finishFlush: Z_SYNC_FLUSH }
+const zlibOptions = (extent?: Extent): zlib.ZlibOptions =>
+  extent === 'whole' ? {} : { flush: Z_SYNC_FLUSH, finishFlush: Z_SYNC_FLUSH }
 
 /** RFC 1950 §2.2: the two bytes with which zlib's form of deflate begins. Raw deflate (RFC 1951), which some send, never does. */
 function isZlib (head: Buffer): boolean {
@@ -24,7 +25,8 @@ function isZlib (head: Buffer): boolean {
 }
 
 /** Node's own, which it has since 22.15, where that is. */
-const createNodesZstd = Reflect.get(zlib, 'createZstdDecompress') as ((options: zlib.ZlibOptions) => Decoder) | undefined
+type CreateDecoder = (options: zlib.ZlibOptions) => Decoder
+const createNodesZstd = Reflect.get(zlib, 'createZstdDecompress') as CreateDecoder | undefined
 
 function createZstdDecoder (extent?: Extent): Decoder {
   if (createNodesZstd === undefined) return new ZstdDecoder(extent ?? 'far')
@@ -32,11 +34,19 @@ function createZstdDecoder (extent?: Extent): Decoder {
   return createNodesZstd(extent === 'whole' ? {} : { finishFlush: ZSTD_E_CONTINUE })
 }
 
+function createInflate (head: Buffer, extent?: Extent): Decoder {
+  const options = zlibOptions(extent)
+  return isZlib(head) ? zlib.createInflate(options) : zlib.createInflateRaw(options)
+}
+
 /** RFC 9110 §8.4.1, RFC 8878. */
 const CODINGS = new Map<string, Coding>([
-  ['gzip', { decoder: extent => extent === 'whole' ? zlib.createGunzip() : new GzipDecoder(), encoder: zlib.createGzip }],
+  ['gzip', {
+    decoder: extent => extent === 'whole' ? zlib.createGunzip() : new GzipDecoder(),
+    encoder: zlib.createGzip
+  }],
   ['deflate', {
-    decoder: extent => new StagedDecoder(2, head => [isZlib(head) ? zlib.createInflate(zlibOptions(extent)) : zlib.createInflateRaw(zlibOptions(extent))]),
+    decoder: extent => new StagedDecoder(2, head => [createInflate(head, extent)]),
     encoder: zlib.createDeflate
   }],
   ['br', {
@@ -59,7 +69,8 @@ export function codingOf (contentEncoding: string | null): Coding | null | undef
   if (names.length < 2) return names[0] === undefined ? null : CODINGS.get(names[0])
   const codings = names.map(name => CODINGS.get(name)).filter(coding => coding !== undefined)
   if (codings.length !== names.length || names.length > MAX_CODINGS) return undefined
-  return { decoder: extent => new StagedDecoder(0, () => codings.map(({ decoder }) => decoder(extent)).reverse()), encoder: null }
+  codings.reverse()
+  return { decoder: extent => new StagedDecoder(0, () => codings.map(({ decoder }) => decoder(extent))), encoder: null }
 }
 
 /** Whether a body in it can be decoded, changed and coded again. */

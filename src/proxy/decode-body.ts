@@ -10,7 +10,9 @@ import type { JsonMembers } from './json-members.js'
  * @param members are fed each piece as it comes
  * @throws GatewayError 413 `request_too_large` as soon as it is longer than `maxBytes`, however long it would become
  */
-export function decodeBody (coding: Coding, body: Buffer, maxBytes: number, members: JsonMembers): Promise<Buffer | null> {
+export function decodeBody (
+  coding: Coding, body: Buffer, maxBytes: number, members: JsonMembers
+): Promise<Buffer | null> {
   return new Promise((resolve, reject) => {
     const decoded = new GatheredBytes()
     const decoder = coding.decoder('whole')

@@ -24,6 +24,8 @@ const OPEN_BRACE = 0x7b
 const CLOSE_BRACE = 0x7d
 const OPEN_BRACKET = 0x5b
 const CLOSE_BRACKET = 0x5d
+/** What may follow a backslash, besides `u`. */
+const ESCAPED: ReadonlySet<number> = new Set(Buffer.from('"\\/bfnrt'))
 const LITERALS = new Map([[0x74, Buffer.from('true')], [0x66, Buffer.from('false')], [0x6e, Buffer.from('null')]])
 
 /** What may come next. A number's states are named by what was read of it. */
@@ -109,7 +111,7 @@ class ObjectScanner {
         if (byte === 0x75) {
           this.#hexLeft = 4
           this.#expect = Expect.Hex
-        } else if (byte === QUOTE || byte === 0x5c || byte === 0x2f || byte === 0x62 || byte === 0x66 || byte === 0x6e || byte === 0x72 || byte === 0x74) {
+        } else if (ESCAPED.has(byte)) {
           this.#expect = Expect.String
         } else {
           this.#fail()
@@ -196,7 +198,7 @@ class ObjectScanner {
   #number (byte: number): void {
     const next = afterNumberByte(this.#expect, byte)
     if (next === null) {
-      if (this.#expect === Expect.Zero || this.#expect === Expect.Digits || this.#expect === Expect.Fraction || this.#expect === Expect.ExponentDigits) this.#endValue()
+      if (mayEnd(this.#expect)) this.#endValue()
       else this.#fail()
       return
     }
@@ -248,7 +250,8 @@ class ObjectScanner {
   #endValue (): void {
     this.#expect = this.#depth === 0 ? Expect.Nothing : Expect.CommaOrEnd
     if (this.#depth !== 1 || this.#name === null) return
-    this.members.set(this.#name, { start: this.#valueStart, end: this.at, elements: this.#isEmpty ? 0 : this.#commas + 1 })
+    const elements = this.#isEmpty ? 0 : this.#commas + 1
+    this.members.set(this.#name, { start: this.#valueStart, end: this.at, elements })
     this.#name = null
   }
 
@@ -266,10 +269,15 @@ function afterNumberByte (state: Expect, byte: number): Expect | null {
     return state <= Expect.Fraction ? Expect.Fraction : Expect.ExponentDigits
   }
   if (byte === 0x2e) return state === Expect.Zero || state === Expect.Digits ? Expect.Point : null
-  if (byte === 0x65 || byte === 0x45) return state === Expect.Zero || state === Expect.Digits || state === Expect.Fraction ? Expect.Exponent : null
+  if (byte === 0x65 || byte === 0x45) return mayEnd(state) && state !== Expect.ExponentDigits ? Expect.Exponent : null
   if (byte === 0x2b || byte === 0x2d) return state === Expect.Exponent ? Expect.ExponentSign : null
   return null
 }
 
+/** Whether a number may end here. */
+const mayEnd = (state: Expect): boolean =>
+  state === Expect.Zero || state === Expect.Digits || state === Expect.Fraction || state === Expect.ExponentDigits
+
 const isDigit = (byte: number): boolean => byte >= 0x30 && byte <= 0x39
-const isHex = (byte: number): boolean => isDigit(byte) || (byte >= 0x41 && byte <= 0x46) || (byte >= 0x61 && byte <= 0x66)
+const isHex = (byte: number): boolean =>
+  isDigit(byte) || (byte >= 0x41 && byte <= 0x46) || (byte >= 0x61 && byte <= 0x66)

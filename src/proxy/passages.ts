@@ -114,7 +114,8 @@ export function recodedStreamPassage (channel: Channel, coding: Coding, limits: 
     if (reader.tee.ended || encoder.writableEnded) channel.delivery.hold(chunk)
     else channel.delivery.send(chunk, channel.keep)
   })
-  const decoding = new Decoding(decoder, text => passEvents(reader, text, channel, { send: code, hold: code }), channel.source, Infinity)
+  const pass = (text: Buffer): void => passEvents(reader, text, channel, { send: code, hold: code })
+  const decoding = new Decoding(decoder, pass, channel.source, Infinity)
   return {
     reader,
     push (chunk) {
@@ -139,7 +140,8 @@ export function recodedStreamPassage (channel: Channel, coding: Coding, limits: 
 
 /** No coding: what goes in comes out. */
 function plainCoder (): Coder {
-  return Object.assign(new PassThrough(), { flush: (callback?: () => void) => { if (callback !== undefined) setImmediate(callback) } })
+  const flush = (callback?: () => void): void => { if (callback !== undefined) setImmediate(callback) }
+  return Object.assign(new PassThrough(), { flush })
 }
 
 function passEvents (reader: StreamReader, chunk: Buffer, channel: Channel, to: Pick<Delivery, 'send' | 'hold'>): void {

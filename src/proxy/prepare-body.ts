@@ -42,7 +42,9 @@ interface IncomingCall {
  * Bodies that may be JSON are read whole, for their model and to ask for usage, compressed ones too; everything else streams
  * through. What cannot be read goes on as it came: whether it is any good, upstream decides.
  */
-export async function prepareBody ({ req, res, endpoint }: IncomingCall, { maxBodyBytes, mayAsk, isStrict }: PrepareOptions): Promise<PreparedBody> {
+export async function prepareBody (
+  { req, res, endpoint }: IncomingCall, { maxBodyBytes, mayAsk, isStrict }: PrepareOptions
+): Promise<PreparedBody> {
   const contentType = req.headers['content-type']?.toLowerCase() ?? ''
   if (!hasBody(req)) return { content: null, asking: null, isCoded: false, facts: { ...UNREAD, contentType } }
   checkContentLength(req, maxBodyBytes)
@@ -53,9 +55,11 @@ export async function prepareBody ({ req, res, endpoint }: IncomingCall, { maxBo
   const isRead = endpoint.metering === 'tokens' || contentType.includes('json') || (isStrict && mayCost(endpoint))
   if (!isRead || coding === undefined) {
     const passing = new PassingBody(req, maxBodyBytes)
-    const form = endpoint.metering === 'usage' && coding === null ? MultipartModel.of(req.headers['content-type'] ?? '') : null
+    const mayBeForm = endpoint.metering === 'usage' && coding === null
+    const form = mayBeForm ? MultipartModel.of(req.headers['content-type'] ?? '') : null
     if (form !== null) req.on('data', (chunk: Buffer) => form.feed(chunk))
-    const unread = coding === undefined ? `nothing here reads the coding '${contentEncoding?.slice(0, 64) ?? ''}'` : 'it was not read'
+    const unknownCoding = `nothing here reads the coding '${contentEncoding?.slice(0, 64) ?? ''}'`
+    const unread = coding === undefined ? unknownCoding : 'it was not read'
     const facts = {
       body: null,
       members: null,
@@ -67,23 +71,27 @@ export async function prepareBody ({ req, res, endpoint }: IncomingCall, { maxBo
     return { content: passing, asking: null, isCoded: coding !== null, facts }
   }
   const members = new JsonMembers(REQUEST_MEMBERS)
-  if (coding !== null) return await prepareCoded(req, coding, members, { contentType, maxBodyBytes, mayAsk: mayAsk && endpoint.takesStreamOptions })
+  const asks = mayAsk && endpoint.takesStreamOptions
+  if (coding !== null) return await prepareCoded(req, coding, members, { contentType, maxBodyBytes, mayAsk: asks })
   const body = await readBody(req, maxBodyBytes, members)
   return {
     content: body,
-    asking: mayAsk && endpoint.takesStreamOptions ? asking(req, body, members) : null,
+    asking: asks ? asking(req, body, members) : null,
     isCoded: false,
     facts: { body, members, unread: null, contentType, sizeBytes: body.length }
   }
 }
 
+type CodedOptions = Omit<PrepareOptions, 'isStrict'> & { readonly contentType: string }
+
 async function prepareCoded (
-  req: IncomingMessage, coding: Coding, members: JsonMembers, { contentType, maxBodyBytes, mayAsk }: Omit<PrepareOptions, 'isStrict'> & { readonly contentType: string }
+  req: IncomingMessage, coding: Coding, members: JsonMembers, { contentType, maxBodyBytes, mayAsk }: CodedOptions
 ): Promise<PreparedBody> {
   const content = await readBody(req, maxBodyBytes, null)
   const body = await decodeBody(coding, content, maxBodyBytes, members)
   if (body === null) {
-    const facts = { body: null, members: null, unread: 'it is not what its Content-Encoding says', contentType, sizeBytes: content.length }
+    const unread = 'it is not what its Content-Encoding says'
+    const facts = { body: null, members: null, unread, contentType, sizeBytes: content.length }
     return { content, asking: null, isCoded: true, facts }
   }
   return {

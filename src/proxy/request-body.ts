@@ -34,7 +34,9 @@ export function checkContentLength (req: IncomingMessage, maxBytes: number): voi
  * @param members are fed each chunk as it comes, so that no body is looked through in one go
  * @throws GatewayError 413 `request_too_large`; CallerGoneError
  */
-export function readBody (req: IncomingMessage, maxBytes: number, members: Pick<JsonMembers, 'feed'> | null): Promise<Buffer> {
+export function readBody (
+  req: IncomingMessage, maxBytes: number, members: Pick<JsonMembers, 'feed'> | null
+): Promise<Buffer> {
   return new Promise((resolve, reject) => {
     const body = new GatheredBytes()
     const onData = (chunk: Buffer): void => {

@@ -3,16 +3,21 @@ import type { Log } from '../log.js'
 const MAX_CODINGS = 100
 const MAX_NAME_CHARACTERS = 64
 
+export interface UnreadCodings {
+  readonly note: (contentEncoding: string, wasAsked: boolean) => void
+}
+
 /** Says once of each coding that answers in it pass unread: their usage is in no book. */
-export function createUnreadCodings (log: Log): { readonly note: (contentEncoding: string, wasAsked: boolean) => void } {
+export function createUnreadCodings (log: Log): UnreadCodings {
   const noted = new Set<string>()
   return {
     note (contentEncoding, wasAsked) {
       const name = contentEncoding.trim().toLowerCase().slice(0, MAX_NAME_CHARACTERS)
       if (noted.has(name) || noted.size >= MAX_CODINGS) return
       noted.add(name)
-      log.warn({ contentEncoding: name }, 'the upstream answers in a coding that cannot be read here: its answers pass as they come, ' +
-        `and their usage is not in the books${wasAsked ? '; what the gateway asked for cannot be taken out of its streams' : ''}`)
+      const added = wasAsked ? '; what the gateway asked for cannot be taken out of its streams' : ''
+      log.warn({ contentEncoding: name }, 'the upstream answers in a coding that cannot be read here: ' +
+        `its answers pass as they come, and their usage is not in the books${added}`)
     }
   }
 }

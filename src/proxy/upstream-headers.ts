@@ -21,13 +21,15 @@ export function upstreamHeaders (
   rawHeaders: readonly string[], { caller, knowsKey, lengthIsOurs, asksForUsage, isDecoded }: UpstreamHeadersOptions
 ): string[] {
   let headers = endToEndHeaders(rawHeaders, name =>
-    isNamed(name, 'host') || isNamed(name, 'expect') || isPromptHeader(name) || (lengthIsOurs && isNamed(name, 'content-length')) ||
+    isNamed(name, 'host') || isNamed(name, 'expect') || isPromptHeader(name) ||
+    (lengthIsOurs && isNamed(name, 'content-length')) ||
     (isDecoded && isNamed(name, 'content-encoding')))
   if (caller.upstreamAuthorization !== null) headers = authorized(headers, caller.upstreamAuthorization)
   headers = withoutGatewayKeys(headers, knowsKey)
   if (!asksForUsage) return headers
   for (let i = 0; i < headers.length; i += 2) {
-    if (isNamed(headers[i] ?? '', 'accept-encoding')) headers[i + 1] = redoableCodings(headers[i + 1] ?? '') ?? 'identity'
+    if (!isNamed(headers[i] ?? '', 'accept-encoding')) continue
+    headers[i + 1] = redoableCodings(headers[i + 1] ?? '') ?? 'identity'
   }
   return headers
 }

@@ -48,13 +48,15 @@ export class ZstdHistory {
 }
 
 // RFC 8878 §3.1.1.3.2.2: the default tables.
-const DEFAULT_LITERAL_LENGTHS = fseTable(6, [4, 3, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 1, 1, 1, 2, 2, 2, 2, 2, 2, 2, 2, 2, 3, 2, 1, 1, 1, 1, 1, -1, -1, -1, -1])
-const DEFAULT_OFFSETS = fseTable(5, [1, 1, 1, 1, 1, 1, 2, 2, 2, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, -1, -1, -1, -1, -1])
-const DEFAULT_MATCH_LENGTHS = fseTable(6, [1, 4, 3, 2, 2, 2, 2, 2, 2, ...Array<number>(37).fill(1), -1, -1, -1, -1, -1, -1, -1])
+const times = (count: number, value: number): number[] => Array<number>(count).fill(value)
+const DEFAULT_LITERAL_LENGTHS =
+  fseTable(6, [4, 3, ...times(11, 2), 1, 1, 1, ...times(9, 2), 3, 2, ...times(5, 1), ...times(4, -1)])
+const DEFAULT_OFFSETS = fseTable(5, [...times(6, 1), 2, 2, 2, ...times(15, 1), ...times(5, -1)])
+const DEFAULT_MATCH_LENGTHS = fseTable(6, [1, 4, 3, ...times(6, 2), ...times(37, 1), ...times(7, -1)])
 
 // RFC 8878 §3.1.1.3.2.1: the bits that follow a code; each code's values begin where those of the one before end.
-const LITERAL_LENGTH_BITS = [...Array<number>(16).fill(0), 1, 1, 1, 1, 2, 2, 3, 3, 4, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16]
-const MATCH_LENGTH_BITS = [...Array<number>(32).fill(0), 1, 1, 1, 1, 2, 2, 3, 3, 4, 4, 5, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16]
+const LITERAL_LENGTH_BITS = [...times(16, 0), 1, 1, 1, 1, 2, 2, 3, 3, 4, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16]
+const MATCH_LENGTH_BITS = [...times(32, 0), 1, 1, 1, 1, 2, 2, 3, 3, 4, 4, 5, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16]
 const MAX_OFFSET_CODE = 31
 const POWERS = Array.from({ length: MAX_OFFSET_CODE + 1 }, (_, exponent) => 2 ** exponent)
 
@@ -110,13 +112,14 @@ export class ZstdBlocks {
     }
     const modes = byteAt(block, at++)
     if ((modes & 3) !== 0) throw new ZstdError('a block has bits that are reserved')
-    const lengths = readTable(block, at, modes >> 6, DEFAULT_LITERAL_LENGTHS, this.#literalLengths, 9, LITERAL_LENGTH_BITS.length - 1)
-    const offsets = readTable(block, lengths.end, (modes >> 4) & 3, DEFAULT_OFFSETS, this.#offsets, 8, MAX_OFFSET_CODE)
-    const matches = readTable(block, offsets.end, (modes >> 2) & 3, DEFAULT_MATCH_LENGTHS, this.#matchLengths, 9, MATCH_LENGTH_BITS.length - 1)
+    const lengths = readTable(block, at, modes >> 6, LITERAL_LENGTHS, this.#literalLengths)
+    const offsets = readTable(block, lengths.end, (modes >> 4) & 3, OFFSETS, this.#offsets)
+    const matches = readTable(block, offsets.end, (modes >> 2) & 3, MATCH_LENGTHS, this.#matchLengths)
     this.#literalLengths = lengths.table
     this.#offsets = offsets.table
     this.#matchLengths = matches.table
-    return this.#history.take(this.#execute(new BackwardBits(block, matches.end, block.length), count, literals.bytes, out, start))
+    const stream = new BackwardBits(block, matches.end, block.length)
+    return this.#history.take(this.#execute(stream, count, literals.bytes, out, start))
   }
 
   /** RFC 8878 §3.1.1.3.1 */
@@ -126,16 +129,21 @@ export class ZstdBlocks {
     const format = (first >> 2) & 3
     if (type < 2) {
       const headerBytes = format === 1 ? 2 : format === 3 ? 3 : 1
-      const size = headerBytes === 1 ? first >> 3 : (first >> 4) | (byteAt(block, 1) << 4) | (headerBytes === 3 ? byteAt(block, 2) << 12 : 0)
+      const third = headerBytes === 3 ? byteAt(block, 2) << 12 : 0
+      const size = headerBytes === 1 ? first >> 3 : (first >> 4) | (byteAt(block, 1) << 4) | third
       const end = headerBytes + (type === 0 ? size : 1)
       if (size > this.#maxBytes || end > block.length) throw new ZstdError('literals do not end')
-      return { bytes: type === 0 ? block.subarray(headerBytes, end) : new Uint8Array(size).fill(byteAt(block, headerBytes)), end }
+      if (type === 0) return { bytes: block.subarray(headerBytes, end), end }
+      return { bytes: new Uint8Array(size).fill(byteAt(block, headerBytes)), end }
     }
     const headerBytes = format < 2 ? 3 : format + 2
-    const header = first | (byteAt(block, 1) << 8) | (byteAt(block, 2) << 16) | (headerBytes > 3 ? byteAt(block, 3) << 24 : 0)
+    const fourth = headerBytes > 3 ? byteAt(block, 3) << 24 : 0
+    const header = first | (byteAt(block, 1) << 8) | (byteAt(block, 2) << 16) | fourth
     const width = format < 2 ? 10 : format === 2 ? 14 : 18
     const size = (header >>> 4) & ((1 << width) - 1)
-    const compressed = format < 3 ? (header >>> (4 + width)) & ((1 << width) - 1) : (header >>> 22) | (byteAt(block, 4) << 10)
+    const compressed = format === 3
+      ? (header >>> 22) | (byteAt(block, 4) << 10)
+      : (header >>> (4 + width)) & ((1 << width) - 1)
     const end = headerBytes + compressed
     if (size > this.#maxBytes || end > block.length) throw new ZstdError('literals do not end')
     let from = headerBytes
@@ -176,7 +184,8 @@ export class ZstdBlocks {
         offsetState = (offsets.bases[offsetState] ?? 0) + stream.read(offsets.bits[offsetState] ?? 0)
       }
       // Looked at before anything is copied: a few bytes may ask for gigabytes.
-      if (stream.left < 0 || from + length > literals.length || at + length + match > limit) throw new ZstdError('a sequence is longer than its block')
+      const isInBounds = from + length <= literals.length && at + length + match <= limit
+      if (stream.left < 0 || !isInBounds) throw new ZstdError('a sequence is longer than its block')
       const offset = this.#offset(offsetValue, length)
       if (length > LOOP_BYTES) out.set(literals.subarray(from, from + length), at)
       else for (let i = 0; i < length; i++) out[at + i] = literals[from + i] ?? 0
@@ -210,8 +219,15 @@ export class ZstdBlocks {
   }
 }
 
+interface Codes { readonly standard: FseTable, readonly maxLog: number, readonly maxSymbol: number }
+
+const LITERAL_LENGTHS: Codes =
+  { standard: DEFAULT_LITERAL_LENGTHS, maxLog: 9, maxSymbol: LITERAL_LENGTH_BITS.length - 1 }
+const OFFSETS: Codes = { standard: DEFAULT_OFFSETS, maxLog: 8, maxSymbol: MAX_OFFSET_CODE }
+const MATCH_LENGTHS: Codes = { standard: DEFAULT_MATCH_LENGTHS, maxLog: 9, maxSymbol: MATCH_LENGTH_BITS.length - 1 }
+
 function readTable (
-  block: Uint8Array, at: number, mode: number, standard: FseTable, before: FseTable | null, maxLog: number, maxSymbol: number
+  block: Uint8Array, at: number, mode: number, { standard, maxLog, maxSymbol }: Codes, before: FseTable | null
 ): { table: FseTable, end: number } {
   if (mode === 0) return { table: standard, end: at }
   if (mode === 2) return readFseTable(block, at, block.length, maxLog, maxSymbol)
@@ -225,7 +241,9 @@ function readTable (
 }
 
 /** RFC 8878 §4.2.2 */
-function decodeLiterals ({ maxBits, literals, bits }: HuffmanTable, block: Uint8Array, from: number, to: number, out: Uint8Array): void {
+function decodeLiterals (
+  { maxBits, literals, bits }: HuffmanTable, block: Uint8Array, from: number, to: number, out: Uint8Array
+): void {
   const stream = new BackwardBits(block, from, to)
   const mask = (1 << maxBits) - 1
   let state = stream.read(maxBits)
@@ -244,7 +262,7 @@ function decodeFourStreams (table: HuffmanTable, block: Uint8Array, from: number
     const jump = from + 2 * i
     const end = i === 3 ? to : at + byteAt(block, jump) + (byteAt(block, jump + 1) << 8)
     if (end > to || i * quarter > out.length) throw new ZstdError('literals do not end')
-    decodeLiterals(table, block, at, end, out.subarray(i * quarter, i === 3 ? out.length : Math.min((i + 1) * quarter, out.length)))
+    decodeLiterals(table, block, at, end, out.subarray(i * quarter, i === 3 ? out.length : (i + 1) * quarter))
     at = end
   }
 }

@@ -12,6 +12,9 @@ type Frame = Extract<FrameHeader, { kind: 'frame' }>
 const TURN_MS = 5
 const BLOCK_HEADER_BYTES = 3
 const CHECKSUM_BYTES = 4
+const ALL_THAT_IS_LEFT: FrameHeader = { kind: 'skippable', sizeBytes: Infinity }
+
+interface Step { readonly usedBytes: number, readonly needBytes: number, readonly text: Buffer | null }
 
 /**
  * zstd (RFC 8878) where Node has none, before 22.15: each block is decoded within its bounds, in turns with the event loop,
@@ -94,7 +97,7 @@ export class ZstdDecoder extends Transform {
     return this.#turnEndMs
   }
 
-  #step (bytes: Buffer): { readonly usedBytes: number, readonly needBytes: number, readonly text: Buffer | null } {
+  #step (bytes: Buffer): Step {
     if (this.#skipBytes > 0) {
       const usedBytes = Math.min(this.#skipBytes, bytes.length)
       this.#skipBytes -= usedBytes
@@ -103,7 +106,7 @@ export class ZstdDecoder extends Transform {
     if (bytes.length === 0) return { usedBytes: 0, needBytes: 1, text: null }
     const frame = this.#frame
     if (frame !== null) return this.#block(frame, bytes)
-    const header = this.#isBehindTheEnd(bytes) ? { kind: 'skippable' as const, sizeBytes: Infinity } : readFrameHeader(bytes)
+    const header = this.#isBehindTheEnd(bytes) ? ALL_THAT_IS_LEFT : readFrameHeader(bytes)
     if (header.kind === 'incomplete') return { usedBytes: 0, needBytes: header.needBytes, text: null }
     if (header.kind === 'skippable') {
       this.#skipBytes = header.sizeBytes
@@ -123,7 +126,7 @@ export class ZstdDecoder extends Transform {
   }
 
   /** RFC 8878 §3.1.1.2 */
-  #block (frame: Frame, bytes: Buffer): { readonly usedBytes: number, readonly needBytes: number, readonly text: Buffer | null } {
+  #block (frame: Frame, bytes: Buffer): Step {
     if (bytes.length < BLOCK_HEADER_BYTES) return { usedBytes: 0, needBytes: BLOCK_HEADER_BYTES, text: null }
     const header = bytes.readUIntLE(0, BLOCK_HEADER_BYTES)
     const type = (header >> 1) & 3
@@ -133,9 +136,10 @@ export class ZstdDecoder extends Transform {
     if (bytes.length < usedBytes) return { usedBytes: 0, needBytes: usedBytes, text: null }
     const text = this.#decode(frame, type, size, bytes.subarray(BLOCK_HEADER_BYTES, usedBytes))
     this.#contentBytes += text.length
-    if (frame.contentBytes !== null && this.#contentBytes > frame.contentBytes) throw new ZstdError('a frame is longer than it says')
+    const leftBytes = (frame.contentBytes ?? Infinity) - this.#contentBytes
+    if (leftBytes < 0) throw new ZstdError('a frame is longer than it says')
     if ((header & 1) === 1) {
-      if (frame.contentBytes !== null && this.#contentBytes < frame.contentBytes) throw new ZstdError('a frame is shorter than it says')
+      if (frame.contentBytes !== null && leftBytes > 0) throw new ZstdError('a frame is shorter than it says')
       this.#frame = null
       this.#skipBytes = frame.hasChecksum ? CHECKSUM_BYTES : 0
     }

@@ -54,7 +54,8 @@ export class BackwardBits {
   #at (bit: number, count: number): number {
     const bytes = this.#bytes
     const i = this.#from + (bit >> 3)
-    const four = (bytes[i] ?? 0) | ((bytes[i + 1] ?? 0) << 8) | ((bytes[i + 2] ?? 0) << 16) | ((bytes[i + 3] ?? 0) << 24)
+    const low = (bytes[i] ?? 0) | ((bytes[i + 1] ?? 0) << 8)
+    const four = low | ((bytes[i + 2] ?? 0) << 16) | ((bytes[i + 3] ?? 0) << 24)
     return (four >>> (bit & 7)) & ((1 << count) - 1)
   }
 }
@@ -94,7 +95,9 @@ export const singleFseTable = (symbol: number): FseTable =>
   ({ log: 0, symbols: Uint8Array.of(symbol), bits: new Uint8Array(1), bases: new Uint16Array(1) })
 
 /** Reads a table's description, and says where it ends. @throws ZstdError */
-export function readFseTable (bytes: Uint8Array, from: number, to: number, maxLog: number, maxSymbol: number): { table: FseTable, end: number } {
+export function readFseTable (
+  bytes: Uint8Array, from: number, to: number, maxLog: number, maxSymbol: number
+): { table: FseTable, end: number } {
   let bit = from * 8
   const take = (count: number, consumed = count): number => {
     const i = bit >> 3
@@ -178,7 +181,10 @@ function huffmanTable (weights: number[]): HuffmanTable {
   }
   const maxBits = highBit(sum) + 1
   const rest = (1 << maxBits) - sum
-  if (sum === 0 || maxBits > MAX_HUFFMAN_BITS || weights.length > 255 || (rest & (rest - 1)) !== 0) throw new ZstdError('a table of literals does not add up')
+  const isPowerOfTwo = (rest & (rest - 1)) === 0
+  if (sum === 0 || maxBits > MAX_HUFFMAN_BITS || weights.length > 255 || !isPowerOfTwo) {
+    throw new ZstdError('a table of literals does not add up')
+  }
   weights.push(highBit(rest) + 1)
 
   const size = 1 << maxBits

@@ -31,7 +31,8 @@ export function readFrameHeader (bytes: Buffer): FrameHeader {
   if (bytes.length < 5) return { kind: 'incomplete', needBytes: 5 }
   const magic = bytes.readUInt32LE(0)
   if ((magic & 0xfffffff0) === SKIPPABLE_MAGIC) {
-    return bytes.length < 8 ? { kind: 'incomplete', needBytes: 8 } : { kind: 'skippable', sizeBytes: 8 + bytes.readUInt32LE(4) }
+    if (bytes.length < 8) return { kind: 'incomplete', needBytes: 8 }
+    return { kind: 'skippable', sizeBytes: 8 + bytes.readUInt32LE(4) }
   }
   if (magic !== MAGIC) throw new ZstdError('a frame does not begin as one')
   const descriptor = bytes.readUInt8(4)
@@ -43,7 +44,8 @@ export function readFrameHeader (bytes: Buffer): FrameHeader {
   const contentSizeAt = dictionaryAt + dictionaryBytes
   const sizeBytes = contentSizeAt + contentSizeBytes
   if (bytes.length < sizeBytes) return { kind: 'incomplete', needBytes: sizeBytes }
-  if (dictionaryBytes > 0 && bytes.readUIntLE(dictionaryAt, dictionaryBytes) !== 0) throw new ZstdError('a frame needs a dictionary')
+  const dictionary = dictionaryBytes > 0 ? bytes.readUIntLE(dictionaryAt, dictionaryBytes) : 0
+  if (dictionary !== 0) throw new ZstdError('a frame needs a dictionary')
 
   const contentBytes = contentSizeOf(bytes, contentSizeAt, contentSizeBytes)
   const windowBytes = isSingleSegment ? contentBytes ?? 0 : windowSize(bytes.readUInt8(5))
