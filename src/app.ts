@@ -18,7 +18,9 @@ import { scheduleRetention } from './jobs/retention.js'
 import { scheduleSummaries } from './jobs/summaries.js'
 import { type Metrics, createMetrics } from './metrics/metrics.js'
 import { metricsRoute } from './metrics/metrics-route.js'
+import { BodyRoom, bodyRoomBytes } from './proxy/body-room.js'
 import { BudgetGate } from './proxy/budget-gate.js'
+import type { ConnectionLimits } from './proxy/connection-limits.js'
 import { Cors } from './proxy/cors.js'
 import { KeyUses } from './proxy/key-uses.js'
 import { Policy } from './proxy/policy.js'
@@ -44,6 +46,10 @@ export interface AppDeps {
   readonly log: FastifyBaseLogger
   /** Wall clock, milliseconds since the epoch. */
   readonly now: () => number
+  /** Of callers' connections, where the usual ones do not fit. */
+  readonly connectionLimits?: Partial<ConnectionLimits>
+  /** For the request bodies that are gathered. */
+  readonly bodyRoom?: BodyRoom
 }
 
 /** Builds the gateway with both its planes; never listens. `close` waits for the calls under way and for their records. */
@@ -53,7 +59,7 @@ export async function buildApp (deps: AppDeps): Promise<FastifyInstance> {
   const app = Fastify({
     loggerInstance: log,
     logController: new LogController({ disableRequestLogging: true }),
-    serverFactory: handler => createProxyServer({ route, others: handler, log }),
+    serverFactory: handler => createProxyServer({ route, others: handler, log, limits: deps.connectionLimits }),
     routerOptions: { maxParamLength: 1024 },
     return503OnClosing: false,
     clientErrorHandler: refuseUnreadable,
@@ -104,7 +110,7 @@ interface DataPlane {
   readonly close: () => Promise<void>
 }
 
-async function startDataPlane ({ config, database, log, now }: AppDeps): Promise<DataPlane> {
+async function startDataPlane ({ config, database, log, now, bodyRoom }: AppDeps): Promise<DataPlane> {
   const kept = policyFile(config.dataDir)
   const pricing = createPricing({ provider: config.upstreamProvider })
   const budgets = new BudgetGate(now)
@@ -179,6 +185,7 @@ async function startDataPlane ({ config, database, log, now }: AppDeps): Promise
     streamUsage: config.streamUsage,
     streamUsageExceptions,
     maxBodyBytes: config.maxBodyBytes,
+    bodyRoom: bodyRoom ?? new BodyRoom(bodyRoomBytes(config.maxBodyBytes)),
     log
   })
   return {

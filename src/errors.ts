@@ -56,6 +56,13 @@ export const promptTypeNotAllowed = (promptType: string): GatewayError => new Ga
 export const requestTooLarge = (limitBytes: number): GatewayError => new GatewayError(413, 'request_too_large', request,
   `The request body is over the limit of ${limitBytes} bytes (MAX_BODY_BYTES).`)
 
+/** The rest of the request is not waited for, so its connection ends. */
+export const requestTimeout = (): GatewayError => new GatewayError(408, 'request_timeout', request,
+  'The request did not come to its end in time. Send it again, without long pauses.', null, { connection: 'close' })
+
+export const gatewayOverloaded = (): GatewayError => new GatewayError(503, 'gateway_overloaded', 'api_error',
+  'The gateway has no memory left for another request body. Try again in a moment.', null, { 'retry-after': '1' })
+
 export const promptTypeRequired = (): GatewayError => new GatewayError(400, 'prompt_type_required', request,
   "This gateway wants every call to name its prompt type (PROMPT_TYPE_REQUIRED), and this one names none. Send the header 'X-Prompt-Type: my_prompt', " +
   'or use the base URL /prompt-types/my_prompt/v1.', 'X-Prompt-Type')

@@ -1,5 +1,5 @@
 import type { Socket } from 'node:net'
-import { GatewayError } from './errors.js'
+import { GatewayError, requestTimeout } from './errors.js'
 
 /**
  * Answers what the HTTP parser refuses, so that no request was made of it, and closes the connection (RFC 9112 §2.2).
@@ -23,7 +23,7 @@ function answerTo (code: string | undefined): GatewayError {
     case 'HPE_HEADER_OVERFLOW':
       return new GatewayError(431, 'headers_too_large', 'invalid_request_error', 'The request headers are too large. Send fewer or shorter ones.')
     case 'ERR_HTTP_REQUEST_TIMEOUT':
-      return new GatewayError(408, 'request_timeout', 'invalid_request_error', 'The request headers did not come in time. Send them again.')
+      return requestTimeout()
     default:
       return new GatewayError(400, 'invalid_request', 'invalid_request_error', `This is not an HTTP request (${code ?? 'unknown'}). Mend what sends it.`)
   }

@@ -1,31 +1,44 @@
 import { requestTooLarge } from '../errors.js'
+import type { BodyShare } from './body-room.js'
 import type { Coding } from './content-coding.js'
 import { GatheredBytes } from './gathered-bytes.js'
 import type { JsonMembers } from './json-members.js'
+
+export interface DecodeOptions {
+  readonly maxBytes: number
+  /** Are fed each piece as it comes. */
+  readonly members: JsonMembers
+  /** Takes the decoded body's room; where there is none, decoding waits. */
+  readonly share: BodyShare
+}
 
 /**
  * A whole request body without its coding, decoded off the event loop or in short turns with it. Null where it is not what its
  * `Content-Encoding` says: corrupt, broken off, or with other bytes behind its end.
  *
- * @param members are fed each piece as it comes
- * @throws GatewayError 413 `request_too_large` as soon as it is longer than `maxBytes`, however long it would become
+ * @throws GatewayError 413 `request_too_large` as soon as it is longer than `maxBytes`, however long it would become;
+ *   503 `gateway_overloaded`
  */
-export function decodeBody (
-  coding: Coding, body: Buffer, maxBytes: number, members: JsonMembers
-): Promise<Buffer | null> {
+export function decodeBody (coding: Coding, body: Buffer, { maxBytes, members, share }: DecodeOptions): Promise<Buffer | null> {
   return new Promise((resolve, reject) => {
     const decoded = new GatheredBytes()
     const decoder = coding.decoder('whole')
+    const refuse = (error: Error): void => {
+      decoder.destroy()
+      decoded.clear()
+      reject(error)
+    }
     decoder.on('data', (piece: Buffer) => {
       if (decoder.destroyed) return
       if (decoded.sizeBytes + piece.length > maxBytes) {
-        decoder.destroy()
-        decoded.clear()
-        reject(requestTooLarge(maxBytes))
+        refuse(requestTooLarge(maxBytes))
         return
       }
       decoded.push(piece)
       members.feed(piece)
+      if (share.take(piece.length)) return
+      decoder.pause()
+      share.wait(piece.length).then(() => decoder.resume(), refuse)
     })
     decoder.on('error', () => resolve(null))
     decoder.on('end', () => resolve(decoder.bytesWritten === body.length ? decoded.toBuffer() : null))

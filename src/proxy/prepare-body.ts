@@ -1,5 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { redoableCodings } from './accept-encoding.js'
+import type { BodyShare } from './body-room.js'
 import { mayCost } from './call-ceiling.js'
 import { type Coding, codingOf } from './content-coding.js'
 import { decodeBody } from './decode-body.js'
@@ -36,6 +37,7 @@ interface IncomingCall {
   readonly req: IncomingMessage
   readonly res: ServerResponse
   readonly endpoint: Endpoint
+  readonly bodyShare: BodyShare
 }
 
 /**
@@ -43,7 +45,7 @@ interface IncomingCall {
  * through. What cannot be read goes on as it came: whether it is any good, upstream decides.
  */
 export async function prepareBody (
-  { req, res, endpoint }: IncomingCall, { maxBodyBytes, mayAsk, isStrict }: PrepareOptions
+  { req, res, endpoint, bodyShare }: IncomingCall, { maxBodyBytes, mayAsk, isStrict }: PrepareOptions
 ): Promise<PreparedBody> {
   const contentType = req.headers['content-type']?.toLowerCase() ?? ''
   if (!hasBody(req)) return { content: null, asking: null, isCoded: false, facts: { ...UNREAD, contentType } }
@@ -72,8 +74,10 @@ export async function prepareBody (
   }
   const members = new JsonMembers(REQUEST_MEMBERS)
   const asks = mayAsk && endpoint.takesStreamOptions
-  if (coding !== null) return await prepareCoded(req, coding, members, { contentType, maxBodyBytes, mayAsk: asks })
-  const body = await readBody(req, maxBodyBytes, members)
+  if (coding !== null) {
+    return await prepareCoded({ req, bodyShare }, coding, members, { contentType, maxBodyBytes, mayAsk: asks })
+  }
+  const body = await readBody(req, maxBodyBytes, members, bodyShare)
   return {
     content: body,
     asking: asks ? asking(req, body, members) : null,
@@ -85,10 +89,11 @@ export async function prepareBody (
 type CodedOptions = Omit<PrepareOptions, 'isStrict'> & { readonly contentType: string }
 
 async function prepareCoded (
-  req: IncomingMessage, coding: Coding, members: JsonMembers, { contentType, maxBodyBytes, mayAsk }: CodedOptions
+  { req, bodyShare }: Pick<IncomingCall, 'req' | 'bodyShare'>, coding: Coding, members: JsonMembers,
+  { contentType, maxBodyBytes, mayAsk }: CodedOptions
 ): Promise<PreparedBody> {
-  const content = await readBody(req, maxBodyBytes, null)
-  const body = await decodeBody(coding, content, maxBodyBytes, members)
+  const content = await readBody(req, maxBodyBytes, null, bodyShare)
+  const body = await decodeBody(coding, content, { maxBytes: maxBodyBytes, members, share: bodyShare })
   if (body === null) {
     const unread = 'it is not what its Content-Encoding says'
     const facts = { body: null, members: null, unread, contentType, sizeBytes: content.length }

@@ -1,6 +1,7 @@
 import type { IncomingMessage } from 'node:http'
 import { Transform, type TransformCallback } from 'node:stream'
-import { requestTooLarge } from '../errors.js'
+import { requestTimeout, requestTooLarge } from '../errors.js'
+import type { BodyShare } from './body-room.js'
 import { GatheredBytes } from './gathered-bytes.js'
 import type { JsonMembers } from './json-members.js'
 
@@ -32,25 +33,33 @@ export function checkContentLength (req: IncomingMessage, maxBytes: number): voi
  * The whole body, for those that need a look inside.
  *
  * @param members are fed each chunk as it comes, so that no body is looked through in one go
- * @throws GatewayError 413 `request_too_large`; CallerGoneError
+ * @param share takes its room; where there is none, the body is not read on
+ * @throws GatewayError 408 `request_timeout`, 413 `request_too_large`, 503 `gateway_overloaded`; CallerGoneError
  */
 export function readBody (
-  req: IncomingMessage, maxBytes: number, members: Pick<JsonMembers, 'feed'> | null
+  req: IncomingMessage, maxBytes: number, members: Pick<JsonMembers, 'feed'> | null, share: BodyShare
 ): Promise<Buffer> {
   return new Promise((resolve, reject) => {
     const body = new GatheredBytes()
     const onData = (chunk: Buffer): void => {
       body.push(chunk)
-      if (body.sizeBytes <= maxBytes) {
-        members?.feed(chunk)
+      if (body.sizeBytes > maxBytes) {
+        refuse(requestTooLarge(maxBytes))
         return
       }
+      members?.feed(chunk)
+      if (share.take(chunk.length)) return
+      req.pause()
+      share.wait(chunk.length).then(() => req.resume(), refuse)
+    }
+    const refuse = (error: Error): void => {
       req.off('data', onData)
       req.resume() // Read to its end and dropped, so that the caller gets to read the answer.
       body.clear()
-      reject(requestTooLarge(maxBytes))
+      reject(error)
     }
     req.on('data', onData)
+    req.on('timeout', () => refuse(requestTimeout()))
     req.on('end', () => resolve(body.toBuffer()))
     // A connection that breaks off is told here too: without a listener for it there is no 'error'.
     req.on('close', () => { if (!req.complete) reject(new CallerGoneError()) })
@@ -66,6 +75,7 @@ export class PassingBody extends Transform {
     super()
     this.#maxBytes = maxBytes
     req.on('error', () => this.destroy(new CallerGoneError()))
+    req.on('timeout', () => this.destroy(requestTimeout()))
     req.pipe(this)
     // Upstream may answer before it has read all; what is left is read and dropped.
     this.on('close', () => { req.unpipe(this); req.resume() })

@@ -3,6 +3,7 @@ import { performance } from 'node:perf_hooks'
 import { GatewayError, pathLeavesBase, promptTypeRequired, websocketNotSupported } from '../errors.js'
 import type { Log } from '../log.js'
 import type { FinishedCall } from '../recording/call-record.js'
+import type { BodyRoom, BodyShare } from './body-room.js'
 import type { BudgetGate, Reservation } from './budget-gate.js'
 import { callCeiling } from './call-ceiling.js'
 import { gatewayError, relayedFacts, unsentFacts } from './call-outcome.js'
@@ -43,6 +44,7 @@ export interface ProxyDeps extends BookkeepingDeps {
   readonly streamUsage: 'inject' | 'estimate'
   readonly streamUsageExceptions: StreamUsageExceptions
   readonly maxBodyBytes: number
+  readonly bodyRoom: BodyRoom
   readonly log: Log
 }
 
@@ -57,6 +59,8 @@ interface AdmittedCall {
   readonly caller: Caller
   readonly admission: Admission
   readonly startedAtMs: number
+  /** Of the memory for gathered bodies, until the call is over. */
+  readonly bodyShare: BodyShare
 }
 
 /** A request that names no caller: a preflight carries no key, and gets none. */
@@ -89,7 +93,8 @@ export function createProxyRoute (deps: ProxyDeps): ProxyRoute {
       const endpoint = endpointOf(costliestMethod(req.method ?? 'GET', req.headers), path, hasBody(req))
       if (deps.promptTypeRequired && headers.promptType === UNTYPED && endpoint.metering !== 'free') throw promptTypeRequired()
       const admission = deps.policy.admit(headers.promptType, headers.storeFullData)
-      call = { req, res, endpoint, path, headers, caller, admission, startedAtMs: performance.now() }
+      const bodyShare = deps.bodyRoom.open()
+      call = { req, res, endpoint, path, headers, caller, admission, startedAtMs: performance.now(), bodyShare }
     } catch (error) {
       refuse(deps, req, res, error)
       return
@@ -100,6 +105,7 @@ export function createProxyRoute (deps: ProxyDeps): ProxyRoute {
       await answer(call)
     } finally {
       unread.leave()
+      call.bodyShare.release()
     }
   }
 
