@@ -14,18 +14,22 @@ export function bodyRoomBytes (maxBodyBytes: number): number {
 interface Waiter {
   readonly share: BodyShare
   readonly bytes: number
-  readonly go: () => void
+  readonly resolve: () => void
+  readonly reject: (error: Error) => void
+  timer: NodeJS.Timeout | undefined
 }
 
 /**
- * The memory for request bodies that are gathered, over all calls. A body takes room as its bytes come, for the length that
- * a caller announces costs it nothing. Where there is no room it is not read on, in turn, and refused after a while: bodies
- * that are half gathered cannot wait for each other for ever.
+ * The memory for request bodies that are gathered, over all calls. A body takes room as its bytes come: the length that a
+ * caller announces costs nothing. Where there is no room a body is not read on. The oldest gets the next room; each time
+ * one has waited too long, the youngest is refused. So bodies that are half gathered never wait for each other for ever.
  */
 export class BodyRoom {
   readonly #limitBytes: number
   readonly #waitMs: number
   #usedBytes = 0
+  #opened = 0
+  /** The oldest share first. */
   #waiting: Waiter[] = []
 
   constructor (limitBytes: number, waitMs = WAIT_MS) {
@@ -36,7 +40,7 @@ export class BodyRoom {
   get usedBytes (): number { return this.#usedBytes }
 
   /** For one call. */
-  open (): BodyShare { return new BodyShare(this) }
+  open (): BodyShare { return new BodyShare(this, this.#opened++) }
 
   take (bytes: number): boolean {
     if (this.#waiting.length > 0 || this.#usedBytes + bytes > this.#limitBytes) return false
@@ -45,16 +49,12 @@ export class BodyRoom {
   }
 
   /** @throws GatewayError 503 `gateway_overloaded` */
-  async wait (share: BodyShare, bytes: number): Promise<void> {
-    await new Promise<void>((resolve, reject) => {
-      const leave = (): void => { this.#waiting = this.#waiting.filter(other => other !== waiter) }
-      const timer = setTimeout(() => {
-        leave()
-        this.#admit()
-        reject(gatewayOverloaded())
-      }, this.#waitMs)
-      const waiter: Waiter = { share, bytes, go: () => { clearTimeout(timer); resolve() } }
-      this.#waiting.push(waiter)
+  wait (share: BodyShare, bytes: number): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const waiter: Waiter = { share, bytes, resolve, reject, timer: undefined }
+      const place = this.#waiting.findIndex(other => other.share.number > share.number)
+      this.#waiting.splice(place === -1 ? this.#waiting.length : place, 0, waiter)
+      this.#arm(waiter)
     })
   }
 
@@ -62,17 +62,31 @@ export class BodyRoom {
   release (share: BodyShare, bytes: number): void {
     this.#usedBytes -= bytes
     if (this.#waiting.length === 0) return
-    for (const waiter of this.#waiting) if (waiter.share === share) waiter.go()
-    this.#waiting = this.#waiting.filter(waiter => waiter.share !== share)
+    for (const waiter of this.#waiting) if (waiter.share === share) this.#leave(waiter).resolve()
     this.#admit()
+  }
+
+  #arm (waiter: Waiter): void {
+    waiter.timer = setTimeout(() => {
+      const youngest = this.#waiting.at(-1)
+      if (youngest !== waiter) this.#arm(waiter)
+      if (youngest === undefined) return
+      this.#leave(youngest).reject(gatewayOverloaded())
+      youngest.share.release()
+    }, this.#waitMs)
+  }
+
+  #leave (waiter: Waiter): Waiter {
+    clearTimeout(waiter.timer)
+    this.#waiting = this.#waiting.filter(other => other !== waiter)
+    return waiter
   }
 
   #admit (): void {
     for (let next = this.#waiting[0]; next !== undefined && this.#usedBytes + next.bytes <= this.#limitBytes; next = this.#waiting[0]) {
-      this.#waiting.shift()
       this.#usedBytes += next.bytes
       next.share.granted(next.bytes)
-      next.go()
+      this.#leave(next).resolve()
     }
   }
 }
@@ -80,10 +94,13 @@ export class BodyRoom {
 /** What one call has of the room. */
 export class BodyShare {
   readonly #room: BodyRoom
+  /** The lower, the older. */
+  readonly number: number
   #bytes = 0
 
-  constructor (room: BodyRoom) {
+  constructor (room: BodyRoom, number: number) {
     this.#room = room
+    this.number = number
   }
 
   /** Takes room, if there is any. */

@@ -52,8 +52,12 @@ export class BoundedConnections {
 
   watch (server: Server): void {
     server.on('connection', (socket: Socket) => {
-      this.#connections.set(socket, new Connection(socket, this.#limits))
-      socket.once('close', () => this.#connections.delete(socket))
+      const connection = new Connection(socket, this.#limits)
+      this.#connections.set(socket, connection)
+      socket.once('close', () => {
+        this.#connections.delete(socket)
+        connection.closed()
+      })
     })
     const timer = setInterval(() => {
       const nowMs = performance.now()
@@ -79,7 +83,7 @@ class Connection {
   #req: IncomingMessage | null = null
   #res: ServerResponse | null = null
   /** Begun, and in line behind an earlier response. */
-  #waiting = 0
+  readonly #waiting = new Set<ServerResponse>()
   /** Not begun. While there are any, the socket is not read. */
   readonly #held: Array<() => void> = []
   #staysPaused = false
@@ -100,14 +104,14 @@ class Connection {
     this.#idle.moved()
     // A response that has the socket is the first in line.
     if (res.socket !== null) handle(req, res)
-    else if (this.#waiting < this.#limits.pipelined) this.#begin(req, res, handle)
+    else if (this.#waiting.size < this.#limits.pipelined) this.#begin(req, res, handle)
     else this.#hold(() => this.#begin(req, res, handle))
   }
 
   #begin (req: IncomingMessage, res: ServerResponse, handle: RequestListener): void {
-    this.#waiting++
+    this.#waiting.add(res)
     res.once('socket', () => {
-      this.#waiting--
+      this.#waiting.delete(res)
       const begin = this.#held.shift()
       begin?.()
       if (begin !== undefined && this.#held.length === 0) this.#socket.resume()
@@ -124,6 +128,16 @@ class Connection {
     process.nextTick(pause)
     if (!this.#staysPaused) this.#socket.on('resume', pause)
     this.#staysPaused = true
+  }
+
+  /** Node tells only the response that has the socket. */
+  closed (): void {
+    this.#held.length = 0
+    for (const res of this.#waiting) {
+      res.destroy()
+      res.emit('close')
+    }
+    this.#waiting.clear()
   }
 
   look (nowMs: number): void {

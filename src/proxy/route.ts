@@ -208,8 +208,6 @@ function send (deps: ProxyDeps, limits: KeepLimits, call: Pick<AdmittedCall, 're
   const leave = (): void => { if (!res.writableEnded) relay.callerGone(new CallerGoneError()) }
   if (res.destroyed || req.socket.destroyed) leave()
   res.on('close', leave)
-  // A response in line behind another's, on a pipelined connection, does not hear of its end.
-  if (res.socket === null) req.socket.once('close', leave)
   return relay
 }
 

@@ -1,7 +1,7 @@
 import type { Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import type { Test } from 'tap'
-import { buildApp } from '../../src/app.js'
+import { type AppDeps, buildApp } from '../../src/app.js'
 import { type Database, openDatabase } from '../../src/db/client.js'
 import { type Config, parseConfig } from '../../src/env.js'
 import { createLogger } from '../../src/logger.js'
@@ -22,7 +22,7 @@ export interface TestGateway {
   readonly close: () => Promise<void>
 }
 
-export interface TestGatewayOptions {
+export interface TestGatewayOptions extends Pick<AppDeps, 'connectionLimits' | 'bodyRoom'> {
   readonly upstreamUrl: string
   readonly kind?: DatabaseKind
   /** Environment variables over the defaults. */
@@ -42,7 +42,10 @@ export async function startGateway (t: Test, options: TestGatewayOptions): Promi
   const logged: Array<Record<string, unknown>> = []
   const log = createLogger('debug', { write: line => { logged.push(JSON.parse(line) as Record<string, unknown>) } })
   const database = await openDatabase({ ...location, log: silentLog })
-  const app = await buildApp({ config, database, adminPassword: ADMIN.password, log, now: options.now ?? Date.now })
+  const { connectionLimits = {}, bodyRoom } = options
+  const app = await buildApp({
+    config, database, adminPassword: ADMIN.password, log, now: options.now ?? Date.now, connectionLimits, ...bodyRoom && { bodyRoom }
+  })
   await app.listen({ host: '127.0.0.1', port: 0 })
   const { port } = app.server.address() as AddressInfo
   const origin = `http://127.0.0.1:${port}`

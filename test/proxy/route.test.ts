@@ -2,6 +2,7 @@ import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import t, { type Test } from 'tap'
 import { createPricing } from '../../src/pricing/pricing.js'
+import { BodyRoom } from '../../src/proxy/body-room.js'
 import { BudgetGate } from '../../src/proxy/budget-gate.js'
 import { Policy } from '../../src/proxy/policy.js'
 import { type ProxyDeps, createProxyRoute } from '../../src/proxy/route.js'
@@ -41,6 +42,7 @@ async function startRoute (t: Test, upstream: Upstream, changes: Partial<ProxyDe
     streamUsage: 'inject',
     streamUsageExceptions: new StreamUsageExceptions(Date.now),
     maxBodyBytes: 1_000_000,
+    bodyRoom: new BodyRoom(10_000_000),
     log: silentLog,
     ...changes
   })
