@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs'
 import { isIP } from 'node:net'
 import { loadEnvFile } from 'node:process'
+import { parseConnectionUri } from './connection-uri.js'
 import { parseNetwork } from './trusted-proxies.js'
 
 /** The gateway's settings, checked and in units that their names give (CONTRACT: "Settings"). */
@@ -62,7 +63,7 @@ export function readEnvironment (): Config {
   return parseConfig(process.env)
 }
 
-/** @throws SettingError for the first variable that has an impossible value */
+/** @throws SettingError, or ConnectionUriError, for the first variable that has an impossible value */
 export function parseConfig (variables: Variables): Config {
   const text = (name: string): string | null => {
     const value = variables[name]?.trim()
@@ -157,10 +158,7 @@ function upstreamBaseUrl (got: string): URL {
 
 /** Never repeats the value: it holds a password. */
 function databaseUrl (got: string | null): string | null {
-  if (got === null) return null
-  if (!URL.canParse(got) || !/^postgres(?:ql)?:$/.test(new URL(got).protocol)) {
-    throw new SettingError('DATABASE_URL', '…', 'a URL such as postgres://user:password@host:5432/promptmeter')
-  }
+  if (got !== null) parseConnectionUri(got)
   return got
 }
 

@@ -13,11 +13,18 @@ export interface HealthDeps {
 export function healthRoutes (app: FastifyInstance, { database, policy, recorder }: HealthDeps, done: () => void): void {
   app.get('/healthz', () => ({ status: 'ok' }))
   app.get('/readyz', async () => {
-    const answers = await database.ping().then(() => true, () => false)
-    const databaseState = answers && policy.fresh && !recorder.away ? 'ok' : 'degraded'
+    const [records, operators] = await Promise.all([database.ping(), database.pingOperator()].map(ping => ping.then(() => true, () => false)))
+    const calls = records === true && policy.fresh && !recorder.away
+    const databaseState = calls && operators === true ? 'ok' : 'degraded'
     const isOk = databaseState === 'ok' && recorder.journalState === 'ok'
     // Calls are served without the database, from the last policy known: degraded is still ready.
-    return { status: isOk ? 'ok' : 'degraded', database: databaseState, journal: recorder.journalState, records_pending: recorder.pending }
+    return {
+      status: isOk ? 'ok' : 'degraded',
+      database: databaseState,
+      database_pools: { recording: calls ? 'ok' : 'degraded', operator: operators === true ? 'ok' : 'degraded' },
+      journal: recorder.journalState,
+      records_pending: recorder.pending
+    }
   })
   done()
 }

@@ -28,11 +28,14 @@ export interface Database {
   readonly operator: DrizzlePool
   /**
    * Calls back at every NOTIFY on the channel, and after each connect, the first one too: notifications may have been
-   * missed before it. While the database is away the connection is tried again and again.
+   * missed before it. While the database is away the connection is tried again and again. Behind a pooler there are no
+   * notifications: it calls back once, and whoever listens has to ask by itself.
    */
   listen: (channel: string, onNotify: () => void) => Promise<void>
-  /** Resolves if a query is answered; rejects with the reason otherwise, after 5 s at the latest. */
+  /** Resolves if the recording pool's query is answered; rejects with the reason otherwise, after 5 s at the latest. */
   ping: () => Promise<void>
+  /** The same of the operator pool. One whose connections are all at work is not asked. */
+  pingOperator: () => Promise<void>
   /** Lets go of the recording pool's connections: statements on which no answer comes reject, the next get new ones. */
   reconnect: () => void
   close: () => Promise<void>

@@ -40,6 +40,7 @@ export async function openEmbedded (dataDir: string, log: Log, onClosed: () => P
     await vacuum.close()
     await engine.close()
   }
+  const ping = sharedPing(() => pool)
   return {
     kind: 'embedded',
     recording: pool,
@@ -48,7 +49,8 @@ export async function openEmbedded (dataDir: string, log: Log, onClosed: () => P
       listeners.set(channel, [...listeners.get(channel) ?? [], onNotify])
       await listenTo(channel)
     },
-    ping: sharedPing(() => pool),
+    ping,
+    pingOperator: ping,
     // Its thread is this process's own: if it does not answer, it is at work.
     reconnect: () => {},
     close: async () => {

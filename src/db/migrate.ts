@@ -1,9 +1,8 @@
 import { fileURLToPath } from 'node:url'
 import { sql } from 'drizzle-orm'
-import { readMigrationFiles } from 'drizzle-orm/migrator'
-import { migrate as applyMigrations } from 'drizzle-orm/postgres-js/migrator'
+import { type MigrationMeta, readMigrationFiles } from 'drizzle-orm/migrator'
 import { lockKeys } from './advisory-locks.js'
-import type { Drizzle, DrizzlePool } from './client.js'
+import type { Drizzle } from './client.js'
 
 /** The same folder from src/db and from dist/db. */
 const migrationsFolder = fileURLToPath(new URL('../../drizzle', import.meta.url))
@@ -12,31 +11,45 @@ const migrationsFolder = fileURLToPath(new URL('../../drizzle', import.meta.url)
 export const migrationHashes = (): string[] => readMigrationFiles({ migrationsFolder }).map(({ hash }) => hash)
 
 /**
- * Brings the schema up to date. Any number of instances may call it at once: drizzle looks up what is applied outside its
- * transaction, so a session lock is held around all of it. `connection` must therefore be a pool of one connection.
+ * Brings the schema up to date, in one transaction. Any number of instances may call it at once: drizzle's own `migrate`
+ * looks up what is applied outside its transaction, and a lock of the session is none behind a pooler. So this reads
+ * drizzle's files, keeps drizzle's table, and holds a lock until the commit.
  * Throws if the database was migrated by a newer build, whose tables this one does not know.
  */
-export const migrate = async (connection: DrizzlePool): Promise<void> => {
-  await connection.execute(sql`select pg_advisory_lock(${lockKeys('migrate')})`)
-  try {
-    await refuseNewerSchema(connection)
-    await applyMigrations(connection, { migrationsFolder })
-  } finally {
-    await connection.execute(sql`select pg_advisory_unlock(${lockKeys('migrate')})`)
-  }
+export const migrate = async (database: Drizzle): Promise<void> => {
+  await database.transaction(async transaction => {
+    await transaction.execute(sql`select pg_advisory_xact_lock(${lockKeys('migrate')})`)
+    const appliedMs = await lastApplied(transaction)
+    const migrations = readMigrationFiles({ migrationsFolder })
+    refuseNewerSchema(appliedMs, migrations)
+    if (appliedMs === null) {
+      await transaction.execute(sql`create schema if not exists drizzle`)
+      await transaction.execute(sql`create table if not exists ${appliedMigrations} (id serial primary key, hash text not null, created_at bigint)`)
+    }
+    for (const { sql: statements, hash, folderMillis } of migrations) {
+      if (appliedMs !== null && folderMillis <= appliedMs) continue
+      for (const statement of statements) await transaction.execute(sql.raw(statement))
+      await transaction.execute(sql`insert into ${appliedMigrations} (hash, created_at) values (${hash}, ${folderMillis})`)
+    }
+  })
 }
 
-const refuseNewerSchema = async (connection: Drizzle): Promise<void> => {
-  const [found] = await connection.execute<{ table: string | null }>(
+const appliedMigrations = sql.raw('drizzle.__drizzle_migrations')
+
+/** When the last migration that is applied was made; null: none is. */
+const lastApplied = async (transaction: Drizzle): Promise<number | null> => {
+  const [found] = await transaction.execute<{ table: string | null }>(
     sql`select to_regclass('drizzle.__drizzle_migrations')::text as "table"`)
-  if (found?.table == null) return
-  const [last] = await connection.execute<{ applied_ms: string | null }>(
-    sql`select max(created_at)::text as applied_ms from drizzle.__drizzle_migrations`)
-  const known = readMigrationFiles({ migrationsFolder }).at(-1)
-  if (last?.applied_ms == null || known === undefined) return
-  if (Number(last.applied_ms) > known.folderMillis) {
-    throw new Error('The database was migrated by a newer promptmeter ' +
-      `(migration of ${new Date(Number(last.applied_ms)).toISOString()}; this build knows them up to ` +
-      `${new Date(known.folderMillis).toISOString()}). Run that version or a later one; nothing was changed.`)
-  }
+  if (found?.table == null) return null
+  const [last] = await transaction.execute<{ applied_ms: string | null }>(
+    sql`select max(created_at)::text as applied_ms from ${appliedMigrations}`)
+  return last?.applied_ms == null ? null : Number(last.applied_ms)
+}
+
+const refuseNewerSchema = (appliedMs: number | null, migrations: readonly MigrationMeta[]): void => {
+  const knownMs = migrations.at(-1)?.folderMillis
+  if (appliedMs === null || knownMs === undefined || appliedMs <= knownMs) return
+  throw new Error('The database was migrated by a newer promptmeter ' +
+    `(migration of ${new Date(appliedMs).toISOString()}; this build knows them up to ` +
+    `${new Date(knownMs).toISOString()}). Run that version or a later one; nothing was changed.`)
 }

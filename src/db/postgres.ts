@@ -2,18 +2,23 @@ import postgres from 'postgres'
 import type { Options, PostgresType, Sql } from 'postgres'
 import type { Log } from '../log.js'
 import type { Database, DrizzlePool } from './client.js'
+import { type ClientOptions, type ConnectionOptions, connectionOptions } from './connection-options.js'
 import { DatabaseAway, driverError, isConnectionLost } from './connection-lost.js'
+import { setLocally } from './local-settings.js'
 import { migrate } from './migrate.js'
 import { sharedPing } from './ping.js'
 import { openPool } from './pool.js'
+import { isPooled } from './pooler.js'
 
 const oldestServer = 150_000
 const recordingConnections = 4
 const operatorConnections = 4
-const operatorTimeoutMs = 15_000
-/** Rows and tables are locked for moments; one who waits longer is told so, and holds no connection meanwhile. */
-const operatorLockTimeoutMs = 5000
-const connectTimeoutSeconds = 10
+/**
+ * Rows and tables are locked for moments; one who waits longer is told so, and holds no connection meanwhile. One core at
+ * most, the others are for calls; workers and compiled plans also take longer than they save here.
+ */
+const operatorSettings = `set local statement_timeout = '15s'; set local lock_timeout = '5s';
+  set local max_parallel_workers_per_gather = 0; set local jit = off`
 /** Whatever was under way is over when the pools are closed; a connection that was lost under a statement waits for its answer still. */
 const closeTimeoutSeconds = 1
 const prepareAgainMs = 1000
@@ -23,53 +28,52 @@ const prepareAgainMs = 1000
  * be away and is, that is done as soon as it is there; until then nothing can be recorded in it.
  */
 export const openPostgres = async (databaseUrl: string, mayBeAway: boolean, log: Log, onClosed: () => Promise<void>): Promise<Database> => {
-  const connect = (options: Options<Record<string, PostgresType>>): Sql => openClient(databaseUrl, log, options)
-  const preparation = await prepare(() => connect({ max: 1 }), mayBeAway, log)
-  const openRecording = (): DrizzlePool => openPool(connect({ max: recordingConnections }))
-  let recording = openRecording()
-  const operator = openPool(connect({
-    max: operatorConnections,
-    connection: {
-      application_name: 'promptmeter operator',
-      statement_timeout: operatorTimeoutMs,
-      lock_timeout: operatorLockTimeoutMs,
-      // One core at most, the others are for calls; workers and compiled plans also take longer than they save here. As
-      // text: the library leaves out what is 0 or false.
-      max_parallel_workers_per_gather: '0',
-      jit: 'off'
-    }
-  }))
-  const checkPrepared = (): void => {
+  const target = connectionOptions(databaseUrl, 'promptmeter')
+  const preparation = await prepare(() => openClient(target, log, { max: 1, prepare: false }), target.where, mayBeAway, log)
+  let recording: DrizzlePool | null = null
+  let isClosed = false
+  const recordingPool = (): DrizzlePool => {
     const failure = preparation.failure()
     if (failure !== null) throw new DatabaseAway(`The database could not be opened since the start: ${failure.message}`, { cause: failure })
+    if (isClosed && recording === null) throw new DatabaseAway('The database is closed.')
+    return (recording ??= openPool(openClient(target, log, { max: recordingConnections, prepare: !preparation.pooled() })))
   }
-  const ping = sharedPing(() => recording)
+  const operatorTarget = connectionOptions(databaseUrl, 'promptmeter operator')
+  const operator = openPool(openClient(operatorTarget, log, { max: operatorConnections, prepare: false }))
+  const running = setLocally(operator.$client, operatorSettings)
+  const pingOperator = sharedPing(() => operator)
   return {
     kind: 'postgres',
-    get recording () {
-      checkPrepared()
-      return recording
-    },
+    get recording () { return recordingPool() },
     operator,
     listen: async (channel, onNotify) => {
+      await preparation.done
+      if (preparation.pooled()) {
+        // A pooler hands notifications to whoever has the session then.
+        onNotify()
+        return
+      }
       // The client makes a connection for it, and another whenever that is lost.
       await operator.$client.listen(channel, onNotify, onNotify).catch((error: unknown) => {
         if (!isConnectionLost(error)) throw error
       })
     },
-    // One that answers and has not the tables takes no records either.
-    ping: async () => {
-      checkPrepared()
-      await ping()
+    ping: sharedPing(recordingPool),
+    pingOperator: async () => {
+      // A pool whose connections are all at work is busy, which is no fault: their statements have a time-out.
+      const isBusy = (): boolean => running() >= operatorConnections
+      if (isBusy()) return
+      await pingOperator().catch((error: unknown) => { if (!isBusy()) throw error })
     },
     reconnect: () => {
       const hanging = recording
-      recording = openRecording()
-      void hanging.$client.end({ timeout: 0 })
+      recording = null
+      void hanging?.$client.end({ timeout: 0 })
     },
     close: async () => {
-      await Promise.all([preparation.close(), ...[recording, operator].map(async ({ $client }) => {
-        await $client.end({ timeout: closeTimeoutSeconds })
+      isClosed = true
+      await Promise.all([preparation.close(), ...[recording, operator].map(async pool => {
+        await pool?.$client.end({ timeout: closeTimeoutSeconds })
       })])
       await onClosed()
     }
@@ -79,19 +83,27 @@ export const openPostgres = async (databaseUrl: string, mayBeAway: boolean, log:
 interface Preparation {
   /** Why it is not done; null once it is. */
   failure: () => Error | null
+  /** A pooler stands before the server. Known once it is done. */
+  pooled: () => boolean
+  readonly done: Promise<void>
   close: () => Promise<void>
 }
 
 /** Checks the server and migrates, now, or, where the server may be away and is, again and again until it could be done. */
-const prepare = async (connect: () => Sql, mayBeAway: boolean, log: Log): Promise<Preparation> => {
+const prepare = async (connect: () => Sql, where: string, mayBeAway: boolean, log: Log): Promise<Preparation> => {
   let failure: Error | null = null
+  let pooled = false
   let isClosed = false
   let client = connect()
   let timer: NodeJS.Timeout | undefined
+  let tellDone = (): void => {}
+  const done = new Promise<void>(resolve => { tellDone = resolve })
   const run = async (): Promise<void> => {
     try {
-      await prepareSchema(client)
+      pooled = await prepareSchema(client, where)
+      if (pooled) log.info({}, 'a pooler stands before PostgreSQL: no prepared statements, and changes are asked for instead of heard of')
       failure = null
+      tellDone()
     } finally {
       await client.end({ timeout: 0 })
     }
@@ -120,6 +132,8 @@ const prepare = async (connect: () => Sql, mayBeAway: boolean, log: Log): Promis
   }
   return {
     failure: () => failure,
+    pooled: () => pooled,
+    done,
     close: async () => {
       isClosed = true
       clearTimeout(timer)
@@ -128,47 +142,40 @@ const prepare = async (connect: () => Sql, mayBeAway: boolean, log: Log): Promis
   }
 }
 
-const openClient = (databaseUrl: string, log: Log, options: Options<Record<string, PostgresType>>): Sql => {
-  try {
-    return postgres(databaseUrl, {
-      connect_timeout: connectTimeoutSeconds,
-      connection: { application_name: 'promptmeter' },
-      // Arrays go both ways as text (see recording/batch-rows.ts), so each connection saves the query for the array types.
-      fetch_types: false,
-      // The library's own waits grow to 20 s: after an outage the books should be open again sooner.
-      backoff: retries => Math.min(0.05 * 2 ** retries, 1) * (0.5 + Math.random() / 2),
-      onnotice: notice => {
-        if (notice['severity'] === 'WARNING') log.warn({ notice }, 'PostgreSQL warns')
-      },
-      ...options
-    })
-  } catch {
-    // Node's error for a bad URL carries the whole URL, password and all.
-    throw new Error('DATABASE_URL is not a PostgreSQL URL. It looks like postgres://user:password@host:5432/database.')
-  }
-}
+const openClient = ({ options: target }: ConnectionOptions, log: Log, options: ClientOptions): Sql => postgres({
+  ...target as object as Options<Record<string, PostgresType>>,
+  // Arrays go both ways as text (see recording/batch-rows.ts), so each connection saves the query for the array types.
+  fetch_types: false,
+  // The library's own waits grow to 20 s: after an outage the books should be open again sooner.
+  backoff: retries => Math.min(0.05 * 2 ** retries, 1) * (0.5 + Math.random() / 2),
+  onnotice: notice => {
+    if (notice['severity'] === 'WARNING') log.warn({ notice }, 'PostgreSQL warns')
+  },
+  ...options as object as Options<Record<string, PostgresType>>
+})
 
-const prepareSchema = async (client: Sql): Promise<void> => {
-  await checkServer(client)
+/** @returns whether a pooler stands before the server */
+const prepareSchema = async (client: Sql, where: string): Promise<boolean> => {
+  await checkServer(client, where)
   try {
+    const pooled = await isPooled(client)
     await migrate(openPool(client))
+    return pooled
   } catch (error) {
     if (!isConnectionLost(error)) throw error
     throw new DatabaseAway(`The database was lost while its schema was brought up to date (${String(driverError(error))}).`, { cause: error })
   }
 }
 
-const checkServer = async (client: Sql): Promise<void> => {
-  const { host, port, database } = client.options
-  const where = `the database '${database}' at ${host.map((name, i) => `${name}:${port[i] ?? 5432}`).join(', ')}`
+const checkServer = async (client: Sql, where: string): Promise<void> => {
   const [row] = await client<{ version: number }[]>`select current_setting('server_version_num')::int as version`
     .catch((error: unknown) => {
       const why = error instanceof Error && 'code' in error ? `${String(error.code)}: ${error.message}` : String(error)
-      const message = `Cannot open ${where} (${why}). Check that PostgreSQL runs there and that DATABASE_URL names the ` +
+      const message = `Cannot open the database ${where} (${why}). Check that PostgreSQL runs there and that DATABASE_URL names the ` +
         'right host, user, password and database; or unset DATABASE_URL to use the embedded database.'
       throw isConnectionLost(error) ? new DatabaseAway(message, { cause: error }) : new Error(message, { cause: error })
     })
   if (row !== undefined && row.version < oldestServer) {
-    throw new Error(`PostgreSQL ${Math.floor(row.version / 10_000)} runs ${where}; promptmeter needs 15 or newer.`)
+    throw new Error(`PostgreSQL ${Math.floor(row.version / 10_000)} runs the database ${where}; promptmeter needs 15 or newer.`)
   }
 }

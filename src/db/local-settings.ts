@@ -1,0 +1,59 @@
+import type { PendingQuery, Row, Sql, TransactionSql } from 'postgres'
+
+/**
+ * Makes each statement, and each transaction, begin with `set local …`. As parameters of the connection the settings would
+ * cost nothing more; but a pooler refuses those, or hands the session to another client.
+ * @param settings statements without parameters, one or more
+ * @returns how many have begun and not ended
+ */
+export function setLocally (client: Sql, settings: string): () => number {
+  let running = 0
+  const unsafe = client.unsafe.bind(client)
+  const begin = client.begin.bind(client)
+  const transact = async <T>(body: (transaction: TransactionSql) => Promise<T>): Promise<T> => await begin(async transaction => {
+    await transaction.unsafe(settings)
+    running++
+    try {
+      return await body(transaction)
+    } finally {
+      running--
+    }
+  }) as T
+  client.begin = transact as Sql['begin']
+  client.unsafe = ((query, parameters, options) => {
+    // The library's own BEGIN comes by here too.
+    if (options !== undefined && 'onexecute' in options) return unsafe(query, parameters, options)
+    const run = async (as: (statement: PendingQuery<Row[]>) => PromiseLike<unknown>): Promise<unknown> =>
+      await transact(async transaction => await as(transaction.unsafe(query, parameters, options)))
+    return new LocalStatement(run)
+  }) as Sql['unsafe']
+  return () => running
+}
+
+type Run = (as: (statement: PendingQuery<Row[]>) => PromiseLike<unknown>) => Promise<unknown>
+
+/** A statement in a transaction of its own, as far as drizzle and the gateway use the library's: sent when it is awaited. */
+class LocalStatement implements PromiseLike<unknown> {
+  readonly #run: Run
+
+  constructor (run: Run) {
+    this.#run = run
+  }
+
+  /** Rows as arrays. */
+  values (): Promise<unknown> {
+    return this.#run(statement => statement.values())
+  }
+
+  then<A = unknown, B = never> (fulfilled?: ((value: unknown) => A | PromiseLike<A>) | null, rejected?: ((reason: unknown) => B | PromiseLike<B>) | null): Promise<A | B> {
+    return this.#run(statement => statement).then(fulfilled, rejected)
+  }
+
+  catch<B = never> (rejected?: ((reason: unknown) => B | PromiseLike<B>) | null): Promise<unknown> {
+    return this.then(undefined, rejected)
+  }
+
+  finally (done?: (() => void) | null): Promise<unknown> {
+    return this.#run(statement => statement).finally(done)
+  }
+}
