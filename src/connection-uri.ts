@@ -106,9 +106,9 @@ export function parseConnectionUri (uri: string): ConnectionUri {
   // libpq ends the user at the first @, which nobody can have meant where there is another.
   const [, userInfo, hosts = ''] = /^(?:(.*)@)?(.*)$/s.exec(authority) ?? []
   const [, user = '', password] = /^([^:]*)(?::(.*))?$/s.exec(userInfo ?? '') ?? []
-  if (userInfo === undefined && path.includes('@')) throw new ConnectionUriError(`has an @ behind the host. ${ESCAPES}`)
+  if (path.includes('@')) throw new ConnectionUriError(`has an @ behind the host. ${ESCAPES}`)
   // Behind a ? in a password everything looks like parameters.
-  const given = parseQuery(query, userInfo === undefined && query.includes('@'))
+  const given = parseQuery(query, query.includes('@'))
   const textOf = (name: string): string | null => {
     const value = given.get(name)
     return value === undefined || value === '' ? null : value

@@ -39,6 +39,24 @@ t.test('GET / says where things are, to a shell and to a browser, without a logi
   t.equal(upstream.requests.length, 0)
 })
 
+t.test('/readyz says which of the two planes has no database', async t => {
+  const upstream = await startUpstream(t)
+  const gateway = await startGateway(t, { upstreamUrl: upstream.url })
+  const ready = async (): Promise<unknown> => await (await fetch(`${gateway.origin}/readyz`)).json()
+  t.match(await ready(), { status: 'ok', database: 'ok', database_pools: { recording: 'ok', operator: 'ok' } })
+  await gateway.database.operator.$client.end()
+  t.match(await ready(), { status: 'degraded', database: 'degraded', database_pools: { recording: 'ok', operator: 'degraded' } })
+})
+
+t.test('an operator pool whose connections are all at work is busy, not degraded', async t => {
+  const upstream = await startUpstream(t)
+  const { origin, database } = await startGateway(t, { upstreamUrl: upstream.url })
+  const atWork = Array.from({ length: 8 }, async () => await database.operator.$client.unsafe('select pg_sleep(7)'))
+  await new Promise(resolve => setTimeout(resolve, 500))
+  t.match(await (await fetch(`${origin}/readyz`)).json(), { status: 'ok', database_pools: { operator: 'ok' } })
+  await Promise.all(atWork)
+})
+
 t.test('a close waits for the calls under way, and their records are in the books', async t => {
   const upstream = await startUpstream(t)
   const location = await testDatabaseOptions(t, 'postgres')

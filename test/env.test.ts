@@ -2,6 +2,7 @@ import { writeFileSync } from 'node:fs'
 import fc from 'fast-check'
 import t from 'tap'
 import { type Config, SettingError, parseConfig, readEnvironment } from '../src/env.js'
+import { ConnectionUriError } from '../src/connection-uri.js'
 
 const defaults = {
   host: '127.0.0.1',
@@ -37,7 +38,7 @@ function refusal (variables: Record<string, string>): string {
   try {
     parseConfig(variables)
   } catch (error) {
-    if (error instanceof SettingError) return error.message
+    if (error instanceof SettingError || error instanceof ConnectionUriError) return error.message
     throw error
   }
   return 'taken'

@@ -49,7 +49,7 @@ t.test('behind PgBouncer calls are recorded and operators served, and nothing is
   }
   t.match((await gateway.admin('GET', '/usage-logs')).body, { total: 60 })
   t.equal((await gateway.admin('POST', '/usage-logs/reprice', { only_unpriced: false })).status, 200)
-  const ready = await (await fetch(`${gateway.origin}/readyz`)).json() as unknown
+  const ready = await (await fetch(`${gateway.origin}/readyz`)).json()
   t.match(ready, { status: 'ok', database: 'ok', database_pools: { recording: 'ok', operator: 'ok' }, journal: 'ok', records_pending: 0 })
   const own = postgres(pooled, { max: 2, prepare: false })
   t.teardown(async () => await own.end())
