@@ -135,6 +135,12 @@ function trustedProxy (got: string): string {
   return got
 }
 
+/** The values that no message may show. */
+export function secretsOf ({ upstreamApiKey, adminPassword, metricsToken, webhookSecret, databaseUrl, smtpUrl }: Config): string[] {
+  const urls = [databaseUrl === null ? null : parseConnectionUri(databaseUrl).password, smtpUrl === null ? null : new URL(smtpUrl).password]
+  return [upstreamApiKey, adminPassword, metricsToken, webhookSecret, ...urls].filter(secret => secret !== null)
+}
+
 function host (got: string): string {
   if (isIP(got) === 0 && !/^[\w.-]+$/.test(got)) throw new SettingError('HOST', got, 'a host name or IP address without port or brackets')
   return got

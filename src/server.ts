@@ -1,14 +1,16 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import { setFlagsFromString } from 'node:v8'
 import closeWithGrace from 'close-with-grace'
+import type { FastifyInstance } from 'fastify'
 import { type Logger, pino } from 'pino'
 import { loadAdminPassword } from './admin-password.js'
-import type { buildApp } from './app.js'
 import { type Database, openDatabase } from './db/client.js'
 import { hasPolicyFile } from './db/policy-file.js'
-import { type Config, readEnvironment } from './env.js'
+import { type Config, readEnvironment, secretsOf } from './env.js'
 import { greeting } from './greeting.js'
 import { createLogger } from './logger.js'
 import { redactKeys } from './redaction/redact.js'
+import { ListenError, startFailure } from './start-failure.js'
 import { onStopSignals } from './stop-signals.js'
 
 /** When the calls are over, or cut, their records are still to be made safe, and the database to be closed. */
@@ -18,26 +20,37 @@ const LAST_RECORDS_MS = 15_000
 // each body of 10 MB costs a whole collection, a third of such a call's CPU (docs/decisions/0009-the-hot-path.md).
 setFlagsFromString('--heap-growing-percent=100')
 
-async function start (): Promise<void> {
-  const config = readEnvironment()
-  // The greeting goes to stdout, the log to stderr, so that either can be sent elsewhere.
-  const log = createLogger(config.logLevel, pino.destination({ dest: 2, sync: false }))
-  // The embedded database starts in a thread of its own; loading the rest meanwhile saves a third of the start.
-  const [database, app] = await Promise.all([
-    openDatabase({ databaseUrl: config.databaseUrl, dataDir: config.dataDir, mayBeAway: hasPolicyFile(config.dataDir), log }),
-    import('./app.js')
-  ])
-  try {
-    await serve(app.buildApp, config, database, log)
-  } catch (error) {
-    await database.close()
-    throw error
-  }
+/** How long a failed start may take to close what it had opened. */
+const CLEAN_UP_MS = 5_000
+
+/** What is open by now. Until the port is, a signal ends the process at once: no call has come yet. */
+interface Starting {
+  config: Config | null
+  log: Logger | null
+  /** The last one first. */
+  readonly close: Array<() => Promise<void>>
 }
 
-async function serve (build: typeof buildApp, config: Config, database: Database, log: Logger): Promise<void> {
+async function start (starting: Starting): Promise<void> {
+  const config = readEnvironment()
+  starting.config = config
+  // The greeting goes to stdout, the log to stderr, so that either can be sent elsewhere.
+  const log = createLogger(config.logLevel, destination)
+  starting.log = log
+  // The embedded database starts in a thread of its own; loading the rest meanwhile saves a third of the start.
+  const opening = openDatabase({ databaseUrl: config.databaseUrl, dataDir: config.dataDir, mayBeAway: hasPolicyFile(config.dataDir), log })
+  const [database, { buildApp }] = await Promise.all([opening, import('./app.js')])
+  starting.close.unshift(() => database.close())
   const admin = await loadAdminPassword(config.adminPassword, config.dataDir)
-  const app = await build({ config, database, adminPassword: admin.password, log, now: Date.now })
+  const app = await buildApp({ config, database, adminPassword: admin.password, log, now: Date.now })
+  starting.close.unshift(() => app.close())
+  const address = await app.listen({ host: config.host, port: config.port })
+    .catch((error: unknown) => { throw new ListenError('The port could not be opened', { cause: error }) })
+  closeOnSignal(app, database, config, log)
+  process.stdout.write(greeting({ address, config, admin, databaseKind: database.kind }))
+}
+
+function closeOnSignal (app: FastifyInstance, database: Database, config: Config, log: Logger): void {
   let stopSignal: string | undefined
   const delay = config.shutdownGraceMs + LAST_RECORDS_MS
   const closing = closeWithGrace({ delay, logger: log, skip: ['SIGINT', 'SIGTERM'] }, async ({ err, signal = stopSignal }) => {
@@ -61,14 +74,26 @@ async function serve (build: typeof buildApp, config: Config, database: Database
       process.exit(1)
     }
   })
-  const address = await app.listen({ host: config.host, port: config.port })
-  process.stdout.write(greeting({ address, config, admin, databaseKind: database.kind }))
 }
 
-try {
-  await start()
-} catch (error) {
-  const reason = redactKeys(error instanceof Error ? error.message : String(error))
-  process.stderr.write(`promptmeter did not start: ${reason}\n`)
+/** Tells the error that came first, as the last line, whatever the closing brings to light. */
+async function endFailedStart (error: unknown, { config, log, close }: Starting): Promise<never> {
+  // What fails from here on, fails because of the closing.
+  if (log !== null) log.level = 'silent'
+  const closing = close.reduce(async (before, one) => { await before; await one().catch(() => {}) }, Promise.resolve())
+  await Promise.race([closing, sleep(CLEAN_UP_MS)])
+  destination.flushSync()
+  process.stderr.write(redactKeys(startFailure(error, config && { host: config.host, port: config.port, secrets: secretsOf(config) })))
   process.exit(1)
 }
+
+const destination = pino.destination({ dest: 2, sync: false })
+const starting: Starting = { config: null, log: null, close: [] }
+let isEnding = false
+const fail = (error: unknown): void => {
+  if (isEnding) return
+  isEnding = true
+  void endFailedStart(error, starting)
+}
+process.on('uncaughtException', fail)
+start(starting).then(() => process.off('uncaughtException', fail), fail)

@@ -51,7 +51,7 @@ t.test('/readyz says which of the two planes has no database', async t => {
 t.test('an operator pool whose connections are all at work is busy, not degraded', async t => {
   const upstream = await startUpstream(t)
   const { origin, database } = await startGateway(t, { upstreamUrl: upstream.url })
-  const atWork = Array.from({ length: 8 }, async () => await database.operator.$client.unsafe('select pg_sleep(7)'))
+  const atWork = Array.from({ length: 8 }, async () => await database.operator.$client.unsafe('select pg_sleep(3)'))
   await new Promise(resolve => setTimeout(resolve, 500))
   t.match(await (await fetch(`${origin}/readyz`)).json(), { status: 'ok', database_pools: { operator: 'ok' } })
   await Promise.all(atWork)

@@ -1,10 +1,11 @@
-import { mkdir } from 'node:fs/promises'
 import { resolve } from 'node:path'
 import type { ExtractTablesWithRelations } from 'drizzle-orm'
 import type { PgDatabase } from 'drizzle-orm/pg-core'
 import type { PostgresJsDatabase, PostgresJsQueryResultHKT } from 'drizzle-orm/postgres-js'
 import type { Sql } from 'postgres'
 import type { Log } from '../log.js'
+import { makeFolder } from '../make-folder.js'
+import { closeAfter } from './close-after.js'
 import { openEmbedded } from './embedded.js'
 import { lockFolder } from './folder-lock.js'
 import { openPostgres } from './postgres.js'
@@ -58,12 +59,11 @@ export interface DatabaseOptions {
  */
 export const openDatabase = async ({ databaseUrl, dataDir, mayBeAway = false, log }: DatabaseOptions): Promise<Database> => {
   const home = resolve(dataDir)
-  await mkdir(home, { recursive: true })
+  await makeFolder(home)
   const lock = await lockFolder(home, log)
   try {
     return databaseUrl === null ? await openEmbedded(home, log, lock.release) : await openPostgres(databaseUrl, mayBeAway, log, lock.release)
   } catch (error) {
-    await lock.release()
-    throw error
+    return await closeAfter(error, lock.release)
   }
 }

@@ -54,8 +54,10 @@ export async function startEngine (folder: string, { onNotify, onDisconnect }: E
       closing = true
       await client.end({ timeout: closeTimeoutSeconds })
       if (worker === null) return
-      const ended = once(worker, 'exit')
-      worker.postMessage('close' satisfies ToWorker)
+      const running = worker
+      // A thread that ends with an error has ended too: all that it was told to keep is in its files.
+      const ended = new Promise<void>(resolve => running.once('exit', () => resolve()))
+      running.postMessage('close' satisfies ToWorker)
       await ended
     }
   }
@@ -64,8 +66,14 @@ export async function startEngine (folder: string, { onNotify, onDisconnect }: E
 async function startWorker (folder: string): Promise<Worker> {
   const workerData: WorkerData = { folder }
   const worker = new Worker(new URL('./embedded-worker.js', import.meta.url), { workerData })
-  // Rejects with the thread's error.
-  await once(worker, 'message')
+  try {
+    // Rejects with the thread's error.
+    await once(worker, 'message')
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error)
+    throw new Error(`The embedded database in ${folder} cannot be opened (${why}). Is the disk full, or the folder damaged? ` +
+      'Free the disk, put a backup of DATA_DIR in its place, or set DATA_DIR to an empty folder.', { cause: error })
+  }
   // A later one reaches the statements under way as a lost connection.
   worker.on('error', () => {})
   return worker

@@ -4,6 +4,7 @@ import { chmod, cp, mkdir, readFile, readdir, rename, rm } from 'node:fs/promise
 import { basename, dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { sql } from 'drizzle-orm'
+import { closeAfter } from './close-after.js'
 import { startEngine } from './embedded-engine.js'
 import { migrate, migrationHashes } from './migrate.js'
 import { openPool } from './pool.js'
@@ -71,9 +72,10 @@ async function initialise (folder: string): Promise<void> {
     await database.execute(sql`drop database template1`)
     await database.execute(sql`drop database template0`)
     await database.execute(sql`vacuum (freeze, analyze)`)
-  } finally {
-    await engine.close()
+  } catch (error) {
+    return await closeAfter(error, engine.close)
   }
+  await engine.close()
 }
 
 async function templateKey (): Promise<string> {

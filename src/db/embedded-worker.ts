@@ -42,8 +42,12 @@ const execute = async (message: Uint8Array, onData: (bytes: Uint8Array) => void)
 
 const ignore = (): void => {}
 
+let closing = false
+
 port.on('message', (message: ToWorker) => {
+  if (closing) return // Nobody waits for its answer any more.
   if (message === 'close') {
+    closing = true
     void close()
     return
   }

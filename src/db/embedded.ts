@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { sql } from 'drizzle-orm'
 import type { Log } from '../log.js'
 import type { Database } from './client.js'
+import { closeAfter } from './close-after.js'
 import { startEngine } from './embedded-engine.js'
 import { createFolder } from './embedded-template.js'
 import { scheduleVacuum } from './embedded-vacuum.js'
@@ -33,8 +34,7 @@ export async function openEmbedded (dataDir: string, log: Log, onClosed: () => P
   try {
     await migrate(pool)
   } catch (error) {
-    await close()
-    throw error
+    return await closeAfter(error, close)
   }
   async function close (): Promise<void> {
     await vacuum.close()

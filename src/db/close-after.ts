@@ -1,0 +1,9 @@
+/** Closes what a start had opened before it failed, and throws the error that it failed with, whatever becomes of the closing. */
+export async function closeAfter (error: unknown, close: () => Promise<void>): Promise<never> {
+  try {
+    await close()
+  } catch {
+    // Most likely it is broken for the same reason, and that is the one to tell.
+  }
+  throw error
+}
