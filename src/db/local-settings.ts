@@ -35,6 +35,7 @@ type Run = (as: (statement: PendingQuery<Row[]>) => PromiseLike<unknown>) => Pro
 /** A statement in a transaction of its own, as far as drizzle and the gateway use the library's: sent when it is awaited. */
 class LocalStatement implements PromiseLike<unknown> {
   readonly #run: Run
+  #rows: Promise<unknown> | null = null
 
   constructor (run: Run) {
     this.#run = run
@@ -46,7 +47,7 @@ class LocalStatement implements PromiseLike<unknown> {
   }
 
   then<A = unknown, B = never> (fulfilled?: ((value: unknown) => A | PromiseLike<A>) | null, rejected?: ((reason: unknown) => B | PromiseLike<B>) | null): Promise<A | B> {
-    return this.#run(statement => statement).then(fulfilled, rejected)
+    return this.#sent().then(fulfilled, rejected)
   }
 
   catch<B = never> (rejected?: ((reason: unknown) => B | PromiseLike<B>) | null): Promise<unknown> {
@@ -54,6 +55,10 @@ class LocalStatement implements PromiseLike<unknown> {
   }
 
   finally (done?: (() => void) | null): Promise<unknown> {
-    return this.#run(statement => statement).finally(done)
+    return this.#sent().finally(done)
+  }
+
+  #sent (): Promise<unknown> {
+    return (this.#rows ??= this.#run(statement => statement))
   }
 }
