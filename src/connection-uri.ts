@@ -48,9 +48,12 @@ const NO_URI = "is '…', but takes a URL such as postgres://user:password@host:
 const ESCAPES = 'In user and password write % as %25, / as %2F, ? as %3F, @ as %40 and : as %3A'
 const DEFAULT_PORT = 5432
 
-/** Parameters of libpq that do nothing here unless they have one of these values: then they ask for what is so anyway. */
+/** Parameters of libpq that take these values only: with them they ask for what is so anyway. */
 const AS_IT_IS: Readonly<Record<string, readonly [values: readonly string[], why: string]>> = {
-  channel_binding: [['disable', 'prefer'], 'the gateway has no channel binding; use sslmode=verify-full to be sure of the server'],
+  channel_binding: [
+    ['disable', 'prefer'],
+    'the gateway has no channel binding; use sslmode=verify-full to be sure of the server'
+  ],
   gssencmode: [['disable', 'prefer'], 'the gateway has no GSSAPI encryption; use sslmode'],
   client_encoding: [['auto', 'UTF8', 'utf8', 'UTF-8', 'utf-8'], 'the gateway speaks UTF8'],
   load_balance_hosts: [['disable'], 'hosts are tried in turn'],
@@ -89,13 +92,14 @@ const REFUSED: Readonly<Record<string, string>> = {
 }
 
 const TAKEN = new Set([
-  'host', 'port', 'user', 'password', 'dbname', 'sslmode', 'ssl', 'sslrootcert', 'sslcert', 'sslkey', 'sslpassword', 'sslnegotiation',
-  'ssl_min_protocol_version', 'ssl_max_protocol_version', 'target_session_attrs', 'connect_timeout', 'keepalives', 'keepalives_idle',
-  'application_name', 'fallback_application_name', 'options'
+  'host', 'port', 'user', 'password', 'dbname', 'sslmode', 'ssl', 'sslrootcert', 'sslcert', 'sslkey', 'sslpassword',
+  'sslnegotiation', 'ssl_min_protocol_version', 'ssl_max_protocol_version', 'target_session_attrs', 'connect_timeout',
+  'keepalives', 'keepalives_idle', 'application_name', 'fallback_application_name', 'options'
 ])
 
 /**
- * Reads a connection URI as libpq does (https://www.postgresql.org/docs/current/libpq-connect.html#LIBPQ-CONNSTRING-URIS).
+ * Reads a connection URI as libpq does:
+ * https://www.postgresql.org/docs/current/libpq-connect.html#LIBPQ-CONNSTRING-URIS
  * Each parameter either works or is refused by its name.
  * @throws ConnectionUriError
  */
@@ -131,9 +135,13 @@ export function parseConnectionUri (uri: string): ConnectionUri {
   const mode = sslMode(oneOf('sslmode', SSL_MODES), oneOf('ssl', SSL_SWITCHES), sslRootCert)
   if (mode === 'disable' || mode === 'prefer') {
     const useless = ONLY_WITH_TLS.find(name => textOf(name) !== null)
-    if (useless !== undefined) throw new ConnectionUriError(`has ${useless}, which takes sslmode=require, verify-ca or verify-full with it`)
+    if (useless !== undefined) {
+      throw new ConnectionUriError(`has ${useless}, which takes sslmode=require, verify-ca or verify-full with it`)
+    }
   }
-  if ((textOf('sslcert') === null) !== (textOf('sslkey') === null)) throw new ConnectionUriError('has one of sslcert and sslkey, which belong together')
+  if ((textOf('sslcert') === null) !== (textOf('sslkey') === null)) {
+    throw new ConnectionUriError('has one of sslcert and sslkey, which belong together')
+  }
   return {
     servers: parseServers(hosts, textOf('host'), textOf('port')),
     user: textOf('user') ?? decode(user, 'the user'),
@@ -159,15 +167,21 @@ const SSL_MODES = ['disable', 'allow', 'prefer', 'require', 'verify-ca', 'verify
 /** `ssl=true` is JDBC's, which libpq takes too; the others are what this gateway's driver took before. */
 const SSL_SWITCHES = ['true', 'false', ...SSL_MODES] as const
 
-const ONLY_WITH_TLS = ['sslcert', 'sslkey', 'sslpassword', 'ssl_min_protocol_version', 'ssl_max_protocol_version', 'sslnegotiation']
+const ONLY_WITH_TLS = [
+  'sslcert', 'sslkey', 'sslpassword', 'ssl_min_protocol_version', 'ssl_max_protocol_version', 'sslnegotiation'
+]
 
-function sslMode (mode: typeof SSL_MODES[number] | null, ssl: typeof SSL_SWITCHES[number] | null, rootCert: string | null): SslMode {
+function sslMode (
+  mode: typeof SSL_MODES[number] | null, ssl: typeof SSL_SWITCHES[number] | null, rootCert: string | null
+): SslMode {
   const said = mode ?? (ssl === 'true' ? 'require' : ssl === 'false' ? 'disable' : ssl)
   if (rootCert === 'system') {
-    if (said !== null && said !== 'verify-full') throw new ConnectionUriError('has sslrootcert=system, which takes sslmode=verify-full with it')
+    if (said !== null && said !== 'verify-full') {
+      throw new ConnectionUriError('has sslrootcert=system, which takes sslmode=verify-full with it')
+    }
     return 'verify-full'
   }
-  if (said === 'allow') return 'prefer' // Encrypted where the server can, and never sure of it: no less than what was asked for.
+  if (said === 'allow') return 'prefer' // Encrypted where the server can: no less than what was asked for.
   // libpq does so where it finds a root certificate.
   if (said === 'require' && rootCert !== null) return 'verify-ca'
   if (rootCert !== null && said !== 'verify-ca' && said !== 'verify-full') {
@@ -217,8 +231,13 @@ function parseServers (authority: string, host: string | null, port: string | nu
   })
   const hosts = host === null ? before.map(({ host }) => host) : host.split(',')
   const ports = port === null ? (hosts.length === before.length ? before : []).map(({ port }) => port) : port.split(',')
-  if (ports.length > 1 && ports.length !== hosts.length) throw new ConnectionUriError(`has ${ports.length} ports for ${hosts.length} hosts`)
-  const servers = hosts.map((name, i) => ({ host: name === '' ? 'localhost' : name, port: portNumber(ports.length === 1 ? ports[0] : ports[i]) }))
+  if (ports.length > 1 && ports.length !== hosts.length) {
+    throw new ConnectionUriError(`has ${ports.length} ports for ${hosts.length} hosts`)
+  }
+  const servers = hosts.map((name, i) => ({
+    host: name === '' ? 'localhost' : name,
+    port: portNumber(ports.length === 1 ? ports[0] : ports[i])
+  }))
   if (servers.some(({ host }) => /[\s@]/.test(host))) throw new ConnectionUriError('has a host that is none')
   if (servers.length > 1 && servers.some(({ host }) => host.startsWith('/'))) {
     throw new ConnectionUriError('has several hosts, one of them a Unix socket, which stands alone')
@@ -243,7 +262,8 @@ function decode (text: string, what: string): string | null {
   } catch {
     // Said below, without the value.
   }
-  throw new ConnectionUriError(`has a % in ${what} that is not followed by two hexadecimal digits of UTF-8; write % itself as %25`)
+  throw new ConnectionUriError(`has a % in ${what} that begins no character of UTF-8; write % itself as %25`)
 }
 
-const list = (values: readonly string[]): string => values.length === 1 ? String(values[0]) : `${values.slice(0, -1).join(', ')} or ${String(values.at(-1))}`
+const list = (values: readonly string[]): string =>
+  [values.slice(0, -1).join(', '), ...values.slice(-1)].filter(Boolean).join(' or ')

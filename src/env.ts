@@ -136,9 +136,16 @@ function trustedProxy (got: string): string {
 }
 
 /** The values that no message may show. */
-export function secretsOf ({ upstreamApiKey, adminPassword, metricsToken, webhookSecret, databaseUrl, smtpUrl }: Config): string[] {
-  const urls = [databaseUrl === null ? null : parseConnectionUri(databaseUrl).password, smtpUrl === null ? null : new URL(smtpUrl).password]
-  return [upstreamApiKey, adminPassword, metricsToken, webhookSecret, ...urls].filter(secret => secret !== null)
+export function secretsOf (config: Config): string[] {
+  const { upstreamApiKey, adminPassword, metricsToken, webhookSecret, databaseUrl, smtpUrl } = config
+  return [
+    upstreamApiKey,
+    adminPassword,
+    metricsToken,
+    webhookSecret,
+    databaseUrl === null ? null : parseConnectionUri(databaseUrl).password,
+    smtpUrl === null ? null : new URL(smtpUrl).password
+  ].filter(secret => secret !== null)
 }
 
 function host (got: string): string {

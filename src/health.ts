@@ -13,7 +13,8 @@ export interface HealthDeps {
 export function healthRoutes (app: FastifyInstance, { database, policy, recorder }: HealthDeps, done: () => void): void {
   app.get('/healthz', () => ({ status: 'ok' }))
   app.get('/readyz', async () => {
-    const [records, operators] = await Promise.all([database.ping(), database.pingOperator()].map(ping => ping.then(() => true, () => false)))
+    const pings = [database.ping(), database.pingOperator()]
+    const [records, operators] = await Promise.all(pings.map(ping => ping.then(() => true, () => false)))
     const calls = records === true && policy.fresh && !recorder.away
     const databaseState = calls && operators === true ? 'ok' : 'degraded'
     const isOk = databaseState === 'ok' && recorder.journalState === 'ok'

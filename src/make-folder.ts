@@ -2,8 +2,8 @@ import { mkdir, stat } from 'node:fs/promises'
 import { dirname } from 'node:path'
 
 /**
- * Makes the folder, and those above it, unless it is there. Node's own `recursive` never ends where a file system says that
- * there is no such place in a folder that exists, as /proc does.
+ * Makes the folder, and those above it, unless it is there. Node's own `recursive` never ends where a file system says
+ * that there is no such place in a folder that exists, as /proc does.
  * @throws what the file system throws
  */
 export async function makeFolder (path: string): Promise<void> {
@@ -19,4 +19,5 @@ export async function makeFolder (path: string): Promise<void> {
   }
 }
 
-const isFolder = async (path: string): Promise<boolean> => await stat(path).then(found => found.isDirectory(), () => false)
+const isFolder = async (path: string): Promise<boolean> =>
+  await stat(path).then(found => found.isDirectory(), () => false)

@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises'
 
-/** The text of a file in the data folder. Node's own error for a folder in its place does not name it. @throws with `path` */
+/** The text of a file in the data folder. @throws with `path`, which Node's error lacks for a folder in its place */
 export async function readKept (file: string): Promise<string> {
   try {
     return await readFile(file, 'utf8')

@@ -38,7 +38,8 @@ async function start (starting: Starting): Promise<void> {
   const log = createLogger(config.logLevel, destination)
   starting.log = log
   // The embedded database starts in a thread of its own; loading the rest meanwhile saves a third of the start.
-  const opening = openDatabase({ databaseUrl: config.databaseUrl, dataDir: config.dataDir, mayBeAway: hasPolicyFile(config.dataDir), log })
+  const { databaseUrl, dataDir } = config
+  const opening = openDatabase({ databaseUrl, dataDir, mayBeAway: hasPolicyFile(dataDir), log })
   const [database, { buildApp }] = await Promise.all([opening, import('./app.js')])
   starting.close.unshift(() => database.close())
   const admin = await loadAdminPassword(config.adminPassword, config.dataDir)
@@ -83,7 +84,8 @@ async function endFailedStart (error: unknown, { config, log, close }: Starting)
   const closing = close.reduce(async (before, one) => { await before; await one().catch(() => {}) }, Promise.resolve())
   await Promise.race([closing, sleep(CLEAN_UP_MS)])
   destination.flushSync()
-  process.stderr.write(redactKeys(startFailure(error, config && { host: config.host, port: config.port, secrets: secretsOf(config) })))
+  const settings = config && { host: config.host, port: config.port, secrets: secretsOf(config) }
+  process.stderr.write(redactKeys(startFailure(error, settings)))
   process.exit(1)
 }
 

@@ -16,29 +16,41 @@ export class ListenError extends Error {
 
 /** Why a start failed, and what to do: one line without a stack or a secret. */
 export function startFailure (error: unknown, settings: StartSettings | null): string {
-  const told = error instanceof Error && error.message.startsWith('Failed query') && error.cause instanceof Error ? error.cause : error
+  const isQuery = error instanceof Error && error.message.startsWith('Failed query') && error.cause instanceof Error
+  const told = isQuery ? error.cause : error
   let text = withoutLines(inWords(told, settings))
-  for (const secret of settings?.secrets ?? []) if (secret.length >= SHORTEST_SECRET) text = text.replaceAll(secret, '…')
+  for (const secret of settings?.secrets ?? []) {
+    if (secret.length >= SHORTEST_SECRET) text = text.replaceAll(secret, '…')
+  }
   return `promptmeter did not start: ${text}\n`
 }
 
 function inWords (error: unknown, settings: StartSettings | null): string {
   if (!(error instanceof Error)) return String(error)
-  const cause: NodeJS.ErrnoException = error instanceof ListenError && error.cause instanceof Error ? error.cause : error
+  const listen = error instanceof ListenError && error.cause instanceof Error ? error.cause : null
+  const cause: NodeJS.ErrnoException & { readonly address?: unknown } = listen ?? error
   const code = cause.code ?? ''
-  if (error instanceof ListenError && settings !== null) return listenFault(cause, code, settings)
-  const path = cause.path ?? ('address' in cause && typeof cause.address === 'string' && cause.address.startsWith('/') ? cause.address : null)
+  if (listen !== null && settings !== null) return listenFault(listen, code, settings)
+  const socket = typeof cause.address === 'string' && cause.address.startsWith('/') ? cause.address : null
+  const path = cause.path ?? socket
   return path === null ? error.message : fileFault(cause, code, path)
 }
 
 function listenFault (error: Error, code: string, { host, port }: StartSettings): string {
   switch (code) {
-    case 'EADDRINUSE': return `port ${port} on ${host} is in use (${code}). Stop what listens there, or set PORT to another.`
-    case 'EACCES': return `this user may not listen on port ${port} (${code}). Set PORT to 1024 or more, or give the process CAP_NET_BIND_SERVICE.`
+    case 'EADDRINUSE':
+      return `port ${port} on ${host} is in use (${code}). Stop what listens there, or set PORT to another.`
+    case 'EACCES':
+      return `this user may not listen on port ${port} (${code}). ` +
+        'Set PORT to 1024 or more, or give the process CAP_NET_BIND_SERVICE.'
     case 'EADDRNOTAVAIL':
-    case 'EINVAL': return `HOST '${host}' is no address of this machine (${code}). Set HOST to one that is; 0.0.0.0 stands for all.`
+    case 'EINVAL':
+      return `HOST '${host}' is no address of this machine (${code}). ` +
+        'Set HOST to one that is; 0.0.0.0 stands for all.'
     case 'ENOTFOUND':
-    case 'EAI_AGAIN': return `HOST '${host}' has no address (${code}). Set HOST to a name or address of this machine; 0.0.0.0 stands for all.`
+    case 'EAI_AGAIN':
+      return `HOST '${host}' has no address (${code}). ` +
+        'Set HOST to a name or address of this machine; 0.0.0.0 stands for all.'
     default: return `it cannot listen on ${host}, port ${port} (${error.message}). Set HOST and PORT to others.`
   }
 }
@@ -46,13 +58,20 @@ function listenFault (error: Error, code: string, { host, port }: StartSettings)
 function fileFault (error: Error, code: string, path: string): string {
   switch (code) {
     case 'EACCES':
-    case 'EPERM': return `${path} is not accessible (${code}). Give it to the user that promptmeter runs as, or set DATA_DIR to another folder.`
-    case 'EROFS': return `${path} is on a file system that can only be read (${code}). Set DATA_DIR to a folder elsewhere.`
+    case 'EPERM':
+      return `${path} is not accessible (${code}). ` +
+        'Give it to the user that promptmeter runs as, or set DATA_DIR to another folder.'
+    case 'EROFS':
+      return `${path} is on a file system that can only be read (${code}). Set DATA_DIR to a folder elsewhere.`
     case 'ENOSPC':
-    case 'EDQUOT': return `there is no space left for ${path} (${code}). Free some, or set DATA_DIR to a folder elsewhere.`
+    case 'EDQUOT':
+      return `there is no space left for ${path} (${code}). Free some, or set DATA_DIR to a folder elsewhere.`
     case 'EEXIST':
-    case 'ENOTDIR': return `${path} has to be a folder, and something else is in its place (${code}). Remove that, or set DATA_DIR to another folder.`
-    case 'EISDIR': return `${path} has to be a file, and a folder is in its place (${code}). Remove that.`
+    case 'ENOTDIR':
+      return `${path} has to be a folder, and something else is in its place (${code}). ` +
+        'Remove that, or set DATA_DIR to another folder.'
+    case 'EISDIR':
+      return `${path} has to be a file, and a folder is in its place (${code}). Remove that.`
     default: return `${error.message}. Check DATA_DIR, and what lies there.`
   }
 }

@@ -8,8 +8,6 @@ import { ListenError, startFailure } from '../src/start-failure.js'
 import { createDatabase, databaseKinds, sharedPostgres, temporaryFolder, testDatabaseOptions } from './helpers/database.js'
 import { startGatewayProcess } from './helpers/gateway-process.js'
 
-t.setTimeout(240_000)
-
 const settings = { host: '127.0.0.1', port: 80, secrets: ['', 'abc', 'hush-hush'] }
 
 interface Place { readonly databaseUrl: string | null, readonly dataDir: string }

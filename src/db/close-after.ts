@@ -1,4 +1,4 @@
-/** Closes what a start had opened before it failed, and throws the error that it failed with, whatever becomes of the closing. */
+/** Closes what a start had opened before it failed, and throws the error that it failed with, come what may. */
 export async function closeAfter (error: unknown, close: () => Promise<void>): Promise<never> {
   try {
     await close()

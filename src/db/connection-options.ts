@@ -22,8 +22,8 @@ export interface ConnectionOptions {
 const CONNECT_TIMEOUT_SECONDS = 10
 
 /**
- * The options of a client for the URI. Nothing of it is left to the driver, which takes libpq's parameters for settings of
- * the server, and `allow` for `require`.
+ * The options of a client for the URI. Nothing of it is left to the driver, which takes libpq's parameters for settings
+ * of the server, and `allow` for `require`.
  * @param applicationName where the URI gives none
  * @throws ConnectionUriError, also for a file that cannot be read
  */
@@ -45,7 +45,10 @@ export function connectionOptions (databaseUrl: string, applicationName: string)
     ...uri.targetSessionAttrs !== 'any' && { target_session_attrs: uri.targetSessionAttrs },
     connect_timeout: uri.connectTimeoutSeconds ?? CONNECT_TIMEOUT_SECONDS,
     ...uri.keepalivesIdleSeconds !== null && { keep_alive: uri.keepalivesIdleSeconds },
-    connection: { application_name: uri.applicationName ?? applicationName, ...uri.options !== null && { options: uri.options } }
+    connection: {
+      application_name: uri.applicationName ?? applicationName,
+      ...uri.options !== null && { options: uri.options }
+    }
   }
   return { options, where: `'${uri.database ?? uri.user ?? 'default'}' at ${names.join(', ')}` }
 }
@@ -61,9 +64,12 @@ function tls (uri: ConnectionUri): false | 'prefer' | TlsOptions {
   }
   if (uri.sslMode === 'prefer') return 'prefer'
   if (uri.sslMode === 'require') return { ...own, rejectUnauthorized: false }
-  const ca = uri.sslRootCert === null || uri.sslRootCert === 'system' ? {} : { ca: readNamed('sslrootcert', uri.sslRootCert) }
+  const { sslRootCert } = uri
   return {
-    ...own, ...ca, rejectUnauthorized: true, checkServerIdentity: uri.sslMode === 'verify-ca' ? () => undefined : identityCheck(uri)
+    ...own,
+    ...sslRootCert !== null && sslRootCert !== 'system' && { ca: readNamed('sslrootcert', sslRootCert) },
+    rejectUnauthorized: true,
+    checkServerIdentity: uri.sslMode === 'verify-ca' ? () => undefined : identityCheck(uri)
   }
 }
 

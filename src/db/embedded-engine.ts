@@ -71,8 +71,9 @@ async function startWorker (folder: string): Promise<Worker> {
     await once(worker, 'message')
   } catch (error) {
     const why = error instanceof Error ? error.message : String(error)
-    throw new Error(`The embedded database in ${folder} cannot be opened (${why}). Is the disk full, or the folder damaged? ` +
-      'Free the disk, put a backup of DATA_DIR in its place, or set DATA_DIR to an empty folder.', { cause: error })
+    throw new Error(`The embedded database in ${folder} cannot be opened (${why}). ` +
+      'Is the disk full, or the folder damaged? Free the disk, put a backup of DATA_DIR in its place, ' +
+      'or set DATA_DIR to an empty folder.', { cause: error })
   }
   // A later one reaches the statements under way as a lost connection.
   worker.on('error', () => {})

@@ -1,8 +1,8 @@
 import type { PendingQuery, Row, Sql, TransactionSql } from 'postgres'
 
 /**
- * Makes each statement, and each transaction, begin with `set local …`. As parameters of the connection the settings would
- * cost nothing more; but a pooler refuses those, or hands the session to another client.
+ * Makes each statement, and each transaction, begin with `set local …`. As parameters of the connection the settings
+ * would cost nothing more; but a pooler refuses those, or hands the session to another client.
  * @param settings statements without parameters, one or more
  * @returns how many have begun and not ended
  */
@@ -10,7 +10,7 @@ export function setLocally (client: Sql, settings: string): () => number {
   let running = 0
   const unsafe = client.unsafe.bind(client)
   const begin = client.begin.bind(client)
-  const transact = async <T>(body: (transaction: TransactionSql) => Promise<T>): Promise<T> => await begin(async transaction => {
+  const transact = async <T>(body: Body<T>): Promise<T> => await begin(async transaction => {
     await transaction.unsafe(settings)
     running++
     try {
@@ -30,9 +30,11 @@ export function setLocally (client: Sql, settings: string): () => number {
   return () => running
 }
 
+type Body<T> = (transaction: TransactionSql) => Promise<T>
+type Answer<A, Given> = ((given: Given) => A | PromiseLike<A>) | null
 type Run = (as: (statement: PendingQuery<Row[]>) => PromiseLike<unknown>) => Promise<unknown>
 
-/** A statement in a transaction of its own, as far as drizzle and the gateway use the library's: sent when it is awaited. */
+/** A statement in a transaction of its own, sent when it is awaited. Of the library's own it has what drizzle uses. */
 class LocalStatement implements PromiseLike<unknown> {
   readonly #run: Run
   #rows: Promise<unknown> | null = null
@@ -46,11 +48,11 @@ class LocalStatement implements PromiseLike<unknown> {
     return this.#run(statement => statement.values())
   }
 
-  then<A = unknown, B = never> (fulfilled?: ((value: unknown) => A | PromiseLike<A>) | null, rejected?: ((reason: unknown) => B | PromiseLike<B>) | null): Promise<A | B> {
+  then<A = unknown, B = never> (fulfilled?: Answer<A, unknown>, rejected?: Answer<B, unknown>): Promise<A | B> {
     return this.#sent().then(fulfilled, rejected)
   }
 
-  catch<B = never> (rejected?: ((reason: unknown) => B | PromiseLike<B>) | null): Promise<unknown> {
+  catch<B = never> (rejected?: Answer<B, unknown>): Promise<unknown> {
     return this.then(undefined, rejected)
   }
 

@@ -11,7 +11,7 @@ const migrationsFolder = fileURLToPath(new URL('../../drizzle', import.meta.url)
 export const migrationHashes = (): string[] => readMigrationFiles({ migrationsFolder }).map(({ hash }) => hash)
 
 /**
- * Brings the schema up to date, in one transaction. Any number of instances may call it at once: drizzle's own `migrate`
+ * Brings the schema up to date, in one transaction. Any number of instances may call it at once. drizzle's `migrate`
  * looks up what is applied outside its transaction, and a lock of the session is none behind a pooler. So this reads
  * drizzle's files, keeps drizzle's table, and holds a lock until the commit.
  * Throws if the database was migrated by a newer build, whose tables this one does not know.
@@ -24,12 +24,14 @@ export const migrate = async (database: Drizzle): Promise<void> => {
     refuseNewerSchema(appliedMs, migrations)
     if (appliedMs === null) {
       await transaction.execute(sql`create schema if not exists drizzle`)
-      await transaction.execute(sql`create table if not exists ${appliedMigrations} (id serial primary key, hash text not null, created_at bigint)`)
+      await transaction.execute(sql`create table if not exists ${appliedMigrations}
+        (id serial primary key, hash text not null, created_at bigint)`)
     }
     for (const { sql: statements, hash, folderMillis } of migrations) {
       if (appliedMs !== null && folderMillis <= appliedMs) continue
       for (const statement of statements) await transaction.execute(sql.raw(statement))
-      await transaction.execute(sql`insert into ${appliedMigrations} (hash, created_at) values (${hash}, ${folderMillis})`)
+      await transaction.execute(
+        sql`insert into ${appliedMigrations} (hash, created_at) values (${hash}, ${folderMillis})`)
     }
   })
 }

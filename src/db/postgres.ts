@@ -14,8 +14,8 @@ const oldestServer = 150_000
 const recordingConnections = 4
 const operatorConnections = 4
 /**
- * Rows and tables are locked for moments; one who waits longer is told so, and holds no connection meanwhile. One core at
- * most, the others are for calls; workers and compiled plans also take longer than they save here.
+ * Rows and tables are locked for moments; one who waits longer is told so, and holds no connection meanwhile. One core
+ * at most, the others are for calls; workers and compiled plans also take longer than they save here.
  */
 const operatorSettings = `set local statement_timeout = '15s'; set local lock_timeout = '5s';
   set local max_parallel_workers_per_gather = 0; set local jit = off`
@@ -29,14 +29,16 @@ const prepareAgainMs = 1000
  */
 export const openPostgres = async (databaseUrl: string, mayBeAway: boolean, log: Log, onClosed: () => Promise<void>): Promise<Database> => {
   const target = connectionOptions(databaseUrl, 'promptmeter')
-  const preparation = await prepare(() => openClient(target, log, { max: 1, prepare: false }), target.where, mayBeAway, log)
+  const connectOnce = (): Sql => openClient(target, log, { max: 1, prepare: false })
+  const preparation = await prepare(connectOnce, target.where, mayBeAway, log)
   let recording: DrizzlePool | null = null
   let isClosed = false
   const recordingPool = (): DrizzlePool => {
     const failure = preparation.failure()
     if (failure !== null) throw new DatabaseAway(`The database could not be opened since the start: ${failure.message}`, { cause: failure })
     if (isClosed && recording === null) throw new DatabaseAway('The database is closed.')
-    return (recording ??= openPool(openClient(target, log, { max: recordingConnections, prepare: !preparation.pooled() })))
+    const options = { max: recordingConnections, prepare: !preparation.pooled() }
+    return (recording ??= openPool(openClient(target, log, options)))
   }
   const operatorTarget = connectionOptions(databaseUrl, 'promptmeter operator')
   const operator = openPool(openClient(operatorTarget, log, { max: operatorConnections, prepare: false }))
@@ -101,7 +103,7 @@ const prepare = async (connect: () => Sql, where: string, mayBeAway: boolean, lo
   const run = async (): Promise<void> => {
     try {
       pooled = await prepareSchema(client, where)
-      if (pooled) log.info({}, 'a pooler stands before PostgreSQL: no prepared statements, and changes are asked for instead of heard of')
+      if (pooled) log.info({}, 'a pooler stands before PostgreSQL: no prepared statements, no notifications')
       failure = null
       tellDone()
     } finally {
@@ -171,11 +173,13 @@ const checkServer = async (client: Sql, where: string): Promise<void> => {
   const [row] = await client<{ version: number }[]>`select current_setting('server_version_num')::int as version`
     .catch((error: unknown) => {
       const why = error instanceof Error && 'code' in error ? `${String(error.code)}: ${error.message}` : String(error)
-      const message = `Cannot open the database ${where} (${why}). Check that PostgreSQL runs there and that DATABASE_URL names the ` +
-        'right host, user, password and database; or unset DATABASE_URL to use the embedded database.'
+      const message = `Cannot open the database ${where} (${why}). ` +
+        'Check that PostgreSQL runs there and that DATABASE_URL names the right host, user, password ' +
+        'and database; or unset DATABASE_URL to use the embedded database.'
       throw isConnectionLost(error) ? new DatabaseAway(message, { cause: error }) : new Error(message, { cause: error })
     })
   if (row !== undefined && row.version < oldestServer) {
-    throw new Error(`PostgreSQL ${Math.floor(row.version / 10_000)} runs the database ${where}; promptmeter needs 15 or newer.`)
+    throw new Error(`PostgreSQL ${Math.floor(row.version / 10_000)} runs the database ${where}; ` +
+      'promptmeter needs 15 or newer.')
   }
 }

@@ -4,7 +4,7 @@ import { gatewayOverloaded } from '../errors.js'
 /** How long a body waits for room before it is refused. */
 const WAIT_MS = 10_000
 
-/** A quarter of what this process may use, for a body may be held two or three times; and room for two of the largest. */
+/** A quarter of what this process may use, since a body may be held two or three times; at least two of the largest. */
 export function bodyRoomBytes (maxBodyBytes: number): number {
   const constrained = process.constrainedMemory()
   const memory = Math.min(totalmem(), constrained > 0 ? constrained : Infinity)
@@ -20,9 +20,9 @@ interface Waiter {
 }
 
 /**
- * The memory for request bodies that are gathered, over all calls. A body takes room as its bytes come: the length that a
- * caller announces costs nothing. Where there is no room a body is not read on. The oldest gets the next room; each time
- * one has waited too long, the youngest is refused. So bodies that are half gathered never wait for each other for ever.
+ * The memory for request bodies that are gathered, over all calls. A body takes room as its bytes come: the length that
+ * a caller announces costs nothing. Where there is no room a body is not read on. The oldest gets the next room. Each
+ * time one has waited too long, the youngest is refused: half gathered bodies never wait for each other for ever.
  */
 export class BodyRoom {
   readonly #limitBytes: number
@@ -83,7 +83,9 @@ export class BodyRoom {
   }
 
   #admit (): void {
-    for (let next = this.#waiting[0]; next !== undefined && this.#usedBytes + next.bytes <= this.#limitBytes; next = this.#waiting[0]) {
+    for (;;) {
+      const next = this.#waiting[0]
+      if (next === undefined || this.#usedBytes + next.bytes > this.#limitBytes) return
       this.#usedBytes += next.bytes
       next.share.granted(next.bytes)
       this.#leave(next).resolve()

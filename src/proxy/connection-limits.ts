@@ -33,8 +33,8 @@ export const CONNECTION_LIMITS: ConnectionLimits = {
 const LINGER_MS = 5_000
 
 /**
- * Bounds every phase of a caller's connection. Heads and idle connections are Node's to time; a body's gaps, a caller that
- * does not read and what is pipelined are looked after here, by one timer for all connections: a call costs no timer.
+ * Bounds every phase of a caller's connection. Node times heads and idle connections. A body's gaps, a caller that does
+ * not read, and pipelined requests are bounded here, by one timer for all connections: a call costs no timer.
  */
 export class BoundedConnections {
   readonly #limits: ConnectionLimits
@@ -44,10 +44,15 @@ export class BoundedConnections {
     this.#limits = limits
   }
 
-  /** `requestTimeout` is off, for a large body over a slow line is no fault. That would switch off `headersTimeout` too, left unsaid. */
+  /** A large body over a slow line is no fault. Without `requestTimeout`, Node has no `headersTimeout` unless told. */
   get serverOptions (): ServerOptions {
     const { headMs, keepAliveMs, lookEveryMs } = this.#limits
-    return { requestTimeout: 0, headersTimeout: headMs, connectionsCheckingInterval: lookEveryMs, keepAliveTimeout: keepAliveMs }
+    return {
+      requestTimeout: 0,
+      headersTimeout: headMs,
+      connectionsCheckingInterval: lookEveryMs,
+      keepAliveTimeout: keepAliveMs
+    }
   }
 
   watch (server: Server): void {
@@ -152,7 +157,8 @@ class Connection {
     // Node's own time limits know heads and keep-alive; empty lines between requests are neither.
     if (this.#idle.forMs(this.#req === null, 0, nowMs) > keepAliveMs + headMs) socket.destroy()
     if (this.#ended.forMs(socket.writableEnded, 0, nowMs) >= LINGER_MS) socket.destroy()
-    if (this.#writes.forMs(socket.writableLength > 0, socket.bytesWritten - socket.writableLength, nowMs) >= writeGapMs) socket.destroy()
+    const { writableLength, bytesWritten } = socket
+    if (this.#writes.forMs(writableLength > 0, bytesWritten - writableLength, nowMs) >= writeGapMs) socket.destroy()
     if (this.#req === null || this.#res === null) return
     const req = this.#req
     // What the gateway does not read, it does not wait for.

@@ -8,8 +8,6 @@ import { openDatabase } from '../../src/db/client.js'
 import { createDatabase, sharedPostgres, silentLog, temporaryFolder } from '../helpers/database.js'
 import { type PostgresServer, startPostgres } from '../helpers/postgres-server.js'
 
-t.setTimeout(120_000)
-
 const openssl = spawnSync('openssl', ['version']).status === 0
 const skip = openssl ? false : 'openssl is not installed on this machine'
 

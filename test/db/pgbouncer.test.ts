@@ -9,8 +9,6 @@ import { call } from '../helpers/http-call.js'
 import { pgbouncerProgram, startPgbouncer } from '../helpers/pgbouncer.js'
 import { json, startUpstream } from '../helpers/upstream.js'
 
-t.setTimeout(120_000)
-
 const program = pgbouncerProgram()
 const skip = program === null ? 'PgBouncer is not installed on this machine (Debian: apt-get install pgbouncer)' : false
 const plain = '{"model":"gpt-4o-mini","messages":[{"role":"user","content":"hi"}]}'

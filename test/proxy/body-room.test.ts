@@ -5,8 +5,6 @@ import { type TestGateway, startGateway } from '../helpers/gateway.js'
 import { type Upstream, gate, json, startUpstream } from '../helpers/upstream.js'
 import { RawCaller, logRowsOnce } from './raw-caller.js'
 
-t.setTimeout(120_000)
-
 const PIECE = 'x'.repeat(100_000)
 const overloaded = { error: { code: 'gateway_overloaded', type: 'api_error', message: /memory/ } }
 

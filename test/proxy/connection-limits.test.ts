@@ -5,8 +5,6 @@ import { ADMIN, type TestGateway, startGateway } from '../helpers/gateway.js'
 import { type Upstream, json, startUpstream } from '../helpers/upstream.js'
 import { RawCaller, logRows, logRowsOnce, requestText } from './raw-caller.js'
 
-t.setTimeout(120_000)
-
 const short: Partial<ConnectionLimits> = { headMs: 300, bodyGapMs: 300, writeGapMs: 300, keepAliveMs: 300, lookEveryMs: 50 }
 const timedOut = { error: { code: 'request_timeout', type: 'invalid_request_error', param: null, message: /in time/ } }
 const login = `authorization: Basic ${Buffer.from(`${ADMIN.username}:${ADMIN.password}`).toString('base64')}`
