@@ -20,7 +20,7 @@ t.test('a price that begins after the calls: the repricing says so, and the day 
     await dialog.getByRole('button', { name: 'Reprice', exact: true }).click()
     await dialog.getByText(`our-own-model (${calls} calls): it has no price.`).waitFor()
     await dialog.getByRole('button', { name: 'Set a price' }).click()
-    await page.getByRole('dialog', { name: 'Set a price for our-own-model' }).waitFor()
+    await page.getByRole('dialog', { name: 'Reprice calls' }).waitFor({ state: 'detached' })
     await dialog.getByRole('button', { name: `From ${shown(day)}` }).click()
     t.equal(await dialog.getByLabel('From (UTC)').inputValue(), day.slice(0, 16))
   })
