@@ -107,9 +107,10 @@ export function parseConnectionUri (uri: string): ConnectionUri {
   const [, rest] = /^postgres(?:ql)?:\/\/(.*)$/is.exec(uri) ?? []
   if (rest === undefined || /\s/.test(rest)) throw new ConnectionUriError(NO_URI)
   const [, authority = '', path = '', query = ''] = /^([^/?]*)(?:\/([^?]*))?(?:\?(.*))?$/s.exec(rest) ?? []
-  // libpq ends the user at the first @, which nobody can have meant where there is another.
-  const [, userInfo, hosts = ''] = /^(?:(.*)@)?(.*)$/s.exec(authority) ?? []
-  const [, user = '', password] = /^([^:]*)(?::(.*))?$/s.exec(userInfo ?? '') ?? []
+  // libpq ends the user at the first @, which is not meant where there is another.
+  const at = authority.lastIndexOf('@')
+  const hosts = authority.slice(at + 1)
+  const [, user = '', password] = /^([^:]*)(?::(.*))?$/s.exec(authority.slice(0, Math.max(at, 0))) ?? []
   if (path.includes('@')) throw new ConnectionUriError(`has an @ behind the host. ${ESCAPES}`)
   // Behind a ? in a password everything looks like parameters.
   const given = parseQuery(query, query.includes('@'))

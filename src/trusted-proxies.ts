@@ -30,7 +30,9 @@ export function clientAddress (networks: readonly string[]): ClientAddress {
     const network = parseNetwork(text)
     if (network !== null) trusted.addSubnet(network.address, network.prefix, network.family)
   }
-  const isTrusted = (address: string): boolean => trusted.check(address.replace(/%.*$/, ''), isIP(address) === 4 ? 'ipv4' : 'ipv6')
+  // Without an IPv6 address's zone (RFC 4007 §11).
+  const isTrusted = (address: string): boolean =>
+    trusted.check(address.split('%', 1)[0] ?? '', isIP(address) === 4 ? 'ipv4' : 'ipv6')
 
   return (peer, forwardedFor) => {
     let client = peer
