@@ -28,7 +28,7 @@ t.test('no route answers without a login but those for the machines that watch',
   const routes = routesOf(app.printRoutes({ commonPrefix: false }))
   t.ok(routes.length > 15)
   t.ok(routes.some(({ path }) => path === '/admin/api/prompt-configs/:prompt_type'))
-  t.strictSame(routes.filter(({ path }) => !/^\/admin(\/|$)/.test(path)).map(({ path }) => path).sort(), ['/healthz', '/metrics', '/readyz'])
+  t.strictSame(routes.filter(({ path }) => !/^\/admin(\/|$)/.test(path)).map(({ path }) => path).sort(), ['/', '/healthz', '/metrics', '/readyz'])
 
   for (const { path, methods } of routes.filter(({ path }) => path.startsWith('/admin'))) {
     const url = origin + path.replace(/:\w+/g, 'x').replace('*', 'index.css')

@@ -66,7 +66,8 @@ onEachDatabase(t, 'what changed most comes first, up or down, against a period o
     ],
     from: '2026-11-03T00:00:00.000Z',
     to: '2026-11-04T00:00:00.000Z',
-    previous_from: '2026-11-02T00:00:00.000Z'
+    previous_from: '2026-11-02T00:00:00.000Z',
+    previous_to: '2026-11-03T00:00:00.000Z'
   })
   const two = (await admin.call('GET', `/admin/api/costs/top-movers?${period}&limit=2&group_by=model`)).body as { items: unknown[] }
   t.match(two.items, [{ group: 'm', previous_cost: 5.3 }])
