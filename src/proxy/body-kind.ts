@@ -1,15 +1,14 @@
-/** What a response body is to its readers. `other`: known to be nothing that is read, whatever its first bytes are. */
-export type BodyKind = 'stream' | 'json' | 'text' | 'binary' | 'other'
+/** What a response body is to its readers. `lines`: of JSON, each a value of its own, so not read as one. */
+export type BodyKind = 'stream' | 'json' | 'text' | 'binary' | 'lines'
 
 const JSON_TYPE = /^application\/(?:[a-z0-9.+-]+\+)?json\b/
-/** Media, and lines of JSON: what they begin with says nothing. */
-const OTHER_TYPE = /^(?:(?:audio|image|video|font|multipart)\/|application\/(?:x-)?(?:ndjson|jsonlines|jsonl|json-seq)\b)/
+const LINES_TYPE = /^application\/(?:x-)?(?:ndjson|jsonlines|jsonl)\b/
 
 /** @param contentType lower-case; empty where there is none */
 export function declaredKind (contentType: string): BodyKind {
   if (contentType.startsWith('text/event-stream')) return 'stream'
   if (JSON_TYPE.test(contentType)) return 'json'
-  if (OTHER_TYPE.test(contentType)) return 'other'
+  if (LINES_TYPE.test(contentType)) return 'lines'
   return contentType === '' || contentType.startsWith('text/') ? 'text' : 'binary'
 }
 
@@ -25,7 +24,8 @@ const FIRST_FIELDS = [':', 'data:', 'event:', 'id:', 'retry:']
  * @returns null for neither; `blank` if there is only white space yet; `more` if the next bytes decide
  */
 export function sniffKind (head: Buffer): 'stream' | 'json' | 'blank' | 'more' | null {
-  const text = head.toString('latin1', 0, 256)
+  const from = afterBlank(head)
+  const text = head.toString('latin1', from, from + 256)
   const unmarked = text.startsWith(BOM) ? text.slice(BOM.length) : text
   if (text.length < BOM.length && BOM.startsWith(text)) return text === '' ? 'blank' : 'more'
   const start = unmarked.trimStart()
@@ -38,3 +38,17 @@ export function sniffKind (head: Buffer): 'stream' | 'json' | 'blank' | 'more' |
   }
   return null
 }
+
+/** Whether all of it is white space: however long it is, a body may begin behind it. */
+export function isBlank (bytes: Buffer): boolean {
+  return afterBlank(bytes) === bytes.length
+}
+
+function afterBlank (bytes: Buffer): number {
+  let at = 0
+  while (at < bytes.length && BLANK.has(bytes[at] ?? 0)) at++
+  return at
+}
+
+/** White space of JSON (RFC 8259 §2), which the line ends of a stream are too. */
+const BLANK: ReadonlySet<number> = new Set([0x20, 0x09, 0x0a, 0x0d])

@@ -42,6 +42,9 @@ export class CallPayload {
     }
   }
 
+  /** Neither is stored: they could not be read. */
+  drop (): void { this.#built = { prompt: null, response: null } }
+
   build (): StoredPayload {
     if (this.#built === null) {
       const body = readableBody(this.#request)

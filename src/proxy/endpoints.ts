@@ -46,7 +46,7 @@ const FREE: readonly RegExp[] = [
   'fine_tuning/jobs/{id}/cancel', 'fine_tuning/jobs/{id}/pause', 'fine_tuning/checkpoints/{id}/permissions', 'fine_tuning/alpha/graders/validate',
   'evals', 'evals/{id}', 'evals/{id}/runs/{id}',
   'realtime/calls/{id}/hangup', 'realtime/calls/{id}/reject',
-  'assistants', 'assistants/{id}', 'threads', 'threads/{id}', 'threads/{id}/messages', 'threads/{id}/messages/{id}',
+  'assistants', 'assistants/{id}', 'threads', 'threads/thread_{id}', 'threads/{id}/messages', 'threads/{id}/messages/{id}',
   'threads/{id}/runs/{id}', 'threads/{id}/runs/{id}/cancel'
 ].map(route => new RegExp(`^${route.replaceAll('{id}', '[A-Za-z0-9][\\w.:-]*')}$`))
 

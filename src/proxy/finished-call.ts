@@ -85,7 +85,12 @@ export async function finishedCall (deps: BookkeepingDeps, facts: CallFacts): Pr
   const { admission, headers, caller, endpoint } = facts.call
   const requestModel = label(request.members?.string('model') ?? request.formModel ?? null)
   const payload = new CallPayload(deps.payloadMaxBytes, request, response.reader)
-  if (payload.isLong) await payload.buildInSlices()
+  if (payload.isLong) {
+    await payload.buildInSlices().catch((error: unknown) => {
+      payload.drop()
+      deps.log.error({ err: error }, 'a call is recorded without its prompt and response, which could not be read')
+    })
+  }
   const { answer, usage, source, cost } = await usedBy(deps, facts, requestModel)
   const error = errorOf(facts, answer)
   const blocked = isBlocked(facts)

@@ -68,8 +68,12 @@ function cleanedList (list: string, separator: string, clean: (item: string) => 
   return list.split(separator).map(clean).filter(item => item !== null).join(separator)
 }
 
+/** So many in one text stand in nothing that means anything: they are not asked for one by one, each for a hash. */
+const MAX_ASKED = 32
+
 function leaking (text: string, knows: KnowsKey): GatewayKeyLike[] {
-  return findGatewayKeys(text).filter(({ key, standsAlone }) => standsAlone || knows(key))
+  const found = findGatewayKeys(text)
+  return found.length > MAX_ASKED ? found : found.filter(({ key, standsAlone }) => standsAlone || knows(key))
 }
 
 function hasBasic (headers: readonly string[]): boolean {

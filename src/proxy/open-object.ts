@@ -108,7 +108,14 @@ export class OpenObject {
   }
 
   #offsetOf (textAt: number): number {
-    const piece = this.#pieces.findLast(piece => piece.textAt <= textAt)
+    // There may be hundreds of thousands, and this is asked at each line.
+    let low = 0
+    for (let high = this.#pieces.length; low < high;) {
+      const middle = (low + high) >>> 1
+      if ((this.#pieces[middle]?.textAt ?? Infinity) <= textAt) low = middle + 1
+      else high = middle
+    }
+    const piece = this.#pieces[low - 1]
     return piece === undefined ? 0 : Math.max(0, piece.at + textAt - piece.textAt)
   }
 

@@ -4,8 +4,10 @@ const ESCAPES = /%[\da-f]{2}/gi
 /** Spaces and control characters, which some servers leave out. */
 const PADDING = /[\0-\x20\x7f]+/g
 /** Overlong UTF-8 of `.`, `/` and `\`, which old decoders take: RFC 3629 §10. */
-const OVERLONG = /\xc0[\xae\xaf]|\xc1\x9c/g
-const OVERLONG_CHARACTERS: Readonly<Record<string, string>> = { '\xc0\xae': '.', '\xc0\xaf': '/', '\xc1\x9c': '\\' }
+const OVERLONG = /\xc0[\xae\xaf]|\xc1\x9c|\xe0\x80[\xae\xaf]|\xe0\x81\x9c/g
+const OVERLONG_CHARACTERS: Readonly<Record<string, string>> = {
+  '\xc0\xae': '.', '\xc0\xaf': '/', '\xc1\x9c': '\\', '\xe0\x80\xae': '.', '\xe0\x80\xaf': '/', '\xe0\x81\x9c': '\\'
+}
 /** What only some servers do: take `\` for `/`, leave out a segment's parameters, look for the query after decoding. */
 const HABITS: ReadonlyArray<(path: string) => string> = [
   path => path.replaceAll('\\', '/'),
@@ -42,7 +44,7 @@ export function * pathReadings (path: string): Generator<readonly string[] | nul
   const seen = new Set<string>()
   let text = path
   for (let decodings = 0; ; decodings++) {
-    const readings = new Set([decodeUnreserved(text).replace(OVERLONG, two => OVERLONG_CHARACTERS[two] ?? '').replace(PADDING, '')])
+    const readings = new Set([decodeUnreserved(text).replace(OVERLONG, long => OVERLONG_CHARACTERS[long] ?? '').replace(PADDING, '')])
     for (const habit of HABITS) for (const reading of [...readings]) readings.add(habit(reading))
     for (const reading of readings) {
       if (seen.has(reading)) continue
@@ -56,7 +58,7 @@ export function * pathReadings (path: string): Generator<readonly string[] | nul
 
 /** Whether a server may read the path as one that leaves the folder that it is appended to. */
 export function leavesFolder (path: string): boolean {
-  if (!/[.%\xc0]/.test(path)) return false
+  if (!/[.%\xc0\xe0]/.test(path)) return false
   for (const segments of pathReadings(path)) if (segments === null) return true
   return false
 }

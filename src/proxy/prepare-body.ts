@@ -1,4 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
+import { redactKeys } from '../redaction/redact.js'
 import { redoableCodings } from './accept-encoding.js'
 import type { BodyShare } from './body-room.js'
 import { mayCost } from './call-ceiling.js'
@@ -21,6 +22,9 @@ export interface PreparedBody {
   readonly isCoded: boolean
   readonly facts: RequestFacts
 }
+
+/** What clients send JSON under that do not say so. */
+const UNTOLD_TYPE = /^(?:$|text\/|application\/x-www-form-urlencoded)/
 
 /** A request of which nothing but its headers was looked at. */
 export const UNREAD: RequestFacts = { body: null, members: null, unread: null, contentType: '', sizeBytes: 0 }
@@ -54,13 +58,14 @@ export async function prepareBody (
 
   const contentEncoding = req.headers['content-encoding']
   const coding = contentEncoding === undefined ? null : codingOf(contentEncoding)
-  const isRead = endpoint.metering === 'tokens' || contentType.includes('json') || (isStrict && mayCost(endpoint))
+  const mayBeJson = contentType.includes('json') || (endpoint.metering === 'usage' && UNTOLD_TYPE.test(contentType))
+  const isRead = endpoint.metering === 'tokens' || mayBeJson || (isStrict && mayCost(endpoint))
   if (!isRead || coding === undefined) {
     const passing = new PassingBody(req, maxBodyBytes)
     const mayBeForm = endpoint.metering === 'usage' && coding === null
     const form = mayBeForm ? MultipartModel.of(req.headers['content-type'] ?? '') : null
     if (form !== null) req.on('data', (chunk: Buffer) => form.feed(chunk))
-    const unknownCoding = `nothing here reads the coding '${contentEncoding?.slice(0, 64) ?? ''}'`
+    const unknownCoding = `nothing here reads the coding '${redactKeys(contentEncoding ?? '').slice(0, 64)}'`
     const unread = coding === undefined ? unknownCoding : 'it was not read'
     const facts = {
       body: null,

@@ -162,7 +162,7 @@ export class Relay implements UpstreamHandler, Opener {
     if (!waits) this.#beginHead(declared === 'stream')
     // To look into a compressed body costs a decoder more: not where it is what the request is for.
     const isExpected = declared === (this.#options.expectsStream ? 'stream' : 'json')
-    const isTrusted = declared === 'other' || (this.#coding !== null && isExpected)
+    const isTrusted = this.#coding !== null && isExpected
     if (this.#coding === undefined || isTrusted) this.open(declared)
     else this.#passage = new SniffedPassage(this, declared, this.#coding)
   }
@@ -187,9 +187,11 @@ export class Relay implements UpstreamHandler, Opener {
     this.#isHeadFlushed = true
   }
 
-  passBlank (bytes: Buffer): void {
-    this.#beginHead(true)
+  passBlank (bytes: Buffer): boolean {
+    if (!this.#isHeadBegun) return false
+    this.#flushHead()
     this.#delivery.send(bytes, this.#hasLength ? 'byte' : 'nothing')
+    return true
   }
 
   open (kind: BodyKind): Passage {

@@ -74,6 +74,8 @@ export class PassingBody extends Transform {
   constructor (req: IncomingMessage, maxBytes: number) {
     super()
     this.#maxBytes = maxBytes
+    // It may fail before upstream's client listens, or after that: the client reads `errored`.
+    this.on('error', () => {})
     req.on('error', () => this.destroy(new CallerGoneError()))
     req.on('timeout', () => this.destroy(requestTimeout()))
     req.pipe(this)

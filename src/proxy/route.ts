@@ -150,12 +150,13 @@ export function createProxyRoute (deps: ProxyDeps): ProxyRoute {
     const { req, res } = call
     const model = body.facts.members?.string('model') ?? null
     const isException = body.asking !== null && deps.streamUsageExceptions.has(call.endpoint.name, model)
-    const asking = isException ? null : body.asking
+    let asking = isException ? null : body.asking
     let relay = send(deps, limits, call, body, asking)
     let outcome = await relay.outcome
     if (outcome.kind === 'usage_refused') {
       const rejected = relay
-      relay = send(deps, limits, call, body, null)
+      asking = null
+      relay = send(deps, limits, call, body, asking)
       outcome = await relay.outcome
       rejected.abandon()
       // If it fails again, the fault may be the caller's own.

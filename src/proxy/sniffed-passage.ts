@@ -1,5 +1,5 @@
 import type { Transform } from 'node:stream'
-import { type BodyKind, sniffKind } from './body-kind.js'
+import { type BodyKind, isBlank, sniffKind } from './body-kind.js'
 import type { Coding } from './content-coding.js'
 import { Decoding } from './decoding.js'
 import type { Source } from './delivery.js'
@@ -9,12 +9,14 @@ import { type ResponseReader, createReader } from './response-reader.js'
 /** Where a body goes once it is known what it is. */
 export interface Opener extends Source {
   open: (kind: BodyKind) => Passage
-  /** White space in front of a body keeps its connection alive: it does not wait. */
-  passBlank: (bytes: Buffer) => void
+  /** White space in front of a body keeps its connection alive: it does not wait, unless its head does. */
+  passBlank: (bytes: Buffer) => boolean
 }
 
 /** So little is needed: a longer beginning without a decision is none of a stream or of JSON. */
 const MAX_SNIFFED_BYTES = 256
+/** A coding can begin with megabytes of nothing, as can white space whose head waits. */
+const MAX_HELD_BYTES = 1024 * 1024
 
 /**
  * A body's way until its first bytes say what it is: mostly its first chunk. Its `Content-Type` counts only where
@@ -27,6 +29,7 @@ export class SniffedPassage implements Passage {
   readonly #probe: Decoding | null
   /** Null once the body is open. */
   #chunks: Buffer[] | null = []
+  #heldBytes = 0
   /** The first bytes, decoded. */
   #head: Buffer = NOTHING
   #passage: Passage | null = null
@@ -46,13 +49,12 @@ export class SniffedPassage implements Passage {
       this.#passage?.push(chunk)
       return
     }
-    if (this.#probe === null && this.#head.length === 0 && sniffKind(chunk) === 'blank') {
-      this.#opener.passBlank(chunk)
-      return
-    }
+    if (this.#probe === null && this.#head.length === 0 && isBlank(chunk) && this.#opener.passBlank(chunk)) return
     this.#chunks.push(chunk)
+    this.#heldBytes += chunk.length
     if (this.#probe === null) this.#sniff(chunk)
     else this.#probe.push(chunk, () => { if (this.#probe?.failure !== undefined) this.#open(this.#declared) })
+    if (this.#heldBytes > MAX_HELD_BYTES) this.#open(this.#declared)
   }
 
   finish (whole: boolean, then: (failure?: Error) => void): void {
@@ -66,7 +68,9 @@ export class SniffedPassage implements Passage {
   #sniff (text: Buffer): void {
     this.#head = this.#head.length === 0 ? text : Buffer.concat([this.#head, text])
     const kind = sniffKind(this.#head)
-    if (kind === 'stream' || kind === 'json') this.#open(kind)
+    if (kind === 'json' && this.#declared === 'lines') this.#open('lines')
+    else if (kind === 'stream' || kind === 'json') this.#open(kind)
+    else if (kind === 'blank') this.#head = NOTHING
     else if (kind === null || this.#head.length > MAX_SNIFFED_BYTES) this.#open(this.#declared)
   }
 

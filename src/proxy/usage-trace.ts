@@ -37,10 +37,11 @@ export function ordinaryTraces (text: string): number[] | null {
   for (let from = 0, end = 0; from < text.length; from = end + 2) {
     end = text.indexOf('\n', from)
     if (end === -1 || text[end + 1] !== '\n' || !text.startsWith('data: {', from)) return null
-    const at = text.lastIndexOf(NULL_MEMBER, end)
+    const line = text.slice(from, end)
+    const at = line.lastIndexOf(NULL_MEMBER)
     const after = at + NULL_MEMBER.length
-    if (at > from && closesObject(text.slice(after, end))) cuts.push(at, after)
-    else if (text.slice(from, end).includes('usage"')) return null
+    if (at !== -1 && closesObject(line.slice(after))) cuts.push(from + at, from + after)
+    else if (line.includes('usage"')) return null
   }
   // What may end a stream, and a line end of another kind. (Quotes are everywhere: a search for a word without its first is faster.)
   return text.includes('rror"') || text.includes('ponse.') || text.includes('\r') ? null : cuts

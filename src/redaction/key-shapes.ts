@@ -25,7 +25,8 @@ const CUT_KEY_CHARACTERS = 4
 
 const EPHEMERAL = /^ek_[A-Za-z0-9]{24}/
 /** Longer than words are, or long and with a digit. */
-const NO_WORDS = /[A-Za-z0-9]{24}|(?=[A-Za-z]{0,15}\d)[A-Za-z0-9]{16}/
+const NO_WORDS = /[A-Za-z0-9]{24}|(?=[A-Za-z]{0,15}\d)[A-Za-z0-9]{16}/g
+const NO_WORD_CHARACTERS = 16
 /** The end of the text or of a string, behind what may be the beginning of an escape. */
 const CUT = /^(?:%[\da-f]?|\\(?:u[\da-f]{0,3}|x[\da-f]?)?)?(?:"|$)/i
 
@@ -60,11 +61,20 @@ function keysIn (text: string, endsEarly: boolean): Range[] {
     notRandomTo = Math.min(runEnd, body + LOOKED_AT / 2)
     return false
   }
+  /** The first place behind the marker before that is no row of words: each is looked for once. */
+  let noWordsAt = -1
+  const hasNoWords = (from: number, to: number): boolean => {
+    if (noWordsAt < from) {
+      NO_WORDS.lastIndex = from
+      noWordsAt = NO_WORDS.exec(text)?.index ?? Infinity
+    }
+    return noWordsAt + NO_WORD_CHARACTERS <= to
+  }
   for (const { 0: marker, index: start } of text.matchAll(MARKER)) {
     if (start < (keys.at(-1)?.end ?? 0)) continue
     if (start >= runEnd) runEnd = endOfRun(text, start)
     const body = start + marker.length
-    const looks = looksOf(marker, text, start, runEnd)
+    const looks = looksOf(marker, text, start, runEnd, hasNoWords)
     const isWhole = looks === 'key' || (looks === 'maybe' && looksRandom(start, body))
     if (isWhole || (endsEarly && isCutKey(text, start, body, runEnd))) keys.push({ start, end: runEnd })
   }
@@ -72,7 +82,9 @@ function keysIn (text: string, endsEarly: boolean): Range[] {
 }
 
 /** What can be said of a key without a look at how random it is. */
-function looksOf (marker: string, text: string, start: number, end: number): 'key' | 'maybe' | 'none' {
+function looksOf (
+  marker: string, text: string, start: number, end: number, hasNoWords: (from: number, to: number) => boolean
+): 'key' | 'maybe' | 'none' {
   const length = end - start - marker.length
   const beginsWord = isBorder(text, start)
   switch (marker) {
@@ -80,15 +92,17 @@ function looksOf (marker: string, text: string, start: number, end: number): 'ke
     case 'ek_':
       if (length < 24) return 'none'
       return beginsWord && EPHEMERAL.test(text.slice(start, start + 27)) ? 'key' : 'maybe'
-    case 'sk-': return length < 20 ? 'none' : beginsWord || isOfKnownKind(text, start, end) ? 'key' : 'maybe'
+    case 'sk-': return length < 20 ? 'none' : beginsWord || isOfKnownKind(text, start, end, hasNoWords) ? 'key' : 'maybe'
     default: return length < 20 ? 'none' : 'maybe'
   }
 }
 
 /** `sk-proj-…`: what follows has to be no row of words, but may be hexadecimal. */
-function isOfKnownKind (text: string, start: number, end: number): boolean {
+function isOfKnownKind (
+  text: string, start: number, end: number, hasNoWords: (from: number, to: number) => boolean
+): boolean {
   const kind = /^sk-(?:proj|admin|svcacct|ant|or)-/.exec(text.slice(start, start + 11))?.[0]
-  return kind !== undefined && NO_WORDS.test(text.slice(start + kind.length, Math.min(end, start + LOOKED_AT)))
+  return kind !== undefined && hasNoWords(start + kind.length, Math.min(end, start + LOOKED_AT))
 }
 
 /** It goes to where the text, or a JSON string of it, was cut, maybe in the middle of an escape. */

@@ -59,6 +59,8 @@ t.test('routes that are known to cost nothing are free, by their normal form alo
     '/responses/resp_1/cancel', '/chat/completions/chatcmpl-1', '/batches/batch_1/cancel', '/fine_tuning/checkpoints/ft:gpt-4o:org::1/permissions',
     '/realtime/calls/rtc_1/hangup', '/containers/cntr_1/files', '//files/', '/%66iles', '/x/../files?purpose=batch'
   ]) t.equal(metering('POST', path), 'free', path)
+  t.equal(metering('POST', '/threads/thread_abc'), 'free')
+  t.equal(metering('POST', '/threads/runs'), 'usage', 'it makes a thread, and runs it')
   for (const path of ['/Moderations', '/files%2F', '/files;x', '/files\\', '/moderations%20', '/%2566iles', '/responses/%2e%2e%2f/cancel']) t.equal(metering('POST', path), 'usage', path)
   t.equal(metering('PUT', '/moderations'), 'usage')
   t.end()

@@ -11,6 +11,7 @@ import { inOneGo } from '../../src/proxy/slices.js'
 import { SseTee } from '../../src/proxy/sse.js'
 import { StreamAssembly } from '../../src/proxy/assemble-stream.js'
 import { askForUsage } from '../../src/proxy/stream-options.js'
+import { ordinaryTraces } from '../../src/proxy/usage-trace.js'
 import { countTexts } from '../../src/proxy/token-count.js'
 import { shownObject, storedMetadata } from '../../src/stored-object.js'
 
@@ -94,6 +95,7 @@ const readers: ReadonlyArray<readonly [name: string, read: (body: Buffer) => unk
   ['redaction', body => redactKeys(body.toString())],
   ['watched stream', body => tee('watch', body)],
   ['stripped stream', body => tee('strip', body)],
+  ['a chunk of ordinary events', body => ordinaryTraces(body.toString('latin1'))],
   ['assembled stream', assembled],
   ['estimate of a chat', body => inOneGo(countable('chat/completions', kept(body), kept(body)))],
   ['estimate of an embedding', body => inOneGo(countable('embeddings', kept(body), null))],
@@ -136,6 +138,12 @@ for (const [name, run] of readers) {
     t.end()
   })
 }
+
+t.test('stripped stream: linear where an object that never ends spans very many lines', t => {
+  const lines = (bytes: number): Buffer => Buffer.from('data: {"a":1,\n' + 'data:\n'.repeat(bytes / 6))
+  t.equal(superlinear(body => tee('strip', body), lines(1_500_000), lines(3_000_000)), null)
+  t.end()
+})
 
 t.test('no event makes the assembly of a stream throw, however it is nested and whatever stands where', t => {
   const nested = (levels: number): string => `${'['.repeat(levels)}1${']'.repeat(levels)}`

@@ -6,7 +6,7 @@ t.test('a path that any server may take out of its folder is known', t => {
   for (const path of [
     '/..', '/../', '/../x', '/a/../../b', '/%2e%2e/x', '/.%2E/x', '/%2e./x', '/..%2fx', '/..%2F', '/%2e%2e%2fx', '/%2e%2e%5cx', '/..\\x', '\\..\\x', '/..%5Cx', '/..;/x',
     '/..;a=b/x', '/..%3B/x', '/;/../x', '/%252e%252e/x', '/%252e%252e%252fx', '/%25252e%25252e/x', '/a//../../x', '/a/./../../x', '/a%2Fb/../../x', '/a\\b/../../x',
-    '/..%00/x', '/..%20/x', '/..%3f/x', '/..#', '/%c0%ae%c0%ae/x', '/\xc0\xae\xc0\xae/x', '/..%c0%afx', '/x/%2e%2e/%2e%2e/v1/x'
+    '/..%00/x', '/..%20/x', '/..%3f/x', '/..#', '/%c0%ae%c0%ae/x', '/%e0%80%ae%e0%80%ae/x', '/\xc0\xae\xc0\xae/x', '/..%c0%afx', '/x/%2e%2e/%2e%2e/v1/x'
   ]) t.equal(leavesFolder(path), true, path)
   t.end()
 })

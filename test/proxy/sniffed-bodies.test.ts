@@ -14,7 +14,7 @@ const extra = `data: ${JSON.stringify({ model: 'gpt-4o-mini', choices: [], usage
 const asked = `${delta({ usage: null })}${extra}data: [DONE]\n\n`
 const unasked = `${delta({})}data: [DONE]\n\n`
 const completion = JSON.stringify({ model: 'gpt-4o-mini', choices: [{ message: { content: 'hi' } }], usage })
-const wrongTypes = [undefined, 'text/plain', 'application/octet-stream', 'text/html; charset=utf-8', 'nonsense']
+const wrongTypes = [undefined, 'text/plain', 'application/octet-stream', 'text/html; charset=utf-8', 'audio/mpeg', 'nonsense']
 const booked = { input_tokens: '11', output_tokens: '7', usage_source: 'upstream', success: true }
 
 t.test('a body is what its first bytes say', t => {
@@ -27,7 +27,7 @@ t.test('a body is what its first bytes say', t => {
   ] as const) t.equal(sniffKind(Buffer.from(text, 'latin1')), kind, JSON.stringify(text))
   for (const [type, kind] of [
     ['', 'text'], ['text/event-stream; charset=utf-8', 'stream'], ['application/json', 'json'], ['application/problem+json', 'json'], ['text/html', 'text'],
-    ['audio/mpeg', 'other'], ['application/x-ndjson', 'other'], ['application/jsonl', 'other'], ['application/octet-stream', 'binary'], ['nonsense', 'binary']
+    ['audio/mpeg', 'binary'], ['application/x-ndjson', 'lines'], ['application/jsonl', 'lines'], ['application/octet-stream', 'binary'], ['nonsense', 'binary']
   ] as const) t.equal(declaredKind(type), kind, type)
   t.end()
 })
@@ -36,7 +36,7 @@ t.test('a stream under a wrong Content-Type, or none, is stripped and booked, wh
   const upstream = await startUpstream(t)
   const gateway = await startGateway(t, { upstreamUrl: upstream.url })
   const asks = (request: UpstreamRequest): boolean => request.body.includes('include_usage')
-  for (const type of [...wrongTypes, 'application/json', 'text/event-stream']) {
+  for (const type of [...wrongTypes, 'application/x-ndjson', 'application/json', 'text/event-stream']) {
     const headers = type === undefined ? [] : ['content-type', type]
     for (const body of [asked, [asked], Array.from(asked), ['\ufeff', asked], ['\n', `\n${asked}`]] as Array<string | Step[]>) {
       for (const encoding of [undefined, ...(typeof body === 'string' || body.length === 1 ? ['gzip', 'br'] as const : [])]) {
@@ -48,6 +48,26 @@ t.test('a stream under a wrong Content-Type, or none, is stripped and booked, wh
         const lead = typeof body === 'string' ? '' : body[0] === '\ufeff' ? '\ufeff' : body[0] === '\n' && body[1] !== 'd' && body.length === 2 ? '\n\n' : ''
         t.same([text, answer.complete, header(answer.headers, 'content-type')], [lead + unasked, true, type], `${type} ${typeof body} ${encoding}`)
         t.match((await logRows(gateway)).at(-1), booked)
+      }
+    }
+  }
+})
+
+t.test('a body behind very much white space is stripped and booked', async t => {
+  const upstream = await startUpstream(t)
+  const gateway = await startGateway(t, { upstreamUrl: upstream.url })
+  for (const type of [undefined, 'application/json', 'text/plain', 'text/event-stream']) {
+    for (const blank of ['\n'.repeat(300), ' \t\r\n'.repeat(5000)]) {
+      const headers = type === undefined ? [] : ['content-type', type]
+      const answers = [[streamed, asked, unasked], [plain, completion, completion], [streamed, completion, completion]] as const
+      for (const [request, sent, seen] of answers) {
+        for (const body of [blank + sent, [blank + sent], [blank, sent]]) {
+          upstream.reply({ headers, body })
+          const answer = await ask(t, gateway, chat, [], request)
+          t.equal(answer.body, blank + seen)
+          t.equal(answer.complete, true)
+          t.match((await logRows(gateway)).at(-1), booked, `${type} ${blank.length}`)
+        }
       }
     }
   }

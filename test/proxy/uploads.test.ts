@@ -100,6 +100,16 @@ t.test('a body over MAX_BODY_BYTES gets 413, which its caller can read, and a re
   t.equal(gateway.logged.filter(line => Number(line['level']) >= 50).length, 0)
 })
 
+t.test('an upload that is too large in its first packet is rejected, and the next call goes on', async t => {
+  const upstream = await startUpstream(t)
+  const gateway = await startGateway(t, { upstreamUrl: upstream.url, env: { MAX_BODY_BYTES: '1024' } })
+  const upload = head('POST /v1/audio/transcriptions', 'content-type: multipart/form-data; boundary=b', 'transfer-encoding: chunked')
+  const answer = await new RawCaller(t, gateway.origin).send(upload + chunked('x'.repeat(4000))).answer()
+  t.equal(answer.status, 413)
+  t.match(await logRows(gateway), [{ status_code: '413', error_type: 'request_too_large' }])
+  t.equal((await ask(t, gateway, chat, [], '{"model":"gpt-4o"}')).status, 200)
+})
+
 t.test('Expect: 100-continue is answered once the body is wanted, and not where it is not', async t => {
   const upstream = await startUpstream(t)
   const gateway = await startGateway(t, { upstreamUrl: upstream.url, env: { MAX_BODY_BYTES: '100000' } })
