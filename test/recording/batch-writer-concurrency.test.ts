@@ -48,7 +48,7 @@ forEachDatabase(t, 'a thousand concurrent first calls make one config, whose ver
 t.test('writers whose batches overlap do not deadlock, in whatever order their calls came', async t => {
   const { databaseUrl, dataDir } = await testDatabaseOptions(t, 'postgres')
   // PostgreSQL leaves a deadlock alone for so long, and the test runs out of time.
-  const database = await openDatabase({ databaseUrl: `${databaseUrl ?? ''}?deadlock_timeout=600000`, dataDir, log: silentLog })
+  const database = await openDatabase({ databaseUrl: `${databaseUrl ?? ''}?options=-c%20deadlock_timeout%3D600000`, dataDir, log: silentLog })
   t.teardown(async () => await database.close())
   const writers = [createBatchWriter(database), createBatchWriter({ recording: database.operator })]
   const types = Array.from({ length: 20 }, (_, i) => `type-${i}`)
