@@ -9,6 +9,11 @@ export interface StartSettings {
 /** A shorter one would be found in the midst of other words. */
 const SHORTEST_SECRET = 4
 
+/** Insufficient privilege, no such schema, a read-only server: PostgreSQL's appendix A. */
+const RIGHTS: ReadonlySet<string> = new Set(['42501', '3F000', '25006'])
+const NEEDED_RIGHTS = 'The role in DATABASE_URL needs CREATE on the database and on the first schema of its search_path, ' +
+  'has to own tables that are there already, and the server has to take writes.'
+
 /** A port that could not be opened. */
 export class ListenError extends Error {
   override readonly name = 'ListenError'
@@ -33,7 +38,8 @@ function inWords (error: unknown, settings: StartSettings | null): string {
   if (listen !== null && settings !== null) return listenFault(listen, code, settings)
   const socket = typeof cause.address === 'string' && cause.address.startsWith('/') ? cause.address : null
   const path = cause.path ?? socket
-  return path === null ? error.message : fileFault(cause, code, path)
+  if (path !== null) return fileFault(cause, code, path)
+  return RIGHTS.has(code) ? `PostgreSQL says: ${error.message} (SQLSTATE ${code}). ${NEEDED_RIGHTS}` : error.message
 }
 
 function listenFault (error: Error, code: string, { host, port }: StartSettings): string {

@@ -78,12 +78,18 @@ t.test('a PostgreSQL that cannot be used is the last line, without its password'
   await client`create role poor login password 'hush-hush'`
   await client.end()
   const dataDir = temporaryFolder(t)
+  // As a balancer without a server behind it.
+  const closing = createServer(socket => { socket.once('data', () => socket.end()) }).listen(0, '127.0.0.1')
+  await once(closing, 'listening')
+  t.teardown(() => closing.close())
+  const closingPort = (closing.address() as AddressInfo).port
   for (const [databaseUrl, line] of [
+    [`postgres://me:hush-hush@127.0.0.1:${closingPort}/books?connect_timeout=1`, /no PostgreSQL answered within 11 s/],
     ['postgres://me:hush-hush@127.0.0.1:1/books', /the database 'books' at 127\.0\.0\.1:1 \(ECONNREFUSED/],
     ['postgres://me:hush-hush@nowhere.invalid/books', /nowhere\.invalid:5432 \((ENOTFOUND|EAI_AGAIN)/],
     [`postgres://nobody:hush-hush@127.0.0.1:${port}/books`, /\(28000: role "nobody" does not exist\)/],
     [`postgres://postgres:hush-hush@127.0.0.1:${port}/no_books`, /\(3D000: database "no_books" does not exist\)/],
-    [empty.replace('postgres@', 'poor:hush-hush@'), /permission denied for/],
+    [empty.replace('postgres@', 'poor:hush-hush@'), /PostgreSQL says: permission denied for .+ \(SQLSTATE 42501\)\. The role in DATABASE_URL needs CREATE/],
     [`postgres://postgres:hush-hush@127.0.0.1:${port}/books?sslmode=require`, /Cannot open the database 'books'/],
     [`postgres://postgres:hush-hush@127.0.0.1:${port}/books?channel_binding=require`, /DATABASE_URL has channel_binding, which takes disable or prefer/]
   ] as const) {

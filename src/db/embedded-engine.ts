@@ -1,8 +1,10 @@
+import { access, constants } from 'node:fs/promises'
 import { once } from 'node:events'
 import { Duplex } from 'node:stream'
 import { Worker } from 'node:worker_threads'
 import postgres from 'postgres'
 import type { Sql } from 'postgres'
+import { errorCode } from './connection-lost.js'
 import type { FromWorker, ToWorker, WorkerData } from './embedded-worker.js'
 
 /** PGlite in a thread of its own, and the one connection to it. */
@@ -70,7 +72,11 @@ async function startWorker (folder: string): Promise<Worker> {
     // Rejects with the thread's error.
     await once(worker, 'message')
   } catch (error) {
-    const why = error instanceof Error ? error.message : String(error)
+    // What the thread throws need not be an error: the WebAssembly file system has its own.
+    await access(folder, constants.R_OK | constants.W_OK | constants.X_OK).catch((fault: unknown) => {
+      if (errorCode(fault) === 'EACCES') throw fault
+    })
+    const why = error instanceof Error ? error.message : JSON.stringify(error)
     throw new Error(`The embedded database in ${folder} cannot be opened (${why}). ` +
       'Is the disk full, or the folder damaged? Free the disk, put a backup of DATA_DIR in its place, ' +
       'or set DATA_DIR to an empty folder.', { cause: error })

@@ -9,23 +9,19 @@ const pingTimeoutMs = 5_000
  */
 export const sharedPing = (database: () => Drizzle): () => Promise<void> => {
   let asked: Promise<void> | null = null
-  const ask = async (pool: Drizzle): Promise<void> => {
-    try {
-      await pool.execute(sql`select 1`)
-    } finally {
-      asked = null
-    }
-  }
+  const ask = async (pool: Drizzle): Promise<void> => { await pool.execute(sql`select 1`) }
   return async () => {
-    asked ??= ask(database())
+    const question = asked ??= ask(database())
     let timer: NodeJS.Timeout | undefined
     const timeout = new Promise<never>((_resolve, reject) => {
       timer = setTimeout(() => reject(new Error(`The database has not answered for ${pingTimeoutMs} ms.`)), pingTimeoutMs)
     })
     try {
-      await Promise.race([asked, timeout])
+      await Promise.race([question, timeout])
     } finally {
       clearTimeout(timer)
+      // Also one that was never answered: the connection that it was lost with is not the next one's.
+      if (asked === question) asked = null
     }
   }
 }

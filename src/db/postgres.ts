@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import postgres from 'postgres'
 import type { Options, PostgresType, Sql } from 'postgres'
 import type { Log } from '../log.js'
@@ -22,6 +23,8 @@ const operatorSettings = `set local statement_timeout = '15s'; set local lock_ti
 /** Whatever was under way is over when the pools are closed; a connection that was lost under a statement waits for its answer still. */
 const closeTimeoutSeconds = 1
 const prepareAgainMs = 1000
+/** How long the first answer may take after the first connection may have. */
+const firstAnswerMs = 10_000
 
 /**
  * Opens PostgreSQL: one pool a plane, and the schema brought up to date on a connection of its own. Where the server may
@@ -169,8 +172,16 @@ const prepareSchema = async (client: Sql, where: string): Promise<boolean> => {
   }
 }
 
+/** What closes each connection before it says a word is connected to again for ever: its time-out never runs out. */
+const unanswered = async (afterMs: number): Promise<never> => {
+  await sleep(afterMs, undefined, { ref: false })
+  const why = `no PostgreSQL answered within ${afterMs / 1000} s; each connection was closed`
+  throw Object.assign(new Error(why), { code: 'CONNECT_TIMEOUT' })
+}
+
 const checkServer = async (client: Sql, where: string): Promise<void> => {
-  const [row] = await client<{ version: number }[]>`select current_setting('server_version_num')::int as version`
+  const answer = client<{ version: number }[]>`select current_setting('server_version_num')::int as version`
+  const [row] = await Promise.race([answer, unanswered(client.options.connect_timeout * 1000 + firstAnswerMs)])
     .catch((error: unknown) => {
       const why = error instanceof Error && 'code' in error ? `${String(error.code)}: ${error.message}` : String(error)
       const message = `Cannot open the database ${where} (${why}). ` +

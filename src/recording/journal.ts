@@ -1,4 +1,4 @@
-import { type FileHandle, mkdir, open, readdir, rename, rm } from 'node:fs/promises'
+import { type FileHandle, access, constants, mkdir, open, readdir, rename, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Log } from '../log.js'
 import { batchToJson, parseBatch } from './batch-json.js'
@@ -66,6 +66,8 @@ export class Journal {
   static async open (folder: string, log: Log, options: JournalOptions = {}): Promise<Journal> {
     const journal = new Journal(folder, log, options)
     await mkdir(folder, { recursive: true, mode: 0o700 })
+    // An outage is too late to hear of it.
+    await access(folder, constants.R_OK | constants.W_OK | constants.X_OK)
     for (const name of (await readdir(folder)).sort()) {
       const [, number, damaged] = SEGMENT_NAME.exec(name) ?? []
       if (number === undefined) continue
