@@ -53,7 +53,7 @@ export function startOf (interval: Exclude<CostInterval, 'none'> | 'quarter', ti
   }
 }
 
-/** The start of the UTC month that the moment falls into, or of one so many months later. */
+/** The start of the UTC month that the moment falls into, or of one that many months later. */
 function monthStart (timeMs: number, monthsLater: number): number {
   const time = new Date(timeMs)
   return Date.UTC(time.getUTCFullYear(), time.getUTCMonth() + monthsLater)

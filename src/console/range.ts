@@ -32,7 +32,7 @@ export const DEFAULT_RANGE: RangeName = '7d'
 export const floor = (ms: number, unit: number): number => Math.floor(ms / unit) * unit
 const iso = (ms: number): string => new Date(ms).toISOString()
 
-/** The start of the UTC month into which a moment falls, or of one so many months later. */
+/** The start of the UTC month into which a moment falls, or of one that many months later. */
 export function monthStart (ms: number, later = 0): number {
   const time = new Date(ms)
   return Date.UTC(time.getUTCFullYear(), time.getUTCMonth() + later)
@@ -66,7 +66,7 @@ export function rangeOf (name: string, nowMs = Date.now()): Range {
   }
 }
 
-/** From the first of a month to the end of one, or to today: that is so many months. Anything else is so many days. */
+/** From the first of a month to the end of one, or to today: then it counts in months. Anything else counts in days. */
 function ofDates (fromMs: number, toMs: number, nowMs: number): Range {
   const isToDate = toMs === floor(nowMs, DAY_MS) + DAY_MS
   const isMonths = fromMs === monthStart(fromMs) && (toMs === monthStart(toMs) || isToDate)

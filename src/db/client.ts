@@ -30,7 +30,7 @@ export interface Database {
   /**
    * Calls back at every NOTIFY on the channel, and after each connect, the first one too: notifications may have been
    * missed before it. While the database is away the connection is tried again and again. Behind a pooler there are no
-   * notifications: it calls back once, and whoever listens has to ask by itself.
+   * notifications: it calls back once, and the listener has to ask by itself.
    */
   listen: (channel: string, onNotify: () => void) => Promise<void>
   /** Resolves if the recording pool's query is answered; rejects with the reason otherwise, after 5 s at the latest. */

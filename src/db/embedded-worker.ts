@@ -45,7 +45,7 @@ const ignore = (): void => {}
 let closing = false
 
 port.on('message', (message: ToWorker) => {
-  if (closing) return // Nobody waits for its answer any more.
+  if (closing) return // Its answer is not waited for any more.
   if (message === 'close') {
     closing = true
     void close()

@@ -54,7 +54,7 @@ export const openPostgres = async (databaseUrl: string, mayBeAway: boolean, log:
     listen: async (channel, onNotify) => {
       await preparation.done
       if (preparation.pooled()) {
-        // A pooler hands notifications to whoever has the session then.
+        // A pooler hands notifications to the client that has the session then.
         onNotify()
         return
       }

@@ -167,7 +167,7 @@ class Connection {
   }
 }
 
-/** Answers 408 by way of whoever reads the body, or closes the connection. */
+/** Answers 408 by way of the body's reader, or closes the connection. */
 function giveUpBody (socket: Socket, req: IncomingMessage, res: ServerResponse): void {
   if (res.headersSent && !res.writableEnded) return // The upstream answers already; its end is bounded.
   if (!res.headersSent) {

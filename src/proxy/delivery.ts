@@ -42,7 +42,7 @@ export class Delivery {
     try {
       this.#res.writeHead(statusCode, statusMessage, headers)
     } catch {
-      // HTTP does not allow it, and the upstream sent it all the same: as near to it as can be written.
+      // HTTP does not allow it, and the upstream sent it anyway: as near to it as can be written.
       this.#res.writeHead(statusCode, headText(statusMessage), writableHeaders(headers))
     }
   }

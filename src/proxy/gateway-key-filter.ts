@@ -68,7 +68,7 @@ function cleanedList (list: string, separator: string, clean: (item: string) => 
   return list.split(separator).map(clean).filter(item => item !== null).join(separator)
 }
 
-/** So many in one text stand in nothing that means anything: they are not asked for one by one, each for a hash. */
+/** A text with more of them than this means nothing: they are not asked for one by one, each for a hash. */
 const MAX_ASKED = 32
 
 function leaking (text: string, knows: KnowsKey): GatewayKeyLike[] {

@@ -42,7 +42,7 @@ interface Head {
   readonly rawHeaders: string[]
 }
 
-/** Of an answer that nobody gets, what is read so that its connection can be used again. */
+/** Of an answer that no caller gets, what is read so that its connection can be used again. */
 const MAX_REJECTION_BYTES = 64 * 1024
 
 /**

@@ -11,7 +11,7 @@ const MAX_DAYS = 92
 
 const query = Type.Object({
   ...promptConfigListQuery.properties,
-  days: Type.Optional(Type.Integer({ minimum: 1, maximum: MAX_DAYS, default: 14, description: 'So many UTC days, of which the last is today' }))
+  days: Type.Optional(Type.Integer({ minimum: 1, maximum: MAX_DAYS, default: 14, description: 'How many UTC days; the last of them is today' }))
 }, { additionalProperties: false })
 
 /** The lines beside a list's rows, in one request: by its filters and page, for a URL does not hold hundreds of names. */

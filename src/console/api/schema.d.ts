@@ -3090,7 +3090,7 @@ export interface operations {
                 limit?: number;
                 /** @description The `next_cursor` of the page before; send the same filters and `sort` with it */
                 cursor?: string;
-                /** @description So many UTC days, of which the last is today */
+                /** @description How many UTC days; the last of them is today */
                 days?: number;
             };
             header?: never;
