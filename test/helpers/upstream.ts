@@ -255,6 +255,8 @@ async function sendSteps (request: UpstreamRequest, body: Body, send: (piece: Ui
       ? await Promise.race([request.closed, Promise.resolve(step()).then(() => undefined)])
       : await Promise.race([request.closed, send(Buffer.from(step))])
     if (gone === 'aborted') return false
+    // Node makes one chunk of what is written before the next tick.
+    await new Promise<void>(resolve => { process.nextTick(resolve) })
   }
   return !request.aborted
 }
