@@ -50,8 +50,10 @@ export class UpstreamRequest {
   /** Body bytes that the connection has taken. It stops growing while the reader does not read. */
   sentBytes = 0
   private readonly chunks: Buffer[] = []
+  private readonly message: IncomingMessage
 
-  constructor (private readonly message: IncomingMessage, connection: number, closed: Promise<'answered' | 'aborted'>) {
+  constructor (message: IncomingMessage, connection: number, closed: Promise<'answered' | 'aborted'>) {
+    this.message = message
     this.method = message.method ?? ''
     this.url = message.url ?? ''
     this.rawHeaders = message.rawHeaders
