@@ -4,14 +4,15 @@ COPY package.json package-lock.json .npmrc ./
 COPY src/console/package.json src/console/
 RUN npm ci
 COPY . .
-RUN npm run build && npm prune --omit=dev
+# The optional packages bring the Node that the image has already.
+RUN npm run build && npm prune --omit=dev --omit=optional
 
 FROM node:24-slim
 # The image runs node and nothing else: no package manager inside.
 RUN rm -rf /usr/local/lib/node_modules /usr/local/bin/npm /usr/local/bin/npx /usr/local/bin/corepack /usr/local/bin/yarn* /opt/yarn-* \
   && install -d -o node -g node -m 0700 /data
 WORKDIR /app
-COPY --from=build /app/package.json ./
+COPY --from=build /app/package.json /app/required-node.mjs ./
 COPY --from=build /app/node_modules ./node_modules
 COPY --from=build /app/drizzle ./drizzle
 COPY --from=build /app/dist ./dist

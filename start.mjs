@@ -1,5 +1,6 @@
 // `npm start`: builds if something has changed since the last build, and then is the gateway itself. package.json
 // starts it with `exec`: a shell between npm and the gateway would end on SIGTERM and leave the gateway behind.
+import './required-node.mjs'
 import { spawn } from 'node:child_process'
 import { isUpToDate } from './build-stamp.mjs'
 

@@ -7,16 +7,22 @@ export interface ErrorBody {
 
 /** An error that the gateway answers itself: its status, and the `error` object that goes out. */
 export class GatewayError extends Error {
+  override readonly name = 'GatewayError'
+  readonly statusCode: number
+  readonly code: string
+  readonly type: string
+  readonly param: string | null
+  readonly headers: Readonly<Record<string, string>>
+
   constructor (
-    readonly statusCode: number,
-    readonly code: string,
-    readonly type: string,
-    message: string,
-    readonly param: string | null = null,
-    readonly headers: Readonly<Record<string, string>> = {}
+    statusCode: number, code: string, type: string, message: string, param: string | null = null, headers: Readonly<Record<string, string>> = {}
   ) {
     super(message)
-    this.name = 'GatewayError'
+    this.statusCode = statusCode
+    this.code = code
+    this.type = type
+    this.param = param
+    this.headers = headers
   }
 
   /** What goes out names no key, though a caller may have put one where a name belongs. */

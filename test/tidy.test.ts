@@ -50,7 +50,7 @@ const byPath = new Map(sources.map(source => [source.path, source]))
 
 /** What starts a process or thread of its own: the server, scripts that package.json runs, workers. */
 const entries = new Set([
-  'server.ts',
+  'server.ts', 'start.ts',
   ...[...read('package.json').matchAll(/dist\/([\w/-]+)\.js/g)].map(match => `${match[1] ?? ''}.ts`),
   ...sources.flatMap(source => source.urls)
 ])
@@ -64,11 +64,11 @@ function importers (ofPackage: RegExp, allowedIn: RegExp): string[] {
 const containing = (pattern: RegExp, files: readonly string[]): string[] => files.filter(path => pattern.test(read(path)))
 
 /**
- * `server → app → {proxy, admin, jobs, metrics} → {recording, db} → errors`: a file imports its own folder or a lower layer.
- * The greeting is the server's; the health routes are the app's, for they look at both planes.
+ * `start → app → {proxy, admin, jobs, metrics} → {recording, db} → errors`: a file imports its own folder or a lower layer.
+ * The greeting is the start's; the health routes are the app's, for they look at both planes.
  */
 function layer (path: string): number {
-  if (path === 'server.ts' || path === 'greeting.ts') return 4
+  if (path === 'server.ts' || path === 'start.ts' || path === 'greeting.ts') return 4
   if (path === 'app.ts' || path === 'front-page.ts' || path === 'health.ts') return 3
   const folder = path.split('/')[0] ?? ''
   return ['proxy', 'admin', 'jobs', 'metrics'].includes(folder) ? 2 : ['recording', 'db'].includes(folder) ? 1 : 0
@@ -94,7 +94,7 @@ t.test('only db, the batch writer, the admin queries and the jobs know SQL', t =
 })
 
 t.test('only the app, its own routes and the admin\'s HTTP side know Fastify', t => {
-  t.same(importers(/^@?fastify(\/|$)/, /^(app|front-page|health|server|metrics\/metrics-route|admin\/(?!queries\/).+)\.ts$/), [])
+  t.same(importers(/^@?fastify(\/|$)/, /^(app|front-page|health|start|metrics\/metrics-route|admin\/(?!queries\/).+)\.ts$/), [])
   t.end()
 })
 

@@ -23,8 +23,11 @@ export function withoutKeys (body: unknown): { readonly value: unknown } | { rea
 }
 
 class KeyInField extends Error {
-  constructor (readonly answer: GatewayError) {
+  readonly answer: GatewayError
+
+  constructor (answer: GatewayError) {
     super(answer.message)
+    this.answer = answer
   }
 }
 

@@ -98,7 +98,7 @@ function delayMs (retryAfter: string | undefined, sentAt: Date): number {
 
 /** A target that may not be connected to. */
 class PrivateTarget extends Error {
-  constructor (readonly hostname: string, readonly address: string) {
+  constructor (hostname: string, address: string) {
     super(`'${hostname}' leads to ${address}, which is no public address`)
   }
 }

@@ -11,7 +11,8 @@ const CLOSE_BRACKET = 0x5d
 const BYTE_ORDER_MARK = [0xef, 0xbb, 0xbf]
 
 /** Where the scanner stands in the top-level object. */
-const enum At { Start, Key, Colon, Value, End, NotAnObject }
+const At = { Start: 0, Key: 1, Colon: 2, Value: 3, End: 4, NotAnObject: 5 } as const
+type Place = typeof At[keyof typeof At]
 
 /** One top-level member. Offsets count bytes from the start of the document. */
 export interface JsonMember {
@@ -33,7 +34,7 @@ export class JsonMembers {
   readonly #wanted: ReadonlySet<string>
   readonly #maxValueBytes: number
   readonly #members = new Map<string, JsonMember>()
-  #at = At.Start
+  #at: Place = At.Start
   #openedAt = -1
   /** Bytes fed before the current chunk. */
   #base = 0

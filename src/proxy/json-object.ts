@@ -29,11 +29,27 @@ const ESCAPED: ReadonlySet<number> = new Set(Buffer.from('"\\/bfnrt'))
 const LITERALS = new Map([[0x74, Buffer.from('true')], [0x66, Buffer.from('false')], [0x6e, Buffer.from('null')]])
 
 /** What may come next. A number's states are named by what was read of it. */
-const enum Expect {
-  Value, ValueOrEnd, Key, KeyOrEnd, Colon, CommaOrEnd, Nothing,
-  String, Escape, Hex,
-  Minus, Zero, Digits, Point, Fraction, Exponent, ExponentSign, ExponentDigits
-}
+const Expect = {
+  Value: 0,
+  ValueOrEnd: 1,
+  Key: 2,
+  KeyOrEnd: 3,
+  Colon: 4,
+  CommaOrEnd: 5,
+  Nothing: 6,
+  String: 7,
+  Escape: 8,
+  Hex: 9,
+  Minus: 10,
+  Zero: 11,
+  Digits: 12,
+  Point: 13,
+  Fraction: 14,
+  Exponent: 15,
+  ExponentSign: 16,
+  ExponentDigits: 17
+} as const
+type Expected = typeof Expect[keyof typeof Expect]
 
 /**
  * Reads a JSON object (RFC 8259) to its last byte, in turns with the event loop. Unlike `JsonMembers` it validates, so that what
@@ -60,7 +76,7 @@ class ObjectScanner {
   readonly #wanted: ReadonlySet<string>
   readonly #stack = new Uint8Array(MAX_DEPTH)
   #depth = 0
-  #expect = Expect.Value
+  #expect: Expected = Expect.Value
   #isKey = false
   #stringStart = 0
   #hexLeft = 0
@@ -261,7 +277,7 @@ class ObjectScanner {
 }
 
 /** What of a number may follow, RFC 8259 §6; null where it ends. */
-function afterNumberByte (state: Expect, byte: number): Expect | null {
+function afterNumberByte (state: Expected, byte: number): Expected | null {
   if (isDigit(byte)) {
     if (state === Expect.Zero) return null
     if (state === Expect.Minus) return byte === 0x30 ? Expect.Zero : Expect.Digits
@@ -275,7 +291,7 @@ function afterNumberByte (state: Expect, byte: number): Expect | null {
 }
 
 /** Whether a number may end here. */
-const mayEnd = (state: Expect): boolean =>
+const mayEnd = (state: Expected): boolean =>
   state === Expect.Zero || state === Expect.Digits || state === Expect.Fraction || state === Expect.ExponentDigits
 
 const isDigit = (byte: number): boolean => byte >= 0x30 && byte <= 0x39

@@ -72,14 +72,11 @@ export function createUpstream (baseUrl: URL, timeoutMs: number): Upstream {
 /** After so much of an answer others have their turn: a full socket hands over megabytes in one turn of the event loop. */
 const TURN_BYTES = 128 * 1024
 
-/**
- * undici's handler on one side, the gateway's on the other. It is undici's older handler, which its newer one is built
- * upon: that makes an object of every call's headers, and nobody here wants one.
- */
+/** undici's handler on one side, the gateway's on the other. */
 class Exchange implements Dispatcher.DispatchHandler, UpstreamExchange {
   readonly #handler: UpstreamHandler
-  #abort: ((reason: Error) => void) | null = null
-  #resume: (() => void) | null = null
+  /** While the request has a connection: afterwards that serves another. */
+  #controller: Dispatcher.DispatchController | null = null
   #paused = false
   #turnBytes = 0
   /** Until the next turn of the event loop. */
@@ -91,67 +88,61 @@ class Exchange implements Dispatcher.DispatchHandler, UpstreamExchange {
     this.#handler = handler
   }
 
-  pause (): void { this.#paused = true }
+  pause (): void {
+    this.#paused = true
+    this.#controller?.pause()
+  }
 
   resume (): void {
-    if (!this.#paused) return
     this.#paused = false
-    if (!this.#resting) this.#resume?.()
+    if (!this.#resting) this.#controller?.resume()
   }
 
   abort (reason: Error): void {
     this.#abortReason ??= reason
-    this.#abort?.(reason)
+    this.#controller?.abort(reason)
   }
 
-  onConnect (abort: (reason?: Error) => void): void {
-    this.#abort = abort
+  onRequestStart (controller: Dispatcher.DispatchController): void {
+    this.#controller = controller
+    if (this.#paused) controller.pause()
     // The caller left while the request waited for a connection.
-    if (this.#abortReason !== null) abort(this.#abortReason)
+    if (this.#abortReason !== null) controller.abort(this.#abortReason)
   }
 
-  /** @returns whether undici may go on reading */
-  onHeaders (statusCode: number, rawHeaders: Buffer[], resume: () => void, statusMessage: string): boolean {
-    this.#resume = resume
-    if (statusCode < 200) return true
+  onResponseStart ({ rawHeaders }: Dispatcher.DispatchController, statusCode: number, _: unknown, statusMessage = ''): void {
+    if (statusCode < 200) return
     this.#statusCode = statusCode
     this.#handler.onHeaders(statusCode, reasonPhrase(statusMessage), decodeRaw(rawHeaders))
-    return !this.#paused
   }
 
-  onData (chunk: Buffer): boolean {
+  onResponseData (controller: Dispatcher.DispatchController, chunk: Buffer): void {
     this.#handler.onData(chunk)
     this.#turnBytes += chunk.length
-    if (this.#turnBytes >= TURN_BYTES) this.#rest()
-    return !this.#paused && !this.#resting
+    if (this.#turnBytes >= TURN_BYTES) this.#rest(controller)
   }
 
-  #rest (): void {
+  #rest (controller: Dispatcher.DispatchController): void {
     this.#turnBytes = 0
     this.#resting = true
+    controller.pause()
     setImmediate(() => {
       this.#resting = false
-      if (!this.#paused) this.#resume?.()
+      if (!this.#paused) this.#controller?.resume()
     })
   }
 
-  onComplete (rawTrailers: Buffer[] | string[] | null): void {
-    this.#letGo()
+  onResponseEnd ({ rawTrailers }: Dispatcher.DispatchController): void {
+    this.#controller = null
     this.#handler.onEnd(decodeRaw(rawTrailers))
   }
 
-  onError (error: Error): void {
-    this.#letGo()
+  onResponseError (_: unknown, error: Error): void {
+    this.#controller = null
     // A 304 may say how long the body is that it does not have (RFC 9110 §8.6), and a 204 does. To undici it broke off.
     const hasNoBody = this.#statusCode === 304 || this.#statusCode === 204
     if (hasNoBody && error instanceof errors.ResponseContentLengthMismatchError) this.#handler.onEnd([])
     else this.#handler.onError(error)
-  }
-
-  /** Its connection serves another call from here on. */
-  #letGo (): void {
-    this.#abort = null
-    this.#resume = null
   }
 }
 
@@ -161,8 +152,9 @@ function reasonPhrase (text: string): string {
 }
 
 /** Header bytes are Latin-1 to Node on both sides: what comes in goes out as it was. */
-function decodeRaw (raw: readonly (Buffer | string)[] | null): string[] {
-  return raw === null ? [] : raw.map(part => typeof part === 'string' ? part : part.toString('latin1'))
+function decodeRaw (raw: Dispatcher.DispatchController['rawHeaders']): string[] {
+  // HTTP/1.1 comes as a list: only HTTP/2, which the pool does not speak, has an object.
+  return Array.isArray(raw) ? raw.map(part => typeof part === 'string' ? part : part.toString('latin1')) : []
 }
 
 /** What a caller is told where the upstream gave no answer at all. The message names no address beyond the error's code. */

@@ -275,8 +275,11 @@ export class DurableWriter {
 
 /** A batch of the journal was refused whole, and set back. */
 class SetBack extends Error {
-  /** @param isFirst for the first time since any other went in: others may go in without a pause that grows */
-  constructor (readonly isFirst: boolean) {
+  /** For the first time since any other went in: others may go in without a pause that grows. */
+  readonly isFirst: boolean
+
+  constructor (isFirst: boolean) {
     super('set back')
+    this.isFirst = isFirst
   }
 }

@@ -50,8 +50,10 @@ export class UpstreamRequest {
   /** Body bytes that the connection has taken. It stops growing while the reader does not read. */
   sentBytes = 0
   private readonly chunks: Buffer[] = []
+  private readonly message: IncomingMessage
 
-  constructor (private readonly message: IncomingMessage, connection: number, closed: Promise<'answered' | 'aborted'>) {
+  constructor (message: IncomingMessage, connection: number, closed: Promise<'answered' | 'aborted'>) {
+    this.message = message
     this.method = message.method ?? ''
     this.url = message.url ?? ''
     this.rawHeaders = message.rawHeaders
@@ -255,6 +257,8 @@ async function sendSteps (request: UpstreamRequest, body: Body, send: (piece: Ui
       ? await Promise.race([request.closed, Promise.resolve(step()).then(() => undefined)])
       : await Promise.race([request.closed, send(Buffer.from(step))])
     if (gone === 'aborted') return false
+    // Node makes one chunk of what is written before the next tick.
+    await new Promise<void>(resolve => { process.nextTick(resolve) })
   }
   return !request.aborted
 }

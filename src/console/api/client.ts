@@ -5,9 +5,16 @@ export type Schema = components['schemas']
 
 /** What the gateway refused, in its own words. */
 export class ApiError extends Error {
-  constructor (readonly status: number, readonly code: string | null, message: string, readonly param: string | null) {
+  override readonly name = 'ApiError'
+  readonly status: number
+  readonly code: string | null
+  readonly param: string | null
+
+  constructor (status: number, code: string | null, message: string, param: string | null) {
     super(message)
-    this.name = 'ApiError'
+    this.status = status
+    this.code = code
+    this.param = param
   }
 }
 
