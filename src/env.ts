@@ -87,7 +87,7 @@ export function parseConfig (variables: Variables): Config {
     host: host(text('HOST') ?? '127.0.0.1'),
     port: integer('PORT', 8080, 0, 65535),
     upstreamBaseUrl: upstreamBaseUrl(text('UPSTREAM_BASE_URL') ?? 'https://api.openai.com/v1'),
-    upstreamApiKey: headerText('UPSTREAM_API_KEY', text('UPSTREAM_API_KEY')),
+    upstreamApiKey: upstreamApiKey(text('UPSTREAM_API_KEY')),
     upstreamProvider: text('UPSTREAM_PROVIDER') ?? 'openai',
     upstreamTimeoutMs: integer('UPSTREAM_TIMEOUT_MS', 1_200_000, 1, 86_400_000),
     databaseUrl: databaseUrl(text('DATABASE_URL')),
@@ -184,6 +184,14 @@ function adminUsername (got: string): string {
 function headerText (name: string, got: string | null): string | null {
   if (got !== null && !/^[\x21-\x7e]+$/.test(got)) throw new SettingError(name, '…', 'a key of printable ASCII without spaces')
   return got
+}
+
+/** A gateway key would be taken out of the call again, and is no key to the upstream. */
+function upstreamApiKey (got: string | null): string | null {
+  if (got !== null && /^pm_[\w-]{43}$/.test(got)) {
+    throw new SettingError('UPSTREAM_API_KEY', 'pm_…', "the upstream's own key, such as sk-…: gateway keys (pm_…) are for callers")
+  }
+  return headerText('UPSTREAM_API_KEY', got)
 }
 
 /** The URL is never repeated: it holds a password. */
