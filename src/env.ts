@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs'
 import { isIP } from 'node:net'
 import { loadEnvFile } from 'node:process'
 import { parseConnectionUri } from './connection-uri.js'
+import { misspeltSettings } from './misspelt-settings.js'
 import { parseNetwork } from './trusted-proxies.js'
 
 /** The gateway's settings, checked and in units that their names give (CONTRACT: "Settings"). */
@@ -61,6 +62,14 @@ export class SettingError extends Error {
 export function readEnvironment (): Config {
   if (existsSync('.env')) loadEnvFile('.env')
   return parseConfig(process.env)
+}
+
+/** Variables of the environment that are nearly a setting, each with the one that it is likely meant for. */
+export function misspeltVariables (variables: Variables = process.env): ReturnType<typeof misspeltSettings> {
+  const settings = new Set<string>()
+  const asked = (_none: object, name: string | symbol): undefined => { settings.add(String(name)) }
+  parseConfig(new Proxy({}, { get: asked }))
+  return misspeltSettings(settings, variables)
 }
 
 /** @throws SettingError, or ConnectionUriError, for the first variable that has an impossible value */

@@ -1,13 +1,9 @@
-import { parseConfig } from './env.js'
-
 /** Shorter names, and those of one word, are too near to what others call theirs: `HOST` and `HOME`. */
 const LONG_NAME = /^(?=.{8})[A-Za-z\d]+_\w+$/
 const MAX_EDITS = 2
 
 /** Variables that are no settings but nearly one, in another case or but for two letters, and that setting, which is unset. */
-export function misspeltSettings (variables: Readonly<Record<string, string | undefined>>): Array<{ name: string, meant: string }> {
-  const settings = new Set<string>()
-  parseConfig(new Proxy({}, { get: (_none, name) => void settings.add(String(name)) })) // All that it asks for.
+export function misspeltSettings (settings: ReadonlySet<string>, variables: Readonly<Record<string, string | undefined>>): Array<{ name: string, meant: string }> {
   const unset = [...settings].filter(name => LONG_NAME.test(name) && (variables[name] ?? '') === '')
   const others = Object.keys(variables).filter(name => LONG_NAME.test(name) && !settings.has(name))
   return others.flatMap(name => {

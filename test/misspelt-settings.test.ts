@@ -1,5 +1,5 @@
 import t from 'tap'
-import { misspeltSettings } from '../src/misspelt-settings.js'
+import { misspeltVariables } from '../src/env.js'
 import { startGatewayProcess } from './helpers/gateway-process.js'
 import { temporaryFolder } from './helpers/database.js'
 
@@ -9,8 +9,8 @@ t.test('a variable that is nearly a setting is told of, with that setting', t =>
     ['DATABASE_URI', 'DATABASE_URL'], ['upstream_api_key', 'UPSTREAM_API_KEY'], ['CORS_ORIGIN', 'CORS_ORIGINS'], ['TRUSTED_PROXY', undefined], ['WEBHOOK_SECRETS', 'WEBHOOK_SECRET'],
     ['HOME', undefined], ['HOSTS', undefined], ['PATH', undefined], ['OPENAI_API_KEY', undefined], ['OPENAI_BASE_URL', undefined], ['UPSTREAM_API_KEY', undefined], ['XDG_DATA_DIRS', undefined],
     ['HTTP_PROXY', undefined], ['npm_config_loglevel', undefined], ['NODE_EXTRA_CA_CERTS', undefined]
-  ] as const) t.same(misspeltSettings({ [name]: 'x' }), meant === undefined ? [] : [{ name, meant }], name)
-  t.same(misspeltSettings({ UPSTREAM_API_KEY: 'sk-1', UPSTREAM_API_KEYS: 'x' }), [], 'the setting itself is there')
+  ] as const) t.same(misspeltVariables({ [name]: 'x' }), meant === undefined ? [] : [{ name, meant }], name)
+  t.same(misspeltVariables({ UPSTREAM_API_KEY: 'sk-1', UPSTREAM_API_KEYS: 'x' }), [], 'the setting itself is there')
   t.end()
 })
 
