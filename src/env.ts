@@ -198,7 +198,8 @@ function headerText (name: string, got: string | null): string | null {
 /** A gateway key would be taken out of the call again, and is no key to the upstream. */
 function upstreamApiKey (got: string | null): string | null {
   if (got !== null && /^pm_[\w-]{43}$/.test(got)) {
-    throw new SettingError('UPSTREAM_API_KEY', 'pm_…', "the upstream's own key, such as sk-…: gateway keys (pm_…) are for callers")
+    const takes = "the upstream's own key, such as sk-…: gateway keys (pm_…) are for callers"
+    throw new SettingError('UPSTREAM_API_KEY', 'pm_…', takes)
   }
   return headerText('UPSTREAM_API_KEY', got)
 }

@@ -2,8 +2,10 @@
 const LONG_NAME = /^(?=.{8})[A-Za-z\d]+_\w+$/
 const MAX_EDITS = 2
 
-/** Variables that are no settings but nearly one, in another case or but for two letters, and that setting, which is unset. */
-export function misspeltSettings (settings: ReadonlySet<string>, variables: Readonly<Record<string, string | undefined>>): Array<{ name: string, meant: string }> {
+/** Variables that are nearly a setting, in another case or but for two letters, and that setting, which is unset. */
+export function misspeltSettings (
+  settings: ReadonlySet<string>, variables: Readonly<Record<string, string | undefined>>
+): Array<{ name: string, meant: string }> {
   const unset = [...settings].filter(name => LONG_NAME.test(name) && (variables[name] ?? '') === '')
   const others = Object.keys(variables).filter(name => LONG_NAME.test(name) && !settings.has(name))
   return others.flatMap(name => {

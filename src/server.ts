@@ -37,7 +37,9 @@ async function start (starting: Starting): Promise<void> {
   // The greeting goes to stdout, the log to stderr, so that either can be sent elsewhere.
   const log = createLogger(config.logLevel, destination)
   starting.log = log
-  for (const { name, meant } of misspeltVariables()) log.warn(`the environment has ${name}, which is no setting; ${meant} is one, and is not set`)
+  for (const { name, meant } of misspeltVariables()) {
+    log.warn(`the environment has ${name}, which is no setting; ${meant} is one, and is not set`)
+  }
   // The embedded database starts in a thread of its own; loading the rest meanwhile saves a third of the start.
   const { databaseUrl, dataDir } = config
   const opening = openDatabase({ databaseUrl, dataDir, mayBeAway: hasPolicyFile(dataDir), log })

@@ -32,11 +32,12 @@ export const sharedPing = (database: () => Drizzle): () => Promise<void> => {
 const BUSY_MS = 60_000
 
 /**
- * A ping of a pool whose connections may all be at work. Such a pool is busy, which is no fault, unless nothing of it has
- * moved for a minute: then its statements are lost, time-outs and all.
+ * A ping of a pool whose connections may all be at work. Such a pool is busy, which is no fault, unless nothing of it
+ * has moved for a minute: then its statements are lost, time-outs and all.
  */
 export const pingUnlessBusy = (
-  ping: () => Promise<void>, connections: number, { transactions, movedAtMs }: AtWork, monotonicMs = () => performance.now()
+  ping: () => Promise<void>, connections: number, { transactions, movedAtMs }: AtWork,
+  monotonicMs = () => performance.now()
 ) => async (): Promise<void> => {
   const isBusy = (): boolean => transactions() >= connections && monotonicMs() - movedAtMs() < BUSY_MS
   if (isBusy()) return

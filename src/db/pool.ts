@@ -27,11 +27,11 @@ interface Hooks { readonly onexecute?: (connection: Connection) => boolean }
 /**
  * Makes the client send a statement only on an idle connection, and makes it fail with that connection.
  *
- * Left to itself, postgres.js 3.4 sends up to a hundred ahead on a busy one, and when that connection's socket or its queue
- * is full, it sends a BEGIN without setting the connection aside for its transaction: whatever comes next runs inside a
- * transaction that nobody commits. And it takes an idle connection for open between its socket's 'error' and 'close'. A
- * statement sent meanwhile is never answered; or, once the connection is made anew, with an empty result: a batch that
- * never left would count as committed.
+ * Left to itself, postgres.js 3.4 sends up to a hundred ahead on a busy one, and when that connection's socket or its
+ * queue is full, it sends a BEGIN without setting the connection aside for its transaction: whatever comes next runs
+ * inside a transaction that nobody commits. And it takes an idle connection for open between its socket's 'error' and
+ * 'close'. A statement sent meanwhile is never answered; or, once the connection is made anew, with an empty result: a
+ * batch that never left would count as committed.
  *
  * `onexecute` is the library's own hook for what happens once a statement is sent; a false answer means that the
  * connection takes no more for now. `onclose` is its hook for transactions. A statement with parameters shows no

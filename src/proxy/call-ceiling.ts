@@ -13,7 +13,7 @@ export interface CeilingDeps {
   readonly now: () => number
 }
 
-/** What a call may cost at most, in 10⁻¹² USD; or why that cannot be told, and what to do, if it is no matter of the request's form. */
+/** What a call may cost at most, in 10⁻¹² USD; or why that cannot be told, and what to do unless it is to fix the request. */
 export type Ceiling = bigint | { readonly why: string, readonly fix?: string }
 
 /** What is known of a request's body. */
@@ -52,8 +52,9 @@ export function mayCost ({ metering }: Endpoint): boolean {
 }
 
 /**
- * What a call may cost at most, before it is sent: as many tokens as it can have, at the dearest rate that may apply to them. 0
- * for a free endpoint. What cannot be read, or can be read in more than one way, has no ceiling; nor has a model without a price.
+ * What a call may cost at most, before it is sent: as many tokens as it can have, at the dearest rate that may apply to
+ * them. 0 for a free endpoint. What cannot be read, or can be read in more than one way, has no ceiling; nor has a model
+ * without a price.
  */
 export async function callCeiling (
   deps: CeilingDeps, endpoint: Endpoint, { body, unread, contentType }: ReadRequest
@@ -61,7 +62,9 @@ export async function callCeiling (
   if (!mayCost(endpoint)) return 0n
   if (body === null) return { why: unread ?? 'it has no body' }
   const otherCharset = charsetsOf(contentType).find(charset => !UTF8_NAMES.has(charset))
-  if (otherCharset !== undefined) return { why: `its Content-Type says that it is no UTF-8 but '${otherCharset.slice(0, 64)}'` }
+  if (otherCharset !== undefined) {
+    return { why: `its Content-Type says that it is no UTF-8 but '${otherCharset.slice(0, 64)}'` }
+  }
   const read = await readObject(body, MEMBERS)
   if ('why' in read) return read
   const members = new RequestMembers(body, read)

@@ -166,7 +166,7 @@ class Connection {
   }
 }
 
-/** As Node's own time-outs see it: the stream counts a write only as a whole, its handle the bytes that are left of it. */
+/** What Node's own time-outs go by: the stream counts a write only as a whole, its handle the bytes that are left. */
 interface Handled { readonly _handle?: { readonly writeQueueSize?: number } | null }
 
 /** So much of what was written the kernel has taken. Of two values only the difference counts. */

@@ -2,7 +2,7 @@ import { EventReader, type StreamFacts, scanEvent } from './event-reader.js'
 import type { JsonMembers } from './json-members.js'
 import { LF } from './sse-lines.js'
 
-/** What follows the first object of a body: more of them, one a line (https://jsonlines.org). Each is read like an event. */
+/** What follows a body's first object: more of them, one a line (https://jsonlines.org). Each is read like an event. */
 export class JsonLines {
   readonly #reader = new EventReader()
   #line = scanEvent()
