@@ -203,9 +203,7 @@ async function startDataPlane ({ config, database, log, now, bodyRoom }: AppDeps
 
 /** What the database tells by itself, and what is done in it by the clock. One that is away can wait for both. */
 async function startJobs ({ config, database, log, now }: Omit<AppDeps, 'adminPassword'>, policy: Policy, metrics: Metrics): Promise<Job[]> {
-  const listening = database.listen(POLICY_CHANNEL, () => {
-    policy.refresh().catch((error: unknown) => log.warn({ err: error }, 'the policy cannot be read'))
-  })
+  const listening = database.listen(POLICY_CHANNEL, () => policy.heard())
   const partitions = schedulePartitions(database.operator, log, now)
   const recordedBatches = scheduleRecordedBatches(database.operator, log, now)
   const summaries = scheduleSummaries(database.operator, log, now)

@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs'
 import { isIP } from 'node:net'
 import { loadEnvFile } from 'node:process'
 import { parseConnectionUri } from './connection-uri.js'
+import { misspeltSettings } from './misspelt-settings.js'
 import { parseNetwork } from './trusted-proxies.js'
 
 /** The gateway's settings, checked and in units that their names give (CONTRACT: "Settings"). */
@@ -63,6 +64,14 @@ export function readEnvironment (): Config {
   return parseConfig(process.env)
 }
 
+/** Variables of the environment that are nearly a setting, each with the one that it is likely meant for. */
+export function misspeltVariables (variables: Variables = process.env): ReturnType<typeof misspeltSettings> {
+  const settings = new Set<string>()
+  const asked = (_none: object, name: string | symbol): undefined => { settings.add(String(name)) }
+  parseConfig(new Proxy({}, { get: asked }))
+  return misspeltSettings(settings, variables)
+}
+
 /** @throws SettingError, or ConnectionUriError, for the first variable that has an impossible value */
 export function parseConfig (variables: Variables): Config {
   const text = (name: string): string | null => {
@@ -87,7 +96,7 @@ export function parseConfig (variables: Variables): Config {
     host: host(text('HOST') ?? '127.0.0.1'),
     port: integer('PORT', 8080, 0, 65535),
     upstreamBaseUrl: upstreamBaseUrl(text('UPSTREAM_BASE_URL') ?? 'https://api.openai.com/v1'),
-    upstreamApiKey: headerText('UPSTREAM_API_KEY', text('UPSTREAM_API_KEY')),
+    upstreamApiKey: upstreamApiKey(text('UPSTREAM_API_KEY')),
     upstreamProvider: text('UPSTREAM_PROVIDER') ?? 'openai',
     upstreamTimeoutMs: integer('UPSTREAM_TIMEOUT_MS', 1_200_000, 1, 86_400_000),
     databaseUrl: databaseUrl(text('DATABASE_URL')),
@@ -184,6 +193,15 @@ function adminUsername (got: string): string {
 function headerText (name: string, got: string | null): string | null {
   if (got !== null && !/^[\x21-\x7e]+$/.test(got)) throw new SettingError(name, '…', 'a key of printable ASCII without spaces')
   return got
+}
+
+/** A gateway key would be taken out of the call again, and is no key to the upstream. */
+function upstreamApiKey (got: string | null): string | null {
+  if (got !== null && /^pm_[\w-]{43}$/.test(got)) {
+    const takes = "the upstream's own key, such as sk-…: gateway keys (pm_…) are for callers"
+    throw new SettingError('UPSTREAM_API_KEY', 'pm_…', takes)
+  }
+  return headerText('UPSTREAM_API_KEY', got)
 }
 
 /** The URL is never repeated: it holds a password. */

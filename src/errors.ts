@@ -76,6 +76,10 @@ export const promptTypeRequired = (): GatewayError => new GatewayError(400, 'pro
 export const pathLeavesBase = (): GatewayError => new GatewayError(400, 'invalid_path', request,
   "The path leads out of the API's folder by its '..' segments. Send the path of an API route, such as /v1/chat/completions.")
 
+export const pathHoldsKey = (): GatewayError => new GatewayError(400, 'invalid_path', request,
+  'The path has a gateway key in it, which must not go upstream. ' +
+  "Fix the client: send the key as 'Authorization: Bearer pm_…', and replace that key.")
+
 /** RFC 9110 §15.5.22: `Upgrade` says by which protocol the request can be made instead. */
 export const websocketNotSupported = (): GatewayError => new GatewayError(426, 'websocket_not_supported', request,
   'This gateway does not pass WebSocket connections on yet. Make the same call over HTTP, or connect to the upstream API directly.', null,

@@ -6,7 +6,7 @@ import { type Logger, pino } from 'pino'
 import { loadAdminPassword } from './admin-password.js'
 import { type Database, openDatabase } from './db/client.js'
 import { hasPolicyFile } from './db/policy-file.js'
-import { type Config, readEnvironment, secretsOf } from './env.js'
+import { type Config, misspeltVariables, readEnvironment, secretsOf } from './env.js'
 import { greeting } from './greeting.js'
 import { createLogger } from './logger.js'
 import { redactKeys } from './redaction/redact.js'
@@ -37,6 +37,9 @@ async function start (starting: Starting): Promise<void> {
   // The greeting goes to stdout, the log to stderr, so that either can be sent elsewhere.
   const log = createLogger(config.logLevel, destination)
   starting.log = log
+  for (const { name, meant } of misspeltVariables()) {
+    log.warn(`the environment has ${name}, which is no setting; ${meant} is one, and is not set`)
+  }
   // The embedded database starts in a thread of its own; loading the rest meanwhile saves a third of the start.
   const { databaseUrl, dataDir } = config
   const opening = openDatabase({ databaseUrl, dataDir, mayBeAway: hasPolicyFile(dataDir), log })

@@ -200,6 +200,13 @@ t.test('a user name has no colon, a key no spaces', t => {
   t.end()
 })
 
+t.test('a gateway key is no key of the upstream', t => {
+  const key = `pm_${'aZ09_-x'.repeat(6)}q`
+  t.equal(refusal({ UPSTREAM_API_KEY: key }), "UPSTREAM_API_KEY is 'pm_…', but takes the upstream's own key, such as sk-…: gateway keys (pm_…) are for callers")
+  for (const other of ['pm_short', `sk-${key}`, `${key}x`]) t.equal(refusal({ UPSTREAM_API_KEY: other }), 'taken')
+  t.end()
+})
+
 t.test('e-mail needs a server and a sender', t => {
   const takes = 'a URL such as smtp://user:password@host:587, or smtps://… for TLS from the first byte'
   for (const url of ['mail.example.com:587', 'mailto:a@b', 'https://mail.example.com', 'smtp:', 'smtp://']) {

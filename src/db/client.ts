@@ -35,7 +35,7 @@ export interface Database {
   listen: (channel: string, onNotify: () => void) => Promise<void>
   /** Resolves if the recording pool's query is answered; rejects with the reason otherwise, after 5 s at the latest. */
   ping: () => Promise<void>
-  /** The same of the operator pool. One whose connections are all at work is not asked. */
+  /** The same of the operator pool. One whose connections are all at work is not asked, until nothing moves for a minute. */
   pingOperator: () => Promise<void>
   /** Lets go of the recording pool's connections: statements on which no answer comes reject, the next get new ones. */
   reconnect: () => void

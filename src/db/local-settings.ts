@@ -1,22 +1,38 @@
+import { performance } from 'node:perf_hooks'
 import type { PendingQuery, Row, Sql, TransactionSql } from 'postgres'
+
+/** The transactions of a pool that have begun and not ended. */
+export interface AtWork {
+  readonly transactions: () => number
+  /** When one of them last began, sent a statement, or ended: monotonic milliseconds. */
+  readonly movedAtMs: () => number
+}
 
 /**
  * Makes each statement, and each transaction, begin with `set local …`. As parameters of the connection the settings
  * would cost nothing more; but a pooler refuses those, or hands the session to another client.
  * @param settings statements without parameters, one or more
- * @returns how many have begun and not ended
  */
-export function setLocally (client: Sql, settings: string): () => number {
+export function setLocally (client: Sql, settings: string): AtWork {
   let running = 0
+  let movedAtMs = performance.now()
+  const moved = (): void => { movedAtMs = performance.now() }
   const unsafe = client.unsafe.bind(client)
   const begin = client.begin.bind(client)
   const transact = async <T>(body: Body<T>): Promise<T> => await begin(async transaction => {
     await transaction.unsafe(settings)
+    const send = transaction.unsafe.bind(transaction)
+    transaction.unsafe = (...statement: Parameters<typeof send>) => {
+      moved() // The one before is through.
+      return send(...statement)
+    }
     running++
+    moved()
     try {
       return await body(transaction)
     } finally {
       running--
+      moved()
     }
   }) as T
   client.begin = transact as Sql['begin']
@@ -27,7 +43,7 @@ export function setLocally (client: Sql, settings: string): () => number {
       await transact(async transaction => await as(transaction.unsafe(query, parameters, options)))
     return new LocalStatement(run)
   }) as Sql['unsafe']
-  return () => running
+  return { transactions: () => running, movedAtMs: () => movedAtMs }
 }
 
 type Body<T> = (transaction: TransactionSql) => Promise<T>

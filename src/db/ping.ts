@@ -1,5 +1,7 @@
+import { performance } from 'node:perf_hooks'
 import { sql } from 'drizzle-orm'
 import type { Drizzle } from './client.js'
+import type { AtWork } from './local-settings.js'
 
 const pingTimeoutMs = 5_000
 
@@ -24,4 +26,20 @@ export const sharedPing = (database: () => Drizzle): () => Promise<void> => {
       if (asked === question) asked = null
     }
   }
+}
+
+/** Each statement of an operator has a time-out of 15 s, and waits 5 s for a lock. */
+const BUSY_MS = 60_000
+
+/**
+ * A ping of a pool whose connections may all be at work. Such a pool is busy, which is no fault, unless nothing of it
+ * has moved for a minute: then its statements are lost, time-outs and all.
+ */
+export const pingUnlessBusy = (
+  ping: () => Promise<void>, connections: number, { transactions, movedAtMs }: AtWork,
+  monotonicMs = () => performance.now()
+) => async (): Promise<void> => {
+  const isBusy = (): boolean => transactions() >= connections && monotonicMs() - movedAtMs() < BUSY_MS
+  if (isBusy()) return
+  await ping().catch((error: unknown) => { if (!isBusy()) throw error })
 }

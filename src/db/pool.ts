@@ -10,27 +10,63 @@ const closedWithinMs = 1000
 
 /** drizzle over a postgres.js client, whose parsers and serializers it replaces: nothing else may use the client. */
 export function openPool (client: Sql): DrizzlePool {
-  neverSendAhead(client)
+  sendAlone(client)
   endWithConnection(client)
   return drizzle(client, { schema })
 }
 
+/** The library's own statement and connection, as its hooks show them. */
+interface Statement {
+  /** Its connection's, once it is sent: an object that every connection has for itself. */
+  state: object | null
+  readonly reject: (error: Error) => void
+}
+interface Connection { onclose?: ((error: Error) => void) | null }
+interface Hooks { readonly onexecute?: (connection: Connection) => boolean }
+
 /**
- * Makes the client send a statement only on an idle connection. Left to itself, postgres.js 3.4 sends up to a hundred
- * ahead on a busy one, and when that connection's socket or its queue is full, it sends a BEGIN without setting the
- * connection aside for its transaction: whatever comes next runs inside a transaction that nobody commits.
+ * Makes the client send a statement only on an idle connection, and makes it fail with that connection.
+ *
+ * Left to itself, postgres.js 3.4 sends up to a hundred ahead on a busy one, and when that connection's socket or its
+ * queue is full, it sends a BEGIN without setting the connection aside for its transaction: whatever comes next runs
+ * inside a transaction that nobody commits. And it takes an idle connection for open between its socket's 'error' and
+ * 'close'. A statement sent meanwhile is never answered; or, once the connection is made anew, with an empty result: a
+ * batch that never left would count as committed.
  *
  * `onexecute` is the library's own hook for what happens once a statement is sent; a false answer means that the
- * connection takes no more for now.
+ * connection takes no more for now. `onclose` is its hook for transactions. A statement with parameters shows no
+ * connection unless it is prepared, so what others on that connection showed is remembered.
  */
-function neverSendAhead (client: Sql): void {
+function sendAlone (client: Sql): void {
   const unsafe = client.unsafe.bind(client)
-  const onexecute = (): boolean => false
-  client.unsafe = (query, parameters, options) => {
-    // The library's own BEGIN comes by here too, with the hook that sets its connection aside.
-    const alone = { onexecute, ...options }
-    return unsafe(query, parameters, alone)
-  }
+  const connections = new WeakMap<object, Connection>()
+  client.unsafe = ((query, parameters, options) => {
+    let watched: Connection | undefined
+    const fail = (error: Error): void => statement.reject(error)
+    const watch = (connection: Connection | undefined): void => {
+      watched = connection
+      if (connection !== undefined) connection.onclose = fail
+    }
+    const onexecute = (connection: Connection): boolean => {
+      if (statement.state !== null) connections.set(statement.state, connection)
+      watch(connection)
+      // The library's own BEGIN comes by here too, with the hook that sets its connection aside.
+      return (options as Hooks | undefined)?.onexecute?.(connection) ?? false
+    }
+    const pending = unsafe(query, parameters, { ...options, onexecute } as typeof options)
+    const statement = pending as unknown as Statement
+    let state: object | null = null
+    Object.defineProperty(statement, 'state', {
+      get: () => state,
+      set: (backend: object) => {
+        state = backend
+        watch(connections.get(backend))
+      }
+    })
+    const settled = (): void => { if (watched?.onclose === fail) watched.onclose = null }
+    void Promise.prototype.then.call(pending, settled, settled) // Its own `then` would send it.
+    return pending
+  }) as Sql['unsafe']
 }
 
 /**

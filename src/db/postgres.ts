@@ -7,7 +7,7 @@ import { type ClientOptions, type ConnectionOptions, connectionOptions } from '.
 import { DatabaseAway, driverError, isConnectionLost } from './connection-lost.js'
 import { setLocally } from './local-settings.js'
 import { migrate } from './migrate.js'
-import { sharedPing } from './ping.js'
+import { pingUnlessBusy, sharedPing } from './ping.js'
 import { openPool } from './pool.js'
 import { isPooled } from './pooler.js'
 
@@ -45,8 +45,7 @@ export const openPostgres = async (databaseUrl: string, mayBeAway: boolean, log:
   }
   const operatorTarget = connectionOptions(databaseUrl, 'promptmeter operator')
   const operator = openPool(openClient(operatorTarget, log, { max: operatorConnections, prepare: false }))
-  const running = setLocally(operator.$client, operatorSettings)
-  const pingOperator = sharedPing(() => operator)
+  const atWork = setLocally(operator.$client, operatorSettings)
   return {
     kind: 'postgres',
     get recording () { return recordingPool() },
@@ -64,12 +63,7 @@ export const openPostgres = async (databaseUrl: string, mayBeAway: boolean, log:
       })
     },
     ping: sharedPing(recordingPool),
-    pingOperator: async () => {
-      // A pool whose connections are all at work is busy, which is no fault: their statements have a time-out.
-      const isBusy = (): boolean => running() >= operatorConnections
-      if (isBusy()) return
-      await pingOperator().catch((error: unknown) => { if (!isBusy()) throw error })
-    },
+    pingOperator: pingUnlessBusy(sharedPing(() => operator), operatorConnections, atWork),
     reconnect: () => {
       const hanging = recording
       recording = null

@@ -1,4 +1,4 @@
-/** What a response body is to its readers. `lines`: of JSON, each a value of its own, so not read as one. */
+/** What a response body is to its readers. `lines`: of JSON, each a value of its own, which may come slowly. */
 export type BodyKind = 'stream' | 'json' | 'text' | 'binary' | 'lines'
 
 const JSON_TYPE = /^application\/(?:[a-z0-9.+-]+\+)?json\b/

@@ -109,7 +109,7 @@ export class BudgetGate {
     const strict = budgets.filter(budget => budget.isStrict && !budget.isLifted(promptType, nowMs))
     const [first] = strict
     if (first === undefined) return NOTHING_HELD
-    if (typeof ceiling !== 'bigint') throw budgetExceeded(notRead(first, ceiling.why))
+    if (typeof ceiling !== 'bigint') throw budgetExceeded(notTold(first, ceiling))
     const ceilingPicoUsd = ceiling
     for (const budget of strict) {
       const left = budget.leftPicoUsd(nowMs)
@@ -155,8 +155,9 @@ function notLeft (budget: GatedBudget, ceilingPicoUsd: bigint, left: bigint, now
     `or it is spent. A lower max_completion_tokens may fit; the budget resets ${budget.resetAt(nowMs)}.`
 }
 
-function notRead (budget: GatedBudget, why: string): string {
+const READABLE = 'Fix the client: name the model, and send JSON in UTF-8, as it is or in gzip, deflate, br or zstd.'
+
+function notTold (budget: GatedBudget, { why, fix = READABLE }: Exclude<Ceiling, bigint>): string {
   return `What this call may cost cannot be told: ${why}. ` +
-    `The strict budget ${budget.label}, lets only calls through that it can read. ` +
-    'Fix the client: name the model, and send JSON in UTF-8, as it is or in gzip, deflate, br or zstd.'
+    `The strict budget ${budget.label}, lets only calls through of which it can. ${fix}`
 }

@@ -13,8 +13,8 @@ export interface CeilingDeps {
   readonly now: () => number
 }
 
-/** What a call may cost at most, in 10⁻¹² USD; or why that cannot be told. */
-export type Ceiling = bigint | { readonly why: string }
+/** What a call may cost at most, in 10⁻¹² USD; or why that cannot be told, and what to do unless it is to fix the request. */
+export type Ceiling = bigint | { readonly why: string, readonly fix?: string }
 
 /** What is known of a request's body. */
 export interface ReadRequest {
@@ -22,6 +22,8 @@ export interface ReadRequest {
   readonly body: Buffer | null
   /** Why the body was not read. */
   readonly unread: string | null
+  /** Lower-case; empty where there is none. */
+  readonly contentType: string
 }
 
 const MEMBERS: ReadonlySet<string> = new Set([
@@ -34,26 +36,35 @@ const COMPLETION_TOKENS = 16
 const MAX_SEARCHED_BYTES = 1024 * 1024
 /** Values that are longer are no names, numbers or lists of modalities. */
 const MAX_VALUE_BYTES = 64 * 1024
+/** Of a model's name in a message. */
+const MAX_NAMED_CHARACTERS = 128
 /** Parts of a request that cost more than their text: media, files, items kept upstream, tools that fetch input by themselves. */
 const MORE_THAN_TEXT = new RegExp('"type"\\s*:\\s*"(?:image_url|input_image|input_audio|input_file|file|item_reference|' +
   'web_search|file_search|code_interpreter|image_generation|computer|mcp)|"audio"\\s*:\\s*\\{|"web_search_options"|' +
   // An escaped letter or underscore, which nothing writes that has nothing to hide.
   '\\\\u00(?:5[fF]|[46][1-9a-fA-F]|[57][0-9aA])')
+/** What reads a text as UTF-8 does. */
+const UTF8_NAMES: ReadonlySet<string> = new Set(['utf-8', 'utf8', 'us-ascii', 'ascii'])
+
 /** Whether calls of an endpoint may cost anything, as far as the gateway can tell. */
 export function mayCost ({ metering }: Endpoint): boolean {
   return metering !== 'free'
 }
 
 /**
- * What a call may cost at most, before it is sent: as many tokens as it can have, at the dearest rate that may apply to them. 0
- * where nothing has a price: a free endpoint, a model without one. What cannot be read, or can be read in more than one way, has no
- * ceiling.
+ * What a call may cost at most, before it is sent: as many tokens as it can have, at the dearest rate that may apply to
+ * them. 0 for a free endpoint. What cannot be read, or can be read in more than one way, has no ceiling; nor has a model
+ * without a price.
  */
 export async function callCeiling (
-  deps: CeilingDeps, endpoint: Endpoint, { body, unread }: ReadRequest
+  deps: CeilingDeps, endpoint: Endpoint, { body, unread, contentType }: ReadRequest
 ): Promise<Ceiling> {
   if (!mayCost(endpoint)) return 0n
   if (body === null) return { why: unread ?? 'it has no body' }
+  const otherCharset = charsetsOf(contentType).find(charset => !UTF8_NAMES.has(charset))
+  if (otherCharset !== undefined) {
+    return { why: `its Content-Type says that it is no UTF-8 but '${otherCharset.slice(0, 64)}'` }
+  }
   const read = await readObject(body, MEMBERS)
   if ('why' in read) return read
   const members = new RequestMembers(body, read)
@@ -71,14 +82,25 @@ export async function callCeiling (
   const inputTokens = hasMore ? contextTokens : Math.min(counted, contextTokens)
 
   const mayBeAnyKind = hasMore || endpoint.metering === 'usage'
-  let ceiling = 0n
+  let ceiling: bigint | null = null
   for (const serviceTier of tiers(members.value('service_tier'))) {
     for (const usage of usages(inputTokens, Math.min(outputTokens, MAX_TOKENS), mayBeAnyKind)) {
       const { costPicoUsd } = deps.pricing.price({ responseModel: null, requestModel: model, serviceTier, usage, atMs: deps.now() })
-      if (costPicoUsd !== null && costPicoUsd > ceiling) ceiling = costPicoUsd
+      if (costPicoUsd !== null && (ceiling === null || costPicoUsd > ceiling)) ceiling = costPicoUsd
     }
   }
-  return ceiling
+  return ceiling ?? withoutPrice(model)
+}
+
+function withoutPrice (model: string): Ceiling {
+  const name = model.length > MAX_NAMED_CHARACTERS ? `${model.slice(0, MAX_NAMED_CHARACTERS)}…` : model
+  const fix = 'Set its price: PUT /admin/api/prices/{model}, 0 if it is free; or name a model that has one.'
+  return { why: `the model '${name}' has no price`, fix }
+}
+
+/** All that a `Content-Type` says, for a server may go by any of them. */
+function charsetsOf (contentType: string): string[] {
+  return Array.from(contentType.matchAll(/[;,\s]charset\s*=[\s"']*([^\s"',;]+)/g), ([, charset = '']) => charset)
 }
 
 /** The values of a request's members. */

@@ -157,14 +157,21 @@ class Connection {
     // Node's own time limits know heads and keep-alive; empty lines between requests are neither.
     if (this.#idle.forMs(this.#req === null, 0, nowMs) > keepAliveMs + headMs) socket.destroy()
     if (this.#ended.forMs(socket.writableEnded, 0, nowMs) >= LINGER_MS) socket.destroy()
-    const { writableLength, bytesWritten } = socket
-    if (this.#writes.forMs(writableLength > 0, bytesWritten - writableLength, nowMs) >= writeGapMs) socket.destroy()
+    if (this.#writes.forMs(socket.writableLength > 0, takenBytes(socket), nowMs) >= writeGapMs) socket.destroy()
     if (this.#req === null || this.#res === null) return
     const req = this.#req
     // What the gateway does not read, it does not wait for.
     const isAwaited = !req.complete && req.readableFlowing === true && req.readableLength === 0
     if (this.#body.forMs(isAwaited, socket.bytesRead, nowMs) >= bodyGapMs) giveUpBody(socket, req, this.#res)
   }
+}
+
+/** What Node's own time-outs go by: the stream counts a write only as a whole, its handle the bytes that are left. */
+interface Handled { readonly _handle?: { readonly writeQueueSize?: number } | null }
+
+/** So much of what was written the kernel has taken. Of two values only the difference counts. */
+function takenBytes (socket: Socket & Handled): number {
+  return socket.bytesWritten - socket.writableLength - (socket._handle?.writeQueueSize ?? 0)
 }
 
 /** Answers 408 by way of the body's reader, or closes the connection. */

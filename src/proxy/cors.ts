@@ -35,24 +35,17 @@ export class Cors {
 
   /**
    * From here on the head of the answer has what the page that asks needs to read it, be it the upstream's or the gateway's
-   * own. Where no page asks, it stays as it is.
+   * own. Where no page asks, it only says that it would differ if one did: a cache may hold it
+   * (https://fetch.spec.whatwg.org/#cors-protocol-and-http-caches).
    */
   attach ({ headers: { origin } }: IncomingMessage, res: ServerResponse): void {
-    if (origin === undefined) return
-    const allowed = this.#allowed(origin)
+    const answered = origin === undefined ? varied : allowing(this.#allowed(origin))
     const write = res.writeHead.bind(res) as (statusCode: number, statusMessage: string | undefined, headers: string[]) => ServerResponse
     const writeHead = (statusCode: number, second?: string | Headers, third?: Headers): ServerResponse => {
       const isMessage = typeof second === 'string'
-      return write(statusCode, isMessage ? second : undefined, this.#answered(flat((isMessage ? third : second) ?? []), allowed))
+      return write(statusCode, isMessage ? second : undefined, answered(flat((isMessage ? third : second) ?? [])))
     }
     Object.assign(res, { writeHead })
-  }
-
-  #answered (headers: readonly string[], allowed: string | null): string[] {
-    const kept = withoutCors(headers)
-    if (allowed !== null) kept.push('access-control-allow-origin', allowed, 'access-control-expose-headers', namesOf(kept))
-    if (this.#origins !== '*') kept.push('vary', 'Origin')
-    return kept
   }
 
   #allowed (origin: string): string | null {
@@ -62,6 +55,14 @@ export class Cors {
 }
 
 type Headers = readonly string[] | OutgoingHttpHeaders
+
+const varied = (headers: readonly string[]): string[] => [...headers, 'vary', 'Origin']
+
+const allowing = (allowed: string | null) => (headers: readonly string[]): string[] => {
+  const kept = withoutCors(headers)
+  if (allowed !== null) kept.push('access-control-allow-origin', allowed, 'access-control-expose-headers', namesOf(kept))
+  return varied(kept)
+}
 
 /** A list of names and values, as Node takes it too. */
 function flat (headers: Headers): readonly string[] {

@@ -85,12 +85,16 @@ function meteredReading (path: string): Endpoint | undefined {
 }
 
 /** Headers by which some servers let a request name another method than its own. */
-const METHOD_OVERRIDES = ['x-http-method-override', 'x-http-method', 'x-method-override'] as const
+const METHOD_OVERRIDES: ReadonlySet<string> = new Set(['x-http-method-override', 'x-http-method', 'x-method-override'])
 
-/** The method by which a request may cost the most: its own, unless that only reads and a header names another. */
+/**
+ * The method by which a request may cost the most: its own, unless that only reads and a header names another. Servers
+ * that make variables of headers' names take `_` for `-`.
+ */
 export function costliestMethod (method: string, headers: Readonly<Record<string, string | string[] | undefined>>): string {
   if (!READING.has(method)) return method
-  for (const name of METHOD_OVERRIDES) {
+  for (const name in headers) {
+    if (!name.startsWith('x') || !METHOD_OVERRIDES.has(name.replaceAll('_', '-'))) continue
     const other = String(headers[name] ?? '').toUpperCase()
     if (other !== '' && !READING.has(other)) return other
   }

@@ -36,6 +36,7 @@ export class JsonMembers {
   readonly #members = new Map<string, JsonMember>()
   #at: Place = At.Start
   #openedAt = -1
+  #endedAt = -1
   /** Bytes fed before the current chunk. */
   #base = 0
   /** Brackets open inside the current value. */
@@ -70,6 +71,9 @@ export class JsonMembers {
 
   /** Where the object's opening brace stands. */
   get openedAt (): number { return this.#openedAt }
+
+  /** Behind the object's closing brace; -1 before it was seen. */
+  get endedAt (): number { return this.#endedAt }
 
   /** The members of the nested object; null before it begins. */
   get nested (): JsonMembers | null { return this.#nested }
@@ -149,7 +153,7 @@ export class JsonMembers {
         return i // Its first byte is looked at as all others are.
       case At.Key:
         if (byte === QUOTE) this.#startKey(i)
-        else if (byte === CLOSE_BRACE) this.#at = At.End
+        else if (byte === CLOSE_BRACE) this.#end(i)
         else if (byte === COMMA) this.#start = this.#base + i
         break
       case At.Colon:
@@ -190,9 +194,15 @@ export class JsonMembers {
   }
 
   #afterMember (byte: number, i: number): number {
-    this.#at = byte === COMMA ? At.Key : At.End
     this.#start = this.#base + i
+    if (byte === COMMA) this.#at = At.Key
+    else this.#end(i)
     return i + 1
+  }
+
+  #end (i: number): void {
+    this.#at = At.End
+    this.#endedAt = this.#base + i + 1
   }
 
   #startKey (i: number): void {

@@ -105,6 +105,11 @@ export class Policy {
     await this.#loading
   }
 
+  /** A notification told of a change. Where it cannot be read, the poll finds it. */
+  heard (): void {
+    if (!this.#closed) this.refresh().catch((error: unknown) => this.#tellFailed(error, 'the policy cannot be read'))
+  }
+
   /** @throws GatewayError 400 `prompt_type_limit` */
   admit (promptType: string, storeFullData: boolean | null): Admission {
     let toggles = this.#configs.get(promptType)
@@ -179,11 +184,17 @@ export class Policy {
     if (this.#hasBudgets) this.#keepWithin(KEEP_SPENT_MS)
     try {
       const { version, spent } = await this.#options.readPulse()
+      if (this.#closed) return
       if (version !== this.#version || this.#stale) await this.refresh()
       else this.#options.onSpent?.(spent)
     } catch (error) {
-      if (!this.#stale) this.#options.log.warn({ err: error }, 'the policy cannot be read; calls are admitted by the last one known')
+      if (!this.#stale) this.#tellFailed(error, 'the policy cannot be read; calls are admitted by the last one known')
       this.#stale = true
     }
+  }
+
+  /** The database is closed behind the policy: a reading under way then is lost, and that is no fault. */
+  #tellFailed (error: unknown, message: string): void {
+    if (!this.#closed) this.#options.log.warn({ err: error }, message)
   }
 }

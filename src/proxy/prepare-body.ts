@@ -7,6 +7,7 @@ import { type Coding, codingOf } from './content-coding.js'
 import { decodeBody } from './decode-body.js'
 import type { Endpoint } from './endpoints.js'
 import { REQUEST_MEMBERS, type RequestFacts } from './finished-call.js'
+import { listValue } from './hop-by-hop.js'
 import { JsonMembers } from './json-members.js'
 import { MultipartModel } from './multipart-model.js'
 import { PassingBody, checkContentLength, expectsContinue, hasBody, readBody } from './request-body.js'
@@ -51,7 +52,7 @@ interface IncomingCall {
 export async function prepareBody (
   { req, res, endpoint, bodyShare }: IncomingCall, { maxBodyBytes, mayAsk, isStrict }: PrepareOptions
 ): Promise<PreparedBody> {
-  const contentType = req.headers['content-type']?.toLowerCase() ?? ''
+  const contentType = listValue(req.rawHeaders, 'content-type')?.toLowerCase() ?? ''
   if (!hasBody(req)) return { content: null, asking: null, isCoded: false, facts: { ...UNREAD, contentType } }
   checkContentLength(req, maxBodyBytes)
   if (expectsContinue(req)) res.writeContinue()

@@ -1,6 +1,7 @@
 import { StreamAssembly } from './assemble-stream.js'
-import type { BodyKind } from './body-kind.js'
+import { type BodyKind, isBlank } from './body-kind.js'
 import { GatheredBytes } from './gathered-bytes.js'
+import { JsonLines } from './json-lines.js'
 import { JsonMembers } from './json-members.js'
 import { type KeptBody, LONG_BODY_BYTES } from './kept-body.js'
 import { storedBinary, storedText } from './payload.js'
@@ -37,9 +38,11 @@ export interface ResponseReader {
 const MAX_KEPT_JSON_BYTES = 16 * 1024 * 1024
 const NO_FACTS: ResponseFacts = { usage: undefined, model: null, serviceTier: null, error: undefined, status: null }
 
+/** One JSON value, or JSON lines. */
 class JsonReader implements ResponseReader {
   readonly isModelOutput = true
   readonly #members = new JsonMembers(new Set(['usage', 'model', 'service_tier', 'error', 'status']))
+  #lines: JsonLines | null = null
   readonly #kept: KeptBytes
   readonly #maxBytes: number
 
@@ -49,11 +52,23 @@ class JsonReader implements ResponseReader {
   }
 
   push (chunk: Buffer): void {
-    this.#members.feed(chunk)
+    if (this.#lines !== null) this.#lines.push(chunk)
+    else this.#first(chunk)
     this.#kept.push(chunk)
   }
 
+  #first (chunk: Buffer): void {
+    const members = this.#members
+    members.feed(chunk)
+    if (!members.complete) return
+    const rest = chunk.subarray(Math.max(0, members.endedAt - this.#kept.pushedBytes))
+    if (isBlank(rest)) return
+    this.#lines = new JsonLines(members)
+    this.#lines.push(rest)
+  }
+
   facts (): ResponseFacts {
+    if (this.#lines !== null) return { ...this.#lines.facts(), status: null }
     const members = this.#members
     return {
       usage: members.value('usage'),
@@ -162,6 +177,7 @@ class KeptBytes {
 
   get isLong (): boolean { return this.#kept.sizeBytes > LONG_BODY_BYTES }
   get isWhole (): boolean { return this.#kept.sizeBytes === this.#sizeBytes }
+  get pushedBytes (): number { return this.#sizeBytes }
 
   push (chunk: Buffer): void {
     this.#sizeBytes += chunk.length
@@ -184,6 +200,6 @@ class KeptBytes {
 
 /** @param contentType the response's, lower-case */
 export function createReader (kind: BodyKind, contentType: string, payloadMaxBytes: number): ResponseReader {
-  if (kind === 'json') return new JsonReader(payloadMaxBytes)
+  if (kind === 'json' || kind === 'lines') return new JsonReader(payloadMaxBytes)
   return kind === 'text' ? new TextReader(payloadMaxBytes) : new BinaryReader(contentType)
 }

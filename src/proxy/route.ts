@@ -1,6 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { performance } from 'node:perf_hooks'
-import { GatewayError, pathLeavesBase, promptTypeRequired, websocketNotSupported } from '../errors.js'
+import { GatewayError, pathHoldsKey, pathLeavesBase, promptTypeRequired, websocketNotSupported } from '../errors.js'
 import type { Log } from '../log.js'
 import type { FinishedCall } from '../recording/call-record.js'
 import type { BodyRoom, BodyShare } from './body-room.js'
@@ -10,7 +10,7 @@ import { gatewayError, relayedFacts, unsentFacts } from './call-outcome.js'
 import type { Cors } from './cors.js'
 import { type Endpoint, costliestMethod, endpointOf } from './endpoints.js'
 import { type BookkeepingDeps, finishedCall } from './finished-call.js'
-import { pathWithoutGatewayKeys } from './gateway-key-filter.js'
+import { holdsGatewayKey, queryWithoutGatewayKeys } from './gateway-key-filter.js'
 import { type Caller, type IdentityOptions, identifyCaller, knowsKey } from './identity.js'
 import { leavesFolder, withoutQuery } from './path-readings.js'
 import type { Admission, Policy } from './policy.js'
@@ -72,18 +72,20 @@ export type ProxyRoute = (req: IncomingMessage, res: ServerResponse, path: strin
 
 export function createProxyRoute (deps: ProxyDeps): ProxyRoute {
   const identity: IdentityOptions = { upstreamApiKey: deps.upstreamApiKey, findKey: hash => deps.policy.findKey(hash), now: deps.now }
+  const knows = knowsKey(deps.policy)
   const unreadCodings = createUnreadCodings(deps.log)
   const unread = new UnreadRoom()
   const limits: KeepLimits = { payloadMaxBytes: deps.payloadMaxBytes, unreadBytes: () => unread.bytes }
 
   return async (req, res, requested, pathPromptType) => {
-    const path = pathWithoutGatewayKeys(requested, knowsKey(deps.policy))
+    const path = queryWithoutGatewayKeys(requested, knows)
     let call: AdmittedCall
     const asksFirst = isPreflight(req)
     if (!asksFirst) deps.cors?.attach(req, res)
     try {
       if (asksForWebSocket(req)) throw websocketNotSupported()
       if (leavesFolder(withoutQuery(path))) throw pathLeavesBase()
+      if (holdsGatewayKey(withoutQuery(path), knows)) throw pathHoldsKey()
       if (asksFirst) {
         await answerPreflight(req, res, path)
         return

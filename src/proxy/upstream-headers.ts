@@ -16,12 +16,18 @@ export interface UpstreamHeadersOptions {
   readonly isDecoded: boolean
 }
 
+/**
+ * Headers by which IIS and frameworks (Symfony, Zend) take another path than the request's: a call would reach what it
+ * is not metered for, outside of the base path. Servers that make variables of names take `_` for `-`.
+ */
+const OTHER_PATH = /^x[-_](?:(?:original|rewrite)[-_]ur[il]|waws[-_]unencoded[-_]url)$/i
+
 /** The caller's end-to-end headers, in their order, less what is meant for the gateway. */
 export function upstreamHeaders (
   rawHeaders: readonly string[], { caller, knowsKey, lengthIsOurs, asksForUsage, isDecoded }: UpstreamHeadersOptions
 ): string[] {
   let headers = endToEndHeaders(rawHeaders, name =>
-    isNamed(name, 'host') || isNamed(name, 'expect') || isPromptHeader(name) ||
+    isNamed(name, 'host') || isNamed(name, 'expect') || isPromptHeader(name) || OTHER_PATH.test(name) ||
     (lengthIsOurs && isNamed(name, 'content-length')) ||
     (isDecoded && isNamed(name, 'content-encoding')))
   if (caller.upstreamAuthorization !== null) headers = authorized(headers, caller.upstreamAuthorization)

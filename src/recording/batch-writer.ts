@@ -44,7 +44,8 @@ export function createBatchWriter (database: Pick<Database, 'recording'>, { maxC
       try {
         const parameters = batchParameters(batch.id, totals, configIds)
         const [row] = await database.recording.$client.unsafe<{ answer: string | null }[]>(writeBatchStatement, parameters, { prepare: true })
-        if (row?.answer != null) take(totals, JSON.parse(row.answer) as BatchAnswer)
+        if (row === undefined) throw new Error('The database gave no answer to a batch.')
+        if (row.answer != null) take(totals, JSON.parse(row.answer) as BatchAnswer)
         return
       } catch (error) {
         for (const { promptType } of totals.types) configIds.delete(promptType)

@@ -1,7 +1,11 @@
+import { Socket } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { sql } from 'drizzle-orm'
+import postgres from 'postgres'
 import t from 'tap'
-import { openTestDatabase } from '../helpers/database.js'
+import { openPool } from '../../src/db/pool.js'
+import { createDatabase, openTestDatabase } from '../helpers/database.js'
+import { startTcpProxy } from '../helpers/tcp-proxy.js'
 
 const ownProcess = sql`select pg_backend_pid() as pid`
 const count = sql`select count(*)::int as count from lines`
@@ -69,4 +73,38 @@ t.test('a transaction whose body fails is rolled back, and its connection goes o
   t.same(await database.operator.execute(count), [{ count: 0 }])
   t.same(await database.operator.execute(sql`select count(*)::int as count from pg_stat_activity
     where datname = current_database() and state like 'idle in transaction%'`), [{ count: 0 }])
+})
+
+t.test('a statement on a connection whose socket has failed, but is not closed yet, fails with it', async t => {
+  const databaseUrl = await createDatabase('empty')
+  const proxy = await startTcpProxy(t, databaseUrl)
+  const connect = Reflect.get(Socket.prototype, 'connect') as (...target: unknown[]) => Socket
+  t.teardown(() => Reflect.set(Socket.prototype, 'connect', connect))
+  for (const [name, text, parameters, options] of [
+    ['simple', 'select 1 as one', [], {}],
+    ['with parameters', 'select $1::int as one', ['1'], {}],
+    ['prepared', 'select $1::int as one', ['1'], { prepare: true }],
+    ['a transaction', 'begin', [], {}]
+  ] as const) {
+    const client = postgres(proxy.withPort(databaseUrl), { max: 1, fetch_types: false, backoff: () => 0.05 })
+    openPool(client)
+    let socketFailed = (): void => {}
+    const failed = new Promise<void>(resolve => { socketFailed = resolve })
+    const send = async (): Promise<string> => {
+      const answer = text === 'begin' ? client.begin(async tx => await tx.unsafe('select 1 as one')) : client.unsafe(text, [...parameters], options)
+      return await answer.then(rows => `answered ${JSON.stringify(rows)}`, String)
+    }
+    Reflect.set(Socket.prototype, 'connect', function (this: Socket, ...target: unknown[]): Socket {
+      if (target[0] === proxy.port) this.once('error', socketFailed)
+      return Reflect.apply(connect, this, target)
+    })
+    await client.unsafe('select 0')
+    if ('prepare' in options) await client.unsafe(text, [...parameters], options)
+    await sleep(50)
+    const sent = failed.then(send) // Between the library's 'error' and its 'close'.
+    proxy.cut('all')
+    t.match(await Promise.race([sent, sleep(2000, 'no answer')]), /CONNECTION_CLOSED/, name)
+    t.same(Array.from(await client.unsafe('select 7 as seven')), [{ seven: 7 }], 'and the next one gets a new connection')
+    await client.end({ timeout: 1 })
+  }
 })

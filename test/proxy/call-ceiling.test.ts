@@ -13,12 +13,12 @@ const tokenizer = (isLate = false): Tokenizer => ({
 
 const pricing = createPricing({
   provider: 'openai',
-  prices: [{ model: 'own', effectiveFromMs: 0, input: '10', cachedInput: '1', output: '100', audioInput: '40', audioOutput: '200' }]
+  prices: [{ model: 'free', effectiveFromMs: 0, input: '0', cachedInput: null, output: '0', audioInput: null, audioOutput: null }, { model: 'own', effectiveFromMs: 0, input: '10', cachedInput: '1', output: '100', audioInput: '40', audioOutput: '200' }]
 })
 
-const told = async (path: string, body: object | string | null, isLate = false, unread: string | null = null): Promise<Ceiling> => {
+const told = async (path: string, body: object | string | null, isLate = false, unread: string | null = null, contentType = 'application/json'): Promise<Ceiling> => {
   const bytes = body === null ? null : Buffer.from(typeof body === 'string' ? body : JSON.stringify(body))
-  return await callCeiling({ pricing, tokenizer: tokenizer(isLate), now: () => Date.UTC(2026, 10, 23) }, endpointOf('POST', `/${path}`), { body: bytes, unread })
+  return await callCeiling({ pricing, tokenizer: tokenizer(isLate), now: () => Date.UTC(2026, 10, 23) }, endpointOf('POST', `/${path}`), { body: bytes, unread, contentType })
 }
 
 const ceiling = async (path: string, body: object | string | null, isLate = false): Promise<bigint> => {
@@ -94,9 +94,25 @@ t.test('the dearest tier that may serve it is reckoned with, and a long context\
   t.ok(await usd(long) > 18, 'above 272,000 tokens')
 })
 
-t.test('nothing is held for what has no price', async t => {
-  t.equal(await ceiling('chat/completions', { model: 'nobody-knows' }), 0n)
-  t.equal(await ceiling('moderations', { model: 'own', input: 'x' }), 0n)
+t.test('a model without a price has no ceiling, and one that is free has one of 0', async t => {
+  for (const path of ['chat/completions', 'responses', 'embeddings', 'not/known']) {
+    const told = await whyNot(path, { model: 'nobody-knows', messages: [], input: 'x' })
+    t.equal(told, "the model 'nobody-knows' has no price", path)
+    t.equal(await ceiling(path, { model: 'free', messages: [], input: 'x' }), 0n, path)
+  }
+  t.equal(await ceiling('moderations', { model: 'nobody-knows', input: 'x' }), 0n, 'a free route costs nothing, whatever its model')
+  t.match(await whyNot('responses', { model: 'x'.repeat(50_000) }), /^the model 'x{128}…' has no price$/)
+})
+
+t.test('a body whose Content-Type names another charset is not read as the upstream reads it', async t => {
+  const body = { model: 'own', messages: [], max_tokens: 1 }
+  for (const type of ['', 'application/json', 'application/json; charset=utf-8', 'application/json;charset="utf8"', 'text/plain; charset=us-ascii; x=1', 'application/json; charset=', 'application/json; x-charset=utf-16']) {
+    t.type(await told('chat/completions', body, false, null, type), 'bigint', type)
+  }
+  for (const type of ['application/json; charset=utf-16', 'application/json;charset="utf-16le"', 'application/json; charset = utf-7', 'application/json; charset=utf-8; charset=utf-32', 'application/json; charset=iso-8859-1', 'application/json, text/x;charset=ibm037']) {
+    t.match(await told('chat/completions', body, false, null, type), { why: /no UTF-8 but '/ }, type)
+  }
+  t.type(await told('chat/completions', `\ufeff${JSON.stringify(body)}`), 'bigint', 'a byte order mark')
 })
 
 t.test('a request to a path that is not known may cost what a chat does, and its tokens may be audio or images', async t => {

@@ -1,6 +1,11 @@
+import { once } from 'node:events'
+import { type AddressInfo, connect } from 'node:net'
+import { performance } from 'node:perf_hooks'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { pino } from 'pino'
 import t, { type Test } from 'tap'
 import type { ConnectionLimits } from '../../src/proxy/connection-limits.js'
+import { createProxyServer } from '../../src/proxy/server.js'
 import { ADMIN, type TestGateway, startGateway } from '../helpers/gateway.js'
 import { type Upstream, json, startUpstream } from '../helpers/upstream.js'
 import { RawCaller, logRows, logRowsOnce, requestText } from './raw-caller.js'
@@ -146,6 +151,28 @@ t.test('a caller that never reads its answer does not hold its call', async t =>
   caller.send(requestText('POST /v1/audio/speech', ['content-type: application/json'], '{"model":"tts-1"}'))
   t.match(await logRowsOnce(gateway, 1), [{ success: false, error_type: 'caller_gone' }])
   t.equal(await (await upstream.nth(0)).closed, 'aborted')
+})
+
+t.test('a caller that reads slowly gets all of an answer that was written at once', async t => {
+  const body = Buffer.alloc(40_000_000, 'x')
+  const server = createProxyServer({
+    route: () => Promise.resolve(),
+    others: (_req, res) => { res.end(body) },
+    log: pino({ level: 'silent' }),
+    limits: { writeGapMs: 1000, lookEveryMs: 50 }
+  })
+  t.teardown(() => server.close())
+  await new Promise<void>(resolve => { server.listen(0, '127.0.0.1', resolve) })
+  const socket = connect((server.address() as AddressInfo).port, '127.0.0.1', () => { socket.write(head('GET /', 'connection: close')) })
+  let sizeBytes = 0
+  const startMs = performance.now()
+  const reading = setInterval(() => { sizeBytes += (socket.read(256 * 1024) as Buffer | null ?? socket.read() as Buffer | null)?.length ?? 0 }, 20)
+  t.teardown(() => clearInterval(reading))
+  socket.on('readable', () => {})
+  await once(socket, 'end')
+  t.ok(performance.now() - startMs > 2000, 'it took longer than a gap may be')
+  t.ok(sizeBytes > body.length, `${sizeBytes} bytes with the head`)
+  socket.end()
 })
 
 t.test('of the requests that are pipelined on a connection, so many are begun at once, and all are answered in turn', async t => {

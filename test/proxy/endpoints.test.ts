@@ -47,6 +47,7 @@ t.test('a request that seems to read is no way around', t => {
   t.equal(metering('GET', '/chat%2Fcompletions/', true), 'usage')
   t.equal(metering('DELETE', '/files/file-1', true), 'free')
   t.equal(costliestMethod('GET', { 'x-http-method-override': 'post' }), 'POST')
+  t.equal(costliestMethod('GET', { x_http_method_override: 'POST' }), 'POST')
   t.equal(costliestMethod('OPTIONS', { 'x-method-override': 'PUT' }), 'PUT')
   t.equal(costliestMethod('POST', { 'x-http-method-override': 'GET' }), 'POST')
   t.equal(costliestMethod('GET', { 'x-http-method': 'DELETE' }), 'GET')

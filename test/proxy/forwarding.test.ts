@@ -88,6 +88,17 @@ t.test('request headers keep order, case and duplicates, less the gateway\'s and
   t.same(upstream.requests[seen]?.rawHeaders, ['host', new URL(upstream.url).host, 'connection', 'keep-alive'])
 })
 
+t.test('a header that names another path stays here: an upstream would serve what the call is not metered for', async t => {
+  const upstream = await startUpstream(t)
+  const gateway = await startGateway(t, { upstreamUrl: upstream.url })
+  const kept = ['X-HTTP-Method-Override: POST', 'X-Original-Url-Hash: 1', 'X-Original-Host: a', 'X-Forwarded-For: 10.0.0.1', 'Referer: https://a.example/v1']
+  const dropped = ['X-Original-URL: /v1/chat/completions', 'x-rewrite-url: /tenant-b/x', 'X_ORIGINAL_URL: /x', 'X-Original-URI: /x', 'X-Rewrite-Uri: /x', 'x-waws-unencoded-url: /x']
+  t.equal((await ask(t, gateway, 'POST /v1/moderations', [...dropped, ...kept, ...dropped], chat)).status, 200)
+  const [request] = upstream.requests
+  t.equal(request?.url, '/v1/moderations')
+  t.same(request?.rawHeaders.slice(4, -2), flat(kept))
+})
+
 t.test('response headers keep order, case and duplicates, less the connection\'s own; none is added', async t => {
   const upstream = await startUpstream(t)
   const gateway = await startGateway(t, { upstreamUrl: upstream.url })

@@ -109,13 +109,27 @@ t.test('the upstream gets the gateway\'s key once, whatever carried the caller\'
     t.equal(upstream.requests.at(-1)?.url, '/v1/models?a=1')
     t.same(sentOn(upstream.requests.at(-1)?.rawHeaders), wanted)
   }
-  const asked = await ask(t, gateway, `POST /v1/files/${key}`, [`authorization: Bearer ${key}`, 'content-type: text/plain'], `the body is the caller's: ${key}`)
+  const asked = await ask(t, gateway, 'POST /v1/files', [`authorization: Bearer ${key}`, 'content-type: text/plain'], `the body is the caller's: ${key}`)
   t.equal(asked.status, 200)
-  t.equal(upstream.requests.at(-1)?.url, '/v1/files/redacted-key')
   t.equal(upstream.requests.at(-1)?.body.toString(), `the body is the caller's: ${key}`)
   const rows = JSON.stringify([await logRows(gateway), gateway.logged])
   t.notOk(rows.includes(key))
 })
+
+for (const [name, env] of [['callers bring the key', {}], ['the gateway holds the key', { UPSTREAM_API_KEY: upstreamKey }]] as const) {
+  t.test(`a call with a gateway key in its path goes nowhere, and is told why (${name})`, async t => {
+    const upstream = await startUpstream(t)
+    const gateway = await startGateway(t, { upstreamUrl: upstream.url, env })
+    const { key } = await makeKey(gateway, { name: 'importer' })
+    for (const path of [`/v1/models/${key}`, `/v1/files/%70m_${key.slice(3)}/content`, `/prompt-types/a/v1/models/${Buffer.from(key).toString('base64url')}`]) {
+      const answer = await ask(t, gateway, `GET ${path}?a=1`, 'UPSTREAM_API_KEY' in env ? [`authorization: Bearer ${key}`] : [])
+      t.equal(answer.status, 400, path)
+      t.match(JSON.parse(answer.body), { error: { code: 'invalid_path', type: 'invalid_request_error', message: /gateway key in it.*Authorization/ } })
+    }
+    t.equal(upstream.requests.length, 0)
+    t.same(await logRows(gateway), [])
+  })
+}
 
 t.test('without UPSTREAM_API_KEY too, no gateway key goes upstream, and all else does', async t => {
   const upstream = await startUpstream(t)

@@ -53,6 +53,26 @@ t.test('the caller gets what the books say: odd heads are written as near to wha
   }
 })
 
+/** docs/decisions/0005: undici ends these inside of its parser. */
+const rejected: Array<[string, string]> = [
+  ['100 that nobody asked for', '100 Continue\r\n\r\nHTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}'],
+  ['the same length twice', '200 OK\r\ncontent-length: 2\r\ncontent-length: 2\r\n\r\n{}']
+]
+
+t.test('what the HTTP client rejects is a 502, in the books too, and the next call goes through', async t => {
+  const upstream = await startUpstream(t)
+  const gateway = await startGateway(t, { upstreamUrl: upstream.url })
+  for (const [index, [name, sent]] of rejected.entries()) {
+    upstream.reply({ raw: latin1(`HTTP/1.1 ${sent}`) })
+    const answer = await ask(t, gateway, chat, [], plain)
+    t.equal(answer.status, 502, name)
+    t.match(JSON.parse(answer.body), { error: { code: 'upstream_unreachable' } })
+    t.match((await logRowsOnce(gateway, 2 * index + 1)).at(-1), { status_code: 502, success: false }, name)
+    upstream.reply({ raw: 'HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}' })
+    t.equal((await ask(t, gateway, chat, [], plain)).status, 200, name)
+  }
+})
+
 t.test('a HEAD request gets the head, and nothing waits for a body', async t => {
   const upstream = await startUpstream(t)
   const gateway = await startGateway(t, { upstreamUrl: upstream.url })

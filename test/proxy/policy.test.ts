@@ -195,3 +195,35 @@ t.test('the poll tells what is spent, and a policy with budgets is kept at the c
   await policy.close()
   t.equal(kept.length, 2)
 })
+
+/** A poll of which the test says when the database is lost under it. */
+function pollThatIsCut (): { readPulse: PolicyOptions['readPulse'], asked: Promise<void>, cut: () => void } {
+  let cut = (): void => {}
+  const answer = new Promise<never>((_resolve, reject) => { cut = () => reject(new Error('CONNECTION_CLOSED')) })
+  let tellAsked = (): void => {}
+  const asked = new Promise<void>(resolve => { tellAsked = resolve })
+  const readPulse = async (): Promise<never> => {
+    tellAsked()
+    return await answer
+  }
+  return { readPulse, asked, cut }
+}
+
+for (const isClosed of [false, true]) {
+  t.test(`a reading that is cut ${isClosed ? 'by the close of the database is no fault' : 'is told of'}`, async t => {
+    const store = { data: data(), away: false }
+    const { readPulse, asked, cut } = pollThatIsCut()
+    const { policy, warnings } = policyOver(store, { readPulse })
+    await policy.start()
+    const alive = setInterval(() => {}, 1000) // The poll's own timer keeps no process.
+    await asked
+    clearInterval(alive)
+    store.away = true
+    policy.heard()
+    if (isClosed) await policy.close()
+    cut()
+    await nextTurn()
+    t.same(warnings.sort(), isClosed ? [] : ['the policy cannot be read', 'the policy cannot be read; calls are admitted by the last one known'])
+    await policy.close()
+  })
+}

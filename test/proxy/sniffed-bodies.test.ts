@@ -96,6 +96,31 @@ t.test('JSON under a wrong Content-Type, or none, is booked, and its head is the
   }
 })
 
+t.test('JSON lines are booked by the usage in one of them, whatever they call themselves, whatever their chunks', async t => {
+  const upstream = await startUpstream(t)
+  const gateway = await startGateway(t, { upstreamUrl: upstream.url })
+  const line = (more: object): string => `${JSON.stringify({ model: 'gpt-4o-mini', choices: [{ delta: { content: 'hi' } }], ...more })}\n`
+  const lines = [line({}), line({ usage: null }), line({ usage })]
+  for (const type of [undefined, 'application/x-ndjson', 'application/jsonl', 'application/json', 'text/plain']) {
+    const headers = type === undefined ? [] : ['content-type', type]
+    const text = lines.join('')
+    for (const body of [text, lines, Array.from(text), [text.trimEnd()], [text, '\n\n', 'not JSON\n{"half":'], [lines[2] ?? '', lines[0] ?? ''], [text.replaceAll('\n', '\r\n\r\n')]]) {
+      for (const request of [plain, streamed]) {
+        upstream.reply({ headers, body })
+        const answer = await ask(t, gateway, chat, [], request)
+        t.same([answer.body, answer.complete], [typeof body === 'string' ? body : body.join(''), true], `${type}`)
+        t.match((await logRows(gateway)).at(-1), booked, `${type} ${JSON.stringify(body).slice(0, 60)}`)
+      }
+    }
+    upstream.reply({ headers, body: text, encoding: 'gzip' })
+    await ask(t, gateway, chat, ['accept-encoding: gzip'], plain)
+    t.match((await logRows(gateway)).at(-1), booked, `${type} gzip`)
+    upstream.reply({ headers, body: [lines[0] ?? '', line({ error: { message: 'overloaded', type: 'server_error' } })] })
+    await ask(t, gateway, chat, [], plain)
+    t.match((await logRows(gateway)).at(-1), { usage_source: 'estimated', error_message: 'overloaded' }, `${type}: without usage it is estimated`)
+  }
+})
+
 t.test('nothing waits for a type: an event without one goes on when it comes, and so do white space and text', async t => {
   const upstream = await startUpstream(t)
   const gateway = await startGateway(t, { upstreamUrl: upstream.url })

@@ -33,7 +33,7 @@ const unreadable: ReadonlyArray<readonly [string, Buffer | string, Record<string
   ['broken gzip', gzipSync(chat()).subarray(0, -9), { 'content-encoding': 'gzip' }, /Content-Encoding/],
   ['no gzip', chat(), { 'content-encoding': 'gzip' }, /Content-Encoding/],
   ['bytes behind the gzip', Buffer.concat([gzipSync(chat()), Buffer.from('x')]), { 'content-encoding': 'gzip' }, /Content-Encoding/],
-  ['UTF-16', utf16(chat()), { 'content-type': 'application/json; charset=utf-16' }, /JSON/],
+  ['UTF-16', utf16(chat()), { 'content-type': 'application/json' }, /JSON/],
   ['UTF-16 with its mark', Buffer.concat([Buffer.from([0xff, 0xfe]), utf16(chat())]), {}, /UTF-8/],
   ['UTF-16, big end first', utf16(chat()).swap16(), {}, /JSON/],
   ['UTF-32', Buffer.from(Array.from(chat()).flatMap(c => [0, 0, 0, c.charCodeAt(0)])), {}, /JSON/],
@@ -47,6 +47,8 @@ const unreadable: ReadonlyArray<readonly [string, Buffer | string, Record<string
   ['a model twice', `{"model":"free-model",${chat().slice(1)}`, {}, /'model' twice/],
   ['a limit twice', `${chat({ max_tokens: 1 }).slice(0, -1)},"max_\\u0074okens":9000}`, {}, /'max_tokens' twice/],
   ['a name in another case', chat().replace('max_tokens', 'Max_Tokens'), {}, /'max_tokens' in another case/],
+  ['ASCII that calls itself UTF-16', chat(), { 'content-type': 'application/json; charset=utf-16' }, /'utf-16'/],
+  ['the same, compressed', gzipSync(chat()), { 'content-type': 'application/json; charset=utf-16', 'content-encoding': 'gzip' }, /'utf-16'/],
   ['no model', JSON.stringify({ messages: [] }), {}, /names no model/],
   ['a number as a text', chat({ n: '128' }), {}, /'n'/],
   ['depth', `${chat().slice(0, -1)},"x":${'['.repeat(5000)}${']'.repeat(5000)}}`, {}, /deep/]
@@ -116,6 +118,22 @@ t.test('a body that was refused without being read is read to its end and droppe
   for (let i = 0; i < 3; i++) t.equal((await send(gateway, body, { 'content-encoding': 'unknown' })).status, 429)
   t.equal(upstream.requests.length, 0)
 })
+
+for (const kind of databaseKinds) {
+  t.test(`a strict budget rejects a model without a price and says what to do; with one it goes through (${kind})`, async t => {
+    const upstream = await startUpstream(t)
+    upstream.reply(answer)
+    const gateway = await startGateway(t, { upstreamUrl: upstream.url, env, kind })
+    await addBudget(t, gateway, 1000, { prompt_type: 'strict' })
+    const request = chat({ model: 'our-own/model' })
+    for (const path of ['chat/completions', 'responses', 'not/known']) {
+      t.match(await send(gateway, request, { type: 'strict', path }), { status: 429, code: 'budget_exceeded', message: /'our-own\/model' has no price.*'nightly', 1000 USD a day.*Set its price: PUT \/admin\/api\/prices/ }, path)
+      t.equal((await send(gateway, request, { path })).status, 200, 'without a strict budget it goes through')
+    }
+    t.equal((await gateway.admin('PUT', '/prices/our-own%2Fmodel', { input: 0, output: 0 })).status, 200)
+    t.equal((await send(gateway, request, { type: 'strict' })).status, 200)
+  })
+}
 
 t.test('a lifted budget lets through what it cannot read', async t => {
   const upstream = await startUpstream(t)
