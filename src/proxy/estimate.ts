@@ -1,7 +1,7 @@
 import { countable, type Countable } from './countable.js'
 import type { Encoding, Tokenizer } from './tokenizer.js'
 import type { KeptBody } from './kept-body.js'
-import { inSlices } from './slices.js'
+import { inSlices } from '../slices.js'
 import { MAX_TOKENS, textUsage, type TokenUsage } from '../pricing/token-usage.js'
 
 export { createTokenizer, type Tokenizer } from './tokenizer.js'

@@ -5,6 +5,7 @@ import { type TokenUsage, usageDetails } from '../pricing/token-usage.js'
 import { TOO_LONG_METADATA, storedMetadata } from '../stored-object.js'
 import type { CallRecord, FinishedCall, UsageSource } from '../recording/call-record.js'
 import { uuidV7 } from '../recording/uuid-v7.js'
+import { inSlices } from '../slices.js'
 import { CallPayload, readableBody } from './call-payload.js'
 import type { Endpoint } from './endpoints.js'
 import { estimateUsage } from './estimate.js'
@@ -147,7 +148,7 @@ async function usedBy (deps: BookkeepingDeps, facts: CallFacts, requestModel: st
         endpoint: facts.call.endpoint.name,
         model: answer.model ?? requestModel,
         request: readableBody(facts.request),
-        response: facts.response.reader?.kept() ?? null
+        response: facts.response.reader === null ? null : await inSlices(facts.response.reader.kept())
       })
       if (facts.request.unread !== null) usage = withUnreadInput(usage, facts.request.sizeBytes, answer.model)
       source = 'estimated'

@@ -1,3 +1,4 @@
+import type { Steps } from '../slices.js'
 import { StreamAssembly } from './assemble-stream.js'
 import type { BodyKind } from './body-kind.js'
 import { GatheredBytes } from './gathered-bytes.js'
@@ -28,7 +29,7 @@ export interface ResponseReader {
   /** The body as it is stored, or null if there was none. May be asked for long after the call. */
   text: () => string | null
   /** What of the body can be read; null where that is nothing. May be asked for until `text` is not wanted any more. */
-  kept: () => KeptBody | null
+  kept: () => Steps<KeptBody | null>
   /** So much is kept that `text` would take long. */
   readonly isLong: boolean
 }
@@ -65,7 +66,7 @@ class JsonReader implements ResponseReader {
   }
 
   text (): string | null { return this.#kept.text(this.#maxBytes) }
-  kept (): KeptBody | null { return this.#kept.body() }
+  * kept (): Steps<KeptBody | null> { return this.#kept.body() }
   get isLong (): boolean { return this.#kept.isLong }
 }
 
@@ -83,7 +84,7 @@ class TextReader implements ResponseReader {
   push (chunk: Buffer): void { this.#kept.push(chunk) }
   facts (): ResponseFacts { return NO_FACTS }
   text (): string | null { return this.#kept.text(this.#maxBytes) }
-  kept (): KeptBody | null { return this.#kept.body() }
+  * kept (): Steps<KeptBody | null> { return this.#kept.body() }
   get isLong (): boolean { return this.#kept.isLong }
 }
 
@@ -99,7 +100,7 @@ class BinaryReader implements ResponseReader {
   push (chunk: Buffer): void { this.#sizeBytes += chunk.length }
   facts (): ResponseFacts { return NO_FACTS }
   text (): string | null { return this.#sizeBytes === 0 ? null : storedBinary(this.#contentType, this.#sizeBytes) }
-  kept (): null { return null }
+  * kept (): Steps<null> { return null }
   get isLong (): boolean { return false }
 }
 
@@ -139,13 +140,12 @@ export class StreamReader implements ResponseReader {
     return text === null ? null : storedText(text, this.#maxBytes, text.includes('"truncated_bytes":'))
   }
 
-  kept (): KeptBody | null {
-    const content = this.#assembly.toText()
+  * kept (): Steps<KeptBody | null> {
+    const content = yield * this.#assembly.finishing()
     return content === null ? null : { content, sizeBytes: Buffer.byteLength(content) + this.#assembly.droppedBytes }
   }
 
-  /** What a stream adds up to is bounded as it comes. */
-  get isLong (): boolean { return false }
+  get isLong (): boolean { return this.#assembly.keptBytes > LONG_BODY_BYTES }
 }
 
 /** The first bytes of a body. */
