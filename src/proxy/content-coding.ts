@@ -15,8 +15,10 @@ export interface Coding {
 }
 
 const { BROTLI_OPERATION_FLUSH, Z_SYNC_FLUSH } = zlib.constants
+/** Node's decoders do not mind what is behind the end: `bytesWritten` says whether something is. */
+const needsEnd = (extent?: Extent): boolean => extent === 'whole' || extent === 'ended'
 const zlibOptions = (extent?: Extent): zlib.ZlibOptions =>
-  extent === 'whole' ? {} : { flush: Z_SYNC_FLUSH, finishFlush: Z_SYNC_FLUSH }
+  needsEnd(extent) ? {} : { flush: Z_SYNC_FLUSH, finishFlush: Z_SYNC_FLUSH }
 
 /** RFC 1950 §2.2: the two bytes with which zlib's form of deflate begins. Raw deflate (RFC 1951), which some send, never does. */
 function isZlib (head: Buffer): boolean {
@@ -29,9 +31,9 @@ type CreateDecoder = (options: zlib.ZlibOptions) => Decoder
 const createNodesZstd = Reflect.get(zlib, 'createZstdDecompress') as CreateDecoder | undefined
 
 function createZstdDecoder (extent?: Extent): Decoder {
-  if (createNodesZstd === undefined) return new ZstdDecoder(extent ?? 'far')
+  if (createNodesZstd === undefined) return new ZstdDecoder(needsEnd(extent) ? 'whole' : 'far')
   const ZSTD_E_CONTINUE = 0
-  return createNodesZstd(extent === 'whole' ? {} : { finishFlush: ZSTD_E_CONTINUE })
+  return createNodesZstd(needsEnd(extent) ? {} : { finishFlush: ZSTD_E_CONTINUE })
 }
 
 function createInflate (head: Buffer, extent?: Extent): Decoder {
@@ -42,7 +44,7 @@ function createInflate (head: Buffer, extent?: Extent): Decoder {
 /** RFC 9110 §8.4.1, RFC 8878. */
 const CODINGS = new Map<string, Coding>([
   ['gzip', {
-    decoder: extent => extent === 'whole' ? zlib.createGunzip() : new GzipDecoder(),
+    decoder: extent => extent === 'whole' ? zlib.createGunzip() : new GzipDecoder(extent === 'ended'),
     encoder: zlib.createGzip
   }],
   ['deflate', {
@@ -50,7 +52,7 @@ const CODINGS = new Map<string, Coding>([
     encoder: zlib.createDeflate
   }],
   ['br', {
-    decoder: extent => zlib.createBrotliDecompress(extent === 'whole' ? {} : { flush: BROTLI_OPERATION_FLUSH }),
+    decoder: extent => zlib.createBrotliDecompress(needsEnd(extent) ? {} : { flush: BROTLI_OPERATION_FLUSH }),
     encoder: zlib.createBrotliCompress
   }],
   ['zstd', { decoder: createZstdDecoder, encoder: null }]
