@@ -4,8 +4,6 @@ import type { KeptBody } from './kept-body.js'
 import { inSlices } from '../slices.js'
 import { MAX_TOKENS, textUsage, type TokenUsage } from '../pricing/token-usage.js'
 
-export { createTokenizer, type Tokenizer } from './tokenizer.js'
-
 /** A call whose usage upstream did not say. */
 export interface UnmeteredCall {
   /** The route behind `/v1/`: `chat/completions`. */

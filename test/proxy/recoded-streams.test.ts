@@ -48,13 +48,19 @@ async function openRelay (t: Test, contentType: string, coding: string): Promise
 }
 
 /** Feeds the body as the gateway takes it, until all is fed or nothing was for so many turns. @returns how far */
-async function feed ({ relay, exchange }: Scene, body: Buffer, from: number, maxIdleTurns: number): Promise<number> {
+async function feed (
+  { relay, exchange }: Scene, body: Buffer, from: number, maxIdleTurns: number
+): Promise<number> {
   let at = from
-  for (let idle = 0; idle < maxIdleTurns && (at < body.length || maxIdleTurns < Infinity); await nextTurn()) {
-    idle = exchange.isPaused || at >= body.length ? idle + 1 : 0
-    if (idle > 0) continue
-    relay.onData(body.subarray(at, at + 16_384))
-    at += 16_384
+  let idleTurns = 0
+  while (idleTurns < maxIdleTurns && (at < body.length || maxIdleTurns !== Infinity)) {
+    if (exchange.isPaused || at >= body.length) idleTurns++
+    else {
+      idleTurns = 0
+      relay.onData(body.subarray(at, at + 16_384))
+      at += 16_384
+    }
+    await nextTurn()
   }
   return at
 }
