@@ -53,7 +53,9 @@ async function feed (
 ): Promise<number> {
   let at = from
   let idleTurns = 0
-  while (idleTurns < maxIdleTurns && (at < body.length || maxIdleTurns !== Infinity)) {
+  const untilIdle = maxIdleTurns !== Infinity
+  for (;;) {
+    if (idleTurns >= maxIdleTurns || (at >= body.length && !untilIdle)) return at
     if (exchange.isPaused || at >= body.length) idleTurns++
     else {
       idleTurns = 0
@@ -62,7 +64,6 @@ async function feed (
     }
     await nextTurn()
   }
-  return at
 }
 
 const events = 1000
