@@ -2,7 +2,7 @@ import { isDeeperThan } from './json-depth.js'
 
 /** OpenAI takes 16 pairs of 64 and 512 characters; a compatible server may take more. */
 export const MAX_METADATA_BYTES = 16 * 1024
-export const MAX_METADATA_DEPTH = 32
+const MAX_METADATA_DEPTH = 32
 
 /** The member of a placeholder that says why the value is not there. */
 const REASON = 'promptmeter_not_stored'

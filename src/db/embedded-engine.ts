@@ -106,9 +106,10 @@ class WorkerSocket extends Duplex {
 
   override _write (chunk: Buffer, _encoding: BufferEncoding, callback: () => void): void {
     this.#onSent(chunk.length)
-    // A copy of its own can be handed over to the thread; the client's may be part of a larger buffer.
-    const bytes = new Uint8Array(chunk)
-    this.#worker.postMessage(bytes satisfies ToWorker, [bytes.buffer])
+    // Memory of its own can be handed over to the thread: what is part of a larger buffer is copied.
+    const isAlone = chunk.buffer instanceof ArrayBuffer && chunk.buffer.byteLength === chunk.length
+    const bytes = isAlone ? chunk : new Uint8Array(chunk)
+    this.#worker.postMessage(bytes satisfies ToWorker, [bytes.buffer as ArrayBuffer])
     callback()
   }
 

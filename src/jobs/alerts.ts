@@ -7,7 +7,7 @@ import { type Claim, claimDeliveries, nextDueMs, settleDelivery } from './alert-
 import type { Job } from './daily.js'
 
 /** The NOTIFY channel of alerts that have just been written (drizzle/0003). */
-export const ALERTS_CHANNEL = 'promptmeter_alerts'
+const ALERTS_CHANNEL = 'promptmeter_alerts'
 
 /** For what a notification misses. */
 const POLL_MS = 15_000

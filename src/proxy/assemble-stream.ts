@@ -1,4 +1,5 @@
 import { isDeeperThan } from '../json-depth.js'
+import { type Steps, inOneGo } from '../slices.js'
 import { ChoicesAssembly } from './assemble-choices.js'
 import { ResponseAssembly } from './assemble-response.js'
 import { BoundedFold, emptyObject, isObject } from './bounded-fold.js'
@@ -35,7 +36,8 @@ export class StreamAssembly {
 
   constructor (maxBytes: number, unreadBytes: () => number) {
     this.#fold = new BoundedFold(maxBytes)
-    this.#events = new SseEvents(Math.max(maxBytes, minEventBytes), unreadBytes, (data, type) => this.#add(data, type), () => this.#fold.settle())
+    const add = (data: string, type: string): void => this.#add(data, type)
+    this.#events = new SseEvents(Math.max(maxBytes, minEventBytes), unreadBytes, add, () => this.#fold.settle())
   }
 
   /** Takes the stream's next bytes, content encoding removed. The chunk may be used again afterwards. */
@@ -48,12 +50,16 @@ export class StreamAssembly {
    * and text completions and responses, and is `{"object":"stream","events":[…]}` for all else. An error event is its
    * `error`. Where text was dropped, `truncated_bytes` says how much. Ends the stream: nothing can be pushed after it.
    */
-  toText (): string | null {
-    if (this.#text === undefined) {
-      this.#events.end()
-      this.#readDeferred()
-      this.#text = this.#assembled()
-    }
+  toText (): string | null { return inOneGo(this.finishing()) }
+
+  /** As `toText`, in steps. One event is read, and the object is written, in a step each, however long it is. */
+  * finishing (): Steps<string | null> {
+    if (this.#text !== undefined) return this.#text
+    this.#events.end()
+    yield
+    this.#readDeferred()
+    yield
+    this.#text = this.#assembled()
     return this.#text
   }
 
@@ -61,6 +67,9 @@ export class StreamAssembly {
   get droppedBytes (): number {
     return this.#response?.isComplete === true ? 0 : this.#events.droppedBytes + this.#fold.droppedBytes
   }
+
+  /** About how much `toText` has to write, or to read first. */
+  get keptBytes (): number { return this.#fold.keptBytes + this.#deferredChars + this.#events.unreadBytes }
 
   #add (data: string, type: string): void {
     if (data === '[DONE]') return

@@ -11,11 +11,17 @@ export function emptyObject (): JsonObject {
 
 /**
  * The same text in memory of its own. V8 keeps the whole of a text for as long as a piece that was cut from it lives, and
- * of a sum its parts. (Not by way of bytes: half of a surrogate pair has to survive it.)
+ * of a sum its parts. (Not by way of UTF-8: half of a surrogate pair has to survive it.)
  */
 export function own (text: string): string {
-  return JSON.parse(JSON.stringify(text)) as string
+  if (text.length <= longText) return JSON.parse(JSON.stringify(text)) as string
+  const coding = beyondLatin1.test(text) ? 'utf16le' : 'latin1'
+  return Buffer.from(text, coding).toString(coding)
 }
+
+/** Of a longer text, JSON with its escapes would take several times as long. */
+const longText = 65_536
+const beyondLatin1 = /[^\0-\xff]/
 
 /** A text that arrives in pieces; in JSON it is a string. */
 class GatheredText {
@@ -51,6 +57,7 @@ const reserveBytes = 4096
  */
 export class BoundedFold {
   droppedBytes = 0
+  readonly #maxBytes: number
   #leftBytes: number
   readonly #reserveBytes: number
   #isFull = false
@@ -58,9 +65,13 @@ export class BoundedFold {
   #loose: GatheredText[] = []
 
   constructor (maxBytes: number) {
+    this.#maxBytes = maxBytes
     this.#leftBytes = maxBytes
     this.#reserveBytes = Math.min(reserveBytes, maxBytes / 8)
   }
+
+  /** How much is kept, as JSON text. */
+  get keptBytes (): number { return this.#maxBytes - this.#leftBytes }
 
   /** The last value that is not null wins. @returns whether there was room for it */
   set (target: JsonObject, key: string, value: unknown): boolean {

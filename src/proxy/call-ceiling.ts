@@ -1,6 +1,6 @@
 import type { Pricing } from '../pricing/pricing.js'
 import { MAX_TOKENS, type TokenUsage, textUsage } from '../pricing/token-usage.js'
-import type { Endpoint } from './endpoints.js'
+import { type Endpoint, mayCost } from './endpoints.js'
 import { encodingOf } from './estimate.js'
 import { type MemberSpan, readObject } from './json-object.js'
 import { modelLimits } from './model-limits.js'
@@ -45,11 +45,6 @@ const MORE_THAN_TEXT = new RegExp('"type"\\s*:\\s*"(?:image_url|input_image|inpu
   '\\\\u00(?:5[fF]|[46][1-9a-fA-F]|[57][0-9aA])')
 /** What reads a text as UTF-8 does. */
 const UTF8_NAMES: ReadonlySet<string> = new Set(['utf-8', 'utf8', 'us-ascii', 'ascii'])
-
-/** Whether calls of an endpoint may cost anything, as far as the gateway can tell. */
-export function mayCost ({ metering }: Endpoint): boolean {
-  return metering !== 'free'
-}
 
 /**
  * What a call may cost at most, before it is sent: as many tokens as it can have, at the dearest rate that may apply to

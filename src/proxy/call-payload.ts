@@ -2,7 +2,7 @@ import type { StoredPayload } from '../recording/call-record.js'
 import { type KeptBody, isLong } from './kept-body.js'
 import { storedBinary, storedText, storingText } from './payload.js'
 import type { ResponseReader } from './response-reader.js'
-import { inSlices } from './slices.js'
+import { inSlices } from '../slices.js'
 
 /** A request, as far as it may be stored. */
 export interface StorableRequest {
@@ -13,13 +13,13 @@ export interface StorableRequest {
 }
 
 /**
- * A call's prompt and response as they are stored, made at most once. Until then it holds the bodies, and nothing else of
- * the call.
+ * A call's prompt and response as they are stored, made at most once. Until then it holds what they are made of: the
+ * request as far as it was read, and the response's reader.
  */
 export class CallPayload {
   readonly #maxBytes: number
-  readonly #request: StorableRequest
-  readonly #reader: ResponseReader | null
+  #request: StorableRequest | null
+  #reader: ResponseReader | null
   #built: StoredPayload | null = null
 
   constructor (maxBytes: number, request: StorableRequest, reader: ResponseReader | null) {
@@ -33,35 +33,41 @@ export class CallPayload {
 
   async buildInSlices (): Promise<void> {
     const body = readableBody(this.#request)
-    const kept = this.#reader?.isLong === true ? this.#reader.kept() : null
-    this.#built = {
-      prompt: body === null ? placeholder(this.#request) : await inSlices(storingText(body.content, this.#maxBytes)),
-      response: kept === null
-        ? this.#reader?.text() ?? null
-        : await inSlices(storingText(kept.content, this.#maxBytes, Buffer.byteLength(kept.content) < kept.sizeBytes))
-    }
+    const prompt = body === null ? this.#placeholder() : await inSlices(storingText(body.content, this.#maxBytes))
+    const kept = this.#reader?.isLong === true ? await inSlices(this.#reader.kept()) : null
+    const response = kept === null
+      ? this.#reader?.text() ?? null
+      : await inSlices(storingText(kept.content, this.#maxBytes, Buffer.byteLength(kept.content) < kept.sizeBytes))
+    this.#take({ prompt, response })
   }
 
   /** Neither is stored: they could not be read. */
-  drop (): void { this.#built = { prompt: null, response: null } }
+  drop (): void { this.#take({ prompt: null, response: null }) }
 
   build (): StoredPayload {
-    if (this.#built === null) {
-      const body = readableBody(this.#request)
-      this.#built = {
-        prompt: body === null ? placeholder(this.#request) : storedText(body.content, this.#maxBytes),
-        response: this.#reader?.text() ?? null
-      }
-    }
-    return this.#built
+    if (this.#built !== null) return this.#built
+    const body = readableBody(this.#request)
+    const prompt = body === null ? this.#placeholder() : storedText(body.content, this.#maxBytes)
+    return this.#take({ prompt, response: this.#reader?.text() ?? null })
+  }
+
+  #placeholder (): string | null {
+    const { contentType, sizeBytes } = this.#request ?? NO_REQUEST
+    return sizeBytes === 0 ? null : storedBinary(contentType, sizeBytes)
+  }
+
+  #take (built: StoredPayload): StoredPayload {
+    this.#built = built
+    this.#request = null
+    this.#reader = null
+    return built
   }
 }
 
-/** What of a request can be read; null where that is nothing. */
-export function readableBody ({ body }: Pick<StorableRequest, 'body'>): KeptBody | null {
-  return body === null || body.length === 0 ? null : { content: body, sizeBytes: body.length }
-}
+const NO_REQUEST: StorableRequest = { body: null, contentType: '', sizeBytes: 0 }
 
-function placeholder ({ contentType, sizeBytes }: StorableRequest): string | null {
-  return sizeBytes === 0 ? null : storedBinary(contentType, sizeBytes)
+/** What of a request can be read; null where that is nothing. */
+export function readableBody (request: Pick<StorableRequest, 'body'> | null): KeptBody | null {
+  const body = request?.body ?? null
+  return body === null || body.length === 0 ? null : { content: body, sizeBytes: body.length }
 }

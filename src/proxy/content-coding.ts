@@ -14,8 +14,10 @@ export interface Coding {
 }
 
 const { BROTLI_OPERATION_FLUSH, Z_SYNC_FLUSH } = zlib.constants
+/** Node's decoders do not mind what is behind the end: `bytesWritten` says whether something is. */
+const needsEnd = (extent?: Extent): boolean => extent === 'whole' || extent === 'ended'
 const zlibOptions = (extent?: Extent): zlib.ZlibOptions =>
-  extent === 'whole' ? {} : { flush: Z_SYNC_FLUSH, finishFlush: Z_SYNC_FLUSH }
+  needsEnd(extent) ? {} : { flush: Z_SYNC_FLUSH, finishFlush: Z_SYNC_FLUSH }
 
 /** RFC 1950 §2.2: the two bytes with which zlib's form of deflate begins. Raw deflate (RFC 1951), which some send, never does. */
 function isZlib (head: Buffer): boolean {
@@ -27,7 +29,7 @@ function isZlib (head: Buffer): boolean {
 const ZSTD_OPTIONS = { params: { [zlib.constants.ZSTD_d_windowLogMax]: 27 } }
 
 function createZstdDecoder (extent?: Extent): Decoder {
-  return zlib.createZstdDecompress(extent === 'whole' ? ZSTD_OPTIONS : { ...ZSTD_OPTIONS, finishFlush: zlib.constants.ZSTD_e_continue })
+  return zlib.createZstdDecompress(needsEnd(extent) ? ZSTD_OPTIONS : { ...ZSTD_OPTIONS, finishFlush: zlib.constants.ZSTD_e_continue })
 }
 
 function createInflate (head: Buffer, extent?: Extent): Decoder {
@@ -38,7 +40,7 @@ function createInflate (head: Buffer, extent?: Extent): Decoder {
 /** RFC 9110 §8.4.1, RFC 8878. */
 const CODINGS = new Map<string, Coding>([
   ['gzip', {
-    decoder: extent => extent === 'whole' ? zlib.createGunzip() : new GzipDecoder(),
+    decoder: extent => extent === 'whole' ? zlib.createGunzip() : new GzipDecoder(extent === 'ended'),
     encoder: zlib.createGzip
   }],
   ['deflate', {
@@ -46,7 +48,7 @@ const CODINGS = new Map<string, Coding>([
     encoder: zlib.createDeflate
   }],
   ['br', {
-    decoder: extent => zlib.createBrotliDecompress(extent === 'whole' ? {} : { flush: BROTLI_OPERATION_FLUSH }),
+    decoder: extent => zlib.createBrotliDecompress(needsEnd(extent) ? {} : { flush: BROTLI_OPERATION_FLUSH }),
     encoder: zlib.createBrotliCompress
   }],
   ['zstd', { decoder: createZstdDecoder, encoder: null }]

@@ -1,8 +1,6 @@
 import type { IncomingMessage, OutgoingHttpHeaders, ServerResponse } from 'node:http'
+import type { Config } from '../env.js'
 import { originNotAllowed } from '../errors.js'
-
-/** Origins whose pages may call, as browsers write them; `*`: all. */
-export type CorsOrigins = readonly string[] | '*'
 
 /** How long browsers may go by a preflight's answer. A change of `CORS_ORIGINS` is seen after that time. */
 const MAX_AGE_SECONDS = '600'
@@ -14,7 +12,8 @@ const NAMES = /^[\w!#$%&'*+.^`|~, \t-]*$/
 export class Cors {
   readonly #origins: ReadonlySet<string> | '*'
 
-  constructor (origins: CorsOrigins) {
+  /** @param origins whose pages may call, as browsers write them; `*`: all */
+  constructor (origins: NonNullable<Config['corsOrigins']>) {
     this.#origins = origins === '*' ? '*' : new Set(origins)
   }
 

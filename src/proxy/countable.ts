@@ -1,6 +1,6 @@
 import { type Found, findInlineMedia, withoutMedia } from './inline-media.js'
 import type { KeptBody } from './kept-body.js'
-import type { Steps } from './slices.js'
+import type { Steps } from '../slices.js'
 import { type Samples, samplesOf } from './text-samples.js'
 
 /** One side of a call as its tokens are counted: (sum of the texts' tokens) × scale + flatTokens. */
@@ -55,7 +55,7 @@ function * countableBody (body: KeptBody | null, add: (to: Countable, object: Js
     return parsed(content, scale, add) ?? asItStands({ texts: [content.toString()], share: 1 }, scale, 0)
   }
   const media = (yield * findInlineMedia(content, MAX_SEARCHED_BYTES)).filter(found => isMember(content, found))
-  const pieces = withoutMedia(content, media, () => '')
+  const pieces = yield * withoutMedia(content, media, () => '')
   const textBytes = pieces.reduce((sum, piece) => sum + piece.length, 0)
   const counted = textBytes <= MAX_PARSED_BYTES ? parsed(Buffer.concat(pieces), scale, add) : null
   if (counted !== null) return counted

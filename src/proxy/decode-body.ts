@@ -1,6 +1,7 @@
 import { requestTooLarge } from '../errors.js'
 import type { BodyShare } from './body-room.js'
 import type { Coding } from './content-coding.js'
+import { inSlices } from '../slices.js'
 import { GatheredBytes } from './gathered-bytes.js'
 import type { JsonMembers } from './json-members.js'
 
@@ -41,7 +42,7 @@ export function decodeBody (coding: Coding, body: Buffer, { maxBytes, members, s
       share.wait(piece.length).then(() => decoder.resume(), refuse)
     })
     decoder.on('error', () => resolve(null))
-    decoder.on('end', () => resolve(decoder.bytesWritten === body.length ? decoded.toBuffer() : null))
+    decoder.on('end', () => resolve(decoder.bytesWritten === body.length ? inSlices(decoded.gathering()) : null))
     decoder.on('close', () => resolve(null))
     decoder.end(body)
   })

@@ -2,10 +2,10 @@ import type { Transform } from 'node:stream'
 import type { Source } from './delivery.js'
 
 /**
- * So much of an answer is decoded for the books. What is longer passes on unread, so that a small answer that decodes to
- * gigabytes takes no more than this.
+ * So much of an answer is decoded for the books. What is longer passes on unread, so that a small answer that decodes
+ * to gigabytes takes no more than this.
  */
-export const MAX_READ_BYTES = 64 * 1024 * 1024
+const MAX_READ_BYTES = 64 * 1024 * 1024
 
 /** Decodes a body as it passes, chunk by chunk. What cannot be decoded ends the decoding, not the body. */
 export class Decoding {

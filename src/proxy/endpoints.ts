@@ -17,6 +17,11 @@ export interface Endpoint {
   readonly takesStreamOptions: boolean
 }
 
+/** Whether calls of an endpoint may cost anything, as far as the gateway can tell. Those that cannot are no calls. */
+export function mayCost ({ metering }: Pick<Endpoint, 'metering'>): boolean {
+  return metering !== 'free'
+}
+
 const METERED: ReadonlyMap<string, Endpoint> = new Map([
   { name: 'chat/completions', metering: 'tokens' as const, takesStreamOptions: true },
   { name: 'completions', metering: 'tokens' as const, takesStreamOptions: true },

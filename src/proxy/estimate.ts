@@ -1,10 +1,8 @@
 import { countable, type Countable } from './countable.js'
 import type { Encoding, Tokenizer } from './tokenizer.js'
 import type { KeptBody } from './kept-body.js'
-import { inSlices } from './slices.js'
+import { inSlices } from '../slices.js'
 import { MAX_TOKENS, textUsage, type TokenUsage } from '../pricing/token-usage.js'
-
-export { createTokenizer, type Tokenizer } from './tokenizer.js'
 
 /** A call whose usage upstream did not say. */
 export interface UnmeteredCall {

@@ -5,8 +5,9 @@ import { type TokenUsage, usageDetails } from '../pricing/token-usage.js'
 import { TOO_LONG_METADATA, storedMetadata } from '../stored-object.js'
 import type { CallRecord, FinishedCall, UsageSource } from '../recording/call-record.js'
 import { uuidV7 } from '../recording/uuid-v7.js'
+import { inSlices } from '../slices.js'
 import { CallPayload, readableBody } from './call-payload.js'
-import type { Endpoint } from './endpoints.js'
+import { type Endpoint, mayCost } from './endpoints.js'
 import { estimateUsage } from './estimate.js'
 import type { Caller } from './identity.js'
 import type { JsonMembers } from './json-members.js'
@@ -106,13 +107,13 @@ export async function finishedCall (deps: BookkeepingDeps, facts: CallFacts): Pr
     requestModel,
     responseModel: label(answer?.model ?? null),
     serviceTier: label(answer?.serviceTier ?? null),
-    user: redacted(label(headers.user) ?? userOf(request.members) ?? caller.user),
+    user: label(headers.user) ?? userOf(request.members) ?? redacted(caller.user),
     keyId: caller.keyId,
     metadata: metadataOf(headers.metadata, request.members),
     stream: request.members?.value('stream') === true,
     statusCode: response.statusCode,
     success: error === null,
-    isCall: endpoint.metering !== 'free',
+    isCall: mayCost(endpoint),
     blocked,
     errorType: error?.type ?? null,
     errorMessage: error === null ? null : redactKeys(error.message).slice(0, MAX_ERROR_CHARACTERS),
@@ -147,7 +148,7 @@ async function usedBy (deps: BookkeepingDeps, facts: CallFacts, requestModel: st
         endpoint: facts.call.endpoint.name,
         model: answer.model ?? requestModel,
         request: readableBody(facts.request),
-        response: facts.response.reader?.kept() ?? null
+        response: facts.response.reader === null ? null : await inSlices(facts.response.reader.kept())
       })
       if (facts.request.unread !== null) usage = withUnreadInput(usage, facts.request.sizeBytes, answer.model)
       source = 'estimated'
@@ -166,7 +167,7 @@ function isEstimable ({ call, response }: CallFacts, answer: ResponseFacts): boo
 
 function costOf (deps: BookkeepingDeps, facts: CallFacts, answer: ResponseFacts | null, requestModel: string | null, usage: TokenUsage | null): Used['cost'] {
   const { metering } = facts.call.endpoint
-  if (metering === 'free' || isBlocked(facts)) return { costPicoUsd: null, costReason: 'not_metered' }
+  if (!mayCost(facts.call.endpoint) || isBlocked(facts)) return { costPicoUsd: null, costReason: 'not_metered' }
   if (usage === null) return { costPicoUsd: null, costReason: metering === 'tokens' || saysUsage(facts, answer) ? 'no_usage' : 'not_metered' }
   return deps.pricing.price({
     responseModel: answer?.model ?? null,
@@ -180,7 +181,7 @@ function costOf (deps: BookkeepingDeps, facts: CallFacts, answer: ResponseFacts 
 /** Whether the answer tells what the call used, maybe in a form that is not known here, such as seconds of audio. */
 function saysUsage ({ call: { endpoint: { metering } } }: CallFacts, answer: ResponseFacts | null): boolean {
   const usage: unknown = answer?.usage
-  if (metering === 'free' || typeof usage !== 'object' || usage === null) return false
+  if (!mayCost({ metering }) || typeof usage !== 'object' || usage === null) return false
   // A job that was only begun has counts of 0.
   return metering === 'tokens' || Object.values(usage).some(count => typeof count === 'number' && count > 0)
 }

@@ -1,10 +1,14 @@
+import type { Steps } from '../slices.js'
+
 const SMALL_BYTES = 1024
 const BLOCK_BYTES = 16 * 1024
 const LOOSE_CHUNKS = 16
+/** So much is copied in a step. */
+const STEP_BYTES = 1024 * 1024
 
 /**
- * The chunks of a body until it is whole. Past the first few, small ones are copied together: whoever sends a body byte by
- * byte would make each byte cost a hundred.
+ * The chunks of a body until it is whole. Past the first few, small ones are copied together: in a body that comes byte
+ * by byte each byte would cost a hundred.
  */
 export class GatheredBytes {
   readonly #chunks: Buffer[] = []
@@ -31,6 +35,13 @@ export class GatheredBytes {
     return this.#chunks.length === 1 && only !== undefined ? only : Buffer.concat(this.#chunks, this.sizeBytes)
   }
 
+  /** As `toBuffer`, in steps. */
+  * gathering (): Steps<Buffer> {
+    this.#closeBlock()
+    const [only] = this.#chunks
+    return this.#chunks.length === 1 && only !== undefined ? only : yield * concatenating(this.#chunks)
+  }
+
   clear (): void {
     this.#chunks.length = 0
     this.#block = null
@@ -44,4 +55,22 @@ export class GatheredBytes {
     this.#block = null
     this.#blockBytes = 0
   }
+}
+
+/** As `Buffer.concat`, in steps. */
+export function * concatenating (parts: readonly Buffer[]): Steps<Buffer> {
+  const whole = Buffer.allocUnsafe(parts.reduce((sum, part) => sum + part.length, 0))
+  let size = 0
+  let stepBytes = 0
+  for (const part of parts) {
+    for (let from = 0; from < part.length; from += STEP_BYTES) {
+      const copied = part.copy(whole, size, from, from + STEP_BYTES)
+      size += copied
+      stepBytes += copied
+      if (stepBytes < STEP_BYTES) continue
+      stepBytes = 0
+      yield
+    }
+  }
+  return whole
 }

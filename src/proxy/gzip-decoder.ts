@@ -8,8 +8,8 @@ const [HEADER_CRC, EXTRA, NAME, COMMENT] = [2, 4, 8, 16]
 const MAX_HEADER_BYTES = 80 * 1024
 
 /**
- * gzip (RFC 1952) as far as it goes: of a body that breaks off, or has other bytes behind its last member, all the text that
- * is there. (Node's own gives up what it holds when it meets such bytes.)
+ * gzip (RFC 1952) as far as it goes: of a body that breaks off, or has other bytes behind its last member, all the text
+ * that is there. (Node's own gives up what it holds when it meets such bytes.)
  */
 export class GzipDecoder extends Transform {
   /** A header that is not whole yet. */
@@ -20,7 +20,14 @@ export class GzipDecoder extends Transform {
   #isOver = false
   #members = 0
   #waitsForReader = false
+  readonly #needsEnd: boolean
   bytesWritten = 0
+
+  /** @param needsEnd a body that breaks off is an error, once all the text that is there was handed over */
+  constructor (needsEnd = false) {
+    super()
+    this.#needsEnd = needsEnd
+  }
 
   override _transform (chunk: Buffer, _encoding: BufferEncoding, done: TransformCallback): void {
     this.bytesWritten += chunk.length
@@ -29,11 +36,13 @@ export class GzipDecoder extends Transform {
 
   override _flush (done: TransformCallback): void {
     const member = this.#member
+    const isCut = member !== null || this.#skipBytes > 0 || (this.#head.length > 0 && !this.#isOver)
+    const end = (): void => done(isCut && this.#needsEnd ? new Error('it breaks off') : null)
     if (member === null) {
-      done()
+      end()
       return
     }
-    member.on('end', () => done())
+    member.on('end', end)
     member.end()
   }
 
@@ -41,9 +50,9 @@ export class GzipDecoder extends Transform {
     if (this.#waitsForReader) {
       this.#waitsForReader = false
       this.#member?.resume()
-    } else {
-      super._read(size)
     }
+    // The member may have nothing more of this chunk: then it is the next that is waited for.
+    super._read(size)
   }
 
   override _destroy (error: Error | null, done: (error: Error | null) => void): void {
@@ -95,9 +104,14 @@ export class GzipDecoder extends Transform {
         done()
         return
       }
-      this.#member = null
-      this.#skipBytes = TRAILER_BYTES
-      this.#take(bytes.subarray(bytes.length - restBytes), done)
+      const goOn = (): void => {
+        this.#member = null
+        this.#skipBytes = TRAILER_BYTES
+        this.#take(bytes.subarray(bytes.length - restBytes), done)
+      }
+      // Its text may wait for the reader.
+      if (member.readableLength > 0) member.on('end', goOn)
+      else goOn()
     })
   }
 }

@@ -1,5 +1,5 @@
 import { readBase64, type Media } from './media-runs.js'
-import type { Steps } from './slices.js'
+import type { Steps } from '../slices.js'
 import { percentDecoded, urlTextEnd } from './url-runs.js'
 
 /** What stands in the place of media that is not stored (CONTRACT: "What is kept"). */
@@ -85,13 +85,16 @@ export function * findInlineMedia (bytes: Buffer, wantedBytes: number): Steps<Fo
 }
 
 /** The body in pieces, each of the media replaced by what `mark` says of it. */
-export function withoutMedia (bytes: Buffer, media: readonly Found[], mark: (found: Found) => string): Buffer[] {
+export function * withoutMedia (
+  bytes: Buffer, media: readonly Found[], mark: (found: Found) => string
+): Steps<Buffer[]> {
   if (media.length === 0) return [bytes]
   const pieces: Buffer[] = []
   let kept = 0
   for (const found of media) {
     pieces.push(bytes.subarray(kept, found.start), Buffer.from(mark(found)))
     kept = found.end
+    if (pieces.length % 512 === 0) yield
   }
   pieces.push(bytes.subarray(kept))
   return pieces

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import { characterTable } from './character-table.js'
-import type { Steps } from './slices.js'
+import type { Steps } from '../slices.js'
 
 /** Media read from a body: where its text ends there, and the size and SHA-256 (hex) of what that text decodes to. */
 export interface Media {

@@ -7,14 +7,14 @@ const MAX_HEAD_BYTES = 4096
 const MAX_VALUE_BYTES = 256
 
 /**
- * Reads the field `model` of a form (RFC 7578) as its bytes pass: transcriptions and edits of images name their model there,
- * and their answers do not. It keeps no more than a part's head. Of a form that names two models, none is known.
+ * Reads the field `model` of a form (RFC 7578) as its bytes pass: transcriptions and edits of images name their model
+ * there, and their answers do not. It keeps no more than a part's head. Of a form that names two models, none is known.
  */
 export class MultipartModel {
   readonly #delimiter: Buffer
   #at: 'between' | 'head' | 'value' = 'between'
   /** What cannot be read before more comes. */
-  #rest = NOTHING
+  #rest: Buffer = NOTHING
   readonly #models = new Set<string>()
 
   private constructor (boundary: string) {
@@ -40,7 +40,9 @@ export class MultipartModel {
       if (end === -1) {
         // A head or value that is too long is not the one looked for.
         if (bytes.length > maxBytes + mark.length) this.#at = 'between'
-        this.#rest = Buffer.from(this.#at === 'between' ? bytes.subarray(-this.#delimiter.length) : bytes)
+        const rest = this.#at === 'between' ? bytes.subarray(-this.#delimiter.length) : bytes
+        // A copy: it would keep the whole chunk. What was put together above has memory of its own.
+        this.#rest = rest.length < bytes.length || bytes === chunk ? Buffer.from(rest) : rest
         return
       }
       const part = bytes.subarray(0, end)

@@ -14,10 +14,8 @@ interface Piece {
 
 /**
  * An object of a stream that did not end with its first line: it spans several data lines, or one line that is longer
- * than
- * `MAX_LINE_BYTES`. Its bytes are held back until it is whole, since all of it may have to be cut. Past that limit
- * they go
- * on, less what is not decided: then only a null member can still be cut.
+ * than `MAX_LINE_BYTES`. Its bytes are held back until it is whole, since all of it may have to be cut. Past that limit
+ * they go on, less what is not decided: then only a null member can still be cut.
  */
 export class OpenObject {
   readonly scan = scanEvent()

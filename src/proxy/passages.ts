@@ -9,16 +9,19 @@ export interface Passage {
   readonly reader: ResponseReader
   push: (chunk: Buffer) => void
   /**
-   * The body is over, with its proper end if it is `whole`. What is still being decoded goes on its way first; `then` is
-   * told why the body is not what its coding says, where the caller's has to break off for that.
+   * The body is over, with its proper end if it is `whole`. What is still being decoded goes on its way first; `then`
+   * is told why the body is not what its coding says, where the caller's has to break off for that.
    */
   finish: (whole: boolean, then: (failure?: Error) => void) => void
+  /** The caller takes no more, or takes more again: for a passage that has more to send than what is pushed. */
+  readonly pause?: () => void
+  readonly resume?: () => void
 }
 
 /** What a body passes through. */
 export interface Channel {
   readonly delivery: Delivery
-  /** What of the last chunk so far waits for the next: where a client can take it for the end, its end waits for the record. */
+  /** What of the last chunk waits for the next: an end that a client can see waits for the record. */
   readonly keep: Keep
   readonly source: Source
   /** The event that ends a stream was seen: all that the record needs is known. */
@@ -98,13 +101,16 @@ export function codedStreamPassage (channel: Channel, coding: Coding, limits: Ke
 }
 
 /**
- * A compressed stream that has to be changed: decoded, stripped, and coded again as it was. Where that cannot be, which was not
- * offered, it goes on decoded: then its head names no coding.
+ * A compressed stream that has to be changed: decoded, stripped, and coded again as it was. Where that cannot be, which
+ * was not offered, it goes on decoded: then its head names no coding. What was decoded and is not sent holds the
+ * upstream up: a caller that does not read holds the encoder, a full encoder the decoder, and a full decoder the
+ * socket.
  */
 export function recodedStreamPassage (channel: Channel, coding: Coding, limits: KeepLimits): Passage {
   const reader = new StreamReader('strip', limits)
-  const decoder = coding.decoder()
+  const decoder = coding.decoder('ended')
   const encoder = coding.encoder?.() ?? plainCoder()
+  let isOver = false
   const code = (chunk: Buffer): void => {
     if (!encoder.write(chunk)) decoder.pause()
     encoder.flush()
@@ -123,7 +129,14 @@ export function recodedStreamPassage (channel: Channel, coding: Coding, limits: 
         if (decoding.failure !== undefined) channel.abort(decoding.failure)
       })
     },
+    pause () {
+      // The end of a stream that says no end is held for a record that waits for it.
+      if (!isOver && (reader.tee.ended || !encoder.writableEnded)) encoder.pause()
+    },
+    resume () { encoder.resume() },
     finish (whole, then) {
+      isOver ||= !whole
+      if (isOver) encoder.resume()
       void decoding.finish().then(() => {
         const rest = reader.tee.finish()
         if (rest !== null) encoder.write(rest)

@@ -1,11 +1,11 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { redactKeys } from '../redaction/redact.js'
+import { inSlices } from '../slices.js'
 import { redoableCodings } from './accept-encoding.js'
 import type { BodyShare } from './body-room.js'
-import { mayCost } from './call-ceiling.js'
 import { type Coding, codingOf } from './content-coding.js'
 import { decodeBody } from './decode-body.js'
-import type { Endpoint } from './endpoints.js'
+import { type Endpoint, mayCost } from './endpoints.js'
 import { REQUEST_MEMBERS, type RequestFacts } from './finished-call.js'
 import { listValue } from './hop-by-hop.js'
 import { JsonMembers } from './json-members.js'
@@ -86,7 +86,7 @@ export async function prepareBody (
   const body = await readBody(req, maxBodyBytes, members, bodyShare)
   return {
     content: body,
-    asking: asks ? asking(req, body, members) : null,
+    asking: asks ? await asking(req, body, members) : null,
     isCoded: false,
     facts: { body, members, unread: null, contentType, sizeBytes: body.length }
   }
@@ -107,15 +107,15 @@ async function prepareCoded (
   }
   return {
     content,
-    asking: mayAsk ? asking(req, body, members) : null,
+    asking: mayAsk ? await asking(req, body, members) : null,
     isCoded: true,
     facts: { body, members, unread: null, contentType, sizeBytes: content.length }
   }
 }
 
 /** Null also where the caller takes the answer in no coding in which it could be changed. */
-function asking (req: IncomingMessage, body: Buffer, members: JsonMembers): Buffer | null {
-  const asked = askForUsage(body, members)
+async function asking (req: IncomingMessage, body: Buffer, members: JsonMembers): Promise<Buffer | null> {
+  const asked = await inSlices(askForUsage(body, members))
   const acceptEncoding = req.headers['accept-encoding']
   return asked !== null && typeof acceptEncoding === 'string' && redoableCodings(acceptEncoding) === null ? null : asked
 }

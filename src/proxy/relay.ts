@@ -62,6 +62,7 @@ export class Relay implements UpstreamHandler, Opener {
   /** The caller's response has a `Content-Length`. */
   #hasLength = false
   #passage: Passage | null = null
+  #isCallerGone = false
   /** Who keeps upstream from sending on. */
   #pausedBy: Set<Holder> | null = null
   /** Bytes of an answer that nobody gets: it rejects what the gateway added. */
@@ -87,8 +88,12 @@ export class Relay implements UpstreamHandler, Opener {
 
   /** The caller left: upstream stops at once. */
   callerGone (reason: Error): void {
-    this.#settle({ kind: 'caller_gone' })
+    this.#isCallerGone = true
+    // What came of a body that is not known yet is read first, for the books.
+    if (this.#passage instanceof SniffedPassage) this.#passage.finish(false, () => this.#settle(CALLER_GONE))
+    else this.#settle(CALLER_GONE)
     this.#exchange?.abort(reason)
+    this.resume('caller')
   }
 
   release (): void {
@@ -99,11 +104,14 @@ export class Relay implements UpstreamHandler, Opener {
     this.#pausedBy ??= new Set()
     this.#pausedBy.add(holder)
     this.#exchange?.pause()
+    if (holder === 'caller') this.#passage?.pause?.()
   }
 
   /** The exchange flows while nobody holds it. */
   resume (holder: Holder): void {
-    if (this.#pausedBy?.delete(holder) === true && this.#pausedBy.size === 0) this.#exchange?.resume()
+    if (this.#pausedBy?.delete(holder) !== true) return
+    if (holder === 'caller') this.#passage?.resume?.()
+    if (this.#pausedBy.size === 0) this.#exchange?.resume()
   }
 
   /** The request was sent again: what is left of this answer is not waited for. */
@@ -145,7 +153,7 @@ export class Relay implements UpstreamHandler, Opener {
     }
     this.#passage.finish(false, () => {
       this.#delivery.cut()
-      this.#settle({ kind: 'cut', error })
+      this.#settle(this.#isCallerGone ? CALLER_GONE : { kind: 'cut', error })
     })
   }
 
@@ -222,6 +230,7 @@ export class Relay implements UpstreamHandler, Opener {
 }
 
 const ANSWERED: Outcome = { kind: 'answered' }
+const CALLER_GONE: Outcome = { kind: 'caller_gone' }
 const nobodyWaits = (): void => {}
 
 /** The statuses with which servers reject a member that they do not know. */

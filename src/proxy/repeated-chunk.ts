@@ -1,5 +1,7 @@
 import { isObject, own, type JsonObject } from './bounded-fold.js'
 
+/** A longer chunk is none of a model that writes word by word. */
+const MAX_CHARACTERS = 65_536
 const CONTENT = '"content":"'
 const OBFUSCATION = '"obfuscation":"'
 /** A character that in a JSON string may not stand, or not for itself (RFC 8259 §7): any but these. */
@@ -27,6 +29,7 @@ export class RepeatedChunk {
 
   /** @param data the chunk's JSON text, `chunk` what it says. Null if it is not of this kind. */
   static of (data: string, chunk: JsonObject): RepeatedChunk | null {
+    if (data.length > MAX_CHARACTERS) return null
     const [choice, ...others] = Array.isArray(chunk.choices) ? chunk.choices as unknown[] : []
     if (!isObject(choice) || others.length > 0 || typeof choice.index !== 'number' || !isObject(choice.delta)) return null
     const { content } = choice.delta

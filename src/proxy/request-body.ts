@@ -2,8 +2,10 @@ import type { IncomingMessage } from 'node:http'
 import { Transform, type TransformCallback } from 'node:stream'
 import { requestTimeout, requestTooLarge } from '../errors.js'
 import type { BodyShare } from './body-room.js'
+import { inSlices } from '../slices.js'
 import { GatheredBytes } from './gathered-bytes.js'
 import type { JsonMembers } from './json-members.js'
+import { LONG_BODY_BYTES } from './kept-body.js'
 
 /** The caller's connection ended before the call did. */
 export class CallerGoneError extends Error {
@@ -60,7 +62,7 @@ export function readBody (
     }
     req.on('data', onData)
     req.on('timeout', () => refuse(requestTimeout()))
-    req.on('end', () => resolve(body.toBuffer()))
+    req.on('end', () => resolve(body.sizeBytes <= LONG_BODY_BYTES ? body.toBuffer() : inSlices(body.gathering())))
     // A connection that breaks off is told here too: without a listener for it there is no 'error'.
     req.on('close', () => { if (!req.complete) reject(new CallerGoneError()) })
   })

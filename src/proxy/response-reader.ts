@@ -1,3 +1,4 @@
+import type { Steps } from '../slices.js'
 import { StreamAssembly } from './assemble-stream.js'
 import { type BodyKind, isBlank } from './body-kind.js'
 import { GatheredBytes } from './gathered-bytes.js'
@@ -29,7 +30,7 @@ export interface ResponseReader {
   /** The body as it is stored, or null if there was none. May be asked for long after the call. */
   text: () => string | null
   /** What of the body can be read; null where that is nothing. May be asked for until `text` is not wanted any more. */
-  kept: () => KeptBody | null
+  kept: () => Steps<KeptBody | null>
   /** So much is kept that `text` would take long. */
   readonly isLong: boolean
 }
@@ -80,7 +81,7 @@ class JsonReader implements ResponseReader {
   }
 
   text (): string | null { return this.#kept.text(this.#maxBytes) }
-  kept (): KeptBody | null { return this.#kept.body() }
+  * kept (): Steps<KeptBody | null> { return this.#kept.body() }
   get isLong (): boolean { return this.#kept.isLong }
 }
 
@@ -98,7 +99,7 @@ class TextReader implements ResponseReader {
   push (chunk: Buffer): void { this.#kept.push(chunk) }
   facts (): ResponseFacts { return NO_FACTS }
   text (): string | null { return this.#kept.text(this.#maxBytes) }
-  kept (): KeptBody | null { return this.#kept.body() }
+  * kept (): Steps<KeptBody | null> { return this.#kept.body() }
   get isLong (): boolean { return this.#kept.isLong }
 }
 
@@ -114,7 +115,7 @@ class BinaryReader implements ResponseReader {
   push (chunk: Buffer): void { this.#sizeBytes += chunk.length }
   facts (): ResponseFacts { return NO_FACTS }
   text (): string | null { return this.#sizeBytes === 0 ? null : storedBinary(this.#contentType, this.#sizeBytes) }
-  kept (): null { return null }
+  * kept (): Steps<null> { return null }
   get isLong (): boolean { return false }
 }
 
@@ -154,13 +155,12 @@ export class StreamReader implements ResponseReader {
     return text === null ? null : storedText(text, this.#maxBytes, text.includes('"truncated_bytes":'))
   }
 
-  kept (): KeptBody | null {
-    const content = this.#assembly.toText()
+  * kept (): Steps<KeptBody | null> {
+    const content = yield * this.#assembly.finishing()
     return content === null ? null : { content, sizeBytes: Buffer.byteLength(content) + this.#assembly.droppedBytes }
   }
 
-  /** What a stream adds up to is bounded as it comes. */
-  get isLong (): boolean { return false }
+  get isLong (): boolean { return this.#assembly.keptBytes > LONG_BODY_BYTES }
 }
 
 /** The first bytes of a body. */

@@ -8,7 +8,7 @@ import type { BudgetGate, Reservation } from './budget-gate.js'
 import { callCeiling } from './call-ceiling.js'
 import { gatewayError, relayedFacts, unsentFacts } from './call-outcome.js'
 import type { Cors } from './cors.js'
-import { type Endpoint, costliestMethod, endpointOf } from './endpoints.js'
+import { type Endpoint, costliestMethod, endpointOf, mayCost } from './endpoints.js'
 import { type BookkeepingDeps, finishedCall } from './finished-call.js'
 import { holdsGatewayKey, queryWithoutGatewayKeys } from './gateway-key-filter.js'
 import { type Caller, type IdentityOptions, identifyCaller, knowsKey } from './identity.js'
@@ -93,7 +93,7 @@ export function createProxyRoute (deps: ProxyDeps): ProxyRoute {
       const headers = parsePromptHeaders(req.rawHeaders, pathPromptType)
       const caller = identifyCaller(identity, req.rawHeaders, headers.promptType)
       const endpoint = endpointOf(costliestMethod(req.method ?? 'GET', req.headers), path, hasBody(req))
-      if (deps.promptTypeRequired && headers.promptType === UNTYPED && endpoint.metering !== 'free') throw promptTypeRequired()
+      if (deps.promptTypeRequired && headers.promptType === UNTYPED && mayCost(endpoint)) throw promptTypeRequired()
       const admission = deps.policy.admit(headers.promptType, headers.storeFullData)
       const bodyShare = deps.bodyRoom.open()
       call = { req, res, endpoint, path, headers, caller, admission, startedAtMs: performance.now(), bodyShare }
@@ -128,7 +128,7 @@ export function createProxyRoute (deps: ProxyDeps): ProxyRoute {
     let body: PreparedBody | null = null
     let reservation: Reservation | null
     try {
-      if (call.endpoint.metering !== 'free') deps.budgets.check(call.admission.promptType)
+      if (mayCost(call.endpoint)) deps.budgets.check(call.admission.promptType)
       body = await prepareBody(call, {
         maxBodyBytes: deps.maxBodyBytes,
         mayAsk: deps.streamUsage === 'inject',
@@ -186,7 +186,7 @@ function learnException ({ streamUsageExceptions, log }: ProxyDeps, endpoint: st
 
 /** Holds what the call may cost, where a strict budget wants that. @throws GatewayError 429 `budget_exceeded` */
 async function reserve (deps: ProxyDeps, { endpoint, admission: { promptType } }: AdmittedCall, { facts }: PreparedBody): Promise<Reservation | null> {
-  if (endpoint.metering === 'free' || !deps.budgets.isStrict(promptType)) return null
+  if (!mayCost(endpoint) || !deps.budgets.isStrict(promptType)) return null
   return deps.budgets.reserve(promptType, await callCeiling(deps, endpoint, facts))
 }
 

@@ -3,30 +3,24 @@ import { JsonMembers } from './json-members.js'
 const lineFeed = 0x0a
 const carriageReturn = 0x0d
 
-/**
- * They are gathered in blocks of this size: nothing is copied twice, and no block is larger than a short stream
- * needs.
- */
+/** Chunks are copied into blocks of this size: nothing is copied twice, and no block is larger than a short stream. */
 const blockBytes = 8192
+const maxUnscanned = 65_536
 
 /**
- * Reads server-sent events (https://html.spec.whatwg.org/multipage/server-sent-events.html) after they have gone by:
- * `push`
- * only copies, and the copied lines are read in batches of `unreadBytes`, or at the end. Chunk borders may fall
- * anywhere. An
- * event whose data is longer than `maxEventBytes` is dropped and counted, so that no more is held than one batch and
- * one
- * event.
+ * Reads server-sent events (https://html.spec.whatwg.org/multipage/server-sent-events.html) after they have gone by.
+ * `push` only copies: the copied lines are read in batches of `batchBytes`, or at the end. Chunk borders may fall
+ * anywhere. An event whose data is longer than `maxEventBytes` is dropped and counted, so that no more is held than one
+ * batch and one event.
  *
  * Unlike a browser it also reports the last event where the blank line behind it is missing: what was seen of a stream
  * that was cut is worth keeping. Servers that write one newline between data lines are read line by line: an object
- * that
- * is whole is an event, where another begins behind it.
+ * that is whole is an event, where another begins behind it.
  */
 export class SseEvents {
   droppedBytes = 0
   readonly #maxEventBytes: number
-  readonly #unreadBytes: () => number
+  readonly #batchBytes: () => number
   readonly #onEvent: (data: string, type: string) => void
   readonly #onRead: () => void
   #blocks: Buffer[] = []
@@ -42,19 +36,23 @@ export class SseEvents {
   /** Its lines, a line feed before each. No array: V8 learns that such live long, and then keeps what was in one. */
   #data = ''
   #type = ''
-  /** Scans the data, from its second line on. */
+  /** Scans the data where another event may follow without a blank line. */
   #scan: JsonMembers | null = null
+  /** What of the data it was not fed yet. */
+  #unscanned = ''
 
-  /**
-   * @param onEvent is told of each event, and `onRead` when those that had gathered are read: they were pieces of
-   * one text.
-   */
-  constructor (maxEventBytes: number, unreadBytes: () => number, onEvent: (data: string, type: string) => void, onRead: () => void) {
+  /** @param onEvent is told of each event, and `onRead` when a batch of them is read: they were pieces of one text. */
+  constructor (
+    maxEventBytes: number, batchBytes: () => number, onEvent: (data: string, type: string) => void, onRead: () => void
+  ) {
     this.#maxEventBytes = maxEventBytes
-    this.#unreadBytes = unreadBytes
+    this.#batchBytes = batchBytes
     this.#onEvent = onEvent
     this.#onRead = onRead
   }
+
+  /** What is held of the stream and was not read yet. */
+  get unreadBytes (): number { return this.#pendingBytes }
 
   /** Copies the chunk, whose memory may be another's. */
   push (chunk: Uint8Array): void {
@@ -68,7 +66,8 @@ export class SseEvents {
       from += part.length
       this.#freeBytes -= part.length
       this.#pendingBytes += part.length
-      if (this.#pendingBytes - this.#leftBytes >= this.#unreadBytes()) this.#readWholeLines()
+      const newBytes = this.#pendingBytes - this.#leftBytes
+      if (newBytes >= this.#batchBytes() && newBytes >= this.#worthCopying) this.#readWholeLines()
     }
   }
 
@@ -83,8 +82,12 @@ export class SseEvents {
 
   #pending (): Buffer {
     const [only] = this.#blocks
-    return only !== undefined && this.#blocks.length === 1 ? only.subarray(0, this.#pendingBytes) : Buffer.concat(this.#blocks, this.#pendingBytes)
+    const isOne = only !== undefined && this.#blocks.length === 1
+    return isOne ? only.subarray(0, this.#pendingBytes) : Buffer.concat(this.#blocks, this.#pendingBytes)
   }
+
+  /** A line that goes on is copied at each reading: it doubles in between, so that all copies together are linear. */
+  get #worthCopying (): number { return Math.min(this.#leftBytes, this.#maxEventBytes - this.#leftBytes) }
 
   #readWholeLines (): void {
     const bytes = this.#pending()
@@ -145,20 +148,29 @@ export class SseEvents {
     if (this.#skipsEvent || this.#data.length + value.length > this.#maxEventBytes) {
       this.droppedBytes += value.length
       this.#skipEvent()
-    } else this.#data += `\n${value}`
+    } else {
+      const line = `\n${value}`
+      this.#data += line
+      this.#unscanned += line
+    }
   }
 
   /** Another line of the event, or the next event: an object that is whole stands before it. */
   #addLine (value: string): void {
-    this.#scan ??= scanOf(this.#data)
-    if (this.#scan.complete && (value.startsWith('{') || value.startsWith('[DONE]'))) this.#endEvent()
-    else this.#scan.feed(Buffer.from(`\n${value}`))
+    const mayFollow = value.startsWith('{') || value.startsWith('[DONE]')
+    // Not scanned at every line: an event may have hundreds of thousands.
+    if (!mayFollow && this.#unscanned.length < maxUnscanned) return
+    this.#scan ??= new JsonMembers(NO_MEMBERS)
+    this.#scan.feed(Buffer.from(this.#unscanned))
+    this.#unscanned = ''
+    if (mayFollow && this.#scan.complete) this.#endEvent()
   }
 
   #skipEvent (): void {
     this.droppedBytes += this.#data.length
     this.#data = ''
     this.#scan = null
+    this.#unscanned = ''
     this.#skipsEvent = true
   }
 
@@ -168,15 +180,10 @@ export class SseEvents {
     this.#data = ''
     this.#type = ''
     this.#scan = null
+    this.#unscanned = ''
     this.#skipsEvent = false
     if (data !== '') this.#onEvent(data, type)
   }
 }
 
 const NO_MEMBERS: ReadonlySet<string> = new Set()
-
-function scanOf (text: string): JsonMembers {
-  const scan = new JsonMembers(NO_MEMBERS)
-  scan.feed(Buffer.from(text))
-  return scan
-}

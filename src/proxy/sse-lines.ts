@@ -21,8 +21,7 @@ const FIRST_WINDOW_BYTES = 1024
 
 /**
  * The end of the line that begins at `from`, the index of its LF or CR; -1 if it is not there yet. The time it takes
- * grows
- * with that line, not with what is behind it: in a body of CRs the next LF may be megabytes away.
+ * grows with that line, not with what is behind it: in a body of CRs the next LF may be megabytes away.
  */
 export function lineEnd (buffer: Buffer, from: number): number {
   for (let at = from, size = FIRST_WINDOW_BYTES; at < buffer.length; at += size, size *= 2) {

@@ -3,12 +3,15 @@ import { Transform, type TransformCallback } from 'node:stream'
 /** A decoder that says how much of what was written to it it has used: less than all where the rest belongs to no coding. */
 export type Decoder = Transform & { readonly bytesWritten: number }
 
-/** `whole`: a body that breaks off, or goes on behind its end, is an error. `far`: it is decoded as far as it goes. */
-export type Extent = 'whole' | 'far'
+/**
+ * `whole`: a body that breaks off, or goes on behind its end, is an error. `ended`: one that breaks off is an error, at
+ * its end. `far`: it is decoded as far as it goes.
+ */
+export type Extent = 'whole' | 'ended' | 'far'
 
 /**
- * A decoder made of others, in a row, which may depend on the body's first bytes. A chunk is done when the last of them has
- * decoded it, and all wait for the slowest.
+ * A decoder made of others, in a row, which may depend on the body's first bytes. A chunk is done when the last of them
+ * has decoded it, and all wait for the slowest.
  */
 export class StagedDecoder extends Transform {
   readonly #headBytes: number
@@ -58,9 +61,9 @@ export class StagedDecoder extends Transform {
     if (this.#waitsForReader) {
       this.#waitsForReader = false
       this.#stages.at(-1)?.resume()
-    } else {
-      super._read(size)
     }
+    // The stage may have nothing more of this chunk: then it is the next that is waited for.
+    super._read(size)
   }
 
   override _destroy (error: Error | null, done: (error: Error | null) => void): void {

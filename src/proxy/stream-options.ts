@@ -1,3 +1,5 @@
+import type { Steps } from '../slices.js'
+import { concatenating } from './gathered-bytes.js'
 import { JsonMembers } from './json-members.js'
 
 /**
@@ -10,12 +12,15 @@ import { JsonMembers } from './json-members.js'
  * @returns the body to send, or null if there is nothing to ask: the caller asked already, or the body is none that
  *   a member can be added to
  */
-export function askForUsage (body: Buffer, members: JsonMembers): Buffer | null {
+export function * askForUsage (body: Buffer, members: JsonMembers): Steps<Buffer | null> {
   if (!members.complete || members.value('stream') !== true) return null
   const member = members.get('stream_options')
-  if (member === undefined) return splice(body, members.openedAt + 1, members.openedAt + 1, '"stream_options":{"include_usage":true},')
+  if (member === undefined) {
+    const opened = members.openedAt + 1
+    return yield * splice(body, opened, opened, '"stream_options":{"include_usage":true},')
+  }
   const options = members.value('stream_options')
-  if (options === null) return splice(body, member.valueStart, member.valueEnd, '{"include_usage":true}')
+  if (options === null) return yield * splice(body, member.valueStart, member.valueEnd, '{"include_usage":true}')
   if (typeof options !== 'object' || Array.isArray(options)) return null
 
   const inner = new JsonMembers(new Set(['include_usage']))
@@ -23,13 +28,13 @@ export function askForUsage (body: Buffer, members: JsonMembers): Buffer | null 
   const included = inner.get('include_usage')
   if (included === undefined) {
     const comma = Object.keys(options).length === 0 ? '' : ','
-    return splice(body, member.valueStart + 1, member.valueStart + 1, `"include_usage":true${comma}`)
+    return yield * splice(body, member.valueStart + 1, member.valueStart + 1, `"include_usage":true${comma}`)
   }
   // True needs no asking; what is no boolean is the caller's mistake, and upstream's to refuse.
   if (included.text !== 'false' && included.text !== 'null') return null
-  return splice(body, member.valueStart + included.valueStart, member.valueStart + included.valueEnd, 'true')
+  return yield * splice(body, member.valueStart + included.valueStart, member.valueStart + included.valueEnd, 'true')
 }
 
-function splice (body: Buffer, from: number, to: number, text: string): Buffer {
-  return Buffer.concat([body.subarray(0, from), Buffer.from(text), body.subarray(to)])
+function splice (body: Buffer, from: number, to: number, text: string): Steps<Buffer> {
+  return concatenating([body.subarray(0, from), Buffer.from(text), body.subarray(to)])
 }

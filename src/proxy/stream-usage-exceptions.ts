@@ -6,8 +6,7 @@ const MAX_NAME_CHARACTERS = 256
 
 /**
  * Models whose upstream rejects `stream_options`: their streams go as the caller wrote them, and their tokens are
- * estimated.
- * An exception holds for one endpoint and model, and for an hour.
+ * estimated. An exception holds for one endpoint and model, and for an hour.
  */
 export class StreamUsageExceptions {
   readonly #now: () => number

@@ -71,6 +71,8 @@ export function createUpstream (baseUrl: URL, timeoutMs: number): Upstream {
 
 /** After so much of an answer others have their turn: a full socket hands over megabytes in one turn of the event loop. */
 const TURN_BYTES = 128 * 1024
+/** What a chunk costs besides its bytes, of which it may have one. */
+const CHUNK_BYTES = 64
 
 /** undici's handler on one side, the gateway's on the other. */
 class Exchange implements Dispatcher.DispatchHandler, UpstreamExchange {
@@ -118,7 +120,7 @@ class Exchange implements Dispatcher.DispatchHandler, UpstreamExchange {
 
   onResponseData (controller: Dispatcher.DispatchController, chunk: Buffer): void {
     this.#handler.onData(chunk)
-    this.#turnBytes += chunk.length
+    this.#turnBytes += CHUNK_BYTES + chunk.length
     if (this.#turnBytes >= TURN_BYTES) this.#rest(controller)
   }
 

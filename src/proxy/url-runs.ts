@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { characterTable } from './character-table.js'
 import type { Media } from './media-runs.js'
-import type { Steps } from './slices.js'
+import type { Steps } from '../slices.js'
 
 /** So many bytes are looked at in a step. */
 const stepBytes = 32_768

@@ -25,10 +25,8 @@ export function usageTrace (event: JsonMembers): 'object' | MemberTrace | null {
 
 /**
  * Where a chunk of ordinary events has traces of the question for usage, as pairs of offsets; null where it has to be
- * read
- * line by line. Ordinary is what nearly every chunk is: whole events of one data line each, that end with
- * `"usage":null`
- * where OpenAI writes it, or say nothing of usage.
+ * read line by line. Ordinary is what nearly every chunk is: whole events of one data line each, that end with
+ * `"usage":null` where OpenAI writes it, or say nothing of usage.
  *
  * @param text the chunk as Latin-1, so that an index into it is one into the bytes
  */
@@ -43,7 +41,8 @@ export function ordinaryTraces (text: string): number[] | null {
     if (at !== -1 && closesObject(line.slice(after))) cuts.push(from + at, from + after)
     else if (line.includes('usage"')) return null
   }
-  // What may end a stream, and a line end of another kind. (Quotes are everywhere: a search for a word without its first is faster.)
+  // What may end a stream, and a line end of another kind. (Quotes are everywhere: a word without its first is found
+  // faster.)
   return text.includes('rror"') || text.includes('ponse.') || text.includes('\r') ? null : cuts
 }
 

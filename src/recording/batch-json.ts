@@ -1,3 +1,5 @@
+import type { Steps } from '../slices.js'
+import { behindPair } from '../utf8-steps.js'
 import type { BatchEntry, CallRecord, RecordBatch, StoredPayload } from './call-record.js'
 
 /** As JSON has no integers of that size, a cost is its decimal digits as text. */
@@ -13,6 +15,40 @@ interface JsonBatch {
 /** A batch as JSON text, from which `parseBatch` makes an equal one. */
 export function batchToJson (batch: RecordBatch): string {
   return JSON.stringify(batch, withoutBigints)
+}
+
+/** So much of a prompt or response is written in a step, in UTF-16 code units. */
+const STEP_CHARACTERS = 65_536
+
+/** As `batchToJson`, in steps, as the pieces of its UTF-8: for prompts and responses of megabytes. */
+export function * batchJsonPieces ({ id, entries }: RecordBatch): Steps<Buffer[]> {
+  const pieces: Buffer[] = []
+  let text = `{"id":${JSON.stringify(id)},"entries":[`
+  for (const [i, { record, payload }] of entries.entries()) {
+    text += `${i === 0 ? '' : ','}{"record":${JSON.stringify(record, withoutBigints)},"payload":`
+    if (payload === null) {
+      text += 'null}'
+      continue
+    }
+    for (const part of ['prompt', 'response'] as const) {
+      const value = payload[part]
+      pieces.push(Buffer.from(`${text}${part === 'prompt' ? '{' : ','}"${part}":${value === null ? 'null' : '"'}`))
+      if (value !== null) yield * writeString(value, pieces)
+      text = value === null ? '' : '"'
+    }
+    text += '}}'
+  }
+  pieces.push(Buffer.from(`${text}]}`))
+  return pieces
+}
+
+/** Without its quotes. */
+function * writeString (value: string, pieces: Buffer[]): Steps<void> {
+  for (let from = 0, to = 0; from < value.length; from = to) {
+    yield
+    to = behindPair(value, Math.min(from + STEP_CHARACTERS, value.length))
+    pieces.push(Buffer.from(JSON.stringify(value.slice(from, to)).slice(1, -1)))
+  }
 }
 
 /** One record as JSON text. */
@@ -33,3 +69,13 @@ const fromJson = (record: JsonRecord): CallRecord =>
   ({ ...LATER_MEMBERS, ...record, costPicoUsd: record.costPicoUsd === null ? null : BigInt(record.costPicoUsd) })
 
 const withoutBigints = (_key: string, value: unknown): unknown => typeof value === 'bigint' ? value.toString() : value
+
+/** A batch with longer prompts and responses is written in more than one turn of the event loop. */
+export const LONG_PAYLOADS = 1024 * 1024
+
+/** How long the batch's prompts and responses are together, in UTF-16 code units. */
+export function payloadCharacters (batch: RecordBatch): number {
+  let characters = 0
+  for (const { payload } of batch.entries) characters += (payload?.prompt?.length ?? 0) + (payload?.response?.length ?? 0)
+  return characters
+}

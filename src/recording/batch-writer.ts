@@ -1,8 +1,10 @@
+import { setImmediate } from 'node:timers/promises'
 import postgres from 'postgres'
 import { type BatchAnswer, writeBatchStatement } from '../db/batch-statement.js'
 import type { Database } from '../db/client.js'
 import { createPartitions, monthOf } from '../db/partitions.js'
 import type { SpentBudget } from '../db/policy-store.js'
+import { LONG_PAYLOADS, payloadCharacters } from './batch-json.js'
 import { logFields, rollupRowFields, typeFields } from './batch-fields.js'
 import { Texts, rowArray } from './batch-rows.js'
 import { moment, totalBatch } from './batch-totals.js'
@@ -43,6 +45,8 @@ export function createBatchWriter (database: Pick<Database, 'recording'>, { maxC
     for (let attempt = 1; ; attempt++) {
       try {
         const parameters = batchParameters(batch.id, totals, configIds)
+        // The driver encodes them in one go.
+        if (payloadCharacters(batch) > LONG_PAYLOADS) await setImmediate()
         const [row] = await database.recording.$client.unsafe<{ answer: string | null }[]>(writeBatchStatement, parameters, { prepare: true })
         if (row === undefined) throw new Error('The database gave no answer to a batch.')
         if (row.answer != null) take(totals, JSON.parse(row.answer) as BatchAnswer)

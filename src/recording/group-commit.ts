@@ -1,5 +1,6 @@
 import { performance } from 'node:perf_hooks'
 import type { Log } from '../log.js'
+import { payloadCharacters } from './batch-json.js'
 import { canBeLast, isLater } from './batch-totals.js'
 import type { BatchEntry, FinishedCall, RecordBatch, StoredPayload } from './call-record.js'
 import { uuidV7 } from './uuid-v7.js'
@@ -162,10 +163,4 @@ export class GroupCommit {
 interface Part {
   readonly batch: RecordBatch
   readonly queued: readonly Queued[]
-}
-
-function payloadCharacters (batch: RecordBatch): number {
-  let characters = 0
-  for (const { payload } of batch.entries) characters += (payload?.prompt?.length ?? 0) + (payload?.response?.length ?? 0)
-  return characters
 }

@@ -1,5 +1,8 @@
 import type { FileHandle } from 'node:fs/promises'
+import { setImmediate } from 'node:timers/promises'
 import { crc32 } from 'node:zlib'
+import { type Steps, inSlices } from '../slices.js'
+import { decodingUtf8 } from '../utf8-steps.js'
 
 // A journal file (`00000001.journal`) is a row of frames, one per batch, and nothing else:
 //
@@ -42,12 +45,28 @@ export class UnreadableFrame extends Error {
 }
 
 export function encodeFrame (json: string, records: number): Buffer {
-  const length = Buffer.byteLength(json)
-  const frame = Buffer.allocUnsafe(FRAME_HEADER_BYTES + length)
+  const frame = Buffer.allocUnsafe(FRAME_HEADER_BYTES + Buffer.byteLength(json))
   frame.write(json, FRAME_HEADER_BYTES)
-  frame.writeUInt32LE(length, 0)
+  return withHeader(frame, records, crc32(frame.subarray(FRAME_HEADER_BYTES)))
+}
+
+/** As `encodeFrame`, in steps, of JSON in pieces. */
+export function * encodingFrame (pieces: readonly Buffer[], records: number): Steps<Buffer> {
+  const frame = Buffer.allocUnsafe(pieces.reduce((sum, piece) => sum + piece.length, FRAME_HEADER_BYTES))
+  let at = FRAME_HEADER_BYTES
+  let checksum = 0
+  for (const piece of pieces) {
+    yield
+    at += piece.copy(frame, at)
+    checksum = crc32(piece, checksum)
+  }
+  return withHeader(frame, records, checksum)
+}
+
+function withHeader (frame: Buffer, records: number, jsonChecksum: number): Buffer {
+  frame.writeUInt32LE(frame.length - FRAME_HEADER_BYTES, 0)
   frame.writeUInt32LE(records, 4)
-  frame.writeUInt32LE(crc32(frame.subarray(FRAME_HEADER_BYTES)), 8)
+  frame.writeUInt32LE(jsonChecksum, 8)
   frame.writeUInt32LE(crc32(frame.subarray(0, 12)), 12)
   return frame
 }
@@ -62,11 +81,25 @@ export async function readFrame (file: FileHandle, offset: number, fileBytes: nu
   const json = await readBytes(file, offset + FRAME_HEADER_BYTES, sizeBytes - FRAME_HEADER_BYTES)
   // Somebody cut the file while it was read.
   if (json === null) throw new UnreadableFrame('damaged', offset, records)
-  if (crc32(json) !== jsonChecksum) {
+  if (await inSlices(checksumming(json)) !== jsonChecksum) {
     const isTorn = offset + sizeBytes === fileBytes && json.includes(0)
     throw new UnreadableFrame(isTorn ? 'torn' : 'damaged', offset, records)
   }
-  return json.toString()
+  const text = await inSlices(decodingUtf8(json))
+  // It is parsed in one go: in a turn of its own, where it is long.
+  if (json.length > CHECKSUM_BYTES) await setImmediate()
+  return text
+}
+
+const CHECKSUM_BYTES = 1024 * 1024
+
+function * checksumming (bytes: Buffer): Steps<number> {
+  let checksum = 0
+  for (let from = 0; from < bytes.length; from += CHECKSUM_BYTES) {
+    if (from > 0) yield
+    checksum = crc32(bytes.subarray(from, from + CHECKSUM_BYTES), checksum)
+  }
+  return checksum
 }
 
 /** Reads how long the frame is and how many records it holds. @throws UnreadableFrame; what the file system throws */

@@ -1,9 +1,10 @@
 import { type FileHandle, access, constants, mkdir, open, readdir, rename, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Log } from '../log.js'
-import { batchToJson, parseBatch } from './batch-json.js'
+import { inSlices } from '../slices.js'
+import { LONG_PAYLOADS, batchJsonPieces, batchToJson, parseBatch, payloadCharacters } from './batch-json.js'
 import type { RecordBatch } from './call-record.js'
-import { UnreadableFrame, encodeFrame, readFrame, readFrameHeader } from './journal-frame.js'
+import { UnreadableFrame, encodeFrame, encodingFrame, readFrame, readFrameHeader } from './journal-frame.js'
 import { type Segment, measureDamage, recordsIn } from './journal-segment.js'
 import { uuidTimeMs } from './uuid-v7.js'
 
@@ -102,10 +103,11 @@ export class Journal {
    * @throws what the file system throws; the batch is not in the journal then
    */
   async append (batch: RecordBatch): Promise<void> {
-    const frame = encodeFrame(batchToJson(batch), batch.entries.length)
     this.#appending = true
+    let frame: Buffer
     let segment: Segment
     try {
+      frame = await frameOf(batch)
       segment = this.#current ?? await this.#create()
       if (segment.file === null) throw new Error('the journal is closed')
       await writeWhole(segment.file, frame, segment.sizeBytes)
@@ -262,6 +264,13 @@ export class Journal {
     }
     await this.#removeIfDone(segment)
   }
+}
+
+/** In slices where its prompts and responses are long: no batch holds the event loop. */
+async function frameOf (batch: RecordBatch): Promise<Buffer> {
+  const records = batch.entries.length
+  if (payloadCharacters(batch) <= LONG_PAYLOADS) return encodeFrame(batchToJson(batch), records)
+  return await inSlices(encodingFrame(await inSlices(batchJsonPieces(batch)), records))
 }
 
 /** Nothing in it waits. */

@@ -1,4 +1,5 @@
-import { unescape } from './unescape.js'
+import { type Steps, inOneGo } from '../slices.js'
+import { unescape, unescaping } from './unescape.js'
 
 // What counts as a key, in text whose escapes are decoded:
 //
@@ -25,8 +26,9 @@ const CUT_KEY_CHARACTERS = 4
 
 const EPHEMERAL = /^ek_[A-Za-z0-9]{24}/
 /** Longer than words are, or long and with a digit. */
-const NO_WORDS = /[A-Za-z0-9]{24}|(?=[A-Za-z]{0,15}\d)[A-Za-z0-9]{16}/g
+const NO_WORDS = /[A-Za-z0-9]{24}|(?=[A-Za-z]{0,15}\d)[A-Za-z0-9]{16}/
 const NO_WORD_CHARACTERS = 16
+const LONGEST_NO_WORDS = 24
 /** The end of the text or of a string, behind what may be the beginning of an escape. */
 const CUT = /^(?:%[\da-f]?|\\(?:u[\da-f]{0,3}|x[\da-f]?)?)?(?:"|$)/i
 
@@ -35,6 +37,11 @@ const ESCAPE = /%[2-7][\da-f]|\\[ux]|&(?:#|amp;|lowbar;)/i
 /** One that may stand for a character of a marker. */
 const MARKER_ESCAPE = /(?:%|\\u00|\\x)(?:2[56d]|5[cf]|6[5bd]|7[03])|\\u\{|&(?:#|amp;|lowbar;)/i
 
+/** So much text is searched in a step. */
+const STEP_CHARACTERS = 16_384
+/** No marker, and no escape of a character of one, is longer: each is found where it begins. */
+const LONGEST_MATCH = 16
+
 /**
  * The API keys in a text, as places in it, in their order. Cheap where there are none; linear in any case.
  *
@@ -42,16 +49,40 @@ const MARKER_ESCAPE = /(?:%|\\u00|\\x)(?:2[56d]|5[cf]|6[5bd]|7[03])|\\u\{|&(?:#|
  * is one
  */
 export function findKeys (text: string, endsEarly = false): Range[] {
-  const hasMarker = text.includes('sk-') || text.includes('pm_') || text.includes('sess-') || text.includes('ek_')
-  if (!hasMarker && !MARKER_ESCAPE.test(text)) return []
-  if (!ESCAPE.test(text)) return keysIn(text, endsEarly)
-  const { text: plain, starts } = unescape(text)
-  const original = (at: number): number => starts[at] ?? text.length
-  return keysIn(plain, endsEarly).map(({ start, end }) => ({ start: original(start), end: original(end) }))
+  if (text.length <= STEP_CHARACTERS && !mayHoldKey(text)) return []
+  return inOneGo(findingKeys(text, endsEarly))
 }
 
-function keysIn (text: string, endsEarly: boolean): Range[] {
+/** As `findKeys`, in steps. */
+export function * findingKeys (text: string, endsEarly = false): Steps<Range[]> {
+  if (!(yield * someStep(text, mayHoldKey))) return []
+  if (!(yield * someStep(text, part => ESCAPE.test(part)))) return yield * keysIn(text, endsEarly, at => at)
+  const { text: plain, starts } = yield * unescaping(text)
+  return yield * keysIn(plain, endsEarly, at => starts[at] ?? text.length)
+}
+
+function mayHoldKey (text: string): boolean {
+  return text.includes('sk-') || text.includes('pm_') || text.includes('sess-') || text.includes('ek_') ||
+    MARKER_ESCAPE.test(text)
+}
+
+/** Whether it is true of a part of the text, each long enough that no match begins in it and ends behind it. */
+function * someStep (text: string, holds: (part: string) => boolean): Steps<boolean> {
+  for (let from = 0; from < text.length; from += STEP_CHARACTERS) {
+    if (from > 0) yield
+    if (holds(stepOf(text, from))) return true
+  }
+  return false
+}
+
+function stepOf (text: string, from: number): string {
+  return text.length <= STEP_CHARACTERS ? text : text.slice(from, from + STEP_CHARACTERS + LONGEST_MATCH)
+}
+
+/** @param original where a place of the text is in the one that the caller knows */
+function * keysIn (text: string, endsEarly: boolean, original: (at: number) => number): Steps<Range[]> {
   const keys: Range[] = []
+  let lastEnd = 0
   let runEnd = 0
   /** A key that began before here would have been seen in what was looked at last. */
   let notRandomTo = 0
@@ -61,29 +92,49 @@ function keysIn (text: string, endsEarly: boolean): Range[] {
     notRandomTo = Math.min(runEnd, body + LOOKED_AT / 2)
     return false
   }
-  /** The first place behind the marker before that is no row of words: each is looked for once. */
-  let noWordsAt = -1
-  const hasNoWords = (from: number, to: number): boolean => {
-    if (noWordsAt < from) {
-      NO_WORDS.lastIndex = from
-      noWordsAt = NO_WORDS.exec(text)?.index ?? Infinity
+  const hasNoWords = searchForNoWords(text)
+  for (let from = 0; from < text.length; from += STEP_CHARACTERS) {
+    if (from > 0) yield
+    for (const { 0: marker, index } of stepOf(text, from).matchAll(MARKER)) {
+      if (index >= STEP_CHARACTERS && text.length > STEP_CHARACTERS) break
+      const start = from + index
+      if (start < lastEnd) continue
+      if (start >= runEnd) runEnd = yield * runEndOf(text, start)
+      const body = start + marker.length
+      const looks = looksOf(marker, text, start, runEnd, hasNoWords)
+      const isWhole = looks === 'key' || (looks === 'maybe' && looksRandom(start, body))
+      if (!isWhole && !(endsEarly && isCutKey(text, start, body, runEnd))) continue
+      keys.push({ start: original(start), end: original(runEnd) })
+      lastEnd = runEnd
     }
-    return noWordsAt + NO_WORD_CHARACTERS <= to
-  }
-  for (const { 0: marker, index: start } of text.matchAll(MARKER)) {
-    if (start < (keys.at(-1)?.end ?? 0)) continue
-    if (start >= runEnd) runEnd = endOfRun(text, start)
-    const body = start + marker.length
-    const looks = looksOf(marker, text, start, runEnd, hasNoWords)
-    const isWhole = looks === 'key' || (looks === 'maybe' && looksRandom(start, body))
-    if (isWhole || (endsEarly && isCutKey(text, start, body, runEnd))) keys.push({ start, end: runEnd })
   }
   return keys
 }
 
+/** Whether what is no row of words begins and ends between two places, which never go back. */
+type SearchForNoWords = (from: number, to: number) => boolean
+
+/** Each place is looked at once, but for the few that say how the one before goes on. */
+function searchForNoWords (text: string): SearchForNoWords {
+  let foundAt = -1
+  let searchedTo = 0
+  return (from, to) => {
+    if (foundAt < from) {
+      const start = Math.max(from, searchedTo)
+      const found = NO_WORDS.exec(text.slice(start, to + LONGEST_NO_WORDS - NO_WORD_CHARACTERS))
+      if (found === null || start + found.index + NO_WORD_CHARACTERS > to) {
+        searchedTo = Math.max(start, to - NO_WORD_CHARACTERS + 1)
+        return false
+      }
+      foundAt = start + found.index
+    }
+    return foundAt + NO_WORD_CHARACTERS <= to
+  }
+}
+
 /** What can be said of a key without a look at how random it is. */
 function looksOf (
-  marker: string, text: string, start: number, end: number, hasNoWords: (from: number, to: number) => boolean
+  marker: string, text: string, start: number, end: number, hasNoWords: SearchForNoWords
 ): 'key' | 'maybe' | 'none' {
   const length = end - start - marker.length
   const beginsWord = isBorder(text, start)
@@ -98,9 +149,7 @@ function looksOf (
 }
 
 /** `sk-proj-…`: what follows has to be no row of words, but may be hexadecimal. */
-function isOfKnownKind (
-  text: string, start: number, end: number, hasNoWords: (from: number, to: number) => boolean
-): boolean {
+function isOfKnownKind (text: string, start: number, end: number, hasNoWords: SearchForNoWords): boolean {
   const kind = /^sk-(?:proj|admin|svcacct|ant|or)-/.exec(text.slice(start, start + 11))?.[0]
   return kind !== undefined && hasNoWords(start + kind.length, Math.min(end, start + LOOKED_AT))
 }
@@ -126,9 +175,20 @@ function isRandom (text: string): boolean {
   return longest.length >= (hasDigit ? 20 : 44)
 }
 
-function endOfRun (text: string, from: number): number {
+/** Where the key characters end that begin at `from`. */
+function * runEndOf (text: string, from: number): Steps<number> {
+  for (let at = from; ;) {
+    const end = endOfRun(text, at, at + STEP_CHARACTERS)
+    if (end < at + STEP_CHARACTERS) return end
+    at = end
+    yield
+  }
+}
+
+function endOfRun (text: string, from: number, limit = text.length): number {
+  const last = Math.min(limit, text.length)
   let end = from
-  while (end < text.length && isKeyCharacter(text.charCodeAt(end))) end++
+  while (end < last && isKeyCharacter(text.charCodeAt(end))) end++
   return end
 }
 

@@ -1,4 +1,5 @@
-import { type Range, findKeys } from './key-shapes.js'
+import { type Steps, inOneGo } from '../slices.js'
+import { type Range, findKeys, findingKeys } from './key-shapes.js'
 
 const REDACTED = '[redacted key]'
 
@@ -10,6 +11,11 @@ const REDACTED = '[redacted key]'
  */
 export function redactKeys (text: string, endsEarly = false): string {
   return replaceRanges(text, findKeys(text, endsEarly), REDACTED)
+}
+
+/** As `redactKeys`, in steps. */
+export function * redactingKeys (text: string, endsEarly = false): Steps<string> {
+  return yield * replacingRanges(text, yield * findingKeys(text, endsEarly), REDACTED)
 }
 
 /** Whether there is a key in the text. */
@@ -28,15 +34,27 @@ export function isKeyName (name: string): boolean {
   return holdsKey(name) && !WORDS.test(name)
 }
 
+/** So many are replaced in a step. */
+const STEP_RANGES = 1024
+
 /** The text with something else in place of these parts of it, which are in order. */
 export function replaceRanges (text: string, ranges: readonly Range[], replacement: string): string {
+  return ranges.length === 0 ? text : inOneGo(replacingRanges(text, ranges, replacement))
+}
+
+function * replacingRanges (text: string, ranges: readonly Range[], replacement: string): Steps<string> {
   if (ranges.length === 0) return text
-  let replaced = ''
+  const replaced: string[] = []
   let at = 0
-  for (const { start, end } of ranges) {
-    if (start < at) continue
-    replaced += text.slice(at, start) + replacement
-    at = end
+  for (let from = 0; from < ranges.length; from += STEP_RANGES) {
+    if (from > 0) yield
+    const parts: string[] = []
+    for (const { start, end } of ranges.slice(from, from + STEP_RANGES)) {
+      if (start < at) continue
+      parts.push(text.slice(at, start), replacement)
+      at = end
+    }
+    replaced.push(parts.join(''))
   }
-  return replaced + text.slice(at)
+  return replaced.join('') + text.slice(at)
 }

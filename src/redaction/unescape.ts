@@ -1,10 +1,9 @@
+import { type Steps, inOneGo } from '../slices.js'
+
 /** A text without its escapes, and where each of its characters came from. */
 export interface UnescapedText {
   readonly text: string
-  /**
-   * The original's place of each character, and its length at the end: character `i` was `starts[i]` to `starts[i +
-   * 1]`.
-   */
+  /** The original's place of each character, and at the end its length: `i` was `starts[i]` up to `starts[i + 1]`. */
   readonly starts: Uint32Array
 }
 
@@ -16,6 +15,8 @@ const LOWER_X = 0x78
 const OPEN_BRACE = 0x7b
 /** `&#x00005f;`, `\u{00005f}`: longer ones are not looked for. */
 const MAX_DELIMITED = 10
+/** So much is decoded in a step. */
+const STEP_CHARACTERS = 8192
 
 /**
  * Decodes percent-encoding (RFC 3986), JSON's and JavaScript's escapes (`\n`, `\u0073`, `\x73`, `\u{73}`) and HTML's
@@ -23,10 +24,28 @@ const MAX_DELIMITED = 10
  * showing: a `%ab` of plain text is decoded too. Linear: each decoding leaves fewer characters than there were.
  */
 export function unescape (original: string): UnescapedText {
+  return inOneGo(unescaping(original))
+}
+
+/** As `unescape`, in steps. */
+export function * unescaping (original: string): Steps<UnescapedText> {
   const codes = new Uint16Array(original.length)
   const starts = new Uint32Array(original.length + 1)
   let length = 0
-  for (let at = 0; at < original.length; at++) {
+  for (let from = 0; from < original.length; from += STEP_CHARACTERS) {
+    if (from > 0) yield
+    length = unescapeRange(original, from, Math.min(from + STEP_CHARACTERS, original.length), codes, starts, length)
+  }
+  starts[length] = original.length
+  return { text: Buffer.from(codes.buffer, 0, length * 2).toString('utf16le'), starts: starts.subarray(0, length + 1) }
+}
+
+/** @returns how many characters there are in all without their escapes */
+function unescapeRange (
+  original: string, from: number, to: number, codes: Uint16Array, starts: Uint32Array, lengthBefore: number
+): number {
+  let length = lengthBefore
+  for (let at = from; at < to; at++) {
     starts[length] = at
     codes[length++] = original.charCodeAt(at)
     // What was decoded may end an escape itself.
@@ -35,8 +54,7 @@ export function unescape (original: string): UnescapedText {
       length -= width - 1
     }
   }
-  starts[length] = original.length
-  return { text: Buffer.from(codes.buffer, 0, length * 2).toString('utf16le'), starts: starts.subarray(0, length + 1) }
+  return length
 }
 
 /** What the escape stands for that `escapeWidth` found last. */

@@ -12,6 +12,20 @@ export const skippableFrame = Buffer.from([0x53, 0x2a, 0x4d, 0x18, 3, 0, 0, 0, 1
 /** The smallest window, and four bytes behind the last block. */
 const checked = { params: { [constants.ZSTD_c_windowLog]: 10, [constants.ZSTD_c_checksumFlag]: 1 } }
 
+/** One frame of stored blocks (RFC 8878 §3.1.1): no shorter than the text. */
+export function storedZstd (text: Buffer): Buffer {
+  const maxBlockBytes = 65_536
+  const parts = [Buffer.from([0x28, 0xb5, 0x2f, 0xfd, 0xa0, 0, 0, 0, 0])]
+  parts[0]?.writeUInt32LE(text.length, 5)
+  for (let at = 0; at < text.length; at += maxBlockBytes) {
+    const block = text.subarray(at, at + maxBlockBytes)
+    const header = Buffer.alloc(3)
+    header.writeUIntLE(block.length * 8 + (at + maxBlockBytes >= text.length ? 1 : 0), 0, 3)
+    parts.push(header, block)
+  }
+  return Buffer.concat(parts)
+}
+
 const half = (text: Buffer): [Buffer, Buffer] => [text.subarray(0, text.length >> 1), text.subarray(text.length >> 1)]
 
 /** Every coding that is read, and every way to write it that senders have. */

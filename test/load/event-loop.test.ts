@@ -1,127 +1,83 @@
-import { once } from 'node:events'
-import { createServer, request, type IncomingMessage } from 'node:http'
-import type { AddressInfo } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { gzipSync } from 'node:zlib'
 import t, { type Test } from 'tap'
-import { testDatabaseOptions } from '../helpers/database.js'
-import { type GatewayProcess, startGatewayProcess } from '../helpers/gateway-process.js'
+import { type Answer, type HeldLoopScene, call, longestTurn, startHeldLoopScene } from './held-loop.js'
+import { answers, requests, streams } from './hostile-bodies.js'
 
-// One call never holds the gateway's event loop for long, whatever its bodies are. The aim is 100 ms; the limit here is for
-// machines that do other things too, and what is looked for takes seconds.
+// One call never holds the gateway's event loop for long, whatever its bodies are, with as much stored of them as can be.
+// What counts is the main thread's own CPU time in one turn, without garbage collections: by the clock a turn is longer
+// on a machine that does other things too. (Before Node 23.9 a process does not know that time: there it is the clock.)
 
-/** Just below `MAX_BODY_BYTES`. */
-const BODY_BYTES = 60_000_000
-const LIMIT_MS = 500
-const TRIES = 3
+const LIMIT_MS = 100
+/** Where a body is read in one step it takes several times the limit, each time. */
+const TRIES = 5
+const env = { PAYLOAD_MAX_BYTES: '16777216' }
 
-const filled = (before: string, unit: string, after: string, sizeBytes = BODY_BYTES): Buffer =>
-  Buffer.concat([
-    Buffer.from(before), Buffer.alloc(sizeBytes - sizeBytes % Buffer.byteLength(unit), unit), Buffer.from(after)
-  ])
-const question = (content: string): string => `{"model":"gpt-4o-mini","messages":[{"role":"user","content":${content}`
-const text = (unit: string, before = ''): Buffer => filled(question(`"${before}`), unit, '"}]}')
-const messages = (sizeBytes: number): Buffer =>
-  filled('{"messages":[', '{"role":"user","content":"a"},', '{}],"model":"gpt-4o-mini"}', sizeBytes)
-const image = (unit: string): Buffer =>
-  filled(question('[{"type":"image_url","image_url":{"url":"data:image\\/png;base64,'), unit, '"}}]}]}')
-
-const short = Buffer.from(question('"Say hello."}]}'))
-const answer = Buffer.from('{"model":"gpt-4o-mini","choices":[{"index":0,"message":{"role":"assistant","content":"Hello."}}]}')
-
-const requests: Readonly<Record<string, () => Buffer>> = {
-  base64: () => image('iVBORw0KGgo/'),
-  'base64 with escaped slashes': () => image('abc\\/'),
-  'base64 with unicode escapes': () => image('abc\\u002f'),
-  'base64 within JSON within JSON': () => image('abc\\\\\\/'),
-  'base64 in lines': () => image(`${'A'.repeat(76)}\\n`),
-  'a percent-encoded URL': () => text('%41', 'data:image/svg+xml,'),
-  'a URL full of quotes': () => text('\\"', 'data:text/html,'),
-  'one text': () => text('All work and no play. '),
-  'a text of marks': () => text('[elided '),
-  'a text of data: URLs': () => text('data:a/b;base64,'),
-  'two million messages': () => messages(BODY_BYTES),
-  'thirty thousand messages': () => messages(1_000_000),
-  'thirty million levels': () => filled('{"model":"gpt-4o-mini","a":', '[', '', BODY_BYTES / 2),
-  'three million images': () => filled('{"model":"gpt-4o-mini","data":[', '{"b64_json":"AAAA"},', '1]}'),
-  'bytes that are no UTF-8': () => text('\xff\0')
+const asks = (more: string): Buffer =>
+  Buffer.from(`{"model":"gpt-4o-mini",${more}"messages":[{"role":"user","content":"Say hello."}]}`)
+const short = asks('')
+const ways = [
+  ['stripped', asks('"stream":true,')],
+  ['watched', asks('"stream":true,"stream_options":{"include_usage":true},')]
+] as const
+const hello: Answer = {
+  contentType: 'application/json',
+  body: Buffer.from('{"model":"gpt-4o-mini","choices":[{"index":0,"message":{"role":"assistant","content":"Hello."}}]}')
 }
 
-const answers: Readonly<Record<string, () => Buffer>> = {
-  'an image with escaped slashes': () => filled('{"data":[{"b64_json":"', 'abc\\/', '"}]}'),
-  'a text of marks': () => filled('{"choices":[{"message":{"content":"', '[elided ', '"}}]}'),
-  'a million choices': () => filled('{"choices":[', '{"index":0,"message":{"content":"a"}},', '{}]}'),
-  'nothing but brackets': () => filled('{"choices":', '[', '')
+/** The least of a few tries, and at once what is below the limit. */
+async function leastMs (scene: HeldLoopScene, body: Buffer, headers: Record<string, string>): Promise<number> {
+  let least = Infinity
+  for (let tries = 0; tries < TRIES && least >= LIMIT_MS; tries++) {
+    await longestTurn(scene)
+    if (await call(scene, body, headers) !== 200) return Infinity
+    await sleep(200) // What is done behind the answer is this call's, too.
+    least = Math.min(least, (await longestTurn(scene)).workMs)
+  }
+  return Math.round(least)
 }
 
-interface Scene {
-  readonly gateway: GatewayProcess
-  /** What the upstream answers from now on. */
-  answer: Buffer
-}
-
-async function startScene (t: Test): Promise<Scene> {
-  const server = createServer((req, res) => {
-    req.resume()
-    req.on('error', () => undefined)
-    req.on('end', () => {
-      res.writeHead(200, { 'content-type': 'application/json', 'content-length': scene.answer.length })
-      res.end(scene.answer)
-    })
-  })
-  server.listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  t.teardown(() => {
-    server.closeAllConnections()
-    server.close()
-  })
-  const upstreamUrl = `http://127.0.0.1:${(server.address() as AddressInfo).port}/v1`
-  const gateway = await startGatewayProcess(t, { upstreamUrl, location: await testDatabaseOptions(t, 'embedded') })
-  const scene: Scene = { gateway, answer }
+async function startScene (t: Test): Promise<HeldLoopScene> {
+  const scene = await startHeldLoopScene(t, 'embedded', env)
+  scene.answer = hello
+  for (let warm = 0; warm < 30; warm++) await call(scene, short)
   return scene
 }
 
-async function call ({ gateway }: Scene, body: Buffer): Promise<number> {
-  const outgoing = request(`${gateway.origin}/v1/chat/completions`, {
-    method: 'POST',
-    agent: false,
-    headers: { 'content-type': 'application/json', 'content-length': body.length, 'x-prompt-type': 'big' }
-  })
-  outgoing.end(body)
-  const [incoming] = await once(outgoing, 'response') as [IncomingMessage]
-  incoming.resume()
-  await once(incoming, 'end')
-  return incoming.statusCode ?? 0
+async function check (
+  t: Test, scene: HeldLoopScene, name: string, body: Buffer, headers: Record<string, string> = {}
+): Promise<void> {
+  const heldMs = await leastMs(scene, body, headers)
+  t.ok(heldMs < LIMIT_MS, `${name}: ${heldMs} ms`)
 }
 
-/** How long the gateway's loop was held at most, by its own metric, from before the call until it is in the books. */
-async function longestStallMs (scene: Scene, body: Buffer): Promise<number> {
-  const longest = 'promptmeter_event_loop_delay_seconds{quantile="1"}'
-  const scrape = async (): Promise<number> => (await scene.gateway.metrics()).get(longest) ?? Infinity
-  await scrape()
-  if (await call(scene, body) !== 200) return Infinity
-  await sleep(200)
-  return await scrape() * 1000
-}
-
-/** The least of a few tries: what else the machine does makes it longer, never shorter. */
-async function leastStallMs (scene: Scene, body: Buffer): Promise<number> {
-  let leastMs = Infinity
-  for (let tries = 0; tries < TRIES && leastMs > LIMIT_MS; tries++) {
-    leastMs = Math.min(leastMs, await longestStallMs(scene, body))
-  }
-  return Math.round(leastMs)
-}
-
-t.test('no body of a call holds the event loop', async t => {
+t.test('no request holds the event loop', async t => {
   const scene = await startScene(t)
-  for (let warm = 0; warm < 20; warm++) await call(scene, short)
-  for (const [name, bodyOf] of Object.entries(requests)) {
-    const stallMs = await leastStallMs(scene, bodyOf())
-    t.ok(stallMs < LIMIT_MS, `a request of ${name}: ${stallMs} ms`)
+  for (const [name, bodyOf] of Object.entries(requests)) await check(t, scene, `a request of ${name}`, bodyOf())
+})
+
+t.test('no coded request holds the event loop', async t => {
+  const scene = await startScene(t)
+  for (const name of ['a text of key markers', 'two million messages', 'base64 with escaped slashes']) {
+    const body = gzipSync(requests[name]?.() ?? '', { level: 1 })
+    await check(t, scene, `a coded request of ${name}`, body, { 'content-encoding': 'gzip' })
   }
+})
+
+t.test('no answer holds the event loop', async t => {
+  const scene = await startScene(t)
   for (const [name, bodyOf] of Object.entries(answers)) {
-    scene.answer = bodyOf()
-    const stallMs = await leastStallMs(scene, short)
-    t.ok(stallMs < LIMIT_MS, `an answer of ${name}: ${stallMs} ms`)
+    scene.answer = { ...hello, body: bodyOf() }
+    await check(t, scene, `an answer of ${name}`, short)
+  }
+})
+
+t.test('no stream holds the event loop', async t => {
+  const scene = await startScene(t)
+  for (const [name, bodyOf] of Object.entries(streams)) {
+    scene.answer = { contentType: 'text/event-stream', body: bodyOf() }
+    // One event is read alike in both ways.
+    const used = name.startsWith('one event') ? ways.slice(0, 1) : ways
+    for (const [way, request] of used) await check(t, scene, `a ${way} stream of ${name}`, request)
   }
 })

@@ -3,9 +3,10 @@ import fc from 'fast-check'
 import { countTokens } from 'gpt-tokenizer/encoding/o200k_base'
 import t from 'tap'
 import { countable } from '../../src/proxy/countable.js'
-import { createTokenizer, encodingOf, estimateUsage } from '../../src/proxy/estimate.js'
+import { encodingOf, estimateUsage } from '../../src/proxy/estimate.js'
+import { createTokenizer } from '../../src/proxy/tokenizer.js'
 import type { KeptBody } from '../../src/proxy/kept-body.js'
-import { inOneGo } from '../../src/proxy/slices.js'
+import { inOneGo } from '../../src/slices.js'
 import { textUsage, type TokenUsage } from '../../src/pricing/token-usage.js'
 
 const tokenizer = createTokenizer({ timeoutMs: 60_000, maxQueued: 10_000 })

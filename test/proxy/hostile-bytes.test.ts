@@ -7,7 +7,7 @@ import type { KeptBody } from '../../src/proxy/kept-body.js'
 import { storedText } from '../../src/proxy/payload.js'
 import { parsePromptHeaders } from '../../src/proxy/prompt-headers.js'
 import { redactKeys } from '../../src/redaction/redact.js'
-import { inOneGo } from '../../src/proxy/slices.js'
+import { inOneGo } from '../../src/slices.js'
 import { SseTee } from '../../src/proxy/sse.js'
 import { StreamAssembly } from '../../src/proxy/assemble-stream.js'
 import { askForUsage } from '../../src/proxy/stream-options.js'
@@ -68,7 +68,7 @@ function askedFor (body: Buffer): void {
   const members = new JsonMembers(new Set(['stream', 'stream_options', 'metadata']))
   for (const chunk of chunksOf(body)) members.feed(chunk)
   members.value('metadata')
-  askForUsage(body, members)
+  inOneGo(askForUsage(body, members))
 }
 
 function assembled (body: Buffer): void {

@@ -1,13 +1,14 @@
 import fc from 'fast-check'
 import t from 'tap'
 import { JsonMembers } from '../../src/proxy/json-members.js'
+import { inOneGo } from '../../src/slices.js'
 import { askForUsage } from '../../src/proxy/stream-options.js'
 
 const ask = (body: string | Buffer): Buffer | null => {
   const bytes = Buffer.from(body)
   const members = new JsonMembers(new Set(['stream', 'stream_options']))
   members.feed(bytes)
-  return askForUsage(bytes, members)
+  return inOneGo(askForUsage(bytes, members))
 }
 const asked = (body: string): string | undefined => ask(body)?.toString()
 

@@ -4,7 +4,7 @@ import { Copy } from './copy.js'
 import { Empty } from './states.js'
 
 /** The line that makes the first call, with this gateway's own address. */
-export const firstCallLine = (origin: string): string => `curl ${origin}/v1/chat/completions \\
+const firstCallLine = (origin: string): string => `curl ${origin}/v1/chat/completions \\
   -H "Authorization: Bearer $API_KEY" \\
   -H "Content-Type: application/json" \\
   -H "X-Prompt-Type: hello" \\
