@@ -15,7 +15,7 @@ const checked = { params: { [constants.ZSTD_c_windowLog]: 10, [constants.ZSTD_c_
 /** One frame of stored blocks (RFC 8878 §3.1.1): no shorter than the text. */
 export function storedZstd (text: Buffer): Buffer {
   const maxBlockBytes = 65_536
-  const parts = [Buffer.from([0x28, 0xb5, 0x2f, 0xfd, 0xa0, 0, 0, 0, 0])]
+  const parts: Buffer[] = [Buffer.from([0x28, 0xb5, 0x2f, 0xfd, 0xa0, 0, 0, 0, 0])]
   parts[0]?.writeUInt32LE(text.length, 5)
   for (let at = 0; at < text.length; at += maxBlockBytes) {
     const block = text.subarray(at, at + maxBlockBytes)
