@@ -3,7 +3,7 @@ import { createRequire } from 'node:module'
 import type { AxeResults } from 'axe-core'
 import type { Page, Route } from 'playwright-core'
 import t from 'tap'
-import { startScene } from './scene.js'
+import { settled, startScene } from './scene.js'
 import { startBudgets } from './started-budgets.js'
 
 const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8')
@@ -33,7 +33,7 @@ t.test('no page has anything that axe finds wrong, light or dark, wide or narrow
     for (const path of PAGES) {
       await page.goto(`${scene.gateway.origin}/admin${path}`)
       await page.locator('h1').waitFor()
-      await page.waitForLoadState('networkidle')
+      await settled(page)
       t.same(await violations(page), [], `${path}, ${colorScheme}`)
     }
   }
@@ -91,7 +91,7 @@ t.test('every badge can be read, in each of its states, light and dark', async t
       for (const [url, answer] of Object.entries(answers)) await page.route(url, answer)
       await page.goto(`${scene.gateway.origin}/admin${path}`)
       await page.locator('h1').waitFor()
-      await page.waitForLoadState('networkidle')
+      await settled(page)
       const latest = page.getByRole('button', { name: /^Latest call/ })
       if (await latest.count() > 0) await latest.click()
       for (const text of says) await page.locator('.mantine-Badge-root').filter({ hasText: new RegExp(`^${text.replaceAll('+', '\\+')}$`, 'i') }).first().waitFor()

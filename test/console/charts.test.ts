@@ -1,7 +1,7 @@
 import type { Locator, Page } from 'playwright-core'
 import t from 'tap'
 import { money } from '../../src/console/format.js'
-import { startScene } from './scene.js'
+import { settled, startScene } from './scene.js'
 
 interface Item { readonly group: string, readonly bucket: string, readonly cost: number }
 
@@ -51,7 +51,7 @@ t.test('charts say the values under the cursor, of every series', async t => {
   await t.test('by a finger on a phone, within the screen', async t => {
     const phone = await scene.open('/admin/overview?range=30d', { viewport: { width: 390, height: 844 }, hasTouch: true })
     await chart(phone).locator('canvas').waitFor()
-    await phone.waitForLoadState('networkidle')
+    await settled(phone)
     for (const share of [0.02, 0.5, 0.98]) {
       await chart(phone).scrollIntoViewIfNeeded()
       const over = await chart(phone).locator('.u-over').boundingBox()

@@ -1,6 +1,6 @@
 import type { Locator, Page } from 'playwright-core'
 import t from 'tap'
-import { startScene } from './scene.js'
+import { settled, startScene } from './scene.js'
 
 const TYPE = 'generate_image_metadata'
 const section = (page: Page, title: string) => page.getByRole('heading', { name: title, exact: true, level: 2 }).locator('xpath=ancestor::div[contains(@class, "Paper")][1]')
@@ -130,7 +130,7 @@ t.test('on a phone nothing overflows sideways, whatever the names', async t => {
     const page = await scene.open(`/admin/prompt-types/${name}?models=gpt-5.4-pro,${'m'.repeat(100)}`, { viewport: { width, height: 844 } })
     await page.getByRole('button', { name: /^Latest call/ }).click()
     await page.getByText('B'.repeat(100)).waitFor()
-    await page.waitForLoadState('networkidle')
+    await settled(page)
     t.equal(await page.evaluate('document.documentElement.scrollWidth'), width)
     await page.context().close()
   }
