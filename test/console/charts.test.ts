@@ -22,7 +22,7 @@ t.test('charts say the values under the cursor, of every series', async t => {
     const over = await chart(page).locator('.u-over').boundingBox()
     if (over === null) throw new Error('the chart is not drawn')
     // Thirty days: the tenth from the left.
-    await page.mouse.move(over.x + over.width * 9 / 29, over.y + 20)
+    await page.mouse.move(over.x + over.width * 9.5 / 30, over.y + 20)
     await readout(page).getByText('Thu, 29 Oct 2026 (UTC)').waitFor()
     const text = (await readout(page).innerText()).replace(/\s+/g, ' ')
     t.ok(on('2026-10-29').length > 4)

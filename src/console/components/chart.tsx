@@ -2,7 +2,7 @@ import { useComputedColorScheme } from '@mantine/core'
 import { useElementSize, useMergedRef } from '@mantine/hooks'
 import { type KeyboardEvent, type PointerEvent, useEffect, useMemo, useRef, useState } from 'react'
 import Plot, { type AlignedData } from 'uplot'
-import { bucketText, useSeriesColor, valueTexts } from '../chart-values.js'
+import { bucketText, reach, tickText, ticksAt, useSeriesColor, valueTexts } from '../chart-values.js'
 import type { Interval } from '../range.js'
 import { ChartReadout } from './chart-readout.js'
 
@@ -26,12 +26,17 @@ export interface ChartProps {
   readonly format: (value: number) => string
 }
 
+/** Pixels that a tick of the time axis needs. */
+const TICK_WIDTH = 54
+/** A bar for each bucket: most of its place, and 48 px at most. */
+const bars = Plot.paths.bars?.({ size: [0.8, 48] })
+
 /** One of a chart's times, and where it stands: pixels from the chart's left. */
 interface Cursor { readonly index: number, readonly left: number }
 
 /**
- * Values over time, as areas on top of one another or as lines. Those under the cursor are shown beside it: with the mouse, a
- * finger, or the arrow keys once the chart has the focus.
+ * Values over time, as bars on top of one another or as lines. Those under the cursor are shown beside it: with the
+ * mouse, a finger, or the arrow keys once the chart has the focus.
  */
 export function Chart (props: ChartProps) {
   const { title, times, interval, series, stacked = false, height = 220, format } = props
@@ -58,7 +63,7 @@ export function Chart (props: ChartProps) {
 
 /** Draws the chart anew whenever it changes, and tells where its cursor is. */
 function usePlot (place: { readonly current: HTMLDivElement | null }, width: number, props: ChartProps, onCursor: (cursor: Cursor | null) => void) {
-  const { times, series, stacked = false, height = 220, format } = props
+  const { times, interval, series, stacked = false, height = 220, format } = props
   const plot = useRef<Plot | null>(null)
   const color = useSeriesColor()
   const dark = useComputedColorScheme('light') === 'dark'
@@ -79,15 +84,25 @@ function usePlot (place: { readonly current: HTMLDivElement | null }, width: num
       hooks: { setCursor: [({ cursor: { idx, left }, over }) => { onCursor(typeof idx === 'number' && left !== undefined && left >= 0 ? { index: idx, left: left + over.offsetLeft } : null) }] },
       // The books' days are UTC's.
       tzDate: seconds => Plot.tzDate(new Date(seconds * 1000), 'UTC'),
-      scales: { y: { range: (_plot, _min, max) => [0, max > 0 ? max * 1.08 : 1] } },
-      axes: [{ ...axis, size: 36, gap: 8, values: (_plot, values, _axis, _space, step) => values.map(seconds => timeLabel(seconds, step)) }, { ...axis, size: 64, values: (_plot, values) => values.map(format) }],
+      scales: { x: { range: () => reach(times, interval) }, y: { range: (_plot, _min, max) => [0, max > 0 ? max * 1.08 : 1] } },
+      axes: [
+        {
+          ...axis,
+          grid: { show: false },
+          size: 36,
+          gap: 8,
+          splits: plot => ticksAt(times, interval, Math.floor(plot.bbox.width / Plot.pxRatio / TICK_WIDTH)),
+          values: (_plot, values) => values.map(seconds => tickText(seconds, interval))
+        },
+        { ...axis, size: 64, values: (_plot, values) => values.map(format) }
+      ],
       series: [{}, ...order.map(i => ({
         label: series[i]?.label ?? '',
         stroke: color(i),
-        width: stacked ? 1 : 1.5,
+        width: stacked ? 0 : 1.5,
         points: { show: false, filter: (plot: Plot, index: number) => alone(plot.data[index] ?? []) },
-        // Opaque: those below cover those above, whose areas reach down to zero.
-        ...(stacked ? { fill: color(i) } : {})
+        // Opaque: those below cover those above, whose bars reach down to zero.
+        ...(stacked && bars !== undefined ? { fill: color(i), paths: bars } : {})
       }))]
     }, [data[0], ...order.map(i => data[i + 1] ?? [])] as AlignedData, element)
     plot.current = drawn
@@ -96,7 +111,7 @@ function usePlot (place: { readonly current: HTMLDivElement | null }, width: num
       onCursor(null)
       drawn.destroy()
     }
-  }, [width, height, data, series, stacked, dark, format, times.length, onCursor])
+  }, [width, height, data, times, interval, series, stacked, dark, format, onCursor])
   return plot
 }
 
@@ -122,15 +137,6 @@ function ChartKeys ({ title, times, interval, series, format, isSum, index, onMo
       onKeyDown={move} onFocus={() => { onMove(at) }} onBlur={() => { onMove(null) }}
     />
   )
-}
-
-/** A time on the axis, as tables write it; within days by the hour. */
-function timeLabel (seconds: number, stepSeconds: number): string {
-  const date = new Date(seconds * 1000)
-  const isHour = stepSeconds < 86_400 && seconds % 86_400 !== 0
-  return isHour
-    ? date.toLocaleTimeString('en-GB', { timeZone: 'UTC', hour: '2-digit', minute: '2-digit' })
-    : date.toLocaleDateString('en-GB', { timeZone: 'UTC', day: 'numeric', month: 'short' })
 }
 
 /** Which values have none beside them: no line leads to them, so they are points. */

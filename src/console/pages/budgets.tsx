@@ -54,7 +54,7 @@ function BudgetList () {
     { key: 'spent', header: 'Spent', width: 260, isWideOnly: true, render: budget => <div style={{ minWidth: 240 }}><BudgetBar budget={budget} /></div> },
     { key: 'scope', header: 'For', isWideOnly: true, render: budget => <Scope budget={budget} /> },
     { key: 'action', header: 'At 100 %', isWideOnly: true, render: budget => <AtLimit budget={budget} /> },
-    { key: 'thresholds', header: 'Alerts at', isWideOnly: true, render: budget => budget.thresholds.map(threshold => `${threshold} %`).join(', ') },
+    { key: 'thresholds', header: 'Alerts at', isWideOnly: true, render: budget => budget.thresholds.length === 0 ? 'none' : `${budget.thresholds.join(', ')} %` },
     { key: 'ends', header: 'Period ends (UTC)', isWideOnly: true, render: budget => budget.period_end === null ? 'never' : <Time at={budget.period_end} isBare /> },
     {
       key: 'buttons',
@@ -92,5 +92,5 @@ function Scope ({ budget: { prompt_type: promptType } }: { budget: Budget }) {
 
 /** What it does once it is spent. */
 function AtLimit ({ budget: { action, strict } }: { budget: Budget }) {
-  return <Badge size='sm' variant='light' color={action === 'block' ? 'red' : 'gray'}>{action === 'block' ? strict ? 'blocks, strict' : 'blocks' : 'alerts'}</Badge>
+  return <Badge size='sm' miw='max-content' variant='light' color={action === 'block' ? 'red' : 'gray'}>{action === 'block' ? strict ? 'blocks, strict' : 'blocks' : 'alerts'}</Badge>
 }

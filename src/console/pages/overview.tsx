@@ -102,7 +102,7 @@ function SpendOverTime ({ range }: { range: Range }) {
   const groupBy = Object.hasOwn(GROUPS, group) ? group as keyof typeof GROUPS : 'prompt_type'
   const grouped = useCosts(range, { groupBy, interval: 'range', limit: SHOWN_GROUPS })
   const all = useCosts(range, { interval: 'range' })
-  const chart = useMemo(() => withRest(costSeries(grouped.data?.items ?? []), all.data?.items ?? []), [grouped.data, all.data])
+  const chart = useMemo(() => withRest(costSeries(grouped.data?.items ?? [], range), all.data?.items ?? []), [grouped.data, all.data, range])
   return (
     <Loaded query={grouped} what='spend over time' isStale={grouped.isPlaceholderData || all.isPlaceholderData}>
       {() => (

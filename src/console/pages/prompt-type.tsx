@@ -91,8 +91,8 @@ function Charts ({ promptType, range }: { promptType: string, range: Range }) {
   return (
     <Loaded query={query} what='costs over time'>
       {({ items }) => {
-        const cost = costSeries(items)
-        const latency = toSeries(items, item => item.avg_duration_ms)
+        const cost = costSeries(items, range)
+        const latency = toSeries(items, range, item => item.avg_duration_ms)
         return (
           <SimpleGrid cols={{ base: 1, lg: 2 }} spacing='md'>
             <CostChart title='Cost' times={cost.times} interval={range.interval} series={cost.series} stacked />

@@ -97,7 +97,7 @@ function useColumns (costs: DailyCosts): ReadonlyArray<Column<PromptConfigSummar
         sort: 'prompt_type',
         render: row => (
           <Group gap={6} wrap='nowrap'>
-            <Link href={`/prompt-types/${encodeURIComponent(row.prompt_type)}`} className='cut' title={row.prompt_type}><Breakable text={row.prompt_type} isCut /></Link>
+            <Link href={`/prompt-types/${encodeURIComponent(row.prompt_type)}`} className='cut' title={row.prompt_type}><Breakable text={row.prompt_type} isCut='compact' /></Link>
             {row.blocked !== null && <Badge size='xs' color='red' style={{ flexShrink: 0 }}>blocked</Badge>}
             <Text span size='xs' c='dimmed' truncate visibleFrom='sm' title={row.description} style={{ flexShrink: 1e6 }}>{row.description}</Text>
           </Group>

@@ -87,8 +87,8 @@ const columns: ReadonlyArray<Column<UsageLogSummary>> = [
     isWideOnly: true,
     render: row => <CallStatus call={row} />
   },
-  { key: 'input', header: 'In', isNumber: true, isWideOnly: true, render: row => row.input_tokens === null ? '–' : count(row.input_tokens) },
-  { key: 'output', header: 'Out', isNumber: true, isWideOnly: true, render: row => row.output_tokens === null ? '–' : count(row.output_tokens) },
+  { key: 'input', header: 'In', isNumber: true, isWideOnly: true, isRoomyOnly: true, render: row => row.input_tokens === null ? '–' : count(row.input_tokens) },
+  { key: 'output', header: 'Out', isNumber: true, isWideOnly: true, isRoomyOnly: true, render: row => row.output_tokens === null ? '–' : count(row.output_tokens) },
   { key: 'cost', header: 'Cost', isNumber: true, render: row => <CallCost call={row} />, note: row => <CallStatus call={row} /> },
   { key: 'duration', header: 'Took', isNumber: true, isWideOnly: true, render: row => duration(row.duration_ms) },
   { key: 'open', header: 'Actions', isHeaderHidden: true, width: 64, render: row => <OpenButton row={row} /> }
