@@ -56,6 +56,12 @@ export const bareTime = (instant: string): string => timeText(instant, 'UTC')
 /** `23 Nov, 04:05:06 UTC` */
 export const utcTime = (instant: string): string => `${bareTime(instant)} UTC`
 
+/** The hour that begins then, of something that is known by the hour: `23 Nov, 04:00 to 05:00 UTC` */
+export function utcHour (instant: string): string {
+  const to = new Date(Date.parse(instant) + 3_600_000).toISOString().slice(11, 16)
+  return `${bareTime(instant).replace(/:00$/, '')} to ${to} UTC`
+}
+
 /** What a time's tooltip says: the same where the viewer is. */
 export const viewersTime = (instant: string): string => `${timeText(instant)} in ${Intl.DateTimeFormat().resolvedOptions().timeZone}`
 

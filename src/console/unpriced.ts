@@ -1,4 +1,5 @@
 import { type Schema, api, bodyOf } from './api/client.js'
+import { utcHour, utcTime } from './format.js'
 import { dayStart } from './utc.js'
 
 /** A model with calls that have no cost. */
@@ -14,6 +15,10 @@ export interface RepriceFilter {
 
 /** The UTC day of the first of its calls without a cost: a price from then on holds for all of them. */
 export const firstDay = ({ first_call_at: firstCallAt, since }: Unpriced): string => dayStart(firstCallAt ?? since)
+
+/** When the first of them began: to the second, or, where the usage log does not hold it, the hour. */
+export const beginText = ({ first_call_at: firstCallAt, since }: Unpriced): string =>
+  firstCallAt === null ? utcHour(since) : `at ${utcTime(firstCallAt)}`
 
 /** Lets the price that begins too late for a model's calls hold from their first day on, with the same rates. */
 export async function priceFromFirstDay (unpriced: Unpriced): Promise<void> {

@@ -1,12 +1,19 @@
 import type { Locator, Page } from 'playwright-core'
 import t from 'tap'
 import { money } from '../../src/console/format.js'
+import { drawnColumns } from './drawn-columns.js'
 import { settled, startScene } from './scene.js'
 
 interface Item { readonly group: string, readonly bucket: string, readonly cost: number }
 
 const chart = (page: Page): Locator => page.getByRole('img', { name: 'Spend over time' })
 const readout = (page: Page): Locator => page.locator('.readout')
+
+/** How many runs of a chart's columns of pixels have something of the colour of its first series. */
+async function barsIn (chart: Locator): Promise<number> {
+  const drawn = (await drawnColumns(chart)).columns
+  return drawn.filter((column, i) => column - (drawn[i - 1] ?? -9) > 1).length
+}
 
 t.test('charts say the values under the cursor, of every series', async t => {
   const scene = await startScene(t)
@@ -62,6 +69,13 @@ t.test('charts say the values under the cursor, of every series', async t => {
       t.ok(box !== null && box.x >= 0 && box.x + box.width <= 390, `${share}: ${JSON.stringify(box)}`)
       t.equal(await phone.evaluate('document.documentElement.scrollWidth'), 390)
     }
+  })
+
+  await t.test('of days: a bar each, none of them joined to the next', async t => {
+    await page.goto(`${scene.gateway.origin}/admin/prompt-types/summarise_article?range=7d`)
+    await page.getByRole('img', { name: 'Cost' }).locator('canvas').waitFor()
+    await settled(page)
+    t.equal(await barsIn(page.getByRole('img', { name: 'Cost' })), 7)
   })
 
   await t.test('of hours: which one', async () => {

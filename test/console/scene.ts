@@ -81,7 +81,8 @@ function countRequests (page: Page): void {
     counted.inFlight.add(request)
     counted.started++
   })
-  for (const event of ['requestfinished', 'requestfailed'] as const) page.on(event, request => { counted.inFlight.delete(request) })
+  const ended = (request: Request): void => { counted.inFlight.delete(request) }
+  page.on('requestfinished', ended).on('requestfailed', ended)
 }
 
 /** Resolves in the page once its main thread had nothing to do, three times, with timers in between. */

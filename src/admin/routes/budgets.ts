@@ -6,8 +6,8 @@ import { budgetNotFound, invalidField } from '../errors.js'
 import {
   type BudgetSettings, countBudgets, deleteBudget, findBudget, holdCharges, insertBudget, listBudgets, lockBudget, updateBudget
 } from '../queries/budgets.js'
-import { type Budget, BudgetPatchSchema, BudgetSchema, NewBudgetSchema } from '../schemas/budget.js'
-import { errors, NoContent, Page, pageQuery, PromptTypeName, Shared } from '../schemas/common.js'
+import { type Budget, BudgetPageSchema, BudgetPatchSchema, BudgetSchema, NewBudgetSchema } from '../schemas/budget.js'
+import { errors, NoContent, pageQuery, PromptTypeName, Shared } from '../schemas/common.js'
 import { usdText } from '../usd-text.js'
 import type { AdminApp, RouteDependencies } from './admin-app.js'
 import { Id, isUuid } from './ids.js'
@@ -27,15 +27,16 @@ export function budgetRoutes (app: AdminApp, dependencies: RouteDependencies): v
   deleteRoute(app, dependencies)
 }
 
-function listRoute (app: AdminApp, { database, now }: RouteDependencies): void {
+function listRoute (app: AdminApp, { database, now, alertChannels }: RouteDependencies): void {
   app.get('/budgets', {
     schema: {
       operationId: 'listBudgets',
       tags,
       summary: 'List budgets',
-      description: 'Newest first, each with what was spent of it in its current period. With `prompt_type` those of that type only, without the ones of all traffic.',
+      description: 'Newest first, each with what was spent of it in its current period. With `prompt_type` those of that type only, without the ones ' +
+        'of all traffic. `sends_email` is false where SMTP_URL is not set: then no budget can have an `email`.',
       querystring: listQuery,
-      response: { 200: Page(Shared('Budget', BudgetSchema)), ...errors }
+      response: { 200: BudgetPageSchema, ...errors }
     }
   }, async request => {
     const { limit = 50, cursor, ...filter } = request.query
@@ -45,7 +46,8 @@ function listRoute (app: AdminApp, { database, now }: RouteDependencies): void {
     return {
       items,
       total: await countBudgets(database.operator, filter),
-      next_cursor: next === null ? null : encodeCursor([next.createdAtUs, next.id])
+      next_cursor: next === null ? null : encodeCursor([next.createdAtUs, next.id]),
+      sends_email: alertChannels.email
     }
   })
 }

@@ -1,6 +1,6 @@
 import { Type, type Static } from 'typebox'
 import { BUDGET_PERIODS, type BudgetPeriod } from '../../budget-period.js'
-import { Instant, Nullable, PromptTypeName, Usd } from './common.js'
+import { Instant, Nullable, Page, PromptTypeName, Shared, Usd } from './common.js'
 
 /** A billion USD: with 12 decimals still far from what the column holds. */
 const MOST_USD = 1_000_000_000
@@ -34,6 +34,17 @@ const settings = {
   email: null
 }
 
+const example = {
+  id: '5b0f6f0e-2d0c-4d62-8a53-0f3c1b3a9c11',
+  ...settings,
+  spent_usd: 212.480316,
+  period_start: '2026-11-01T00:00:00.000Z',
+  period_end: '2026-12-01T00:00:00.000Z',
+  state: 'warning',
+  created_at: '2026-10-20T08:00:00.000Z',
+  updated_at: '2026-10-21T09:30:00.000Z'
+}
+
 export const BudgetSchema = Type.Object({
   id: Type.String({ format: 'uuid' }),
   ...fields,
@@ -46,18 +57,18 @@ export const BudgetSchema = Type.Object({
 }, {
   $id: 'Budget',
   description: 'What a prompt type, or all traffic, may spend',
-  examples: [{
-    id: '5b0f6f0e-2d0c-4d62-8a53-0f3c1b3a9c11',
-    ...settings,
-    spent_usd: 212.480316,
-    period_start: '2026-11-01T00:00:00.000Z',
-    period_end: '2026-12-01T00:00:00.000Z',
-    state: 'warning',
-    created_at: '2026-10-20T08:00:00.000Z',
-    updated_at: '2026-10-21T09:30:00.000Z'
-  }]
+  examples: [example]
 })
 export type Budget = Static<typeof BudgetSchema>
+
+const page = Page(Shared('Budget', BudgetSchema))
+export const BudgetPageSchema = Type.Object({
+  ...page.properties,
+  sends_email: Type.Boolean({ description: 'Whether this gateway can send e-mail: it has an SMTP_URL' })
+}, {
+  description: 'One page of the list',
+  examples: [{ items: [example], total: 1, next_cursor: null, sends_email: true }]
+})
 
 const optional = {
   prompt_type: Type.Optional(fields.prompt_type),

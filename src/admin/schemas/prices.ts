@@ -59,7 +59,7 @@ export const UnpricedModelSchema = Type.Object({
   model: Type.String({ description: "The response's model, else the requested one; empty where neither was known" }),
   unpriced_calls: Count('Calls that should have a cost and have none'),
   since: Instant('The hour of the first of them'),
-  last_seen: Instant('The hour of the latest of them'),
+  last_seen: Instant('The start of the hour in which the latest of them ended'),
   first_call_at: Nullable(Instant('When the first of them began, of those in the usage log; null where that does not hold it. ' +
     'A price of your own from this time on covers them all, but for longer calls that began earlier')),
   later_price: Type.Unsafe<LaterPrice | null>({

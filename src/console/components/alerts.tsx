@@ -1,6 +1,6 @@
 import { Badge, Paper, Stack, Table, Text } from '@mantine/core'
 import { type Schema, api, bodyOf } from '../api/client.js'
-import { duration } from '../format.js'
+import { duration, several } from '../format.js'
 import { type ListPage, after, useList } from '../lists.js'
 import { useNarrow } from '../narrow.js'
 import { type Column, DataTable } from './data-table.js'
@@ -10,7 +10,12 @@ import { Money, Time } from './values.js'
 type BudgetAlert = Schema['BudgetAlert']
 type Delivery = BudgetAlert['deliveries'][number]
 
-const COLORS: Record<string, string> = { delivered: 'teal', pending: 'orange', failed: 'red' }
+/** Where a message stands, and what happens next. */
+function standing ({ state, attempt_count: attempts }: Delivery): { word: string, color: string } {
+  if (state === 'delivered') return { word: 'delivered', color: 'teal' }
+  if (state === 'failed') return { word: 'given up', color: 'red' }
+  return attempts === 0 ? { word: 'sending', color: 'gray' } : { word: 'retrying', color: 'orange' }
+}
 
 /** Thresholds that were crossed, and how each message about it fared. */
 export function Alerts () {
@@ -35,18 +40,21 @@ const columns: ReadonlyArray<Column<BudgetAlert>> = [
 ]
 
 function Deliveries ({ alert: { deliveries } }: { alert: BudgetAlert }) {
-  if (deliveries.length === 0) return <Text span size='xs' c='dimmed'>nobody to tell</Text>
+  if (deliveries.length === 0) return <Text span size='xs' c='dimmed'>no webhook or e-mail set</Text>
   return <Stack gap={4}>{deliveries.map(delivery => <DeliveryView key={delivery.id} delivery={delivery} />)}</Stack>
 }
 
 function DeliveryView ({ delivery }: { delivery: Delivery }) {
   const isNarrow = useNarrow()
-  const words = `${delivery.channel} to ${delivery.target}, ${delivery.attempt_count} ${delivery.attempt_count === 1 ? 'attempt' : 'attempts'}`
+  const { word, color } = standing(delivery)
+  const words = `${delivery.channel} to ${delivery.target}, ${several(delivery.attempt_count, 'attempt')}`
+  const isWaiting = word === 'retrying' && delivery.next_attempt_at !== null
   return (
     <details>
       <summary>
-        <Badge size='sm' variant='light' color={COLORS[delivery.state] ?? 'gray'}>{delivery.state}</Badge>
+        <Badge size='sm' variant='light' color={color}>{word}</Badge>
         <Text span size='xs'> {isNarrow ? delivery.channel : words}</Text>
+        {isWaiting && <Text span size='xs'>, next at <Time at={delivery.next_attempt_at} /></Text>}
       </summary>
       <Paper withBorder p={4} mt={4} ta='left'>
         {isNarrow && <Text size='xs'>{words}</Text>}
@@ -58,7 +66,11 @@ function DeliveryView ({ delivery }: { delivery: Delivery }) {
             ))}
           </Table.Tbody>
         </Table>
-        {delivery.state === 'pending' && delivery.next_attempt_at !== null && <Text size='xs' c='dimmed'>Next attempt <Time at={delivery.next_attempt_at} /></Text>}
+        {delivery.state === 'failed' && (
+          <Text size='xs' c='dimmed' maw='40ch' style={{ whiteSpace: 'normal' }}>
+            This message is not sent again. Fix what the last answer names; the next threshold sends a new message.
+          </Text>
+        )}
       </Paper>
     </details>
   )

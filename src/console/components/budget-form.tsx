@@ -1,11 +1,11 @@
 import { Alert, Button, Group, Modal, NativeSelect, Stack, Switch, TextInput } from '@mantine/core'
-import { useMutation, useQueryClient } from '@tanstack/react-query'
+import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query'
 import { type SyntheticEvent, useState } from 'react'
 import { ApiError, api, bodyOf } from '../api/client.js'
 import { changes } from '../changes.js'
 import { formNames, formText } from '../form-text.js'
 import { done } from '../notify.js'
-import { promptTypesLike, typedOnly } from '../prompt-type-names.js'
+import { checkTyped } from '../prompt-type-names.js'
 import type { Budget } from './budget-bar.js'
 import { PromptTypePicker } from './prompt-type-picker.js'
 
@@ -23,7 +23,7 @@ export function BudgetForm ({ original, promptType, onClose }: { original: Budge
   const { mutate, error, isPending, reset } = useMutation({
     mutationFn: async (fields: { name: string, prompt_type: string | null, period: Budget['period'], thresholds: number[], webhook_url: string | null, email: string | null }) => {
       const { prompt_type: name } = fields
-      if (name !== null && !type.isPicked && !(await client.query(promptTypesLike(name))).isThere) throw typedOnly(name)
+      if (name !== null && !type.isPicked) await checkTyped(client, name, 'prompt_type')
       const body = { ...fields, limit_usd: Number(limit), action, strict: action === 'block' && strict }
       return original === null
         ? await bodyOf(api.POST('/admin/api/budgets', { body }))
@@ -61,7 +61,7 @@ export function BudgetForm ({ original, promptType, onClose }: { original: Budge
           {error !== null && !known && <Alert color='red' variant='light'>{error.message}</Alert>}
           <TextInput name='name' label='Name' description='What alerts and refusals call it' required defaultValue={original?.name ?? ''} data-autofocus {...errorOf('name')} />
           <PromptTypePicker
-            label='Prompt type' description='All traffic, if left out' text={type.text} {...errorOf('prompt_type')}
+            label='Prompt type' description='All traffic, if left out' everything='All traffic' text={type.text} {...errorOf('prompt_type')}
             onChange={(text, isPicked) => {
               setType({ text, isPicked })
               if (param === 'prompt_type') reset()
@@ -81,10 +81,25 @@ export function BudgetForm ({ original, promptType, onClose }: { original: Budge
           />
           {action === 'block' && <Switch label='Strict' description='Also reserve what a call may cost at most: calls at the same time in one instance cannot overshoot' checked={strict} onChange={event => { setStrict(event.currentTarget.checked) }} />}
           <TextInput name='webhook_url' type='url' label='Webhook' description='Signed as Standard Webhooks; a Slack incoming webhook works as it is' defaultValue={original?.webhook_url ?? ''} {...errorOf('webhook_url')} />
-          <TextInput name='email' type='email' label='E-mail' defaultValue={original?.email ?? ''} {...errorOf('email')} />
+          <EmailInput initial={original?.email ?? ''} {...errorOf('email')} />
           <Group justify='flex-end'><Button type='submit' size='xs' loading={isPending}>Save</Button></Group>
         </Stack>
       </form>
     </Modal>
+  )
+}
+
+/** Where alerts go by e-mail; on a gateway that sends none it says so, and takes none but the one that it had. */
+function EmailInput ({ initial, error }: { initial: string, error?: string }) {
+  const { data } = useQuery({
+    queryKey: ['budgets', 'sends-email'],
+    queryFn: async () => await bodyOf(api.GET('/admin/api/budgets', { params: { query: { limit: 1 } } }))
+  })
+  const isSetUp = data?.sends_email !== false
+  return (
+    <TextInput
+      name='email' type='email' label='E-mail' defaultValue={initial} disabled={!isSetUp && initial === ''} error={error}
+      description={isSetUp ? undefined : 'This gateway sends no e-mail yet: set SMTP_URL and ALERT_EMAIL_FROM, and restart it.'}
+    />
   )
 }

@@ -4,6 +4,7 @@ import { bytes, count, duration } from '../format.js'
 import { curlCaveat, curlLine } from '../curl.js'
 import type { UsageLog } from '../usage-logs.js'
 import { Breakable } from './breakable.js'
+import { costReason } from './call-values.js'
 import { Conversation } from './conversation.js'
 import { Copy } from './copy.js'
 import { Money, Time } from './values.js'
@@ -32,7 +33,7 @@ export function CallDetails ({ call }: { call: UsageLog }) {
         <Fact name='Model'>{call.response_model ?? call.request_model}</Fact>
         <Fact name='Requested model'>{call.request_model}</Fact>
         <Fact name='Endpoint'>{call.endpoint}</Fact>
-        <Fact name='Cost'>{call.cost === null ? call.cost_reason?.replaceAll('_', ' ') : <Money usd={call.cost} />}</Fact>
+        <Fact name='Cost'>{call.cost === null ? costReason(call.cost_reason) : <Money usd={call.cost} />}</Fact>
         <Fact name='Input tokens'>{orDash(call.input_tokens)} ({orDash(call.cached_input_tokens)} cached)</Fact>
         <Fact name='Output tokens'>{orDash(call.output_tokens)} ({orDash(call.reasoning_tokens)} reasoning)</Fact>
         <Fact name='Tokens counted by'>{call.usage_source}</Fact>

@@ -3,7 +3,7 @@ import { useQuery } from '@tanstack/react-query'
 import { type Schema, api, bodyOf } from '../api/client.js'
 import { several, utcTime } from '../format.js'
 import type { ListPage } from '../lists.js'
-import { type RepriceFilter, type Unpriced, firstDay } from '../unpriced.js'
+import { type RepriceFilter, type Unpriced, beginText, firstDay } from '../unpriced.js'
 import { Money } from './values.js'
 
 const SHOWN = 5
@@ -47,7 +47,7 @@ function reason (filter: RepriceFilter, leftModels: number): string {
 }
 
 function Left ({ unpriced, filter, onPrice, onPriceFromFirstDay }: Omit<RepriceOutcomeProps, 'repriced'> & { unpriced: Unpriced }) {
-  const { model, unpriced_calls: calls, first_call_at: firstCallAt, since, later_price: later, has_price: hasPrice } = unpriced
+  const { model, unpriced_calls: calls, later_price: later, has_price: hasPrice } = unpriced
   const name = model === '' ? 'Calls without a model' : model
   const text = (why: string, label?: string, onClick?: () => void) => (
     <Group gap='xs'>
@@ -56,7 +56,8 @@ function Left ({ unpriced, filter, onPrice, onPriceFromFirstDay }: Omit<RepriceO
     </Group>
   )
   if (later !== null) {
-    return text(`its price holds from ${utcTime(later.effective_from)} on, but the first of these calls began at ${utcTime(firstCallAt ?? since)}.`,
+    const from = utcTime(later.effective_from)
+    return text(`its price holds from ${from} on, but the first of these calls began ${beginText(unpriced)}.`,
       `Let it hold from ${utcTime(firstDay(unpriced))} and reprice`, () => { onPriceFromFirstDay(unpriced) })
   }
   if (!hasPrice && model !== '') return text('it has no price.', 'Set a price', () => { onPrice(unpriced) })

@@ -30,10 +30,15 @@ function Spend ({ name, range: rangeName, what }: { name: string, range: RangeNa
       note={compared === null
         ? <Text size='xs' c='dimmed'>no full hour yet to compare</Text>
         : spentNow !== undefined && earlier !== undefined && (
-          <Group gap={4}><Change share={change(spentNow.cost, earlier.cost)} /><Text size='xs' c='dimmed'>vs. {what} until {untilText(compared.before)}</Text></Group>
+          <Against share={change(spentNow.cost, earlier.cost)} what={`${what} until ${untilText(compared.before)}`} />
         )}
     />
   )
+}
+
+function Against ({ share, what }: { share: number | null, what: string }) {
+  if (share === null) return <Text size='xs' c='dimmed'>no spend {what}</Text>
+  return <Group gap={4}><Change share={share} /><Text size='xs' c='dimmed'>vs. {what}</Text></Group>
 }
 
 /** A sum to which no call added a price is not zero. Where only some lack one, the figure beside it says how many. */

@@ -1,6 +1,6 @@
 import { Alert, Badge, Button, Code, Group, Modal, Stack, Tabs, Text, TextInput } from '@mantine/core'
 import { useDisclosure } from '@mantine/hooks'
-import { useMutation, useQueryClient } from '@tanstack/react-query'
+import { type QueryClient, useMutation, useQueryClient } from '@tanstack/react-query'
 import { type SyntheticEvent, useState } from 'react'
 import { type Schema, ApiError, api, bodyOf } from '../api/client.js'
 import { changes } from '../changes.js'
@@ -9,13 +9,15 @@ import { Confirm } from '../components/confirm.js'
 import { Copy } from '../components/copy.js'
 import { type Column, DataTable } from '../components/data-table.js'
 import { Page } from '../components/page.js'
+import { type PickedTypes, PromptTypesPicker } from '../components/prompt-types-picker.js'
 import { RowButtons } from '../components/row-buttons.js'
 import { Empty, Failure, Loading } from '../components/states.js'
 import { UtcInput } from '../components/utc-input.js'
 import { Time } from '../components/values.js'
-import { formNames, formText } from '../form-text.js'
+import { formText } from '../form-text.js'
 import { type ListPage, after, useList } from '../lists.js'
 import { done, failed } from '../notify.js'
+import { checkTyped } from '../prompt-type-names.js'
 
 type Key = Schema['GatewayKey']
 type KeyPage = ListPage<Key> & { accepted: boolean }
@@ -86,12 +88,22 @@ function Expiry ({ at }: { at: string | null }) {
 }
 
 interface KeyFields { name: string, user: string | null, allowed_prompt_types: string[] | null, expires_at: string | null }
+/** `typed`: one more prompt type, which was not picked. */
+type FormFields = KeyFields & { typed: string }
+
+/** The fields as the API takes them. Rejects where what was typed is no prompt type that a call had. */
+async function checked (client: QueryClient, { typed, ...fields }: FormFields): Promise<KeyFields> {
+  if (typed === '') return fields
+  await checkTyped(client, typed, 'allowed_prompt_types')
+  return { ...fields, allowed_prompt_types: [...new Set([...fields.allowed_prompt_types ?? [], typed])] }
+}
 
 /** The fields of a key, as a form gives them; `errors` are said beside the field that they are about. */
 function KeyForm ({ initial, action, error, pending, onSubmit }: {
-  initial: KeyFields, action: string, error: Error | null, pending: boolean, onSubmit: (fields: KeyFields) => void
+  initial: KeyFields, action: string, error: Error | null, pending: boolean, onSubmit: (fields: FormFields) => void
 }) {
   const [expiresAt, setExpiresAt] = useState(initial.expires_at)
+  const [picked, setPicked] = useState<PickedTypes>({ types: initial.allowed_prompt_types ?? [], typed: '' })
   const param = error instanceof ApiError ? error.param ?? '' : ''
   const errorOf = (field: string): { error?: string } => error !== null && param.startsWith(field) ? { error: error.message } : {}
   const isBesideField = ['name', 'user', 'allowed_prompt_types', 'expires_at'].some(field => param.startsWith(field))
@@ -99,11 +111,11 @@ function KeyForm ({ initial, action, error, pending, onSubmit }: {
     event.preventDefault()
     const form = new FormData(event.currentTarget)
     const value = (name: string): string => formText(form, name)
-    const types = formNames(form, 'allowed_prompt_types')
     onSubmit({
       name: value('name'),
       user: value('user') === '' ? null : value('user'),
-      allowed_prompt_types: types.length === 0 ? null : types,
+      allowed_prompt_types: picked.types.length === 0 ? null : [...picked.types],
+      typed: picked.typed.trim(),
       expires_at: expiresAt
     })
   }
@@ -113,10 +125,7 @@ function KeyForm ({ initial, action, error, pending, onSubmit }: {
         {error !== null && !isBesideField && <Alert color='red' variant='light'>{error.message}</Alert>}
         <TextInput name='name' label='Name' description='Who or what uses it' required defaultValue={initial.name} data-autofocus {...errorOf('name')} />
         <TextInput name='user' label='User' description='Whom its calls are for, where they do not say; the name if left out' defaultValue={initial.user ?? ''} {...errorOf('user')} />
-        <TextInput
-          name='allowed_prompt_types' label='Prompt types' description='The only ones it may use, with commas between them; all if left out'
-          defaultValue={initial.allowed_prompt_types?.join(', ') ?? ''} {...errorOf('allowed_prompt_types')}
-        />
+        <PromptTypesPicker value={picked} onChange={setPicked} {...errorOf('allowed_prompt_types')} />
         <UtcInput name='expires_at' label='Expires (UTC)' description='Never if left out' value={expiresAt} onChange={setExpiresAt} {...errorOf('expires_at')} />
         <Group justify='flex-end'><Button type='submit' size='xs' loading={pending}>{action}</Button></Group>
       </Stack>
@@ -127,7 +136,7 @@ function KeyForm ({ initial, action, error, pending, onSubmit }: {
 function NewKey ({ opened, accepted, onClose }: { opened: boolean, accepted: boolean, onClose: () => void }) {
   const client = useQueryClient()
   const { mutate, data, error, isPending, reset } = useMutation({
-    mutationFn: async (body: KeyFields) => await bodyOf(api.POST('/admin/api/keys', { body })),
+    mutationFn: async (fields: FormFields) => await bodyOf(api.POST('/admin/api/keys', { body: await checked(client, fields) })),
     onSuccess: async () => { await client.invalidateQueries({ queryKey: KEYS }) }
   })
   const close = (): void => {
@@ -182,7 +191,9 @@ console.log(answer.choices[0].message.content)`,
 function EditKey ({ original, onClose }: { original: Key, onClose: () => void }) {
   const client = useQueryClient()
   const { mutate, error, isPending } = useMutation({
-    mutationFn: async (fields: KeyFields) => await bodyOf(api.PATCH('/admin/api/keys/{id}', { params: { path: { id: original.id } }, body: changes<KeyFields>(original, fields) })),
+    mutationFn: async (fields: FormFields) => await bodyOf(api.PATCH('/admin/api/keys/{id}', {
+      params: { path: { id: original.id } }, body: changes<KeyFields>(original, await checked(client, fields))
+    })),
     onSuccess: async ({ name }) => {
       done(`${name} was changed`)
       onClose()

@@ -13,10 +13,10 @@ import { Empty, Failure, Loading } from '../components/states.js'
 import { UtcInput } from '../components/utc-input.js'
 import { Time } from '../components/values.js'
 import { formText } from '../form-text.js'
-import { count, several, utcTime } from '../format.js'
+import { count, several, utcHour, utcTime } from '../format.js'
 import { type ListPage, after, useList } from '../lists.js'
 import { done, failed } from '../notify.js'
-import { type Unpriced, firstDay } from '../unpriced.js'
+import { type Unpriced, beginText, firstDay } from '../unpriced.js'
 
 type Price = Schema['ModelPrice']
 
@@ -65,7 +65,7 @@ function UnpricedModels ({ onPrice, onReprice }: { onPrice: (asked: Asked) => vo
           <Group key={row.model} gap='sm' justify='space-between'>
             <Group gap='sm'>
               <Text size='sm' fw={600} style={{ overflowWrap: 'anywhere' }}>{row.model}</Text>
-              <Text size='sm' c='dimmed'>{several(row.unpriced_calls, 'unpriced call')}, the last one <Time at={row.last_seen} /></Text>
+              <Text size='sm' c='dimmed'>{several(row.unpriced_calls, 'unpriced call')}, the last one {utcHour(row.last_seen)}</Text>
             </Group>
             {row.has_price
               ? <Button size='compact-xs' variant='default' onClick={onReprice} aria-label={`${row.model} has a price now: reprice its calls`}>Has a price: reprice</Button>
@@ -130,7 +130,7 @@ function FromFirstCall ({ unpriced, onChoose }: { unpriced: Unpriced, onChoose: 
   const day = firstDay(unpriced)
   return (
     <Group gap='xs'>
-      <Text size='xs' c='dimmed'>{several(unpriced.unpriced_calls, 'call')} without a cost, the first one at {utcTime(unpriced.first_call_at ?? unpriced.since)}. For these the price must hold from then on.</Text>
+      <Text size='xs' c='dimmed'>{several(unpriced.unpriced_calls, 'call')} without a cost, the first one {beginText(unpriced)}. For these the price must hold from then on.</Text>
       <Button size='compact-xs' variant='default' onClick={() => { onChoose(day) }}>From {utcTime(day)}</Button>
     </Group>
   )
