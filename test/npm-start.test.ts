@@ -183,11 +183,12 @@ t.test('Ctrl-C reaches npm and the gateway, which npm tells again: it closes in 
   t.notMatch(lines(), /second SIG/)
 })
 
-t.test('npm run demo builds nothing where nothing has changed, and ends by itself', async t => {
+t.test('npm run demo builds nothing where nothing has changed, and ends by itself', t => {
   const env = { PATH: process.env['PATH'] ?? '', HOME: temporaryFolder(t) }
   const npm = (...args: string[]): string => execFileSync('npm', ['run', ...args], { cwd: root, env, encoding: 'utf8' })
   npm('build:examples')
   const said = npm('demo', '--', '--once')
   t.match(said, /extract_page_metadata +\d/)
   t.notMatch(said, /tsc|vite|Building/)
+  t.end()
 })

@@ -28,12 +28,17 @@ export function bucketText (seconds: number, interval: Interval): string {
 }
 
 /** Each series' own value at one time, and, where they add up to something, their sum. */
-export function valueTexts (series: readonly Series[], index: number, isSum: boolean, format: (value: number) => string): {
-  values: ReadonlyArray<{ label: string, text: string }>, total: string | null
-} {
+export function valueTexts (
+  series: readonly Series[], index: number, isSum: boolean, format: (value: number) => string
+): {
+    values: ReadonlyArray<{ label: string, text: string }>, total: string | null
+  } {
   const values = series.map(({ label, values, isUnpriced }) => {
     const value = values[index] ?? null
     return { label, text: isUnpriced === true ? 'unpriced' : value === null ? '–' : format(value) }
   })
-  return { values, total: isSum && series.length > 1 ? format(series.reduce((sum, { values }) => sum + (values[index] ?? 0), 0)) : null }
+  return {
+    values,
+    total: isSum && series.length > 1 ? format(series.reduce((sum, { values }) => sum + (values[index] ?? 0), 0)) : null
+  }
 }

@@ -17,7 +17,9 @@ export interface CostsOptions {
 }
 
 /** Sums over a range of time; of none, nothing. */
-export function useCosts (range: Range | null, { groupBy = 'none', interval = 'none', promptType, limit }: CostsOptions = {}) {
+export function useCosts (
+  range: Range | null, { groupBy = 'none', interval = 'none', promptType, limit }: CostsOptions = {}
+) {
   return useQuery({
     queryKey: ['costs', range, groupBy, interval, promptType, limit],
     enabled: range !== null,
@@ -43,8 +45,8 @@ const groupName = (group: string | null): string => group === null ? 'all' : gro
 export interface Timed { readonly times: number[], readonly series: Series[] }
 
 /**
- * Items as a chart takes them: a series a group, in the order of the answer, over all times of the range. Null: no value
- * then, which is not zero.
+ * Items as a chart takes them: a series a group, in the order of the answer, over all times of the range. Null: no
+ * value then, which is not zero.
  */
 export function toSeries (items: readonly CostItem[], range: Range, valueOf: (item: CostItem) => number | null): Timed {
   const times = timesOf(items, range)
@@ -73,7 +75,9 @@ function timesOf (items: readonly CostItem[], range: Range): number[] {
 export function costSeries (items: readonly CostItem[], range: Range): Timed {
   const { times, series } = toSeries(items, range, item => item.cost)
   const lacking = new Set(items.filter(item => item.unpriced_calls > 0).map(item => groupName(item.group)))
-  return { times, series: series.map(one => ({ ...one, isUnpriced: lacking.has(one.label) && !one.values.some(Boolean) })) }
+  return {
+    times, series: series.map(one => ({ ...one, isUnpriced: lacking.has(one.label) && !one.values.some(Boolean) }))
+  }
 }
 
 /** What the groups that are shown leave out, as one more series. */
@@ -82,5 +86,7 @@ export function withRest (shown: Timed, all: readonly CostItem[]): Timed {
   const rest = shown.times.map((time, i) =>
     Math.max(0, (totals.get(time) ?? 0) - shown.series.reduce((sum, { values }) => sum + (values[i] ?? 0), 0)))
   // Less than what floats make of a sum of exact decimals is nothing.
-  return rest.some(value => value > 1e-9) ? { times: shown.times, series: [...shown.series, { label: 'all others', values: rest }] } : shown
+  return rest.some(value => value > 1e-9)
+    ? { times: shown.times, series: [...shown.series, { label: 'all others', values: rest }] }
+    : shown
 }

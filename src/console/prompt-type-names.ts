@@ -22,7 +22,9 @@ const list = async (query: PromptConfigQuery): Promise<ListPage<PromptConfigSumm
 export const promptTypesLike = (text: string) => queryOptions({
   queryKey: ['prompt-type-names', text],
   queryFn: async (): Promise<FoundTypes> => {
-    const { items, total } = await list({ ...(text === '' ? {} : { search: text }), sort: '-total_calls', limit: SHOWN })
+    const { items, total } = await list({
+      ...(text === '' ? {} : { search: text }), sort: '-total_calls', limit: SHOWN
+    })
     const names = items.map(item => item.prompt_type)
     const isThere = names.includes(text) ||
       (text !== '' && total > names.length && (await list({ prompt_type: text, limit: 1 })).total > 0)
@@ -36,5 +38,7 @@ export const promptTypesLike = (text: string) => queryOptions({
  */
 export async function checkTyped (client: QueryClient, name: string, param: string): Promise<void> {
   if ((await client.query(promptTypesLike(name))).isThere) return
-  throw new ApiError(400, null, `No call had the prompt type “${name}” yet. Pick one from the list, or choose “Use …” there.`, param)
+  throw new ApiError(
+    400, null, `No call had the prompt type “${name}” yet. Pick one from the list, or choose “Use …” there.`, param
+  )
 }

@@ -44,11 +44,12 @@ const months = (count: number): Period => ({ unit: 'month', count })
 export const isRangeName = (name: string): name is RangeName => Object.hasOwn(RANGES, name)
 
 /**
- * A named range, up to and including the hour that is; or two dates in either order, `2026-11-01..2026-11-15`, the last one
- * included. Anything else is the default. `7d` are seven UTC days, of which the last is today.
+ * A named range, up to and including the hour that is; or two dates in either order, `2026-11-01..2026-11-15`, the last
+ * one included. Anything else is the default. `7d` are seven UTC days, of which the last is today.
  */
 export function rangeOf (name: string, nowMs = Date.now()): Range {
-  const dates = /^([12]\d{3}-\d\d-\d\d)\.\.([12]\d{3}-\d\d-\d\d)$/.exec(name)?.slice(1).map(date => Date.parse(date)) ?? [NaN]
+  const dates = /^([12]\d{3}-\d\d-\d\d)\.\.([12]\d{3}-\d\d-\d\d)$/.exec(name)?.slice(1).map(date => Date.parse(date)) ??
+    [NaN]
   if (!dates.some(Number.isNaN)) return ofDates(Math.min(...dates), Math.max(...dates) + DAY_MS, nowMs)
   const toMs = floor(nowMs, HOUR_MS) + HOUR_MS
   const today = floor(nowMs, DAY_MS)
@@ -81,7 +82,9 @@ export function bucketAfter (startMs: number, interval: Interval, later = 1): nu
 /** The starts of all buckets of a range, those without calls included. */
 export function bucketsOf ({ from, to, interval }: Pick<Range, 'from' | 'to' | 'interval'>): number[] {
   const buckets: number[] = []
-  for (let ms = bucketStart(Date.parse(from), interval); ms < Date.parse(to); ms = bucketAfter(ms, interval)) buckets.push(ms)
+  for (let ms = bucketStart(
+    Date.parse(from), interval
+  ); ms < Date.parse(to); ms = bucketAfter(ms, interval)) buckets.push(ms)
   return buckets
 }
 
@@ -96,5 +99,10 @@ function ofDates (fromMs: number, toMs: number, nowMs: number): Range {
 
 function spanning (fromMs: number, toMs: number, period: Period): Range {
   const days = (toMs - fromMs) / DAY_MS
-  return { from: iso(fromMs), to: iso(toMs), interval: days <= 3 ? 'hour' : days <= 100 ? 'day' : days <= 400 ? 'week' : 'month', period }
+  return {
+    from: iso(fromMs),
+    to: iso(toMs),
+    interval: days <= 3 ? 'hour' : days <= 100 ? 'day' : days <= 400 ? 'week' : 'month',
+    period
+  }
 }

@@ -29,6 +29,14 @@ export async function priceFromFirstDay (unpriced: Unpriced): Promise<void> {
   const { input, cached_input: cachedInput, output, audio_input: audioInput, audio_output: audioOutput } =
     [price, ...price.others].find(entry => entry.effective_from === later.effective_from) ?? price
   await api.PUT('/admin/api/prices/{model}', {
-    params, body: { input, cached_input: cachedInput, output, audio_input: audioInput, audio_output: audioOutput, effective_from: firstDay(unpriced) }
+    params,
+    body: {
+      input,
+      cached_input: cachedInput,
+      output,
+      audio_input: audioInput,
+      audio_output: audioOutput,
+      effective_from: firstDay(unpriced)
+    }
   })
 }

@@ -12,12 +12,18 @@ import { usdText } from '../usd-text.js'
 import type { AdminApp, RouteDependencies } from './admin-app.js'
 import { Id, isUuid } from './ids.js'
 
-const DEFAULTS = { prompt_type: null, thresholds: [50, 80, 100], action: 'alert', strict: false, webhook_url: null, email: null } as const
+const DEFAULTS = {
+  prompt_type: null, thresholds: [50, 80, 100], action: 'alert', strict: false, webhook_url: null, email: null
+} as const
 
 const tags = ['Budgets']
 const params = Type.Object({ id: Id('budget', '5b0f6f0e-2d0c-4d62-8a53-0f3c1b3a9c11') })
-const listQuery = Type.Object({ prompt_type: Type.Optional(PromptTypeName()), ...pageQuery }, { additionalProperties: false })
-const placeSchema = Type.Tuple([Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER }), Type.String({ format: 'uuid' })])
+const listQuery = Type.Object({
+  prompt_type: Type.Optional(PromptTypeName()), ...pageQuery
+}, { additionalProperties: false })
+const placeSchema = Type.Tuple([
+  Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER }), Type.String({ format: 'uuid' })
+])
 
 export function budgetRoutes (app: AdminApp, dependencies: RouteDependencies): void {
   listRoute(app, dependencies)
@@ -64,7 +70,12 @@ function createRoute (app: AdminApp, { changePolicy, now, alertChannels }: Route
     }
   }, async (request, reply) => {
     checkAlertTargets(alertChannels, request.body)
-    const settings = { ...DEFAULTS, ...request.body, limit_usd: exactLimit(request.body.limit_usd), thresholds: ascending(request.body.thresholds ?? DEFAULTS.thresholds) }
+    const settings = {
+      ...DEFAULTS,
+      ...request.body,
+      limit_usd: exactLimit(request.body.limit_usd),
+      thresholds: ascending(request.body.thresholds ?? DEFAULTS.thresholds)
+    }
     checkStrict(settings)
     const created = await changePolicy(async (transaction, audit) => {
       const nowMs = now()
@@ -158,18 +169,39 @@ function found (budget: Budget | null, id: string): Budget {
 
 function exactLimit (limit: number): string {
   const text = usdText(limit)
-  if (text === null) throw invalidField("The field 'limit_usd' must have at most 12 decimals and 15 digits.", 'limit_usd')
+  if (text === null) {
+    throw invalidField(
+      "The field 'limit_usd' must have at most 12 decimals and 15 digits.", 'limit_usd'
+    )
+  }
   return text
 }
 
 const ascending = (thresholds: readonly number[]): number[] => thresholds.toSorted((a, b) => a - b)
 
 function checkStrict ({ strict, action }: Pick<Budget, 'strict' | 'action'>): void {
-  if (strict && action !== 'block') throw invalidField("The field 'strict' must be false unless 'action' is block: what only alerts refuses no call.", 'strict')
+  if (strict && action !== 'block') {
+    throw invalidField(
+      "The field 'strict' must be false unless 'action' is block: what only alerts refuses no call.", 'strict'
+    )
+  }
 }
 
 /** What an operator decides of a budget. A webhook's path is a secret: its fingerprint tells one from another. */
 function audited (budget: Budget): object {
-  const { spent_usd: _spent, period_start: _start, period_end: _end, state: _state, updated_at: _at, webhook_url: url, ...settings } = budget
-  return { ...settings, webhook_url: url === null ? null : `${new URL(url).origin}/… (SHA-256 ${createHash('sha256').update(url).digest('hex').slice(0, 8)}…)` }
+  const {
+    spent_usd: _spent,
+    period_start: _start,
+    period_end: _end,
+    state: _state,
+    updated_at: _at,
+    webhook_url: url,
+    ...settings
+  } = budget
+  return {
+    ...settings,
+    webhook_url: url === null
+      ? null
+      : `${new URL(url).origin}/… (SHA-256 ${createHash('sha256').update(url).digest('hex').slice(0, 8)}…)`
+  }
 }

@@ -20,10 +20,23 @@ function standing ({ state, attempt_count: attempts }: Delivery): { word: string
 /** Thresholds that were crossed, and how each message about it fared. */
 export function Alerts () {
   const { query, rows, total } = useList<BudgetAlert>(['budget-alerts'], async cursor =>
-    await bodyOf<ListPage<BudgetAlert>>(api.GET('/admin/api/budget-alerts', { params: { query: { limit: 100, ...after(cursor) } } })))
-  if (query.data === undefined) return query.isError ? <Failure error={query.error} onRetry={() => { void query.refetch() }} /> : <Loading what='alerts' />
+    await bodyOf<ListPage<BudgetAlert>>(
+      api.GET('/admin/api/budget-alerts', { params: { query: { limit: 100, ...after(cursor) } } })
+    ))
+  if (query.data === undefined) {
+    return query.isError
+      ? <Failure error={query.error} onRetry={() => { void query.refetch() }} />
+      : <Loading what='alerts' />
+  }
   if (rows.length === 0) return <Empty title='No threshold was crossed yet' />
-  return <DataTable label='Alerts' columns={columns} rows={highestFirst(rows)} keyOf={alert => alert.id} total={total} hasMore={query.hasNextPage} onMore={() => { void query.fetchNextPage() }} />
+  return (
+    <DataTable
+      label='Alerts' columns={columns} rows={highestFirst(rows)} keyOf={alert =>
+        alert.id} total={total} hasMore={query.hasNextPage} onMore={() => {
+          void query.fetchNextPage()
+        }}
+    />
+  )
 }
 
 /** One call may cross several thresholds: of those of one moment the highest says most. */
@@ -31,11 +44,25 @@ const highestFirst = (alerts: readonly BudgetAlert[]): BudgetAlert[] =>
   [...alerts].sort((a, b) => Date.parse(b.created_at) - Date.parse(a.created_at) || b.threshold - a.threshold)
 
 const columns: ReadonlyArray<Column<BudgetAlert>> = [
-  { key: 'created_at', header: 'When (UTC)', width: 150, isWideOnly: true, render: alert => <Time at={alert.created_at} isBare /> },
-  { key: 'budget', header: 'Budget', render: alert => alert.budget_name, note: alert => <Time at={alert.created_at} /> },
+  {
+    key: 'created_at',
+    header: 'When (UTC)',
+    width: 150,
+    isWideOnly: true,
+    render: alert => <Time at={alert.created_at} isBare />
+  },
+  {
+    key: 'budget', header: 'Budget', render: alert => alert.budget_name, note: alert => <Time at={alert.created_at} />
+  },
   { key: 'scope', header: 'For', isWideOnly: true, render: alert => alert.prompt_type ?? 'all traffic' },
   { key: 'threshold', header: 'Threshold', shortHeader: 'At', isNumber: true, render: alert => `${alert.threshold} %` },
-  { key: 'spent', header: 'Spent', isNumber: true, render: alert => <><Money usd={alert.spent_usd} /> of <Money usd={alert.limit_usd} /></>, note: alert => <Deliveries alert={alert} /> },
+  {
+    key: 'spent',
+    header: 'Spent',
+    isNumber: true,
+    render: alert => <><Money usd={alert.spent_usd} /> of <Money usd={alert.limit_usd} /></>,
+    note: alert => <Deliveries alert={alert} />
+  },
   { key: 'deliveries', header: 'Delivered', isWideOnly: true, render: alert => <Deliveries alert={alert} /> }
 ]
 
@@ -59,10 +86,16 @@ function DeliveryView ({ delivery }: { delivery: Delivery }) {
       <Paper withBorder p={4} mt={4} ta='left'>
         {isNarrow && <Text size='xs'>{words}</Text>}
         <Table fz='xs' verticalSpacing={2}>
-          <Table.Thead><Table.Tr><Table.Th>At</Table.Th><Table.Th>Took</Table.Th><Table.Th>Answer</Table.Th></Table.Tr></Table.Thead>
+          <Table.Thead>
+            <Table.Tr><Table.Th>At</Table.Th><Table.Th>Took</Table.Th><Table.Th>Answer</Table.Th></Table.Tr>
+          </Table.Thead>
           <Table.Tbody>
             {delivery.attempts.map(attempt => (
-              <Table.Tr key={attempt.at}><Table.Td><Time at={attempt.at} /></Table.Td><Table.Td>{duration(attempt.duration_ms)}</Table.Td><Table.Td>{attempt.error ?? String(attempt.status_code ?? 'delivered')}</Table.Td></Table.Tr>
+              <Table.Tr key={attempt.at}>
+                <Table.Td><Time at={attempt.at} /></Table.Td>
+                <Table.Td>{duration(attempt.duration_ms)}</Table.Td>
+                <Table.Td>{attempt.error ?? String(attempt.status_code ?? 'delivered')}</Table.Td>
+              </Table.Tr>
             ))}
           </Table.Tbody>
         </Table>

@@ -25,7 +25,9 @@ const orDash = (value: number | null): string => value === null ? '–' : count(
 export function CallDetails ({ call }: { call: UsageLog }) {
   return (
     <Stack gap='md'>
-      {call.error_message !== null && <Alert color='red' variant='light' title={call.error_type ?? 'Failed'}>{call.error_message}</Alert>}
+      {call.error_message !== null && (
+        <Alert color='red' variant='light' title={call.error_type ?? 'Failed'}>{call.error_message}</Alert>
+      )}
       <SimpleGrid cols={{ base: 2, sm: 3 }} spacing='sm' verticalSpacing='xs'>
         <Fact name='Finished'><Time at={call.created_at} /></Fact>
         <Fact name='Prompt type'><Breakable text={call.prompt_type} /></Fact>
@@ -52,7 +54,12 @@ export function CallDetails ({ call }: { call: UsageLog }) {
         <Text size='xs' c='dimmed'>{curlCaveat(call)}</Text>
       </Group>
       {call.prompt === null && call.response === null
-        ? <Text size='sm' c='dimmed'>Prompt and response were not stored: the full data of its prompt type was off, or they are past their retention.</Text>
+        ? (
+          <Text size='sm' c='dimmed'>
+            Prompt and response were not stored: the full data of its prompt type was off, or they are past their
+            retention.
+          </Text>
+          )
         : <Conversation prompt={call.prompt} response={call.response} />}
     </Stack>
   )

@@ -4,10 +4,17 @@ import { useNarrow } from '../narrow.js'
 import { Money } from './values.js'
 
 /** How a call ended; on a phone by its code alone. */
-export function CallStatus ({ call: { success, status_code: status, error_type: error } }: { call: Pick<UsageLogSummary, 'success' | 'status_code' | 'error_type'> }) {
+export function CallStatus ({ call: { success, status_code: status, error_type: error } }: {
+  call: Pick<UsageLogSummary, 'success' | 'status_code' | 'error_type'>
+}) {
   const isNarrow = useNarrow()
   const words = [status, error === null ? null : error.replaceAll('_', ' ')].filter(part => part !== null).join(' ')
-  return <Badge size='sm' variant='light' tt='none' color={success ? 'teal' : 'red'} title={words}>{isNarrow ? status : words}</Badge>
+  return (
+    <Badge size='sm' variant='light' tt='none' color={success ? 'teal' : 'red'} title={words}>{isNarrow
+      ? status
+      : words}
+    </Badge>
+  )
 }
 
 const REASONS = new Map([
@@ -20,7 +27,9 @@ const REASONS = new Map([
 export const costReason = (reason: string | null): string => REASONS.get(reason ?? '') ?? 'No cost is known'
 
 /** What a call cost, or why that is not known: not known is not free. A failed call without usage needs no price. */
-export function CallCost ({ call: { cost, cost_reason: reason, success } }: { call: Pick<UsageLogSummary, 'cost' | 'cost_reason' | 'success'> }) {
+export function CallCost ({ call: { cost, cost_reason: reason, success } }: {
+  call: Pick<UsageLogSummary, 'cost' | 'cost_reason' | 'success'>
+}) {
   if (cost !== null) return <Money usd={cost} />
   const label = costReason(reason)
   return (

@@ -53,7 +53,9 @@ export interface DataTableProps<Row> {
 
 const ROW_HEIGHT = 37
 
-/** A table of any length: only the rows in sight are in the page, the next ones are asked for before they are needed. */
+/**
+ * A table of any length: only the rows in sight are in the page, the next ones are asked for before they are needed.
+ */
 export function DataTable<Row> (props: DataTableProps<Row>) {
   const { label, rows, keyOf, total = rows.length, hasMore = false, isStale = false, onMore, selection, onOpen } = props
   const { height = 'max(20rem, calc(100dvh - 15rem))' } = props
@@ -75,8 +77,10 @@ export function DataTable<Row> (props: DataTableProps<Row>) {
       tabIndex={0} role='region' aria-label={label} aria-busy={isStale}
     >
       <Table
-        className='sticky' aria-rowcount={total + 1} verticalSpacing={6} horizontalSpacing={isCompact ? 6 : 'xs'} fz='sm'
-        highlightOnHover={onOpen !== undefined}
+        className='sticky' aria-rowcount={total + 1} verticalSpacing={6} horizontalSpacing={isCompact
+          ? 6
+          : 'xs'} fz='sm'
+          highlightOnHover={onOpen !== undefined}
       >
         <Head {...props} columns={columns} isNarrow={isNarrow} />
         <Table.Tbody>
@@ -107,10 +111,14 @@ export function DataTable<Row> (props: DataTableProps<Row>) {
 
 /** The second line of a cell. */
 function Note ({ of }: { of: ReactNode }) {
-  return of === undefined || of === null ? null : <Text component='div' size='xs' c='dimmed' className='note'>{of}</Text>
+  return of === undefined || of === null
+    ? null
+    : <Text component='div' size='xs' c='dimmed' className='note'>{of}</Text>
 }
 
-function Head<Row> ({ columns, rows, keyOf, sort, onSort, selection, isNarrow }: DataTableProps<Row> & { isNarrow: boolean }) {
+function Head<Row> ({
+  columns, rows, keyOf, sort, onSort, selection, isNarrow
+}: DataTableProps<Row> & { isNarrow: boolean }) {
   const all = selection !== undefined && rows.length > 0 && rows.every(row => selection.selected.has(keyOf(row)))
   return (
     <Table.Thead>
@@ -118,13 +126,16 @@ function Head<Row> ({ columns, rows, keyOf, sort, onSort, selection, isNarrow }:
         {selection !== undefined && (
           <Table.Th w={36}>
             <Checkbox
-              size='xs' aria-label='Select all that are loaded' checked={all} indeterminate={!all && selection.selected.size > 0}
+              size='xs' aria-label='Select all that are loaded' checked={all} indeterminate={!all &&
+                selection.selected.size > 0}
               onChange={() => { selection.onSelect(all ? new Set() : new Set(rows.map(keyOf))) }}
             />
           </Table.Th>
         )}
         {columns.map(column => {
-          const named = isNarrow && column.shortHeader !== undefined ? { ...column, header: column.shortHeader } : column
+          const named = isNarrow && column.shortHeader !== undefined
+            ? { ...column, header: column.shortHeader }
+            : column
           return <HeadCell key={column.key} column={named} sort={sort} onSort={onSort} />
         })}
       </Table.Tr>

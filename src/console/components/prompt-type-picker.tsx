@@ -33,8 +33,9 @@ function optionsFor (name: string, everything: string, found: FoundTypes | undef
 }
 
 /**
- * Picks one prompt type of thousands: the gateway searches while one types. One that no call had yet is an option of its
- * own. A combobox as https://www.w3.org/WAI/ARIA/apg/patterns/combobox/ has it, in a twentieth of the bytes of the library's.
+ * Picks one prompt type of thousands: the gateway searches while one types. One that no call had yet is an option of
+ * its own. A combobox as https://www.w3.org/WAI/ARIA/apg/patterns/combobox/ has it, in a twentieth of the bytes of the
+ * library's.
  */
 export function PromptTypePicker ({ label, description, everything, text, onChange, error }: PromptTypePickerProps) {
   const id = useId()
@@ -42,7 +43,9 @@ export function PromptTypePicker ({ label, description, everything, text, onChan
   const [active, setActive] = useState(-1)
   const name = text.trim()
   const [asked] = useDebouncedValue(name, 200)
-  const { data, isFetching, error: failure } = useQuery({ ...promptTypesLike(asked), placeholderData: keepPreviousData })
+  const { data, isFetching, error: failure } = useQuery({
+    ...promptTypesLike(asked), placeholderData: keepPreviousData
+  })
   const options = optionsFor(name, everything, data)
   const open = (isOpen: boolean): void => {
     setOpen(isOpen)
@@ -57,7 +60,9 @@ export function PromptTypePicker ({ label, description, everything, text, onChan
     const chosen = options[active]
     if (step !== undefined) {
       setOpen(true)
-      setActive(options.length === 0 ? -1 : (Math.max(active, step < 0 ? 0 : -1) + step + options.length) % options.length)
+      setActive(
+        options.length === 0 ? -1 : (Math.max(active, step < 0 ? 0 : -1) + step + options.length) % options.length
+      )
     } else if (event.key === 'Enter' && isOpen && chosen !== undefined) pick(chosen.value)
     else if (event.key === 'Escape' && isOpen) open(false)
     else return
@@ -102,7 +107,9 @@ export function PromptTypePicker ({ label, description, everything, text, onChan
   )
 }
 
-function PickerNote ({ found, failure, isEmpty }: { found: FoundTypes | undefined, failure: Error | null, isEmpty: boolean }) {
+function PickerNote ({ found, failure, isEmpty }: {
+  found: FoundTypes | undefined, failure: Error | null, isEmpty: boolean
+}) {
   const note = failure !== null
     ? failure.message
     : found !== undefined && found.total > found.names.length

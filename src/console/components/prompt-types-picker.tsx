@@ -26,7 +26,9 @@ export function PromptTypesPicker ({ value: { types, typed }, onChange, error }:
       <Group gap={4}>
         {types.map(type => (
           <Badge
-            key={type} variant='light' tt='none' maw='100%' h='auto' styles={{ label: { whiteSpace: 'normal', overflowWrap: 'anywhere' } }}
+            key={type} variant='light' tt='none' maw='100%' h='auto' styles={{
+              label: { whiteSpace: 'normal', overflowWrap: 'anywhere' }
+            }}
             rightSection={(
               <CloseButton
                 size='xs' c='inherit' aria-label={`Take out ${type}`}

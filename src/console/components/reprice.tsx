@@ -19,7 +19,8 @@ export function Reprice ({ opened, onClose, onPrice }: {
   const [onlyUnpriced, setOnlyUnpriced] = useState(true)
   const { mutate, data, variables, error, isPending, reset } = useMutation({
     mutationFn: async ({ filter, first }: { filter: RepriceFilter, first?: Unpriced }) => {
-      if (filter.prompt_type !== undefined && !type.isPicked) await checkTyped(client, filter.prompt_type, 'prompt_type')
+      if (filter.prompt_type !== undefined &&
+        !type.isPicked) await checkTyped(client, filter.prompt_type, 'prompt_type')
       if (first !== undefined) await priceFromFirstDay(first)
       return await bodyOf(api.POST('/admin/api/usage-logs/reprice', { body: filter }))
     },

@@ -22,8 +22,11 @@ export function SpendSoFar () {
 function Spend ({ name, range: rangeName, what }: { name: string, range: RangeName, what: string }) {
   const range = useNamedRange(rangeName)
   const compared = useComparison(range)
-  const [current, now, previous] = [useCosts(range), useCosts(compared?.now ?? null), useCosts(compared?.before ?? null)]
-  const [spent, spentNow, earlier] = [current, now, previous].map(({ data, isPlaceholderData }) => isPlaceholderData ? undefined : data?.totals)
+  const [current, now, previous] = [
+    useCosts(range), useCosts(compared?.now ?? null), useCosts(compared?.before ?? null)
+  ]
+  const [spent, spentNow, earlier] = [current, now, previous].map(({ data, isPlaceholderData }) =>
+    isPlaceholderData ? undefined : data?.totals)
   return (
     <Stat
       name={name} value={spent === undefined ? current.isError ? '–' : '…' : <Sum of={spent} />}

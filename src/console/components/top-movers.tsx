@@ -31,7 +31,12 @@ export function ComparedWith ({ compared }: { compared: Comparison | null }) {
   if (compared === null) return <>There is no change to show yet: the first hour of this range is not over.</>
   const { before, now, isPart } = compared
   return isPart
-    ? <>Changes compare {spanText(now)} with the same part of the period before, {spanText(before)}. The hour that is not over does not count.</>
+    ? (
+      <>
+        Changes compare {spanText(now)} with the same part of the period before, {spanText(before)}. The hour that is
+        not over does not count.
+      </>
+      )
     : <>Changes compare with the period before, {spanText(before)}.</>
 }
 
@@ -40,8 +45,14 @@ export function TopMovers ({ range }: { range: Range }) {
   const compared = useComparison(range)
   return (
     <Stack gap='md'>
-      <Movers title='Fastest growing' direction='up' compared={compared} nothing='Nothing costs more than in the period before.' />
-      <Movers title='Fastest falling' direction='down' compared={compared} nothing='Nothing costs less than in the period before.' />
+      <Movers
+        title='Fastest growing' direction='up' compared={compared}
+        nothing='Nothing costs more than in the period before.'
+      />
+      <Movers
+        title='Fastest falling' direction='down' compared={compared}
+        nothing='Nothing costs less than in the period before.'
+      />
     </Stack>
   )
 }
@@ -56,7 +67,9 @@ function Nothing ({ compared, otherwise }: { compared: Comparison, otherwise: st
   return <Text size='sm' c='dimmed'>{words}</Text>
 }
 
-function Movers ({ title, direction, compared, nothing }: { title: string, direction: 'up' | 'down', compared: Comparison | null, nothing: string }) {
+function Movers ({ title, direction, compared, nothing }: {
+  title: string, direction: 'up' | 'down', compared: Comparison | null, nothing: string
+}) {
   const query = useQuery({
     queryKey: ['top-movers', direction, compared],
     enabled: compared !== null,
@@ -68,7 +81,14 @@ function Movers ({ title, direction, compared, nothing }: { title: string, direc
           group_by: 'prompt_type',
           direction,
           limit: SHOWN,
-          ...(compared === null ? {} : { from: compared.now.from, to: compared.now.to, previous_from: compared.before.from, previous_to: compared.before.to })
+          ...(compared === null
+            ? {}
+            : {
+                from: compared.now.from,
+                to: compared.now.to,
+                previous_from: compared.before.from,
+                previous_to: compared.before.to
+              })
         }
       }
     }))
@@ -94,7 +114,9 @@ function MoversTable ({ title, items }: { title: string, items: readonly Mover[]
     <Table aria-label={title} fz='sm' verticalSpacing={4} horizontalSpacing={6}>
       <Table.Thead>
         <Table.Tr>
-          <Table.Th>Prompt type</Table.Th><Table.Th className='number' visibleFrom='xs'>Before</Table.Th><Table.Th className='number' visibleFrom='xs'>Now</Table.Th>
+          <Table.Th>
+            Prompt type
+          </Table.Th><Table.Th className='number' visibleFrom='xs'>Before</Table.Th><Table.Th className='number' visibleFrom='xs'>Now</Table.Th>
           <Table.Th className='number' colSpan={2}>Change</Table.Th>
         </Table.Tr>
       </Table.Thead>
@@ -105,7 +127,11 @@ function MoversTable ({ title, items }: { title: string, items: readonly Mover[]
             <Table.Td className='number' visibleFrom='xs'><Money usd={item.previous_cost} /></Table.Td>
             <Table.Td className='number' visibleFrom='xs'><Money usd={item.cost} /></Table.Td>
             <Table.Td className='number' title={exactMoney(item.change)}>{signedMoney(item.change)}</Table.Td>
-            <Table.Td className='number'>{item.change_ratio === null ? <Badge size='sm' variant='light'>new</Badge> : <Change share={item.change_ratio} />}</Table.Td>
+            <Table.Td className='number'>
+              {item.change_ratio === null
+                ? <Badge size='sm' variant='light'>new</Badge>
+                : <Change share={item.change_ratio} />}
+            </Table.Td>
           </Table.Tr>
         ))}
       </Table.Tbody>
