@@ -120,7 +120,7 @@ t.test('on a phone', async t => {
 
   await t.test('an alert says when, at how much, what was spent and who was told', async t => {
     await go('budgets?view=alerts')
-    t.match((await row(page, '100 %').first().innerText()).replace(/\s+/g, ' '), /Front page \d+ [A-Z][a-z]+, [\d:]{8} UTC 100 % \$\S+ of \$\S+ no webhook or e-mail set/)
+    t.match((await row(page, '100 %').first().innerText()).replace(/\s+/g, ' '), /Front page \d+ [A-Z][a-z]+, [\d:]{8} UTC 100 % \$\S+ of \$\S+ no recipient set/)
     t.same(await outside(page, 'tbody .note, tbody .number'), [])
   })
 

@@ -67,7 +67,7 @@ const columns: ReadonlyArray<Column<BudgetAlert>> = [
 ]
 
 function Deliveries ({ alert: { deliveries } }: { alert: BudgetAlert }) {
-  if (deliveries.length === 0) return <Text span size='xs' c='dimmed'>no webhook or e-mail set</Text>
+  if (deliveries.length === 0) return <Text span size='xs' c='dimmed'>no recipient set</Text>
   return <Stack gap={4}>{deliveries.map(delivery => <DeliveryView key={delivery.id} delivery={delivery} />)}</Stack>
 }
 

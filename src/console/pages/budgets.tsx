@@ -71,9 +71,9 @@ function BudgetList () {
     {
       key: 'spent',
       header: 'Spent',
-      width: 260,
+      width: 284,
       isWideOnly: true,
-      render: budget => <div style={{ minWidth: 240 }}><BudgetBar budget={budget} /></div>
+      render: budget => <div style={{ minWidth: 264 }}><BudgetBar budget={budget} /></div>
     },
     { key: 'scope', header: 'For', isWideOnly: true, render: budget => <Scope budget={budget} /> },
     { key: 'action', header: 'At 100 %', isWideOnly: true, render: budget => <AtLimit budget={budget} /> },
