@@ -1,13 +1,25 @@
 // Whether `dist` is what the sources as they are now would give. `npm run build` runs `begin` before its steps and
-// `end` after them; `npm start` asks. Contents are compared, not times: a checkout or a copy sets times as it likes.
+// `end` after them, and so does `npm run build:examples` for its own; `npm start` and `npm run demo` ask. Contents are
+// compared, not times: a checkout or a copy sets times as it likes.
 import { createHash } from 'node:crypto'
 import { existsSync, mkdirSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { join, sep } from 'node:path'
 
 /** What the build reads. The lock file stands for all packages, `drizzle` for the template of the embedded database. */
 const INPUTS = ['src', 'drizzle', 'package.json', 'package-lock.json', 'tsconfig.json']
-const STAMP = 'build-stamp.json'
-const BEGUN = 'build-begun.json'
+const EXAMPLES = join('dist', 'examples')
+const isOfExamples = path => path.startsWith(EXAMPLES + sep)
+
+/** The builds that have a stamp: what each reads, its stamp's name in `dist`, and which files of `dist` it makes. */
+const BUILDS = {
+  gateway: { inputs: INPUTS, stamp: 'build-stamp.json', begun: 'build-begun.json', makes: path => !isOfExamples(path) },
+  examples: {
+    inputs: ['examples', 'package.json', 'package-lock.json', 'tsconfig.json'],
+    stamp: 'examples-stamp.json',
+    begun: 'examples-begun.json',
+    makes: isOfExamples
+  }
+}
 
 function filesIn (root, path) {
   const full = join(root, path)
@@ -18,9 +30,9 @@ function filesIn (root, path) {
 }
 
 /** One hash of the names and contents of all inputs: a file that was deleted or renamed changes it too. */
-export function hashOfInputs (root) {
+export function hashOfInputs (root, build = 'gateway') {
   const hash = createHash('sha256')
-  for (const path of INPUTS.flatMap(input => filesIn(root, input))) {
+  for (const path of BUILDS[build].inputs.flatMap(input => filesIn(root, input))) {
     const content = readFileSync(join(root, path))
     hash.update(`${path.split(sep).join('/')}\0${content.length}\0`).update(content)
   }
@@ -38,28 +50,31 @@ const readJson = path => {
 }
 
 /** True: a build of exactly these inputs has ended, and all that it made is there. */
-export function isUpToDate (root) {
-  const stamp = readJson(join(root, 'dist', STAMP))
+export function isUpToDate (root, build = 'gateway') {
+  const stamp = readJson(join(root, 'dist', BUILDS[build].stamp))
   if (stamp === null || !stamp.outputs.every(path => existsSync(join(root, path)))) return false
-  return stamp.inputs === hashOfInputs(root)
+  return stamp.inputs === hashOfInputs(root, build)
 }
 
 /** The inputs are hashed before they are read: what changes during the build is not in it. */
-export function begin (root) {
+export function begin (root, build = 'gateway') {
+  const { stamp, begun } = BUILDS[build]
   const dist = join(root, 'dist')
   mkdirSync(dist, { recursive: true })
-  rmSync(join(dist, STAMP), { force: true })
-  writeFileSync(join(dist, BEGUN), JSON.stringify({ inputs: hashOfInputs(root) }))
+  rmSync(join(dist, stamp), { force: true })
+  writeFileSync(join(dist, begun), JSON.stringify({ inputs: hashOfInputs(root, build) }))
 }
 
-export function end (root) {
+export function end (root, build = 'gateway') {
+  const { stamp, begun, makes } = BUILDS[build]
   const dist = join(root, 'dist')
-  const { inputs } = readJson(join(dist, BEGUN)) ?? {}
-  rmSync(join(dist, BEGUN), { force: true })
-  const outputs = filesIn(root, 'dist').filter(path => !path.endsWith('.map'))
-  writeFileSync(join(dist, STAMP), JSON.stringify({ inputs, outputs }))
+  const { inputs } = readJson(join(dist, begun)) ?? {}
+  rmSync(join(dist, begun), { force: true })
+  const others = new Set(Object.values(BUILDS).flatMap(({ stamp, begun }) => [stamp, begun]).map(name => join('dist', name)))
+  const outputs = filesIn(root, 'dist').filter(path => makes(path) && !path.endsWith('.map') && !others.has(path))
+  writeFileSync(join(dist, stamp), JSON.stringify({ inputs, outputs }))
 }
 
-const [command] = process.argv.slice(2)
-if (process.argv[1] === import.meta.filename && command === 'begin') begin(import.meta.dirname)
-if (process.argv[1] === import.meta.filename && command === 'end') end(import.meta.dirname)
+const [command, build] = process.argv.slice(2)
+if (process.argv[1] === import.meta.filename && command === 'begin') begin(import.meta.dirname, build)
+if (process.argv[1] === import.meta.filename && command === 'end') end(import.meta.dirname, build)

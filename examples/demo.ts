@@ -29,7 +29,8 @@ async function startGateway (upstreamBaseUrl: string): Promise<Gateway> {
   const dataDir = await mkdtemp(join(tmpdir(), 'promptmeter-demo-'))
   const port = await freePort()
   const password = randomBytes(9).toString('base64url')
-  // A group of its own: Ctrl-C is for the demo, which then ends the gateway in order. In the data folder there is no .env.
+  // A group of its own: Ctrl-C is for the demo, which then ends the gateway in order. In the data folder there is no
+  // .env.
   const child = spawn(process.execPath, [resolve('dist/server.js')], {
     cwd: dataDir,
     detached: true,
@@ -70,7 +71,8 @@ async function untilReady ({ origin, process: child }: Gateway): Promise<void> {
   while (Date.now() < deadline) {
     if (child.exitCode !== null) throw new Error(`The gateway ended with code ${child.exitCode}.`)
     // Until it listens the connection is refused; until its database is there it is ready, but degraded.
-    const status = await fetch(`${origin}/readyz`).then(async response => (await response.json() as { status: string }).status, () => null)
+    const status = await fetch(`${origin}/readyz`)
+      .then(async response => (await response.json() as { status: string }).status, () => null)
     if (status === 'ok') return
     await delay(100)
   }
@@ -89,11 +91,16 @@ async function stopGateway ({ process: child, dataDir }: Gateway): Promise<void>
 /** One import by each user, and calls as an app makes them that does not name its prompts, or not rightly. */
 async function traffic (origin: string, round: number): Promise<void> {
   const openai = new OpenAI({ baseURL: `${origin}/v1`, apiKey: 'sk-demo' })
-  await Promise.all(USERS.map((user, i) => contentImport(openai, sampleInput(user, `import-${round}-${i}`)).catch(tell)))
+  await Promise.all(
+    USERS.map((user, i) => contentImport(openai, sampleInput(user, `import-${round}-${i}`)).catch(tell))
+  )
   const greeting = { model: 'gpt-4o-mini', messages: [{ role: 'user' as const, content: 'Say good morning.' }] }
   await openai.chat.completions.create(greeting)
-  await new OpenAI({ baseURL: `${origin}/prompt-types/greet/v1`, apiKey: 'sk-demo' }).chat.completions.create({ ...greeting, safety_identifier: 'ada' })
-  await openai.chat.completions.create({ ...greeting, model: 'gpt-unknown' }, { headers: { 'X-Prompt-Type': 'greet' } }).catch(tell)
+  await new OpenAI({
+    baseURL: `${origin}/prompt-types/greet/v1`, apiKey: 'sk-demo'
+  }).chat.completions.create({ ...greeting, safety_identifier: 'ada' })
+  await openai.chat.completions.create({ ...greeting, model: 'gpt-unknown' }, { headers: { 'X-Prompt-Type': 'greet' } })
+    .catch(tell)
 }
 
 /** Failures that the script means are part of the show; a gateway that does not answer is not. */
@@ -104,17 +111,25 @@ function tell (error: unknown): void {
 
 async function admin (gateway: Gateway, path: string, init: RequestInit = {}): Promise<unknown> {
   const authorization = `Basic ${Buffer.from(`admin:${gateway.password}`).toString('base64')}`
-  const response = await fetch(`${gateway.origin}/admin/api${path}`, { ...init, headers: { authorization, 'content-type': 'application/json' } })
+  const response = await fetch(`${gateway.origin}/admin/api${path}`, {
+    ...init, headers: { authorization, 'content-type': 'application/json' }
+  })
   if (!response.ok) throw new Error(`${path}: ${response.status} ${await response.text()}`)
   return response.json()
 }
 
 async function showBooks (gateway: Gateway): Promise<void> {
   const { items } = await admin(gateway, '/prompt-configs?sort=-total_cost') as { items: PromptConfig[] }
-  const rows = items.map(config => [config.prompt_type, config.total_calls, config.failed_calls, config.total_input_tokens,
-    config.total_output_tokens, config.total_cost.toFixed(6)])
+  const rows = items.map(config =>
+    [config.prompt_type, config.total_calls, config.failed_calls, config.total_input_tokens,
+      config.total_output_tokens, config.total_cost.toFixed(6)])
   const table = [['prompt type', 'calls', 'failed', 'tokens in', 'tokens out', 'USD'], ...rows]
-  print(table.map(([name, ...numbers]) => `  ${String(name).padEnd(26)}${numbers.map(number => String(number).padStart(11)).join('')}`).join('\n'))
+  print(
+    table.map((
+      [name, ...numbers]
+    ) => `  ${String(name).padEnd(26)}${numbers.map(number => String(number).padStart(11)).join('')}`)
+      .join('\n')
+  )
 }
 
 function showAround ({ origin, password }: Gateway): void {
@@ -138,7 +153,9 @@ async function main (once: boolean, stop: AbortSignal): Promise<void> {
     const gateway = await startGateway(openai.baseUrl)
     try {
       await traffic(gateway.origin, 1)
-      await admin(gateway, '/prompt-configs/extract_page_metadata', { method: 'PATCH', body: '{"track_full_data":true}' })
+      await admin(gateway, '/prompt-configs/extract_page_metadata', {
+        method: 'PATCH', body: '{"track_full_data":true}'
+      })
       for (let round = 2; round <= ROUNDS && !stop.aborted; round++) await traffic(gateway.origin, round)
       await showBooks(gateway)
       // What ends with this line is nothing to click on.
@@ -163,6 +180,7 @@ function pause (stop: AbortSignal): Promise<boolean> {
 }
 
 const stopping = new AbortController()
-// A terminal signals npm and this process, and npm passes it on: the second one must not end the demo before its gateway.
+// A terminal signals npm and this process, and npm passes it on: the second one must not end the demo before its
+// gateway.
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => stopping.abort())
 await main(process.argv.includes('--once'), stopping.signal)

@@ -1,4 +1,4 @@
-import { type ChildProcess, spawn } from 'node:child_process'
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { cpSync, existsSync, mkdirSync, renameSync, rmSync, utimesSync, writeFileSync } from 'node:fs'
 import { createConnection } from 'node:net'
@@ -10,7 +10,7 @@ import { temporaryFolder } from './helpers/database.js'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
 const { begin, end, isUpToDate } = await import(new URL('../build-stamp.mjs', import.meta.url).href) as
-  { begin: (root: string) => void, end: (root: string) => void, isUpToDate: (root: string) => boolean }
+  Record<'begin' | 'end', (root: string, build?: string) => void> & { isUpToDate: (root: string, build?: string) => boolean }
 
 /** A small project as the build reads it, and a build of it. */
 function project (t: Test): { at: (path: string) => string, build: () => void } {
@@ -79,6 +79,32 @@ t.test('times, packages and what else lies in the folder do not count', t => {
   writeFileSync(at('src/server.ts'), 'y')
   end(at('.'))
   t.notOk(isUpToDate(at('.')), 'what changed during the build is not in it')
+  t.end()
+})
+
+t.test('the examples have a stamp of their own: neither build makes the other one old', t => {
+  const { at, build } = project(t)
+  for (const path of ['examples/demo.ts', 'dist/examples/demo.js']) {
+    mkdirSync(join(at(path), '..'), { recursive: true })
+    writeFileSync(at(path), 'e')
+  }
+  build()
+  t.notOk(isUpToDate(at('.'), 'examples'), 'before their first build')
+  begin(at('.'), 'examples')
+  end(at('.'), 'examples')
+  t.ok(isUpToDate(at('.')) && isUpToDate(at('.'), 'examples'))
+  writeFileSync(at('src/server.ts'), 'x')
+  t.ok(isUpToDate(at('.'), 'examples'))
+  build()
+  t.ok(isUpToDate(at('.'), 'examples'), 'a build of the gateway leaves them')
+  writeFileSync(at('examples/demo.ts'), 'E')
+  t.notOk(isUpToDate(at('.'), 'examples'))
+  t.ok(isUpToDate(at('.')))
+  begin(at('.'), 'examples')
+  end(at('.'), 'examples')
+  rmSync(at('dist/examples'), { recursive: true })
+  t.notOk(isUpToDate(at('.'), 'examples'))
+  t.ok(isUpToDate(at('.')))
   t.end()
 })
 
@@ -155,4 +181,14 @@ t.test('Ctrl-C reaches npm and the gateway, which npm tells again: it closes in 
   t.notOk(await connects(port))
   t.match(lines(), /"signal":"SIGINT"/)
   t.notMatch(lines(), /second SIG/)
+})
+
+t.test('npm run demo builds nothing where nothing has changed, and ends by itself', t => {
+  const env = { PATH: process.env['PATH'] ?? '', HOME: temporaryFolder(t) }
+  const npm = (...args: string[]): string => execFileSync('npm', ['run', ...args], { cwd: root, env, encoding: 'utf8' })
+  npm('build:examples')
+  const said = npm('demo', '--', '--once')
+  t.match(said, /extract_page_metadata +\d/)
+  t.notMatch(said, /tsc|vite|Building/)
+  t.end()
 })

@@ -29,14 +29,21 @@ const text = { type: 'string' } as const
 const texts = { type: 'array', items: text } as const
 
 /** Where things stand in a picture and what is written in it. */
-export async function analyzeImageLayout (openai: OpenAI, image: Attachment, context: ImportContext): Promise<ImageLayout> {
+export async function analyzeImageLayout (
+  openai: OpenAI, image: Attachment, context: ImportContext
+): Promise<ImageLayout> {
   const completion = await openai.chat.completions.create({
     model: 'gpt-4o-mini',
     messages: [
-      { role: 'system', content: 'Describe the layout of the image: what kind it is, its regions from top left to bottom right, and any text in it, verbatim.' },
+      {
+        role: 'system',
+        content: 'Describe the layout of the image: what kind it is, its regions from top left to bottom right, and any text in it, verbatim.'
+      },
       { role: 'user', content: [{ type: 'image_url', image_url: { url: dataUrl(image), detail: 'low' } }] }
     ],
-    response_format: jsonSchema('image_layout', { kind: { enum: ['photo', 'chart', 'screenshot', 'document'] }, regions: texts, visible_text: text })
+    response_format: jsonSchema('image_layout', {
+      kind: { enum: ['photo', 'chart', 'screenshot', 'document'] }, regions: texts, visible_text: text
+    })
   }, {
     headers: promptHeaders({
       type: 'analyze_image_layout',
@@ -53,7 +60,10 @@ export async function extractPageMetadata (openai: OpenAI, page: Page, context: 
   const completion = await openai.chat.completions.create({
     model: 'gpt-4.1-mini',
     messages: [
-      { role: 'system', content: 'Extract metadata from the page. Summarise in two sentences, in the language of the page. Give its language as a BCP 47 tag.' },
+      {
+        role: 'system',
+        content: 'Extract metadata from the page. Summarise in two sentences, in the language of the page. Give its language as a BCP 47 tag.'
+      },
       { role: 'user', content: `URL: ${page.url}\n\n${page.content}` }
     ],
     response_format: jsonSchema('page_metadata', { title: text, summary: text, language: text, topics: texts })
@@ -69,7 +79,9 @@ export async function extractPageMetadata (openai: OpenAI, page: Page, context: 
 }
 
 /** Alternative text, caption and keywords of a picture. Through the Responses API, with a reasoning model. */
-export async function generateImageMetadata (openai: OpenAI, image: Attachment, layout: ImageLayout, page: PageMetadata, context: ImportContext): Promise<ImageMetadata> {
+export async function generateImageMetadata (
+  openai: OpenAI, image: Attachment, layout: ImageLayout, page: PageMetadata, context: ImportContext
+): Promise<ImageMetadata> {
   const response = await openai.responses.create({
     model: 'gpt-5-mini',
     reasoning: { effort: 'low' },
@@ -81,7 +93,14 @@ export async function generateImageMetadata (openai: OpenAI, image: Attachment, 
         { type: 'input_image', image_url: dataUrl(image), detail: 'low' }
       ]
     }],
-    text: { format: { type: 'json_schema', name: 'image_metadata', strict: true, schema: objectSchema({ alt_text: text, caption: text, keywords: texts }) } }
+    text: {
+      format: {
+        type: 'json_schema',
+        name: 'image_metadata',
+        strict: true,
+        schema: objectSchema({ alt_text: text, caption: text, keywords: texts })
+      }
+    }
   }, {
     headers: promptHeaders({
       type: 'generate_image_metadata',
@@ -94,11 +113,16 @@ export async function generateImageMetadata (openai: OpenAI, image: Attachment, 
 }
 
 /** Title, kind, summary and keywords of a document. */
-export async function generateFileMetadata (openai: OpenAI, file: Attachment, context: ImportContext): Promise<FileMetadata> {
+export async function generateFileMetadata (
+  openai: OpenAI, file: Attachment, context: ImportContext
+): Promise<FileMetadata> {
   const completion = await openai.chat.completions.create({
     model: 'gpt-4.1',
     messages: [
-      { role: 'system', content: 'Describe the attached document for a catalogue: title, document type, a summary of one or two sentences, keywords.' },
+      {
+        role: 'system',
+        content: 'Describe the attached document for a catalogue: title, document type, a summary of one or two sentences, keywords.'
+      },
       { role: 'user', content: [{ type: 'file', file: { filename: file.name, file_data: dataUrl(file) } }] }
     ],
     response_format: jsonSchema('file_metadata', { title: text, document_type: text, summary: text, keywords: texts })
@@ -114,12 +138,18 @@ export async function generateFileMetadata (openai: OpenAI, file: Attachment, co
 }
 
 /** The tags that fit, best first, each as soon as its line is complete. */
-export async function * selectBestTags (openai: OpenAI, candidates: readonly string[], about: object, context: ImportContext): AsyncGenerator<string> {
+export async function * selectBestTags (
+  openai: OpenAI, candidates: readonly string[], about: object, context: ImportContext
+): AsyncGenerator<string> {
   const stream = await openai.chat.completions.create({
     model: 'gpt-4.1-nano',
     stream: true,
     messages: [
-      { role: 'system', content: 'Choose the best tags for the content, at most five, best first, one a line, only from this list:\n' + candidates.join('\n') },
+      {
+        role: 'system',
+        content: 'Choose the best tags for the content, at most five, best first, one a line, only from this list:\n' +
+          candidates.join('\n')
+      },
       { role: 'user', content: JSON.stringify(about) }
     ]
   }, {

@@ -15,8 +15,14 @@ export function sampleInput (user: string, importId: string): ContentInput {
     importId,
     page: { url: 'https://harrow-creek.example/news/tidal-mill', content: page },
     image: { name: 'visitors-by-month.png', mediaType: 'image/png', bytes: barChartPng(64, 32) },
-    file: { name: 'report-2025.pdf', mediaType: 'application/pdf', bytes: onePagePdf('Harrow Creek Mill Trust: report 2025. 4,812 visitors, 31 tonnes of flour.') },
-    knownTags: ['heritage', 'renewable-energy', 'volunteering', 'food', 'annual-report', 'sport', 'travel', 'statistics']
+    file: {
+      name: 'report-2025.pdf',
+      mediaType: 'application/pdf',
+      bytes: onePagePdf('Harrow Creek Mill Trust: report 2025. 4,812 visitors, 31 tonnes of flour.')
+    },
+    knownTags: [
+      'heritage', 'renewable-energy', 'volunteering', 'food', 'annual-report', 'sport', 'travel', 'statistics'
+    ]
   }
 }
 
@@ -29,7 +35,12 @@ function barChartPng (width: number, height: number): Buffer {
   header.writeUInt32BE(height, 4)
   header.writeUInt8(8, 8) // Bits per sample; colour type 0 is grey.
   const signature = Buffer.from([0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a])
-  return Buffer.concat([signature, pngChunk('IHDR', header), pngChunk('IDAT', deflateSync(Buffer.concat(rows))), pngChunk('IEND', Buffer.alloc(0))])
+  return Buffer.concat([
+    signature,
+    pngChunk('IHDR', header),
+    pngChunk('IDAT', deflateSync(Buffer.concat(rows))),
+    pngChunk('IEND', Buffer.alloc(0))
+  ])
 }
 
 function pngChunk (type: string, data: Buffer): Buffer {

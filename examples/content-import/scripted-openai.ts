@@ -22,8 +22,11 @@ interface Exchange {
  *
  * @param paceMs the pause before an answer and, a tenth of it, between two events of a stream
  */
-export async function startScriptedOpenAI (exchangesFile: string | URL, paceMs = 0): Promise<{ baseUrl: string, close: () => Promise<void> }> {
-  const exchanges = readFileSync(exchangesFile, 'utf8').split('\n').filter(line => line !== '').map(line => JSON.parse(line) as Exchange)
+export async function startScriptedOpenAI (exchangesFile: string | URL, paceMs = 0): Promise<{
+  baseUrl: string, close: () => Promise<void>
+}> {
+  const exchanges = readFileSync(exchangesFile, 'utf8').split('\n').filter(line => line !== '')
+    .map(line => JSON.parse(line) as Exchange)
   const turns = new Map<string, number>()
   const server = createServer((request, response) => {
     void text(request).then(async body => {
@@ -57,7 +60,13 @@ async function answer (response: ServerResponse, exchange: Exchange | undefined,
   await delay(paceMs)
   if (exchange === undefined) {
     response.writeHead(404, { 'content-type': 'application/json' })
-    response.end(JSON.stringify({ error: { message: 'The script has no answer for this request.', type: 'invalid_request_error', param: null, code: null } }))
+    response.end(
+      JSON.stringify({
+        error: {
+          message: 'The script has no answer for this request.', type: 'invalid_request_error', param: null, code: null
+        }
+      })
+    )
     return
   }
   const { status, headers, body } = exchange.response

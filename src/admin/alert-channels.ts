@@ -11,17 +11,28 @@ export interface AlertChannels {
 }
 
 /** RFC 5321's everyday addresses: no quotes, comments or address literals, so that nothing can be hidden in one. */
-const address = /^[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]+@[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?(?:\.[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?)*$/
+const address =
+  /^[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]+@[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?(?:\.[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?)*$/
 
 /**
- * @throws GatewayError 400 where an alert could not be sent there: no such address or URL, or a setting forbids it or is
- * missing, which the message names. What a host name resolves to is looked at when an alert is sent.
+ * @throws GatewayError 400 where an alert could not be sent there: no such address or URL, or a setting forbids it or
+ * is missing, which the message names. What a host name resolves to is looked at when an alert is sent.
  */
-export function checkAlertTargets (channels: AlertChannels, { webhook_url: url, email }: { webhook_url?: string | null, email?: string | null }): void {
+export function checkAlertTargets (
+  channels: AlertChannels, { webhook_url: url, email }: { webhook_url?: string | null, email?: string | null }
+): void {
   if (url != null) checkWebhookUrl(channels, url)
   if (email == null) return
-  if (!address.test(email)) throw invalidField("The field 'email' must be one e-mail address, such as ops@example.com.", 'email')
-  if (!channels.email) throw invalidField("The field 'email' needs a gateway that can send e-mail: set SMTP_URL and ALERT_EMAIL_FROM.", 'email')
+  if (!address.test(email)) {
+    throw invalidField(
+      "The field 'email' must be one e-mail address, such as ops@example.com.", 'email'
+    )
+  }
+  if (!channels.email) {
+    throw invalidField(
+      "The field 'email' needs a gateway that can send e-mail: set SMTP_URL and ALERT_EMAIL_FROM.", 'email'
+    )
+  }
 }
 
 function checkWebhookUrl (channels: AlertChannels, text: string): void {
@@ -30,7 +41,11 @@ function checkWebhookUrl (channels: AlertChannels, text: string): void {
   if (url.username !== '' || url.password !== '') throw invalidUrl('must be a URL without user and password')
   const literal = literalAddress(url.hostname)
   const isPrivate = literal === null ? /^(.+\.)?localhost\.?$/.test(url.hostname) : !isPublicAddress(literal)
-  if (isPrivate && !channels.privateWebhooks) throw invalidUrl('leads to a private address: set WEBHOOK_ALLOW_PRIVATE=true to allow that')
+  if (isPrivate && !channels.privateWebhooks) {
+    throw invalidUrl(
+      'leads to a private address: set WEBHOOK_ALLOW_PRIVATE=true to allow that'
+    )
+  }
 }
 
 const invalidUrl = (rule: string): GatewayError => invalidField(`The field 'webhook_url' ${rule}.`, 'webhook_url')

@@ -12,8 +12,8 @@ const NONCE = '__NONCE__'
 const A_YEAR_S = 31_536_000
 
 /**
- * The console: one page for every path that is neither the API's nor the documentation's, and the files it loads. Nothing
- * of another host is let in, and no inline script; its style elements carry the answer's nonce
+ * The console: one page for every path that is neither the API's nor the documentation's, and the files it loads.
+ * Nothing of another host is let in, and no inline script; its style elements carry the answer's nonce
  * (https://www.w3.org/TR/CSP3/).
  */
 export async function consoleRoutes (app: FastifyInstance): Promise<void> {
@@ -22,7 +22,8 @@ export async function consoleRoutes (app: FastifyInstance): Promise<void> {
     if (!existsSync(`${folder}index.html`)) throw consoleNotBuilt()
     const nonce = randomBytes(16).toString('base64')
     const text = await readFile(`${folder}index.html`, 'utf8')
-    return await reply.header('content-security-policy', policy(nonce)).type('text/html; charset=utf-8').send(text.replaceAll(NONCE, nonce))
+    return await reply.header('content-security-policy', policy(nonce)).type('text/html; charset=utf-8')
+      .send(text.replaceAll(NONCE, nonce))
   }
   app.get('/', { schema: { hide: true } }, async (_request, reply) => await page(reply))
   app.get<{ Params: { '*': string } }>('/*', { schema: { hide: true } }, async (request, reply) => {

@@ -7,7 +7,10 @@ import type { CostFigures, Costs } from './schemas/costs.js'
 export const figuresOf = (sum: CostSum | undefined): CostFigures =>
   sum === undefined ? figures([], 0) : figures(sum.counts.split(' ').map(Number), Number(sum.costUsd))
 
-function figures ([calls = 0, failed = 0, blocked = 0, unpriced = 0, input = 0, cached = 0, output = 0, durationMs = 0]: readonly number[], cost: number): CostFigures {
+function figures (
+  [calls = 0, failed = 0, blocked = 0, unpriced = 0, input = 0, cached = 0, output = 0, durationMs = 0]: readonly number[],
+  cost: number
+): CostFigures {
   return {
     calls,
     failed_calls: failed,
@@ -22,8 +25,14 @@ function figures ([calls = 0, failed = 0, blocked = 0, unpriced = 0, input = 0, 
   }
 }
 
-/** What an item says after its bucket, as JSON: `figures` without the objects, which take half as long again. The counts go from the database into the answer as the text they are. */
-function figuresText ([calls = '0', failed = '0', blocked = '0', unpriced = '0', input = '0', cached = '0', output = '0', durationMs = '0']: readonly string[], costUsd: string): string {
+/**
+ * What an item says after its bucket, as JSON: `figures` without the objects, which take half as long again. The counts
+ * go from the database into the answer as the text they are.
+ */
+function figuresText (
+  [calls = '0', failed = '0', blocked = '0', unpriced = '0', input = '0', cached = '0', output = '0', durationMs = '0']: readonly string[],
+  costUsd: string
+): string {
   const cost = Number(costUsd)
   const isNone = calls === '0'
   return `,"calls":${calls},"failed_calls":${failed},"blocked_calls":${blocked},"unpriced_calls":${unpriced},"input_tokens":${input},` +
@@ -39,8 +48,13 @@ export interface CostGroup {
   costUsd: number
 }
 
-/** The sums by group: those that are named, in that order, or else the one of the greatest cost first, those of the same by name. */
-export function groupsOf (sums: readonly CostSum[], buckets: ReadonlyArray<number | null>, names: readonly string[] | null): ReadonlyMap<string, CostGroup> {
+/**
+ * The sums by group: those that are named, in that order, or else the one of the greatest cost first, those of the same
+ * by name.
+ */
+export function groupsOf (
+  sums: readonly CostSum[], buckets: ReadonlyArray<number | null>, names: readonly string[] | null
+): ReadonlyMap<string, CostGroup> {
   const groups = new Map<string, CostGroup>(names?.map(name => [name, { sums: [], costUsd: 0 }]))
   const places = new Map(buckets.map((bucketMs, place) => [bucketMs, place]))
   for (const sum of sums) {
@@ -53,7 +67,11 @@ export function groupsOf (sums: readonly CostSum[], buckets: ReadonlyArray<numbe
     if (place !== undefined) group.sums[place] = sum
     group.costUsd += Number(sum.costUsd)
   }
-  return names !== null ? groups : new Map([...groups].sort(([a, { costUsd: costOfA }], [b, { costUsd: costOfB }]) => costOfB - costOfA || (a < b ? -1 : 1)))
+  return names !== null
+    ? groups
+    : new Map(
+      [...groups].sort(([a, { costUsd: costOfA }], [b, { costUsd: costOfB }]) => costOfB - costOfA || (a < b ? -1 : 1))
+    )
 }
 
 /** With more, an item takes a third longer: its pieces have left the processor's cache when they are put together. */
@@ -72,7 +90,8 @@ export async function * costsJson (
 ): AsyncGenerator<Buffer> {
   const total = COUNTS.map(() => 0)
   let totalPicoUsd = 0n
-  const starts = buckets.map(bucketMs => `,"bucket":${bucketMs === null ? 'null' : `"${new Date(bucketMs).toISOString()}"`}`)
+  const starts =
+    buckets.map(bucketMs => `,"bucket":${bucketMs === null ? 'null' : `"${new Date(bucketMs).toISOString()}"`}`)
   let chunk = '{"items":['
   let before = ''
   let items = 0

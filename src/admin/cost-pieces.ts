@@ -17,8 +17,8 @@ export interface CostPiece extends CostRange {
 }
 
 /**
- * Cuts a range into pieces that are each read from the coarsest rows that say exactly what it asks for. The row of what is
- * under way holds its days before `summarisedToMs`, so a month can be read in one piece up to there.
+ * Cuts a range into pieces that are each read from the coarsest rows that say exactly what it asks for. The row of what
+ * is under way holds its days before `summarisedToMs`, so a month can be read in one piece up to there.
  *
  * @param grains those that can answer, the coarsest first
  */
@@ -30,7 +30,9 @@ export function piecesOf (range: CostRange, grains: readonly Grain[], state: Sum
 }
 
 /** The pieces, neighbours of one source in one, and how many rows a group has in them at most. */
-function cutBy ({ fromMs, toMs }: CostRange, grains: readonly Grain[], state: SummaryState): { pieces: CostPiece[], rows: number } {
+function cutBy (
+  { fromMs, toMs }: CostRange, grains: readonly Grain[], state: SummaryState
+): { pieces: CostPiece[], rows: number } {
   const pieces: CostPiece[] = []
   let rows = 0
   const summarisedToMs = grains.length === 0 ? -Infinity : state.summarisedToMs ?? -Infinity
@@ -49,12 +51,17 @@ function cutBy ({ fromMs, toMs }: CostRange, grains: readonly Grain[], state: Su
       if (source === 'hour' || at !== startOf(source, at)) continue
       const ends = Math.min(nextStart(source, at), summarisedToMs)
       // A week that goes on in the next month would be in the way of that month's row.
-      const isTooLong = ends > toMs || (source === 'week' && grains.includes('month') && ends > nextStart('month', startOf('month', at)))
+      const isTooLong = ends > toMs ||
+        (source === 'week' && grains.includes('month') && ends > nextStart('month', startOf('month', at)))
       if (!isTooLong && !isStale(at, ends)) return { source, fromMs: at, toMs: ends }
     }
     const dayStarts = startOf('day', at)
     const dayEnds = dayStarts + DAY_MS
-    return { source: grains.includes('hour') && !isStale(dayStarts, dayEnds) ? 'hour' : 'rollups', fromMs: at, toMs: Math.min(dayEnds, toMs) }
+    return {
+      source: grains.includes('hour') && !isStale(dayStarts, dayEnds) ? 'hour' : 'rollups',
+      fromMs: at,
+      toMs: Math.min(dayEnds, toMs)
+    }
   }
 
   function isStale (fromMs: number, toMs: number): boolean {

@@ -17,9 +17,9 @@ const FIRST_MONDAY_MS = -3 * DAY_MS
 const DEFAULT_DAYS = 30
 
 /**
- * The period that is asked for, in whole hours, for the books are kept by the hour: `from` back to the start of its hour,
- * `to` on to the end of its. Without `to` it ends with this hour, without `from` it begins with the UTC day 29 days
- * before its last: thirty days, of which the last is today.
+ * The period that is asked for, in whole hours, for the books are kept by the hour: `from` back to the start of its
+ * hour, `to` on to the end of its. Without `to` it ends with this hour, without `from` it begins with the UTC day 29
+ * days before its last: thirty days, of which the last is today.
  * @throws GatewayError 400 `invalid_field` if it would be empty
  */
 export function costRange (from: string | undefined, to: string | undefined, nowMs: number): CostRange {
@@ -37,8 +37,14 @@ export function costRange (from: string | undefined, to: string | undefined, now
  */
 export function rangeBefore (range: CostRange, from: string | undefined, to: string | undefined): CostRange {
   const toMs = to === undefined ? range.fromMs : Math.ceil(Date.parse(to) / HOUR_MS) * HOUR_MS
-  const fromMs = from === undefined ? toMs - (range.toMs - range.fromMs) : Math.floor(Date.parse(from) / HOUR_MS) * HOUR_MS
-  if (fromMs >= toMs) throw invalidField("'previous_from' must be before 'previous_to', which is 'from' unless it is given.", 'previous_from')
+  const fromMs = from === undefined
+    ? toMs - (range.toMs - range.fromMs)
+    : Math.floor(Date.parse(from) / HOUR_MS) * HOUR_MS
+  if (fromMs >= toMs) {
+    throw invalidField(
+      "'previous_from' must be before 'previous_to', which is 'from' unless it is given.", 'previous_from'
+    )
+  }
   return { fromMs, toMs }
 }
 
@@ -59,8 +65,13 @@ function monthStart (timeMs: number, monthsLater: number): number {
   return Date.UTC(time.getUTCFullYear(), time.getUTCMonth() + monthsLater)
 }
 
-/** The starts of all buckets that the range touches; of `none` there is one, which is null. Null instead if there are more than `most`. */
-export function bucketsOf (interval: CostInterval, { fromMs, toMs }: CostRange, most: number): ReadonlyArray<number | null> | null {
+/**
+ * The starts of all buckets that the range touches; of `none` there is one, which is null. Null instead if there are
+ * more than `most`.
+ */
+export function bucketsOf (
+  interval: CostInterval, { fromMs, toMs }: CostRange, most: number
+): ReadonlyArray<number | null> | null {
   if (interval === 'none') return [null]
   const starts: number[] = []
   for (let at = startOf(interval, fromMs); at < toMs; at = nextStart(interval, at)) {

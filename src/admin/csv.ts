@@ -19,4 +19,5 @@ function csvCell (value: CsvCell): string {
  * Spreadsheets run what begins with one of these as a formula, and callers choose some of the texts: an apostrophe
  * before it makes it text (https://owasp.org/www-community/attacks/CSV_Injection). A plain number is none.
  */
-const defused = (text: string): string => /^[=+\-@\t\r\n]/.test(text) && !/^-\d+(\.\d+)?$/.test(text) ? `'${text}` : text
+const defused = (text: string): string =>
+  /^[=+\-@\t\r\n]/.test(text) && !/^-\d+(\.\d+)?$/.test(text) ? `'${text}` : text

@@ -5,8 +5,11 @@ const request = 'invalid_request_error'
 export const loginRequired = (): GatewayError => new GatewayError(401, 'invalid_login', request,
   'Log in with HTTP basic auth as the operator (ADMIN_USERNAME, ADMIN_PASSWORD).')
 
-export const tooManyFailedLogins = (retryAfterSeconds: number): GatewayError => new GatewayError(429, 'too_many_failed_logins', request,
-  `Too many failed logins from this address. Try again in ${retryAfterSeconds} s.`, null, { 'retry-after': String(retryAfterSeconds) })
+export const tooManyFailedLogins = (retryAfterSeconds: number): GatewayError =>
+  new GatewayError(429, 'too_many_failed_logins', request,
+  `Too many failed logins from this address. Try again in ${retryAfterSeconds} s.`, null, {
+    'retry-after': String(retryAfterSeconds)
+  })
 
 export const crossSiteRequest = (): GatewayError => new GatewayError(403, 'cross_site_request', request,
   "Another site's page may not change anything here. Send the request from the gateway's own address.")
@@ -20,21 +23,25 @@ export const invalidField = (message: string, field: string | null): GatewayErro
 export const invalidCursor = (): GatewayError => new GatewayError(400, 'invalid_cursor', request,
   "'cursor' is not one that this list gave with the same 'sort'. Leave it out to start from the first page.", 'cursor')
 
-export const unknownRoute = (method: string, path: string): GatewayError => new GatewayError(404, 'unknown_route', request,
+export const unknownRoute = (method: string, path: string): GatewayError =>
+  new GatewayError(404, 'unknown_route', request,
   `There is no ${method} ${path}. /admin/api/openapi.json describes the routes that there are.`)
 
 export const consoleNotBuilt = (): GatewayError => new GatewayError(404, 'console_not_built', request,
   "The console's files are missing. 'npm run build' makes them; /admin/docs and /admin/api work without.")
 
-export const promptConfigNotFound = (promptType: string): GatewayError => new GatewayError(404, 'prompt_config_not_found', request,
+export const promptConfigNotFound = (promptType: string): GatewayError =>
+  new GatewayError(404, 'prompt_config_not_found', request,
   `There is no prompt config '${promptType}'. It comes with the first call of that type; POST /admin/api/prompt-configs makes it beforehand.`, 'prompt_type')
 
 /** The first few of them are named. */
-export const promptConfigsNotFound = (promptTypes: readonly string[]): GatewayError => new GatewayError(404, 'prompt_config_not_found', request,
+export const promptConfigsNotFound = (promptTypes: readonly string[]): GatewayError =>
+  new GatewayError(404, 'prompt_config_not_found', request,
   `There is no prompt config ${promptTypes.slice(0, 5).map(name => `'${name}'`).join(', ')}${promptTypes.length > 5 ? ` and ${promptTypes.length - 5} more` : ''}. Nothing was changed.`,
   'prompt_types')
 
-export const promptConfigExists = (promptType: string): GatewayError => new GatewayError(409, 'prompt_config_exists', request,
+export const promptConfigExists = (promptType: string): GatewayError =>
+  new GatewayError(409, 'prompt_config_exists', request,
   `The prompt config '${promptType}' exists already. Change it with PATCH /admin/api/prompt-configs/${promptType}.`, 'prompt_type')
 
 export const usageLogNotFound = (id: string): GatewayError => new GatewayError(404, 'usage_log_not_found', request,

@@ -10,7 +10,9 @@ export interface LoginFailures {
  * Counts failed logins per address over a sliding window. At most `limit` times are kept of at most `maxAddresses`
  * addresses; when a new one comes to a full table, the address that was first seen makes room.
  */
-export function createLoginFailures ({ limit = 10, windowMs = 60_000, maxAddresses = 10_000, now = Date.now } = {}): LoginFailures {
+export function createLoginFailures ({
+  limit = 10, windowMs = 60_000, maxAddresses = 10_000, now = Date.now
+} = {}): LoginFailures {
   const failures = new Map<string, number[]>()
 
   function recent (guesser: string): number[] {
@@ -35,8 +37,8 @@ export function createLoginFailures ({ limit = 10, windowMs = 60_000, maxAddress
 }
 
 /**
- * Who guesses from this address. One who has an IPv6 address has the 2⁶⁴ of its subnet (RFC 4291 §2.5.4), so these count
- * as one; an IPv4 address is the same one when a socket for both maps it into IPv6 (§2.5.5.2).
+ * Who guesses from this address. One who has an IPv6 address has the 2⁶⁴ of its subnet (RFC 4291 §2.5.4), so these
+ * count as one; an IPv4 address is the same one when a socket for both maps it into IPv6 (§2.5.5.2).
  */
 function guesserAt (address: string): string {
   const withoutZone = address.replace(/%[^]*/, '')
@@ -46,7 +48,10 @@ function guesserAt (address: string): string {
   return isMapped ? ipv4Of(groups.slice(6)) : groups.slice(0, 4).join(':')
 }
 
-/** The eight groups of an IPv6 address, which the URL parser brings into one form (https://url.spec.whatwg.org/#concept-ipv6-serializer). */
+/**
+ * The eight groups of an IPv6 address, which the URL parser brings into one form
+ * (https://url.spec.whatwg.org/#concept-ipv6-serializer).
+ */
 function ipv6Groups (address: string): string[] {
   const [head = [], tail = []] = new URL(`http://[${address}]`).hostname.slice(1, -1).split('::')
     .map(half => half === '' ? [] : half.split(':'))

@@ -18,7 +18,9 @@ export const openapiOptions = (version: string): FastifyDynamicSwaggerOptions =>
         '`X-Prompt-User`, `X-Prompt-Metadata` and `X-Prompt-Store-Full-Data` besides.'
       ].join('\n\n')
     },
-    components: { securitySchemes: { basic: { type: 'http', scheme: 'basic', description: 'ADMIN_USERNAME and ADMIN_PASSWORD' } } },
+    components: {
+      securitySchemes: { basic: { type: 'http', scheme: 'basic', description: 'ADMIN_USERNAME and ADMIN_PASSWORD' } }
+    },
     security: [{ basic: [] }],
     tags: [
       { name: 'Prompt configs', description: 'One per prompt type: switches, latest call, statistics' },
@@ -32,8 +34,11 @@ export const openapiOptions = (version: string): FastifyDynamicSwaggerOptions =>
       { name: 'OpenAPI', description: 'This document' }
     ]
   },
-  transformObject: document => 'openapiObject' in document ? addExamples(document.openapiObject) : document.swaggerObject,
-  refResolver: { buildLocalReference: ({ $id }, _baseUri, _fragment, index) => typeof $id === 'string' ? $id : `def-${index}` }
+  transformObject: document =>
+    'openapiObject' in document ? addExamples(document.openapiObject) : document.swaggerObject,
+  refResolver: {
+    buildLocalReference: ({ $id }, _baseUri, _fragment, index) => typeof $id === 'string' ? $id : `def-${index}`
+  }
 })
 
 export const OpenapiSchema = Type.Object({}, {

@@ -73,8 +73,8 @@ const noQuery = Type.Object({}, { additionalProperties: false })
 const LONGEST_PARAM = 3 * 128
 
 /**
- * The control plane: everything under /admin, behind the operator's login. Its schemas, hooks, parsers and error answers
- * are its own and touch no other route.
+ * The control plane: everything under /admin, behind the operator's login. Its schemas, hooks, parsers and error
+ * answers are its own and touch no other route.
  * @throws Error if the app's router would refuse a long prompt type in a path
  */
 export async function adminPlugin (root: FastifyInstance, options: AdminOptions): Promise<void> {
@@ -166,7 +166,9 @@ async function addHeaders (app: FastifyInstance): Promise<void> {
   })
 }
 
-async function requireLogin (app: FastifyInstance, { username, password, clientAddress = peer => peer }: AdminOptions): Promise<void> {
+async function requireLogin (
+  app: FastifyInstance, { username, password, clientAddress = peer => peer }: AdminOptions
+): Promise<void> {
   await app.register(basicAuth, {
     authenticate: { realm: 'promptmeter' },
     validate: (givenUsername, givenPassword, _request, _reply, done) => {

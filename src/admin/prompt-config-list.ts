@@ -18,9 +18,11 @@ export const promptConfigListQuery = Type.Object({
 }, { additionalProperties: false })
 
 /** The query with its defaults, and its cursor as a place in the list. */
-export function readListQuery ({ sort = '-total_cost', limit = 50, cursor, ...filter }: Static<typeof promptConfigListQuery>): {
-  sort: PromptConfigSort, limit: number, after: PromptConfigPlace | null, filter: PromptConfigFilter
-} {
+export function readListQuery ({
+  sort = '-total_cost', limit = 50, cursor, ...filter
+}: Static<typeof promptConfigListQuery>): {
+    sort: PromptConfigSort, limit: number, after: PromptConfigPlace | null, filter: PromptConfigFilter
+  } {
   const [, key, promptType] = decodeCursor(placeSchema(sort), cursor) ?? []
   return { sort, limit, after: key === undefined || promptType === undefined ? null : { key, promptType }, filter }
 }

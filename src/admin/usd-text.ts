@@ -3,8 +3,8 @@ const MOST_DIGITS = 15
 const MOST_DECIMALS = 12
 
 /**
- * The decimal text of an amount in USD that came as a JSON number, exactly as it was written. Null if it has more decimals than
- * the books, or more digits than a JSON number surely keeps.
+ * The decimal text of an amount in USD that came as a JSON number, exactly as it was written. Null if it has more
+ * decimals than the books, or more digits than a JSON number surely keeps.
  */
 export function usdText (amount: number): string | null {
   const [, whole = '', fraction = '', exponent = '0'] = /^(\d+)(?:\.(\d+))?(?:e([+-]\d+))?$/.exec(String(amount)) ?? []

@@ -75,4 +75,5 @@ function rule (error: TLocalizedValidationError): string {
   }
 }
 
-const dateTimeRule = 'must be an RFC 3339 date and time, like 2026-11-22T00:00:00Z (a + in a query string is written %2B)'
+const dateTimeRule =
+  'must be an RFC 3339 date and time, like 2026-11-22T00:00:00Z (a + in a query string is written %2B)'

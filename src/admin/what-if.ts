@@ -3,11 +3,13 @@ import type { Pricing } from '../pricing/pricing.js'
 import type { CostFigures } from './schemas/costs.js'
 
 /** What the tokens would have cost on a model; null where nobody knows a price for it. */
-export type CostOnModel = { readonly costPicoUsd: bigint, readonly costReason: null } | { readonly costPicoUsd: null, readonly costReason: 'unknown_model' }
+export type CostOnModel =
+  | { readonly costPicoUsd: bigint, readonly costReason: null }
+  | { readonly costPicoUsd: null, readonly costReason: 'unknown_model' }
 
 /**
- * The cost of many calls' tokens on one model, exactly: each kind of token at the rate that a call of the average length
- * would pay, for some models charge more for long contexts. Prices are those of `atMs`, at the standard tier.
+ * The cost of many calls' tokens on one model, exactly: each kind of token at the rate that a call of the average
+ * length would pay, for some models charge more for long contexts. Prices are those of `atMs`, at the standard tier.
  */
 export function costOnModel (pricing: Pricing, model: string, used: CostFigures, atMs: number): CostOnModel {
   const length = Math.max(1, Math.ceil(used.calls === 0 ? 0 : used.input_tokens / used.calls))
@@ -19,7 +21,8 @@ export function costOnModel (pricing: Pricing, model: string, used: CostFigures,
     atMs
   })
   const [plain, cached, output] = [costOf(0, 0), costOf(length, 0), costOf(0, 1)]
-  if (plain.costPicoUsd === null || cached.costPicoUsd === null || output.costPicoUsd === null) return { costPicoUsd: null, costReason: 'unknown_model' }
+  if (plain.costPicoUsd === null || cached.costPicoUsd === null ||
+    output.costPicoUsd === null) return { costPicoUsd: null, costReason: 'unknown_model' }
   return {
     costPicoUsd: BigInt(used.input_tokens - used.cached_input_tokens) * (plain.costPicoUsd / BigInt(length)) +
       BigInt(used.cached_input_tokens) * (cached.costPicoUsd / BigInt(length)) +

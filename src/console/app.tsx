@@ -1,6 +1,10 @@
-import { ActionIcon, AppShell, Burger, Group, NavLink, ScrollArea, Text, useComputedColorScheme, useMantineColorScheme } from '@mantine/core'
+import {
+  ActionIcon, AppShell, Burger, Group, NavLink, ScrollArea, Text, useComputedColorScheme, useMantineColorScheme
+} from '@mantine/core'
 import { useDisclosure } from '@mantine/hooks'
-import { IconBell, IconBook2, IconCoin, IconGauge, IconHistory, IconKey, IconList, IconMoon, IconSettings, IconSun, IconTags } from '@tabler/icons-react'
+import {
+  IconBell, IconBook2, IconCoin, IconGauge, IconHistory, IconKey, IconList, IconMoon, IconSettings, IconSun, IconTags
+} from '@tabler/icons-react'
 import { type ComponentType, Suspense, lazy } from 'react'
 import { Link, Redirect, Route, Switch, useLocation } from 'wouter'
 import { ErrorBoundary } from './components/error-boundary.js'
@@ -32,7 +36,9 @@ export function App () {
   const [opened, { toggle, close }] = useDisclosure(false)
   const [location] = useLocation()
   return (
-    <AppShell header={{ height: 48 }} navbar={{ width: 208, breakpoint: 'sm', collapsed: { mobile: !opened } }} padding='md'>
+    <AppShell
+      header={{ height: 48 }} navbar={{ width: 208, breakpoint: 'sm', collapsed: { mobile: !opened } }} padding='md'
+    >
       <AppShell.Header>
         <a className='skip' href='#main'>Skip to the content</a>
         <Group h='100%' px='md' justify='space-between' wrap='nowrap'>
@@ -83,7 +89,10 @@ function ColorSchemeToggle () {
   const { setColorScheme } = useMantineColorScheme()
   const dark = useComputedColorScheme('light') === 'dark'
   return (
-    <ActionIcon variant='subtle' color='gray' aria-label={dark ? 'Light colours' : 'Dark colours'} onClick={() => { setColorScheme(dark ? 'light' : 'dark') }}>
+    <ActionIcon
+      variant='subtle' color='gray' aria-label={dark ? 'Light colours' : 'Dark colours'}
+      onClick={() => { setColorScheme(dark ? 'light' : 'dark') }}
+    >
       {dark ? <IconSun size={18} stroke={1.5} /> : <IconMoon size={18} stroke={1.5} />}
     </ActionIcon>
   )

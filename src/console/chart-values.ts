@@ -1,6 +1,6 @@
 import { useComputedColorScheme, useMantineTheme } from '@mantine/core'
 import type { Series } from './components/chart.js'
-import type { Interval } from './range.js'
+import { HOUR_MS, type Interval } from './range.js'
 
 const HUES = ['cyan', 'grape', 'orange', 'teal', 'indigo', 'pink', 'lime', 'yellow', 'blue', 'gray'] as const
 
@@ -11,7 +11,6 @@ export function useSeriesColor (): (index: number) => string {
   return index => colors[HUES.at(index % HUES.length) ?? 'gray'][shade]
 }
 
-const HOUR_MS = 3_600_000
 const FORMATS: Record<Interval, Intl.DateTimeFormatOptions> = {
   hour: { day: 'numeric', month: 'short', year: 'numeric' },
   day: { weekday: 'short', day: 'numeric', month: 'short', year: 'numeric' },
@@ -29,12 +28,17 @@ export function bucketText (seconds: number, interval: Interval): string {
 }
 
 /** Each series' own value at one time, and, where they add up to something, their sum. */
-export function valueTexts (series: readonly Series[], index: number, isSum: boolean, format: (value: number) => string): {
-  values: ReadonlyArray<{ label: string, text: string }>, total: string | null
-} {
+export function valueTexts (
+  series: readonly Series[], index: number, isSum: boolean, format: (value: number) => string
+): {
+    values: ReadonlyArray<{ label: string, text: string }>, total: string | null
+  } {
   const values = series.map(({ label, values, isUnpriced }) => {
     const value = values[index] ?? null
     return { label, text: isUnpriced === true ? 'unpriced' : value === null ? '–' : format(value) }
   })
-  return { values, total: isSum && series.length > 1 ? format(series.reduce((sum, { values }) => sum + (values[index] ?? 0), 0)) : null }
+  return {
+    values,
+    total: isSum && series.length > 1 ? format(series.reduce((sum, { values }) => sum + (values[index] ?? 0), 0)) : null
+  }
 }

@@ -9,8 +9,8 @@ export interface Comparison {
 }
 
 /**
- * What a range is compared with. The books are kept by the hour, so of a range that is not over the hours up to this one
- * count, here and in the period before. Null: it has no such hour yet.
+ * What a range is compared with. The books are kept by the hour, so of a range that is not over the hours up to this
+ * one count, here and in the period before. Null: it has no such hour yet.
  */
 export function comparison (range: Range, nowMs: number): Comparison | null {
   const [fromMs, toMs] = [Date.parse(range.from), Date.parse(range.to)]
@@ -19,7 +19,9 @@ export function comparison (range: Range, nowMs: number): Comparison | null {
   if (endMs <= fromMs) return null
   const { unit, count } = range.period
   const earlier = (ms: number): number => unit === 'day' ? ms - count * DAY_MS : monthsEarlier(ms, count)
-  const span = (fromMs: number, toMs: number): Range => ({ ...range, from: new Date(fromMs).toISOString(), to: new Date(toMs).toISOString() })
+  const span = (fromMs: number, toMs: number): Range => ({
+    ...range, from: new Date(fromMs).toISOString(), to: new Date(toMs).toISOString()
+  })
   return { now: span(fromMs, endMs), before: span(earlier(fromMs), earlier(endMs)), isPart }
 }
 
@@ -38,7 +40,8 @@ export function spanText ({ from, to }: { from: string, to: string }): string {
   const [fromMs, toMs] = [Date.parse(from), Date.parse(to)]
   const isOtherYear = new Date(fromMs).getUTCFullYear() !== new Date(toMs - 1).getUTCFullYear()
   const date = (ms: number): string => dateText(ms, isOtherYear ? { year: 'numeric' } : {})
-  if (fromMs % DAY_MS !== 0 || toMs % DAY_MS !== 0) return `${date(fromMs)}, ${hourText(fromMs)} to ${date(toMs)}, ${hourText(toMs)} UTC`
+  if (fromMs % DAY_MS !== 0 ||
+    toMs % DAY_MS !== 0) return `${date(fromMs)}, ${hourText(fromMs)} to ${date(toMs)}, ${hourText(toMs)} UTC`
   return toMs - fromMs === DAY_MS ? `${date(fromMs)} (UTC)` : `${date(fromMs)} to ${date(toMs - 1)} (UTC)`
 }
 

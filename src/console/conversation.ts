@@ -41,12 +41,26 @@ export function requestTurns (body: unknown): Turn[] {
   if (!isObject(body)) return []
   if (Array.isArray(body.messages)) return body.messages.filter(isObject).map(messageTurn)
   const turns: Turn[] = []
-  if (typeof body.instructions === 'string') turns.push({ role: 'instructions', parts: [{ kind: 'text', text: body.instructions }] })
+  if (typeof body.instructions === 'string') {
+    turns.push({
+      role: 'instructions', parts: [{ kind: 'text', text: body.instructions }]
+    })
+  }
   const input = body.input ?? body.prompt
   if (typeof input === 'string') turns.push({ role: 'input', parts: [{ kind: 'text', text: input }] })
   // Tokens instead of words, or many of them: one piece.
-  else if (list(input).some(item => typeof item === 'number' || Array.isArray(item))) turns.push({ role: 'input', parts: [{ kind: 'json', json: JSON.stringify(input) }] })
-  else for (const item of list(input)) turns.push(isObject(item) ? itemTurn(item) : { role: 'input', parts: [{ kind: 'text', text: text(item) }] })
+  else if (list(input)
+    .some(item => typeof item === 'number' || Array.isArray(item))) {
+    turns.push({
+      role: 'input', parts: [{ kind: 'json', json: JSON.stringify(input) }]
+    })
+  } else {
+    for (const item of list(input)) {
+      turns.push(
+        isObject(item) ? itemTurn(item) : { role: 'input', parts: [{ kind: 'text', text: text(item) }] }
+      )
+    }
+  }
   return turns
 }
 
@@ -69,18 +83,36 @@ export function offeredTools (body: unknown): { name: string, json: string }[] {
 }
 
 function messageTurn (message: Json): Turn {
-  const parts = typeof message.content === 'string' ? [{ kind: 'text' as const, text: message.content }] : list(message.content).map(contentPart)
+  const parts = typeof message.content === 'string'
+    ? [{ kind: 'text' as const, text: message.content }]
+    : list(message.content).map(contentPart)
   if (typeof message.refusal === 'string') parts.push({ kind: 'text', text: message.refusal })
-  for (const call of list(message.tool_calls).filter(isObject)) parts.push(callPart(isObject(call.function) ? call.function : isObject(call.custom) ? call.custom : call))
-  if (isObject(message.audio)) parts.push({ kind: 'media', text: text(message.audio.data ?? message.audio.id ?? 'audio') }, { kind: 'text', text: text(message.audio.transcript ?? '') })
-  return { role: text(message.role ?? 'message') + (typeof message.tool_call_id === 'string' ? ` ${message.tool_call_id}` : ''), parts: parts.filter(isSaid) }
+  for (const call of list(message.tool_calls).filter(isObject)) {
+    parts.push(
+      callPart(isObject(call.function) ? call.function : isObject(call.custom) ? call.custom : call)
+    )
+  }
+  if (isObject(message.audio)) {
+    parts.push({
+      kind: 'media', text: text(message.audio.data ?? message.audio.id ?? 'audio')
+    }, { kind: 'text', text: text(message.audio.transcript ?? '') })
+  }
+  return {
+    role: text(message.role ?? 'message') +
+      (typeof message.tool_call_id === 'string' ? ` ${message.tool_call_id}` : ''),
+    parts: parts.filter(isSaid)
+  }
 }
 
 /** An item of the Responses API: a message, a function call, its output, reasoning. */
 function itemTurn (item: Json): Turn {
   if (item.type === undefined || item.type === 'message') return messageTurn(item)
   if (typeof item.name === 'string') return { role: text(item.type), parts: [callPart(item)] }
-  if (item.type === 'reasoning') return { role: 'reasoning', parts: [...list(item.summary), ...list(item.content)].map(contentPart).filter(isSaid) }
+  if (item.type === 'reasoning') {
+    return {
+      role: 'reasoning', parts: [...list(item.summary), ...list(item.content)].map(contentPart).filter(isSaid)
+    }
+  }
   if (item.output !== undefined) return { role: text(item.type), parts: [{ kind: 'json', json: pretty(item.output) }] }
   return { role: text(item.type), parts: [{ kind: 'json', json: pretty(item) }] }
 }
@@ -90,10 +122,13 @@ function contentPart (part: unknown): Part {
   if (typeof part.text === 'string') return { kind: 'text', text: part.text }
   if (typeof part.refusal === 'string') return { kind: 'text', text: part.refusal }
   const image = isObject(part.image_url) ? part.image_url.url : part.image_url
-  const media = image ?? (isObject(part.input_audio) ? part.input_audio.data : undefined) ?? (isObject(part.file) ? part.file.file_data ?? part.file.file_id : undefined) ?? part.file_data ?? part.file_id
+  const media = image ?? (isObject(part.input_audio) ? part.input_audio.data : undefined) ??
+    (isObject(part.file) ? part.file.file_data ?? part.file.file_id : undefined) ?? part.file_data ?? part.file_id
   return media === undefined ? { kind: 'json', json: pretty(part) } : { kind: 'media', text: text(media) }
 }
 
-const callPart = (call: Json): Part => ({ kind: 'call', name: text(call.name ?? 'tool'), json: pretty(call.arguments ?? call.input ?? '') })
+const callPart = (call: Json): Part => ({
+  kind: 'call', name: text(call.name ?? 'tool'), json: pretty(call.arguments ?? call.input ?? '')
+})
 
 const isSaid = (part: Part): boolean => part.kind !== 'text' || part.text !== ''

@@ -15,9 +15,13 @@ export interface Repeatable {
 const quoted = (text: string): string => `'${text.replaceAll("'", "'\\''")}'`
 
 /** The call as a line for a shell; the key is the reader's own. */
-export function curlLine (origin: string, { endpoint, prompt_type: promptType, prompt, cost_reason: costReason, key_id: keyId }: Repeatable): string {
+export function curlLine (
+  origin: string, { endpoint, prompt_type: promptType, prompt, cost_reason: costReason, key_id: keyId }: Repeatable
+): string {
   // `--data-raw`: a body that begins with an @ is no file's name.
-  const body = prompt !== null ? [`--data-raw ${quoted(prompt)}`] : costReason === 'not_metered' ? [] : ['--data-binary @body.json']
+  const body = prompt !== null
+    ? [`--data-raw ${quoted(prompt)}`]
+    : costReason === 'not_metered' ? [] : ['--data-binary @body.json']
   return [
     `curl ${quoted(`${origin}/v1/${endpoint}`)}`,
     `-H "Authorization: Bearer $${keyId === null ? 'OPENAI_API_KEY' : 'GATEWAY_KEY'}"`,

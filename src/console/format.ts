@@ -9,13 +9,18 @@ export const count = (value: number): string => Math.abs(value) < 100_000 ? whol
 /** `1 call`, `1,234 calls` */
 export const several = (value: number, what: string): string => `${count(value)} ${what}${value === 1 ? '' : 's'}`
 
-/** USD with as many digits as the amount needs, below a dollar two that count: $12,400, $3.52, $0.042, $0.0060, $0.00021. */
+/**
+ * USD with as many digits as the amount needs, below a dollar two that count: $12,400, $3.52, $0.042, $0.0060,
+ * $0.00021.
+ */
 export function money (usd: number | null | undefined): string {
   if (usd === null || usd === undefined) return '–'
   if (usd === 0) return '$0'
   const size = Math.abs(usd)
   const digits = size >= 1000 ? 0 : size >= 1 ? 2 : Math.min(12, 1 - Math.floor(Math.log10(size)))
-  const text = new Intl.NumberFormat('en', { minimumFractionDigits: digits, maximumFractionDigits: digits }).format(size)
+  const text = new Intl.NumberFormat('en', {
+    minimumFractionDigits: digits, maximumFractionDigits: digits
+  }).format(size)
   return `${usd < 0 ? '−' : ''}$${text}`
 }
 
@@ -47,17 +52,29 @@ const timeText = (instant: string, timeZone?: string): string => {
   const zone = timeZone === undefined ? {} : { timeZone }
   const yearOf = (date: Date): string => date.toLocaleString('en-GB', { ...zone, year: 'numeric' })
   const year = yearOf(date) === yearOf(new Date()) ? {} : { year: 'numeric' as const }
-  return date.toLocaleString('en-GB', { ...zone, ...year, month: 'short', day: 'numeric', hour: '2-digit', minute: '2-digit', second: '2-digit' })
+  return date.toLocaleString('en-GB', {
+    ...zone, ...year, month: 'short', day: 'numeric', hour: '2-digit', minute: '2-digit', second: '2-digit'
+  })
 }
 
-/** In UTC, as all times in the console, for a place that says so: `23 Nov, 04:05:06`, with the year where it is another. */
+/**
+ * In UTC, as all times in the console, for a place that says so: `23 Nov, 04:05:06`, with the year where it is another.
+ */
 export const bareTime = (instant: string): string => timeText(instant, 'UTC')
 
 /** `23 Nov, 04:05:06 UTC` */
 export const utcTime = (instant: string): string => `${bareTime(instant)} UTC`
 
+/** The hour that begins then, of something that is known by the hour: `23 Nov, 04:00 to 05:00 UTC` */
+export function utcHour (instant: string): string {
+  const to = new Date(Date.parse(instant) + 3_600_000).toISOString().slice(11, 16)
+  return `${bareTime(instant).replace(/:00$/, '')} to ${to} UTC`
+}
+
 /** What a time's tooltip says: the same where the viewer is. */
-export const viewersTime = (instant: string): string => `${timeText(instant)} in ${Intl.DateTimeFormat().resolvedOptions().timeZone}`
+export const viewersTime = (
+  instant: string
+): string => `${timeText(instant)} in ${Intl.DateTimeFormat().resolvedOptions().timeZone}`
 
 /** `3 minutes ago` */
 export function ago (instant: string, nowMs = Date.now()): string {

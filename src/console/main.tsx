@@ -17,7 +17,8 @@ const queryClient = new QueryClient({
     queries: {
       staleTime: 5000,
       // An answer that says what is wrong says it again.
-      retry: (failures, error) => failures < 2 && !(error instanceof ApiError && error.status >= 400 && error.status < 500)
+      retry: (failures, error) =>
+        failures < 2 && !(error instanceof ApiError && error.status >= 400 && error.status < 500)
     }
   }
 })
@@ -28,7 +29,9 @@ if (root === null) throw new Error('index.html has no #root')
 
 createRoot(root).render(
   <StrictMode>
-    <MantineProvider theme={theme} cssVariablesResolver={cssVariablesResolver} defaultColorScheme='auto' getStyleNonce={() => nonce}>
+    <MantineProvider
+      theme={theme} cssVariablesResolver={cssVariablesResolver} defaultColorScheme='auto' getStyleNonce={() => nonce}
+    >
       <QueryClientProvider client={queryClient}>
         <Notifications position='bottom-right' />
         <Router base='/admin'>

@@ -1,4 +1,6 @@
-import { type InfiniteData, type QueryClient, keepPreviousData, useInfiniteQuery, useMutation, useQuery, useQueryClient } from '@tanstack/react-query'
+import {
+  type InfiniteData, type QueryClient, keepPreviousData, useInfiniteQuery, useMutation, useQuery, useQueryClient
+} from '@tanstack/react-query'
 import { type Schema, api, bodyOf } from './api/client.js'
 import type { paths } from './api/schema.js'
 import { failed } from './notify.js'
@@ -18,7 +20,8 @@ const LIST = 'prompt-configs'
 const ONE = 'prompt-config'
 
 /** A page of the list, by the cursor that it is behind; null: the first. */
-export const pageOf = (cursor: string | null): { limit: number, cursor?: string } => cursor === null ? { limit: FIRST_ROWS } : { limit: MORE_ROWS, cursor }
+export const pageOf = (cursor: string | null): { limit: number, cursor?: string } =>
+  cursor === null ? { limit: FIRST_ROWS } : { limit: MORE_ROWS, cursor }
 
 /** The list, page after page, kept while filters change. */
 export function usePromptConfigs (query: PromptConfigQuery) {
@@ -38,24 +41,35 @@ export function usePromptConfig (promptType: string) {
   return useQuery({
     queryKey: [ONE, promptType],
     refetchInterval: 15_000,
-    queryFn: async (): Promise<PromptConfig> => await bodyOf(api.GET('/admin/api/prompt-configs/{prompt_type}', { params: { path: { prompt_type: promptType } } }))
+    queryFn: async (): Promise<PromptConfig> => await bodyOf(
+      api.GET('/admin/api/prompt-configs/{prompt_type}', { params: { path: { prompt_type: promptType } } })
+    )
   })
 }
 
 /** What is shown of a config, in the list and by itself. */
 function show (client: QueryClient, promptType: string, set: Switches): void {
-  client.setQueryData<PromptConfig>([ONE, promptType], config => config === undefined ? undefined : { ...config, ...set })
+  client.setQueryData<PromptConfig>([ONE, promptType], config =>
+    config === undefined ? undefined : { ...config, ...set })
   client.setQueriesData<Pages>({ queryKey: [LIST] }, pages => pages === undefined
     ? undefined
-    : { ...pages, pages: pages.pages.map(page => ({ ...page, items: page.items.map(item => item.prompt_type === promptType ? { ...item, ...set } : item) })) })
+    : {
+        ...pages,
+        pages: pages.pages.map(page => ({
+          ...page, items: page.items.map(item => item.prompt_type === promptType ? { ...item, ...set } : item)
+        }))
+      })
 }
 
 /** What of a config is shown now: the values that `set` is about to replace. */
 function shown (client: QueryClient, promptType: string, set: Switches): Switches {
   const listed = client.getQueriesData<Pages>({ queryKey: [LIST] })
-    .flatMap(([, pages]) => pages?.pages ?? []).flatMap(page => page.items).find(item => item.prompt_type === promptType)
+    .flatMap(([, pages]) => pages?.pages ?? []).flatMap(page => page.items).find(item =>
+      item.prompt_type === promptType)
   const config = client.getQueryData<PromptConfig>([ONE, promptType]) ?? listed
-  return config === undefined ? {} : Object.fromEntries(Object.keys(set).map(name => [name, config[name as keyof Switches]]))
+  return config === undefined
+    ? {}
+    : Object.fromEntries(Object.keys(set).map(name => [name, config[name as keyof Switches]]))
 }
 
 /** Changes a config's switches: shown at once, and put back, in words, where the gateway does not take it. */
@@ -63,10 +77,16 @@ export function useSwitch () {
   const client = useQueryClient()
   return useMutation({
     mutationFn: async ({ promptType, set }: { promptType: string, set: Switches }) =>
-      await bodyOf(api.PATCH('/admin/api/prompt-configs/{prompt_type}', { params: { path: { prompt_type: promptType } }, body: set })),
+      await bodyOf(
+        api.PATCH('/admin/api/prompt-configs/{prompt_type}', {
+          params: { path: { prompt_type: promptType } }, body: set
+        })
+      ),
     onMutate: async ({ promptType, set }) => {
       // An answer that is on its way would bring the old value back.
-      await Promise.all([client.cancelQueries({ queryKey: [LIST] }), client.cancelQueries({ queryKey: [ONE, promptType] })])
+      await Promise.all([
+        client.cancelQueries({ queryKey: [LIST] }), client.cancelQueries({ queryKey: [ONE, promptType] })
+      ])
       const before = shown(client, promptType, set)
       show(client, promptType, set)
       return { before }

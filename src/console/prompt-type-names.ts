@@ -1,4 +1,4 @@
-import { queryOptions } from '@tanstack/react-query'
+import { type QueryClient, queryOptions } from '@tanstack/react-query'
 import { ApiError, api, bodyOf } from './api/client.js'
 import type { ListPage } from './lists.js'
 import type { PromptConfigQuery, PromptConfigSummary } from './prompt-configs.js'
@@ -15,19 +15,30 @@ export interface FoundTypes {
   readonly isThere: boolean
 }
 
-const list = async (query: PromptConfigQuery): Promise<ListPage<PromptConfigSummary>> => await bodyOf(api.GET('/admin/api/prompt-configs', { params: { query } }))
+const list = async (query: PromptConfigQuery): Promise<ListPage<PromptConfigSummary>> =>
+  await bodyOf(api.GET('/admin/api/prompt-configs', { params: { query } }))
 
 /** The prompt types whose name or description has the text. */
 export const promptTypesLike = (text: string) => queryOptions({
   queryKey: ['prompt-type-names', text],
   queryFn: async (): Promise<FoundTypes> => {
-    const { items, total } = await list({ ...(text === '' ? {} : { search: text }), sort: '-total_calls', limit: SHOWN })
+    const { items, total } = await list({
+      ...(text === '' ? {} : { search: text }), sort: '-total_calls', limit: SHOWN
+    })
     const names = items.map(item => item.prompt_type)
-    const isThere = names.includes(text) || (text !== '' && total > names.length && (await list({ prompt_type: text, limit: 1 })).total > 0)
+    const isThere = names.includes(text) ||
+      (text !== '' && total > names.length && (await list({ prompt_type: text, limit: 1 })).total > 0)
     return { text, names: isThere ? [text, ...names.filter(name => name !== text)] : names, total, isThere }
   }
 })
 
-/** What a form says beside its prompt type where it was only typed, and no call had it. */
-export const typedOnly = (text: string): ApiError =>
-  new ApiError(400, null, `No call had the prompt type “${text}” yet. Pick one from the list, or choose “Use …” there.`, 'prompt_type')
+/**
+ * A name that was only typed, not picked, may be a slip.
+ * @throws ApiError for the form's field `param`, where no call had that prompt type
+ */
+export async function checkTyped (client: QueryClient, name: string, param: string): Promise<void> {
+  if ((await client.query(promptTypesLike(name))).isThere) return
+  throw new ApiError(
+    400, null, `No call had the prompt type “${name}” yet. Pick one from the list, or choose “Use …” there.`, param
+  )
+}

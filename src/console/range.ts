@@ -44,18 +44,18 @@ const months = (count: number): Period => ({ unit: 'month', count })
 export const isRangeName = (name: string): name is RangeName => Object.hasOwn(RANGES, name)
 
 /**
- * A named range, up to and including the hour that is; or two dates in either order, `2026-11-01..2026-11-15`, the last one
- * included. Anything else is the default. `7d` are seven UTC days, of which the last is today.
+ * A named range, up to and including the hour that is; or two dates in either order, `2026-11-01..2026-11-15`, the last
+ * one included. Anything else is the default. `7d` are seven UTC days, of which the last is today.
  */
 export function rangeOf (name: string, nowMs = Date.now()): Range {
-  const dates = /^([12]\d{3}-\d\d-\d\d)\.\.([12]\d{3}-\d\d-\d\d)$/.exec(name)?.slice(1).map(date => Date.parse(date)) ?? [NaN]
+  const dates = /^([12]\d{3}-\d\d-\d\d)\.\.([12]\d{3}-\d\d-\d\d)$/.exec(name)?.slice(1).map(date => Date.parse(date)) ??
+    [NaN]
   if (!dates.some(Number.isNaN)) return ofDates(Math.min(...dates), Math.max(...dates) + DAY_MS, nowMs)
   const toMs = floor(nowMs, HOUR_MS) + HOUR_MS
   const today = floor(nowMs, DAY_MS)
   switch (isRangeName(name) ? name : DEFAULT_RANGE) {
     case 'today': return spanning(today, toMs, days(1))
-    // The epoch was a Thursday.
-    case 'week': return spanning(floor(nowMs + 3 * DAY_MS, 7 * DAY_MS) - 3 * DAY_MS, toMs, days(7))
+    case 'week': return spanning(bucketStart(nowMs, 'week'), toMs, days(7))
     case 'month': return spanning(monthStart(nowMs), toMs, months(1))
     case '24h': return spanning(toMs - DAY_MS, toMs, days(1))
     case '7d': return spanning(today - 6 * DAY_MS, toMs, days(7))
@@ -64,6 +64,28 @@ export function rangeOf (name: string, nowMs = Date.now()): Range {
     // Twelve calendar months, the one that is included: bills come by the month, and the books' sums do.
     case '365d': return spanning(monthStart(nowMs, -11), toMs, months(12))
   }
+}
+
+/** The start of the bucket into which a moment falls. Weeks begin on Monday; the epoch was a Thursday. */
+function bucketStart (ms: number, interval: Interval): number {
+  if (interval === 'month') return monthStart(ms)
+  if (interval === 'week') return floor(ms + 3 * DAY_MS, 7 * DAY_MS) - 3 * DAY_MS
+  return floor(ms, interval === 'day' ? DAY_MS : HOUR_MS)
+}
+
+/** The start of the bucket that many after the one that starts then. */
+export function bucketAfter (startMs: number, interval: Interval, later = 1): number {
+  if (interval === 'month') return monthStart(startMs, later)
+  return startMs + later * { hour: HOUR_MS, day: DAY_MS, week: 7 * DAY_MS }[interval]
+}
+
+/** The starts of all buckets of a range, those without calls included. */
+export function bucketsOf ({ from, to, interval }: Pick<Range, 'from' | 'to' | 'interval'>): number[] {
+  const buckets: number[] = []
+  for (let ms = bucketStart(
+    Date.parse(from), interval
+  ); ms < Date.parse(to); ms = bucketAfter(ms, interval)) buckets.push(ms)
+  return buckets
 }
 
 /** From the first of a month to the end of one, or to today: then it counts in months. Anything else counts in days. */
@@ -77,5 +99,10 @@ function ofDates (fromMs: number, toMs: number, nowMs: number): Range {
 
 function spanning (fromMs: number, toMs: number, period: Period): Range {
   const days = (toMs - fromMs) / DAY_MS
-  return { from: iso(fromMs), to: iso(toMs), interval: days <= 3 ? 'hour' : days <= 100 ? 'day' : days <= 400 ? 'week' : 'month', period }
+  return {
+    from: iso(fromMs),
+    to: iso(toMs),
+    interval: days <= 3 ? 'hour' : days <= 100 ? 'day' : days <= 400 ? 'week' : 'month',
+    period
+  }
 }

@@ -2,7 +2,8 @@ import { useCallback } from 'react'
 import { useSearchParams } from 'wouter'
 
 /**
- * A value that lives in the page's URL, so that a link shows a colleague the same view. Left out while it is the fallback.
+ * A value that lives in the page's URL, so that a link shows a colleague the same view. Left out while it is the
+ * fallback.
  */
 export function useUrlValue (name: string, fallback: string): [string, (value: string) => void] {
   const [params, setParams] = useSearchParams()

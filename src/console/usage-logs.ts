@@ -29,6 +29,8 @@ export function useUsageLog (id: string | null) {
     enabled: id !== null,
     // A row never changes, save for its price.
     staleTime: 60_000,
-    queryFn: async (): Promise<UsageLog> => await bodyOf(api.GET('/admin/api/usage-logs/{id}', { params: { path: { id: id ?? '' } } }))
+    queryFn: async (): Promise<UsageLog> => await bodyOf(
+      api.GET('/admin/api/usage-logs/{id}', { params: { path: { id: id ?? '' } } })
+    )
   })
 }

@@ -2,17 +2,23 @@
 
 const INSTANT = /^((?:19|2\d)\d\d-\d\d-\d\d)(?:T(\d\d:\d\d(?::\d\d(?:\.\d{1,3})?)?)(Z|[+-]\d\d:\d\d)?)?$/
 
-/** What a field or a link says, as the API takes it: RFC 3339. A text without a zone is UTC's, a date its first moment. Null: no time. */
+/**
+ * What a field or a link says, as the API takes it: RFC 3339. A text without a zone is UTC's, a date its first moment.
+ * Null: no time.
+ */
 export function instantOf (text: string): string | null {
   const [, date, time = '00:00', zone = 'Z'] = INSTANT.exec(text) ?? []
   if (date === undefined) return null
   const [midnight, ms] = [Date.parse(`${date}T00:00:00Z`), Date.parse(`${date}T${time}${zone}`)]
   // The browser takes 30 February for a day in March.
-  return Number.isNaN(ms) || Number.isNaN(midnight) || !new Date(midnight).toISOString().startsWith(date) ? null : new Date(ms).toISOString()
+  return Number.isNaN(ms) || Number.isNaN(midnight) || !new Date(midnight).toISOString().startsWith(date)
+    ? null
+    : new Date(ms).toISOString()
 }
 
 /** An instant as a `datetime-local` field shows it in UTC: all of it, without the zeros at its end. */
-export const fieldText = (instant: string | null): string => instant === null ? '' : instant.slice(0, -1).replace(/(:00)?\.000$/, '')
+export const fieldText = (instant: string | null): string =>
+  instant === null ? '' : instant.slice(0, -1).replace(/(:00)?\.000$/, '')
 
 /** An instant as links have it: `2026-11-18T14:25Z`; none is empty. */
 export const linkText = (instant: string | null): string => instant === null ? '' : `${fieldText(instant)}Z`

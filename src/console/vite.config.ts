@@ -16,7 +16,16 @@ export default defineConfig({
     chunkSizeWarningLimit: 1000,
     // The packages in one file, which stays in the browser's cache while the console changes, and compresses best.
     // So is what several pages share: dozens of small files took a tenth more bytes and as many requests.
-    rolldownOptions: { output: { codeSplitting: { groups: [{ name: 'packages', test: /node_modules/ }, { name: 'shared', test: /console\/(?!pages\/|node_modules\/|main\.)/, minShareCount: 2 }] } } }
+    rolldownOptions: {
+      output: {
+        codeSplitting: {
+          groups: [
+            { name: 'packages', test: /node_modules/ },
+            { name: 'shared', test: /console\/(?!pages\/|node_modules\/|main\.)/, minShareCount: 2 }
+          ]
+        }
+      }
+    }
   },
   server: { proxy: { '/admin/api': 'http://127.0.0.1:8080' } }
 })

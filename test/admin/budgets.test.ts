@@ -59,7 +59,7 @@ onEachDatabase(t, 'a budget is made with what is left out, read, listed, changed
   })
   const path = `${list}/${budget.id}`
   t.strictSame((await call('GET', path)).body, budget)
-  t.strictSame((await call('GET', list)).body, { items: [budget], total: 1, next_cursor: null })
+  t.strictSame((await call('GET', list)).body, { items: [budget], total: 1, next_cursor: null, sends_email: true })
   now = '2026-11-22T22:00:00.000Z'
   const changes = {
     name: 'images',

@@ -3,7 +3,7 @@ import { createRequire } from 'node:module'
 import type { AxeResults } from 'axe-core'
 import type { Page, Route } from 'playwright-core'
 import t from 'tap'
-import { startScene } from './scene.js'
+import { settled, startScene } from './scene.js'
 import { startBudgets } from './started-budgets.js'
 
 const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8')
@@ -33,7 +33,7 @@ t.test('no page has anything that axe finds wrong, light or dark, wide or narrow
     for (const path of PAGES) {
       await page.goto(`${scene.gateway.origin}/admin${path}`)
       await page.locator('h1').waitFor()
-      await page.waitForLoadState('networkidle')
+      await settled(page)
       t.same(await violations(page), [], `${path}, ${colorScheme}`)
     }
   }
@@ -48,8 +48,16 @@ const rowsLike = (changes: ReadonlyArray<Readonly<Record<string, unknown>>>) => 
   await route.fulfill({ json: { ...list, items: changes.map((change, i) => ({ ...list.items[0], id: `${i}`, ...change })), total: changes.length } })
 }
 
-const deliveries = ['pending', 'delivered', 'failed'].map((state, i) => (
-  { id: `${i}`, channel: 'webhook', target: 'https://hooks.example.com', state, attempt_count: 1, attempts: [], next_attempt_at: null, delivered_at: null }))
+const deliveries = (['pending', 'pending', 'delivered', 'failed'] as const).map((state, i) => ({
+  id: `${i}`,
+  channel: 'webhook',
+  target: 'https://hooks.example.com',
+  state,
+  attempt_count: i,
+  attempts: [],
+  next_attempt_at: i === 1 ? '2026-11-18T14:30:00.000Z' : null,
+  delivered_at: null
+}))
 
 /** Each state that a badge can show, with the page and the answers that bring it about. */
 const BADGES: ReadonlyArray<{ path: string, says: readonly string[], answers?: Readonly<Record<string, (route: Route) => Promise<void>>> }> = [
@@ -65,7 +73,11 @@ const BADGES: ReadonlyArray<{ path: string, says: readonly string[], answers?: R
       ].map(row => ({ ...row, prompt_type: null })))
     }
   },
-  { path: '/budgets?view=alerts', says: ['degraded', 'pending', 'delivered', 'failed'], answers: { '**/readyz': readiness('degraded'), '**/admin/api/budget-alerts?*': rowsLike([{ deliveries }]) } },
+  {
+    path: '/budgets?view=alerts',
+    says: ['degraded', 'sending', 'retrying', 'delivered', 'given up'],
+    answers: { '**/readyz': readiness('degraded'), '**/admin/api/budget-alerts?*': rowsLike([{ deliveries }]) }
+  },
   { path: '/keys', says: ['gateway unreachable', 'expired', 'select_best_tags'], answers: { '**/readyz': async route => await route.abort(), '**/admin/api/keys?*': rowsLike([{ expires_at: '2020-01-01T00:00:00Z' }, { allowed_prompt_types: ['select_best_tags'] }]) } },
   { path: '/overview?range=7d', says: ['unpriced', 'new', '+50 %', '+0 %'], answers: { '**/admin/api/costs/top-movers?*': rowsLike([null, 0.5, 0].map(ratio => ({ change: 1, change_ratio: ratio }))) } },
   { path: '/prompt-types', says: ['blocked', 'unpriced'] },
@@ -91,7 +103,7 @@ t.test('every badge can be read, in each of its states, light and dark', async t
       for (const [url, answer] of Object.entries(answers)) await page.route(url, answer)
       await page.goto(`${scene.gateway.origin}/admin${path}`)
       await page.locator('h1').waitFor()
-      await page.waitForLoadState('networkidle')
+      await settled(page)
       const latest = page.getByRole('button', { name: /^Latest call/ })
       if (await latest.count() > 0) await latest.click()
       for (const text of says) await page.locator('.mantine-Badge-root').filter({ hasText: new RegExp(`^${text.replaceAll('+', '\\+')}$`, 'i') }).first().waitFor()

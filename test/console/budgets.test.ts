@@ -1,7 +1,7 @@
 import type { Locator } from 'playwright-core'
 import t from 'tap'
 import { secret, startReceiver } from '../jobs/alert-scene.js'
-import { startScene } from './scene.js'
+import { settled, startScene } from './scene.js'
 
 t.test('the prompt type of a budget is picked, among thousands', async t => {
   const scene = await startScene(t, { moreTypes: 3000, share: 0.25 })
@@ -62,6 +62,18 @@ t.test('the prompt type of a budget is picked, among thousands', async t => {
     await field.fill('experiment-00001')
     t.equal(await save('Typed'), 'experiment-00001')
   })
+})
+
+t.test('a gateway that sends no e-mail says so in the form, and what to set', async t => {
+  for (const [env, isSetUp] of [[{}, false], [{ SMTP_URL: 'smtp://127.0.0.1:9', ALERT_EMAIL_FROM: 'a@example.com' }, true]] as const) {
+    const scene = await startScene(t, { empty: true, env })
+    if (scene === null) return
+    const page = await scene.open('/admin/budgets?new=all')
+    await settled(page)
+    const email = page.getByRole('dialog').getByLabel('E-mail')
+    t.equal(await email.isEnabled(), isSetUp)
+    t.equal(await page.getByText('set SMTP_URL and ALERT_EMAIL_FROM, and restart it').count(), isSetUp ? 0 : 1)
+  }
 })
 
 t.test('budgets and their alerts', async t => {
@@ -168,6 +180,22 @@ t.test('budgets and their alerts', async t => {
     await page.reload()
     await row('Late').waitFor()
     t.same(await page.locator('tbody tr[aria-rowindex] td:nth-child(4)').allInnerTexts(), ['50 %', '100 %', '80 %', '50 %'])
+    await page.unroute('**/admin/api/budget-alerts?*')
+  })
+
+  await t.test('a message that did not arrive says when it is sent again, or that it is not', async t => {
+    const delivery = (state: string, attempts: number, nextAt: string | null): unknown => ({
+      id: state, channel: 'webhook', target: 'https://hooks.example.com', state, attempt_count: attempts, attempts: [], next_attempt_at: nextAt, delivered_at: null
+    })
+    const deliveries = [delivery('pending', 2, '2026-11-18T14:30:00.000Z'), delivery('failed', 30, null)]
+    const alert = { id: 'a', budget_id: 'a', budget_name: 'Late', prompt_type: null, threshold: 50, limit_usd: 1, spent_usd: 1, created_at: '2026-11-02T00:00:00.000Z' }
+    const answer = { items: [{ ...alert, deliveries }], total: 1, next_cursor: null }
+    await page.route('**/admin/api/budget-alerts?*', async route => { await route.fulfill({ json: answer }) })
+    await page.reload()
+    await row('Late').waitFor()
+    t.match((await row('Late').innerText()).replace(/\s+/g, ' '), /retrying webhook to \S+, 2 attempts, next at 18 Nov, 14:30:00 UTC given up webhook to \S+, 30 attempts/i)
+    await row('Late').getByText('30 attempts').click()
+    await row('Late').getByText('This message is not sent again.').waitFor()
     await page.unroute('**/admin/api/budget-alerts?*')
   })
 

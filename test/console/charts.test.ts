@@ -1,12 +1,19 @@
 import type { Locator, Page } from 'playwright-core'
 import t from 'tap'
 import { money } from '../../src/console/format.js'
-import { startScene } from './scene.js'
+import { drawnColumns } from './drawn-columns.js'
+import { settled, startScene } from './scene.js'
 
 interface Item { readonly group: string, readonly bucket: string, readonly cost: number }
 
 const chart = (page: Page): Locator => page.getByRole('img', { name: 'Spend over time' })
 const readout = (page: Page): Locator => page.locator('.readout')
+
+/** How many runs of a chart's columns of pixels have something of the colour of its first series. */
+async function barsIn (chart: Locator): Promise<number> {
+  const drawn = (await drawnColumns(chart)).columns
+  return drawn.filter((column, i) => column - (drawn[i - 1] ?? -9) > 1).length
+}
 
 t.test('charts say the values under the cursor, of every series', async t => {
   const scene = await startScene(t)
@@ -22,7 +29,7 @@ t.test('charts say the values under the cursor, of every series', async t => {
     const over = await chart(page).locator('.u-over').boundingBox()
     if (over === null) throw new Error('the chart is not drawn')
     // Thirty days: the tenth from the left.
-    await page.mouse.move(over.x + over.width * 9 / 29, over.y + 20)
+    await page.mouse.move(over.x + over.width * 9.5 / 30, over.y + 20)
     await readout(page).getByText('Thu, 29 Oct 2026 (UTC)').waitFor()
     const text = (await readout(page).innerText()).replace(/\s+/g, ' ')
     t.ok(on('2026-10-29').length > 4)
@@ -51,7 +58,7 @@ t.test('charts say the values under the cursor, of every series', async t => {
   await t.test('by a finger on a phone, within the screen', async t => {
     const phone = await scene.open('/admin/overview?range=30d', { viewport: { width: 390, height: 844 }, hasTouch: true })
     await chart(phone).locator('canvas').waitFor()
-    await phone.waitForLoadState('networkidle')
+    await settled(phone)
     for (const share of [0.02, 0.5, 0.98]) {
       await chart(phone).scrollIntoViewIfNeeded()
       const over = await chart(phone).locator('.u-over').boundingBox()
@@ -62,6 +69,13 @@ t.test('charts say the values under the cursor, of every series', async t => {
       t.ok(box !== null && box.x >= 0 && box.x + box.width <= 390, `${share}: ${JSON.stringify(box)}`)
       t.equal(await phone.evaluate('document.documentElement.scrollWidth'), 390)
     }
+  })
+
+  await t.test('of days: a bar each, none of them joined to the next', async t => {
+    await page.goto(`${scene.gateway.origin}/admin/prompt-types/summarise_article?range=7d`)
+    await page.getByRole('img', { name: 'Cost' }).locator('canvas').waitFor()
+    await settled(page)
+    t.equal(await barsIn(page.getByRole('img', { name: 'Cost' })), 7)
   })
 
   await t.test('of hours: which one', async () => {

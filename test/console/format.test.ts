@@ -1,8 +1,12 @@
 import { execFileSync } from 'node:child_process'
 import t from 'tap'
+import { reach, tickText, ticksAt } from '../../src/console/chart-axis.js'
 import { curlCaveat, curlLine } from '../../src/console/curl.js'
 import { parseBody, requestTurns, responseTurns } from '../../src/console/conversation.js'
-import { ago, bytes, change, count, duration, exactMoney, money, percent, signedMoney, utcTime, viewersTime } from '../../src/console/format.js'
+import {
+  ago, bytes, change, count, duration, exactMoney, money, percent, signedMoney, utcHour, utcTime, viewersTime
+} from '../../src/console/format.js'
+import { type Interval, bucketsOf } from '../../src/console/range.js'
 
 t.test('money has as many digits as the amount needs', t => {
   const texts: Array<[number, string]> = [
@@ -25,6 +29,28 @@ t.test('counts, durations, sizes and shares are short, and never round to a unit
   t.same([percent(0.042), percent(0.5)], ['4.2 %', '50 %'])
   t.equal(change(3, 0), null, 'nothing to compare with')
   t.equal(change(3, 2), 0.5)
+  t.end()
+})
+
+t.test('what is known by the hour says which one', t => {
+  t.equal(utcHour('2020-11-18T14:00:00.000Z'), '18 Nov 2020, 14:00 to 15:00 UTC')
+  t.equal(utcHour('2020-12-31T23:00:00.000Z'), '31 Dec 2020, 23:00 to 00:00 UTC')
+  t.end()
+})
+
+t.test('a chart has its ticks at its own buckets: each day one, hours at even times of the day', t => {
+  const texts = (range: { from: string, to: string, interval: Interval }, room: number): string[] =>
+    ticksAt(bucketsOf(range).map(ms => ms / 1000), range.interval, room).map(seconds => tickText(seconds, range.interval))
+  const days = { from: '2026-11-12T00:00:00Z', to: '2026-11-18T15:00:00Z', interval: 'day' } as const
+  t.same(texts(days, 7), ['12 Nov', '13 Nov', '14 Nov', '15 Nov', '16 Nov', '17 Nov', '18 Nov'])
+  t.same(texts(days, 4), ['12 Nov', '14 Nov', '16 Nov', '18 Nov'])
+  const hours = { from: '2026-11-17T15:00:00Z', to: '2026-11-18T15:00:00Z', interval: 'hour' } as const
+  t.same(texts(hours, 4), ['18:00', '18 Nov', '06:00', '12:00'])
+  t.same(texts(hours, 12).slice(0, 2), ['16:00', '18:00'])
+  t.same(texts({ from: '2026-11-04T00:00:00Z', to: '2026-11-18T00:00:00Z', interval: 'week' }, 9), ['2 Nov', '9 Nov', '16 Nov'])
+  t.same(texts({ from: '2026-12-31T00:00:00Z', to: '2027-02-01T00:00:01Z', interval: 'month' }, 9), ['Dec 2026', 'Jan 2027', 'Feb 2027'])
+  for (const room of [0, 1, 2, 100]) t.ok(ticksAt(bucketsOf(days).map(ms => ms / 1000), 'day', room).length <= Math.max(1, room))
+  t.same(reach([0, 86_400], 'day'), [-43_200, 129_600], 'each bucket has its whole place')
   t.end()
 })
 

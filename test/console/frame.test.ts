@@ -6,7 +6,7 @@ import type { Page } from 'playwright-core'
 import t from 'tap'
 import { ADMIN, startGateway } from '../helpers/gateway.js'
 import { startUpstream } from '../helpers/upstream.js'
-import { startScene } from './scene.js'
+import { settled, startScene } from './scene.js'
 
 const folder = fileURLToPath(new URL('../../dist/console/', import.meta.url))
 const authorization = `Basic ${Buffer.from(`${ADMIN.username}:${ADMIN.password}`).toString('base64')}`
@@ -90,7 +90,7 @@ t.test('any page is reached by its address, also one that is none; on a phone no
   for (const path of ['overview', 'prompt-types', 'prompt-types/summarise_article', 'usage-log', 'budgets', 'budgets?view=alerts', 'keys', 'prices', 'settings', 'audit-log']) {
     await page.goto(`${scene.gateway.origin}/admin/${path}`)
     await page.getByRole('heading', { level: 1 }).waitFor()
-    await page.waitForLoadState('networkidle')
+    await settled(page)
     t.equal(await page.evaluate('document.documentElement.scrollWidth'), 390, path)
   }
 })

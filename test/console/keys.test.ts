@@ -13,6 +13,7 @@ t.test('keys, made and taken back', async t => {
   const answers: Array<Promise<string>> = []
   page.on('response', response => { if (response.url().includes('/admin/api/')) answers.push(response.text().catch(() => '')) })
   const dialog = page.getByRole('dialog')
+  const types = dialog.getByRole('combobox', { name: 'Prompt types' })
   const call = async (key: string, promptType: string): Promise<number> => {
     const response = await fetch(`${gateway.origin}/v1/chat/completions`, {
       method: 'POST',
@@ -27,16 +28,21 @@ t.test('keys, made and taken back', async t => {
   await t.test('an error stands beside its field, and nothing that was typed is lost', async t => {
     await page.getByRole('button', { name: 'Make the first one' }).click()
     await dialog.getByLabel('Name').fill('importer')
-    await dialog.getByLabel('Prompt types').fill('tags, no spaces allowed')
-    await dialog.getByLabel('Prompt types').press('Enter')
-    await dialog.locator('[aria-invalid=true]').waitFor()
-    t.equal(await dialog.locator('[aria-invalid=true]').getAttribute('name'), 'allowed_prompt_types')
+    await types.fill('tegs')
+    await types.press('Enter')
+    await dialog.getByText('No call had the prompt type “tegs” yet.').waitFor()
+    t.equal(await dialog.locator('[aria-invalid=true]').inputValue(), 'tegs')
     t.equal(await dialog.getByLabel('Name').inputValue(), 'importer')
-    t.equal(await dialog.getByLabel('Prompt types').inputValue(), 'tags, no spaces allowed')
+    t.match((await gateway.admin('GET', '/keys')).body, { total: 0 }, 'what is only typed may be a slip')
   })
 
   await t.test('the secret is shown, and copied, with lines for Python, Node and curl', async t => {
-    await dialog.getByLabel('Prompt types').fill('tags, titles')
+    for (const type of ['tags', 'titles', 'slip']) {
+      await types.fill(type)
+      await page.getByRole('option', { name: `Use “${type}”, though no call had it yet` }).click()
+      t.equal(await types.inputValue(), '', 'the next one can be picked')
+    }
+    await dialog.getByRole('button', { name: 'Take out slip' }).click()
     await dialog.getByRole('button', { name: 'Make key' }).click()
     await dialog.getByText('It is shown this once').waitFor()
     secret = await dialog.locator('pre').first().innerText()
@@ -86,7 +92,12 @@ t.test('keys, made and taken back', async t => {
     await page.getByRole('button', { name: 'Edit importer' }).click()
     const { items: [key] } = (await gateway.admin('GET', '/keys')).body as { items: Array<{ id: string }> }
     t.equal((await gateway.admin('PATCH', `/keys/${key?.id ?? ''}`, { user: 'ada' })).status, 200)
-    await dialog.getByLabel('Prompt types').fill('')
+    await dialog.getByRole('button', { name: 'Take out titles' }).click()
+    await types.fill('tags')
+    await page.getByRole('option', { name: 'tags', exact: true }).waitFor()
+    await types.fill('')
+    await page.getByRole('option', { name: 'All prompt types' }).click()
+    t.equal(await dialog.getByRole('button', { name: /^Take out/ }).count(), 0)
     await dialog.getByLabel('Expires').fill('2020-01-01T12:00')
     await dialog.getByRole('button', { name: 'Save' }).click()
     await dialog.getByText(/must be in the future/).waitFor()

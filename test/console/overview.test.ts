@@ -185,3 +185,21 @@ t.test('where no call has come by yet, the overview says how to make the first o
   await page.getByText('Nothing was spent.').waitFor()
   await page.getByText('There are none.').waitFor()
 })
+
+t.test('in the first hour of the books there is nothing to compare with, and the overview says why', async t => {
+  const scene = await startScene(t, { empty: true })
+  if (scene === null) return
+  const answer = await fetch(`${scene.gateway.origin}/v1/chat/completions`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify({ model: 'gpt-4o-mini', messages: [{ role: 'user', content: 'hi' }] })
+  })
+  t.equal(answer.status, 200)
+  await answer.text()
+  const page = await scene.open('/admin/overview')
+  const why = 'There is no period before to compare with yet: no call ended in 5 Nov, 00:00 to 11 Nov, 14:00 UTC.'
+  await page.getByText(why).first().waitFor()
+  t.equal(await page.getByText(why).count(), 2, 'of what grows, and of what falls')
+  t.match(await figure(page, 'Today (UTC)').innerText(), /no spend yesterday until 14:00 UTC$/)
+  t.match(await figure(page, 'Calls').innerText(), /none in the period before$/)
+})

@@ -1,6 +1,6 @@
 import type { Locator, Page } from 'playwright-core'
 import t from 'tap'
-import { startScene } from './scene.js'
+import { settled, startScene } from './scene.js'
 import { startBudgets } from './started-budgets.js'
 
 const PHONE = { viewport: { width: 390, height: 844 }, hasTouch: true } as const
@@ -46,7 +46,7 @@ t.test('on a phone', async t => {
   const go = async (path: string): Promise<void> => {
     await page.goto(`${origin}/admin/${path}`)
     await page.getByRole('heading', { level: 1 }).waitFor()
-    await page.waitForLoadState('networkidle')
+    await settled(page)
   }
 
   await t.test('a name breaks where its parts meet, and a change stands beside its figure', async t => {
@@ -120,7 +120,7 @@ t.test('on a phone', async t => {
 
   await t.test('an alert says when, at how much, what was spent and who was told', async t => {
     await go('budgets?view=alerts')
-    t.match((await row(page, '100 %').first().innerText()).replace(/\s+/g, ' '), /Front page \d+ [A-Z][a-z]+, [\d:]{8} UTC 100 % \$\S+ of \$\S+ nobody to tell/)
+    t.match((await row(page, '100 %').first().innerText()).replace(/\s+/g, ' '), /Front page \d+ [A-Z][a-z]+, [\d:]{8} UTC 100 % \$\S+ of \$\S+ no recipient set/)
     t.same(await outside(page, 'tbody .note, tbody .number'), [])
   })
 

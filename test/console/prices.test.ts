@@ -65,7 +65,11 @@ t.test('a model without a price gets one, and its calls a cost', async t => {
 
   await t.test('it is named, with how many calls wait', async () => {
     await page.getByRole('heading', { name: 'Models that need a price' }).waitFor()
-    await page.getByText(`${total} unpriced calls, the last one`).waitFor()
+    const { items: [unpriced] } = (await admin('GET', '/unpriced-models')).body as { items: Array<{ last_seen: string }> }
+    const hour = Date.parse(unpriced?.last_seen ?? '')
+    const day = new Date(hour).toLocaleDateString('en-GB', { timeZone: 'UTC', day: 'numeric', month: 'short' })
+    const [from, to] = [hour, hour + 3_600_000].map(ms => new Date(ms).toISOString().slice(11, 16))
+    await page.getByText(`${total} unpriced calls, the last one ${day}, ${from ?? ''} to ${to ?? ''} UTC`).waitFor()
     await page.getByText('No prices of your own').waitFor()
   })
 
@@ -88,7 +92,12 @@ t.test('a model without a price gets one, and its calls a cost', async t => {
 
   await t.test('repriced: with what it was before and is after, and the statistics follow', async t => {
     await page.getByRole('button', { name: 'our-own-model has a price now' }).click()
-    await dialog.getByLabel('Prompt type').fill('classify_lead')
+    const type = dialog.getByRole('combobox', { name: 'Prompt type' })
+    await type.fill('classify_led')
+    await type.press('Enter')
+    await dialog.getByText('No call had the prompt type “classify_led” yet.').waitFor()
+    await type.fill('classify_l')
+    await page.getByRole('option', { name: 'classify_lead' }).click()
     await dialog.getByRole('button', { name: 'Reprice', exact: true }).click()
     const expected = rows.reduce((sum, call) => sum + (call.input_tokens * 2 + call.output_tokens * 4) / 1e6, 0)
     const said = dialog.getByRole('status')

@@ -1,6 +1,7 @@
-import type { Locator, Page } from 'playwright-core'
+import type { Page } from 'playwright-core'
 import t from 'tap'
-import { startScene } from './scene.js'
+import { drawnColumns } from './drawn-columns.js'
+import { settled, startScene } from './scene.js'
 
 const TYPE = 'generate_image_metadata'
 const section = (page: Page, title: string) => page.getByRole('heading', { name: title, exact: true, level: 2 }).locator('xpath=ancestor::div[contains(@class, "Paper")][1]')
@@ -95,24 +96,13 @@ t.test('one prompt type', async t => {
   })
 })
 
-/** In how many of a chart's columns of pixels something of the colour of its first series is drawn. */
-async function drawnColumns (chart: Locator): Promise<{ drawn: number, all: number }> {
-  return await chart.locator('canvas').evaluate((canvas: { getContext: (kind: '2d') => { getImageData: (...box: number[]) => { data: Uint8ClampedArray } }, width: number, height: number }) => {
-    const { width, height } = canvas
-    const { data } = canvas.getContext('2d').getImageData(0, 0, width, height)
-    // Axes and grid are grey: of the series' cyan red is far below blue.
-    const drawn = new Set(Array.from({ length: width * height }, (_, i) => i).filter(i => (data[i * 4 + 3] ?? 0) > 100 && (data[i * 4 + 2] ?? 0) - (data[i * 4] ?? 0) > 60).map(i => i % width))
-    return { drawn: drawn.size, all: width }
-  })
-}
-
 t.test('where no call was there is no duration: a gap, and a call alone between gaps is a point', async t => {
   const scene = await startScene(t, { moreTypes: 1 })
   if (scene === null) return
   const page = await scene.open('/admin/prompt-types/experiment-00000?range=30d')
   const chart = page.getByRole('img', { name: 'Average duration' })
   await chart.locator('canvas').waitFor()
-  const { drawn, all } = await drawnColumns(chart)
+  const { columns: { length: drawn }, all } = await drawnColumns(chart)
   t.ok(drawn > 0 && drawn < all / 20, `the one day with a call: ${drawn} of ${all} columns`)
 })
 
@@ -130,7 +120,7 @@ t.test('on a phone nothing overflows sideways, whatever the names', async t => {
     const page = await scene.open(`/admin/prompt-types/${name}?models=gpt-5.4-pro,${'m'.repeat(100)}`, { viewport: { width, height: 844 } })
     await page.getByRole('button', { name: /^Latest call/ }).click()
     await page.getByText('B'.repeat(100)).waitFor()
-    await page.waitForLoadState('networkidle')
+    await settled(page)
     t.equal(await page.evaluate('document.documentElement.scrollWidth'), width)
     await page.context().close()
   }

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import type { Page } from 'playwright-core'
 import t from 'tap'
-import { startScene } from './scene.js'
+import { settled, startScene } from './scene.js'
 
 const names = async (page: Page): Promise<string[]> => await page.locator('tbody tr[aria-rowindex] a').allInnerTexts()
 const toggle = (page: Page, what: string, promptType: string) => page.getByRole('switch', { name: `${what} of ${promptType}` })
@@ -113,7 +113,7 @@ t.test('the lines of a page of the list come in one request', async t => {
   await region.focus()
   for (let presses = 0; presses < 20; presses++) await page.keyboard.press('PageDown')
   await page.getByRole('img', { name: /^Cost of experiment-000\d\d over 14 days: \$/ }).first().waitFor()
-  await page.waitForLoadState('networkidle')
+  await settled(page)
   t.same(asked, ['/admin/api/costs/daily'])
 })
 

@@ -1,7 +1,7 @@
 import { mkdirSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import t from 'tap'
-import { startScene } from './scene.js'
+import { settled, startScene } from './scene.js'
 import { startBudgets } from './started-budgets.js'
 
 // `npm run screenshots`: every page of the console, light and dark, wide and narrow, into docs/screenshots.
@@ -32,7 +32,7 @@ t.test('every page of the console', { timeout: 300_000 }, async t => {
       for (const [name, path] of Object.entries(PAGES)) {
         await page.setViewportSize(size)
         await page.goto(scene.gateway.origin + path)
-        await page.waitForLoadState('networkidle')
+        await settled(page)
         if (name === 'prompt-type') await page.getByRole('button', { name: /Latest call/ }).click()
         await page.waitForTimeout(400)
         // Long pages whole: in a window of their height, for what is only put together from parts has charts that are not drawn yet.

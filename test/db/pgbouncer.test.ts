@@ -107,6 +107,23 @@ t.test('what PgBouncer refuses is told at the start, by name', { skip }, async t
     /unsupported startup parameter: options/)
 })
 
+t.test('told to ignore them, PgBouncer takes options and drops them: a role’s own setting gets through', { skip }, async t => {
+  const { direct, pooled } = await behindPgbouncer(t, 'migrated', ['ignore_startup_parameters = options'])
+  const url = `${pooled}?options=-c%20work_mem%3D7MB`
+  const database = await openDatabase({ databaseUrl: url, dataDir: temporaryFolder(t), log: silentLog })
+  t.teardown(async () => await database.close())
+  const setting = async (): Promise<unknown> => (await database.recording.execute(sql`show work_mem`))[0]
+  t.same(await setting(), { work_mem: '4MB' })
+  const owner = postgres(direct, { max: 1 })
+  t.teardown(async () => await owner.end())
+  await owner.unsafe(`alter role postgres in database ${new URL(direct).pathname.slice(1)} set work_mem = '9MB'`)
+  const other = await openDatabase({
+    databaseUrl: await startPgbouncer(t, program ?? '', direct), dataDir: temporaryFolder(t), log: silentLog
+  })
+  t.teardown(async () => await other.close())
+  t.same((await other.recording.execute(sql`show work_mem`))[0], { work_mem: '9MB' })
+})
+
 async function fetchStatus (gateway: TestGateway, path: string): Promise<number> {
   const authorization = `Basic ${Buffer.from(`${ADMIN.username}:${ADMIN.password}`).toString('base64')}`
   const response = await fetch(`${gateway.origin}/admin/api${path}`, { headers: { authorization } })

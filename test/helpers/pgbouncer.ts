@@ -1,15 +1,17 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { accessSync, chmodSync, closeSync, constants, openSync, readFileSync, writeFileSync } from 'node:fs'
-import { connect, createServer, type AddressInfo } from 'node:net'
-import { delimiter, join } from 'node:path'
+import { chmodSync, closeSync, openSync, readFileSync, writeFileSync } from 'node:fs'
+import { connect } from 'node:net'
+import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Test } from 'tap'
 import { temporaryFolder } from './database.js'
+import { freePort } from './free-port.js'
+import { isProgram, pathFolders } from './programs.js'
 
 /** PgBouncer's program on this machine; null where there is none. */
 export const pgbouncerProgram = (): string | null =>
-  [...(process.env['PATH'] ?? '').split(delimiter), '/usr/sbin'].map(folder => join(folder, 'pgbouncer')).find(isProgram) ?? null
+  [...pathFolders(), '/usr/sbin'].map(folder => join(folder, 'pgbouncer')).find(isProgram) ?? null
 
 /**
  * A PgBouncer before the server of that URL, with its defaults but for transaction pooling: no startup parameters, and
@@ -44,24 +46,6 @@ export const startPgbouncer = async (t: Test, program: string, databaseUrl: stri
     await sleep(10)
   }
   return Object.assign(server, { hostname: '127.0.0.1', port: String(port) }).href
-}
-
-const isProgram = (path: string): boolean => {
-  try {
-    accessSync(path, constants.X_OK)
-    return true
-  } catch {
-    return false
-  }
-}
-
-const freePort = async (): Promise<number> => {
-  const server = createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const { port } = server.address() as AddressInfo
-  server.close()
-  await once(server, 'close')
-  return port
 }
 
 const listens = async (port: number): Promise<boolean> => {

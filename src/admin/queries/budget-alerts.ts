@@ -38,7 +38,8 @@ export async function listBudgetAlerts (
   const isAfter = after === null
     ? undefined
     : sql`(${budgetAlerts.created_at}, ${budgetAlerts.id}) < (${fromMicroseconds(after.createdAtUs)}, ${after.id}::uuid)`
-  const rows = await database.select({ ...columns, created_at_us: microseconds(budgetAlerts.created_at) }).from(budgetAlerts)
+  const rows = await database.select({ ...columns, created_at_us: microseconds(budgetAlerts.created_at) })
+    .from(budgetAlerts)
     .where(all(...conditions(filter), isAfter))
     .orderBy(desc(budgetAlerts.created_at), desc(budgetAlerts.id))
     .limit(limit + 1)
@@ -52,8 +53,12 @@ export async function listBudgetAlerts (
 }
 
 /** How many alerts the filter matches; `ceiling` means that many or more, for counting goes no further. */
-export async function countBudgetAlerts (database: Drizzle, filter: BudgetAlertFilter, ceiling: number): Promise<number> {
-  const counted = database.select({ id: budgetAlerts.id }).from(budgetAlerts).where(all(...conditions(filter))).limit(ceiling).as('counted')
+export async function countBudgetAlerts (
+  database: Drizzle, filter: BudgetAlertFilter, ceiling: number
+): Promise<number> {
+  const counted = database.select({ id: budgetAlerts.id }).from(budgetAlerts).where(all(...conditions(filter)))
+    .limit(ceiling)
+    .as('counted')
   return await database.$count(counted)
 }
 
@@ -74,9 +79,13 @@ async function deliveriesOf (database: Drizzle, alertIds: string[]): Promise<Map
     state: sql<AlertDelivery['state']>`${alertDeliveries.state}`,
     attempt_count: alertDeliveries.attempt_count,
     attempts: alertDeliveries.attempts,
-    next_attempt_at: instant(sql`(case when ${alertDeliveries.state} = 'pending' then ${alertDeliveries.next_attempt_at} end)`),
+    next_attempt_at: instant(
+      sql`(case when ${alertDeliveries.state} = 'pending' then ${alertDeliveries.next_attempt_at} end)`
+    ),
     delivered_at: instant(alertDeliveries.delivered_at)
-  }).from(alertDeliveries).where(inArray(alertDeliveries.alert_id, alertIds)).orderBy(asc(alertDeliveries.channel), asc(alertDeliveries.id))
+  }).from(alertDeliveries).where(inArray(alertDeliveries.alert_id, alertIds)).orderBy(
+    asc(alertDeliveries.channel), asc(alertDeliveries.id)
+  )
   const byAlert = new Map<string, AlertDelivery[]>()
   for (const { alert_id: alertId, ...row } of rows) {
     const delivery = { ...row, target: row.channel === 'webhook' ? new URL(row.target).origin : row.target }

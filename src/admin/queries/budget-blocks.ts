@@ -12,7 +12,8 @@ export interface Block {
 }
 
 /** The start of a budget's period (src/budget-period.ts) at that moment, milliseconds since the epoch. */
-export const periodStart = (nowMs: number): SQL<string> => sql<string>`(case when ${budgets.period} = 'total' then timestamptz 'epoch'
+export const periodStart = (nowMs: number): SQL<string> =>
+  sql<string>`(case when ${budgets.period} = 'total' then timestamptz 'epoch'
   else date_trunc(${budgets.period}, ${new Date(nowMs).toISOString()}::timestamptz, 'UTC') end)`
 
 /** The first moment after it; null where there is none. */
@@ -27,7 +28,9 @@ const spentBudgets = (nowMs: number, scope: SQL): SQL => sql`${budgets} join ${b
 
 /** That an operator has lifted the budget's block of the prompt type in this period. */
 const isLift = (promptType: AnyColumn | SQL): SQL => all(
-  eq(budgetLifts.budget_id, budgets.id), eq(budgetLifts.period_start, budgetPeriods.period_start), sql`${budgetLifts.prompt_type} = ${promptType}`)
+  eq(budgetLifts.budget_id, budgets.id), eq(
+    budgetLifts.period_start, budgetPeriods.period_start
+  ), sql`${budgetLifts.prompt_type} = ${promptType}`)
 
 /**
  * Whether a budget stops the calls of a row's prompt type at that moment. Each part is one set for all rows, worked out
@@ -45,7 +48,9 @@ export function isBlocked (promptType: AnyColumn, nowMs: number): SQL {
 }
 
 /** Of each of these prompt types that is blocked at that moment the block that ends last. */
-export async function findBlocks (database: Drizzle, promptTypes: readonly string[], nowMs: number): Promise<ReadonlyMap<string, Block>> {
+export async function findBlocks (
+  database: Drizzle, promptTypes: readonly string[], nowMs: number
+): Promise<ReadonlyMap<string, Block>> {
   const since = sql`coalesce(${budgetPeriods.exceeded_at}, ${budgetPeriods.period_start})`
   const rows = await database.execute<{ prompt_type: string } & Block & Record<string, unknown>>(sql`
     with spent as materialized (

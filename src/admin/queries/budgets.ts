@@ -80,11 +80,14 @@ export const countBudgets = async (database: Drizzle, filter: BudgetFilter): Pro
 
 /** A budget as it is at that moment. Null if there is none. */
 export async function findBudget (database: Drizzle, id: string, nowMs: number): Promise<Budget | null> {
-  const [row] = await database.select(columnsAt(nowMs)).from(budgets).leftJoin(budgetPeriods, isPeriodAt(nowMs)).where(eq(budgets.id, id))
+  const [row] = await database.select(columnsAt(nowMs)).from(budgets).leftJoin(budgetPeriods, isPeriodAt(nowMs))
+    .where(eq(budgets.id, id))
   return row ?? null
 }
 
-/** As `findBudget`; nobody else changes the budget before the transaction ends. Calls may be charged to it meanwhile. */
+/**
+ * As `findBudget`; nobody else changes the budget before the transaction ends. Calls may be charged to it meanwhile.
+ */
 export async function lockBudget (transaction: Drizzle, id: string, nowMs: number): Promise<Budget | null> {
   await transaction.select({ id: budgets.id }).from(budgets).where(eq(budgets.id, id)).for('no key update')
   return await findBudget(transaction, id, nowMs)
@@ -99,17 +102,25 @@ export async function insertBudget (transaction: Drizzle, settings: BudgetSettin
   return id
 }
 
-/** Changes a budget that is there. What it counts is counted again if that is another now, else its alerts are looked at again. */
-export async function updateBudget (transaction: Drizzle, before: Budget, patch: Partial<BudgetSettings>, nowMs: number): Promise<void> {
+/**
+ * Changes a budget that is there. What it counts is counted again if that is another now, else its alerts are looked at
+ * again.
+ */
+export async function updateBudget (
+  transaction: Drizzle, before: Budget, patch: Partial<BudgetSettings>, nowMs: number
+): Promise<void> {
   const id = before.id
-  await transaction.update(budgets).set({ ...patch, updated_at: new Date(nowMs).toISOString() }).where(eq(budgets.id, id))
+  await transaction.update(budgets).set({ ...patch, updated_at: new Date(nowMs).toISOString() })
+    .where(eq(budgets.id, id))
   const after = await findBudget(transaction, id, nowMs)
   if (after === null) throw new Error('A budget that is locked has gone')
   const isLimitNew = after.limit_usd !== before.limit_usd
   if (isLimitNew) await transaction.delete(budgetLifts).where(eq(budgetLifts.budget_id, id))
   if (after.prompt_type !== before.prompt_type || after.period !== before.period) await recount(transaction, id, nowMs)
   else if (isLimitNew || after.thresholds.join() !== before.thresholds.join()) {
-    await transaction.execute(sql`select fire_budget_alerts(${id}, ${after.period_start}::timestamptz, ${new Date(nowMs).toISOString()}::timestamptz)`)
+    await transaction.execute(
+      sql`select fire_budget_alerts(${id}, ${after.period_start}::timestamptz, ${new Date(nowMs).toISOString()}::timestamptz)`
+    )
   }
 }
 
@@ -120,8 +131,8 @@ async function recount (transaction: Drizzle, id: string, nowMs: number): Promis
 }
 
 /**
- * Keeps batches from the budget until the transaction ends: one that is under way has charged it, the next ones find out
- * only then whether it is there. Comes before any lock on the budget itself.
+ * Keeps batches from the budget until the transaction ends: one that is under way has charged it, the next ones find
+ * out only then whether it is there. Comes before any lock on the budget itself.
  */
 export async function holdCharges (transaction: Drizzle): Promise<void> {
   await transaction.execute(sql`lock table usage_rollups in share mode`)

@@ -8,7 +8,10 @@ import { all } from './expressions.js'
 /** What costs are summed along; `all` is one sum. */
 export type CostDimension = 'all' | 'prompt_type' | 'model' | 'user'
 
-/** Sums of one group in one bucket, as they come from the database: a value for each count would take as long again to read. */
+/**
+ * Sums of one group in one bucket, as they come from the database: a value for each count would take as long again to
+ * read.
+ */
 export interface CostSum {
   /** A prompt type, model or user; '' of `all`, and where a call named none. */
   readonly group: string
@@ -21,7 +24,10 @@ export interface CostSum {
 }
 
 /** What is counted of calls; durations are milliseconds of all calls together. */
-export const COUNTS = ['calls', 'failed_calls', 'blocked_calls', 'unpriced_calls', 'input_tokens', 'cached_input_tokens', 'output_tokens', 'duration_ms'] as const
+export const COUNTS = [
+  'calls', 'failed_calls', 'blocked_calls', 'unpriced_calls', 'input_tokens', 'cached_input_tokens', 'output_tokens',
+  'duration_ms'
+] as const
 
 export interface CostQuestion {
   readonly range: CostRange
@@ -42,8 +48,8 @@ const WORK_MEM = '64MB'
 const turns = new WeakMap<Drizzle, Promise<unknown>>()
 
 /**
- * Runs the work over one state of the books, however many questions it asks. One after the other: a page of the console asks
- * five such questions at once, which would take every processor from the calls.
+ * Runs the work over one state of the books, however many questions it asks. One after the other: a page of the console
+ * asks five such questions at once, which would take every processor from the calls.
  */
 export async function inSnapshot<T> (database: Drizzle, work: (snapshot: Drizzle) => Promise<T>): Promise<T> {
   const turn = async (): Promise<T> => await database.transaction(async snapshot => {
@@ -66,8 +72,12 @@ export async function readSummaryState (snapshot: Drizzle, { fromMs, toMs }: Cos
   }
 }
 
-/** The groups of the greatest cost, that first. Of every group nothing but the cost is summed: that takes half the time. */
-export async function greatestGroups (snapshot: Drizzle, state: SummaryState, question: Omit<CostQuestion, 'interval' | 'groups'>): Promise<string[]> {
+/**
+ * The groups of the greatest cost, that first. Of every group nothing but the cost is summed: that takes half the time.
+ */
+export async function greatestGroups (
+  snapshot: Drizzle, state: SummaryState, question: Omit<CostQuestion, 'interval' | 'groups'>
+): Promise<string[]> {
   const parts = partsOf(state, { ...question, interval: 'none' })
   const rows = await snapshot.execute<{ group: string }>(sql`
     select "group" from (${sql.join(parts, sql` union all `)}) as sums group by "group" order by sum(cost) desc, "group" limit ${question.most}`)
@@ -88,9 +98,14 @@ export interface CostChange {
 /** Which changes are asked for: those to more, those to less, or any. */
 export type CostDirection = 'up' | 'down' | 'both'
 
-const IS_IN_DIRECTION: Record<CostDirection, SQL> = { up: sql`sum(cost) > 0`, down: sql`sum(cost) < 0`, both: sql`true` }
+const IS_IN_DIRECTION: Record<CostDirection, SQL> = {
+  up: sql`sum(cost) > 0`, down: sql`sum(cost) < 0`, both: sql`true`
+}
 
-/** The groups whose cost changed most since the period before, that first. As above, of every group nothing but the change is summed. */
+/**
+ * The groups whose cost changed most since the period before, that first. As above, of every group nothing but the
+ * change is summed.
+ */
 export async function greatestChanges (
   snapshot: Drizzle, state: SummaryState, before: CostRange, question: Omit<CostQuestion, 'interval' | 'groups'>, direction: CostDirection = 'both'
 ): Promise<CostChange[]> {
@@ -102,7 +117,9 @@ export async function greatestChanges (
     having ${IS_IN_DIRECTION[direction]} order by abs(sum(cost)) desc, "group" limit ${question.most}`)
   const groups = changed.map(({ group }) => group)
   const figuresIn = async (range: CostRange): Promise<ReadonlyMap<string, CostSum>> =>
-    new Map((await sumCosts(snapshot, state, { ...question, range, interval: 'none', groups })).map(sum => [sum.group, sum]))
+    new Map(
+      (await sumCosts(snapshot, state, { ...question, range, interval: 'none', groups })).map(sum => [sum.group, sum])
+    )
   const [now, previous] = [await figuresIn(question.range), await figuresIn(before)]
   return changed.map(({ group, change }) => ({
     group,
@@ -137,9 +154,13 @@ function partsOf (state: SummaryState, question: CostQuestion): SQL[] {
   const summary = isOneType ? 'prompt_type' : promptType === undefined ? dimension : null
   const pieces = piecesOf(range, summary === null ? [] : grainsOf(interval, summary), state)
   return pieces.map(piece => {
-    const part = piece.source === 'rollups' ? rollupPart(piece, question) : summaryPart(piece, summary ?? 'all', question)
+    const part = piece.source === 'rollups'
+      ? rollupPart(piece, question)
+      : summaryPart(piece, summary ?? 'all', question)
     const isFiner = piece.source === 'rollups' || (piece.source === 'hour' && interval === 'day')
-    return comesWhole(interval) && isFiner ? sql`select "group", bucket, ${summed} from (${part}) as part group by "group", bucket` : part
+    return comesWhole(interval) && isFiner
+      ? sql`select "group", bucket, ${summed} from (${part}) as part group by "group", bucket`
+      : part
   })
 }
 
@@ -157,10 +178,14 @@ function grainsOf (interval: CostInterval, summary: CostDimension): Grain[] {
 
 const counts = sql.raw(COUNTS.join(', '))
 const columns = sql`${counts}, cost`
-// The sum of bigints is numeric, and a sixth slower than that of floats, which are exact up to 2^53, as JSON's numbers are for who reads them.
-const summed = sql`${sql.raw(COUNTS.map(column => `sum(${column}::float8)::bigint as ${column}`).join(', '))}, sum(cost) as cost`
+// The sum of bigints is numeric, and a sixth slower than that of floats, which are exact up to 2^53, as JSON's numbers
+// are for who reads them.
+const summed =
+  sql`${sql.raw(COUNTS.map(column => `sum(${column}::float8)::bigint as ${column}`).join(', '))}, sum(cost) as cost`
 
-function summaryPart ({ source, fromMs, toMs }: CostPiece, summary: CostDimension, { dimension, interval, promptType, groups }: CostQuestion): SQL {
+function summaryPart (
+  { source, fromMs, toMs }: CostPiece, summary: CostDimension, { dimension, interval, promptType, groups }: CostQuestion
+): SQL {
   const isHour = source === 'hour'
   const group = dimension === 'all' ? sql`''` : isHour ? sql`substr(key, 4)` : sql`key`
   const time = isHour ? sql`bucket::timestamp + left(key, 2)::int * interval '1 hour'` : sql`bucket::timestamp`

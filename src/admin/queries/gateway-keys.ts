@@ -29,7 +29,9 @@ const columns = {
 const notRevoked = isNull(gatewayKeys.revoked_at)
 
 /** At most `limit` keys after `after`, newest first, without the revoked ones. */
-export async function listGatewayKeys (database: Drizzle, limit: number, after: GatewayKeyPlace | null): Promise<GatewayKeyPage> {
+export async function listGatewayKeys (
+  database: Drizzle, limit: number, after: GatewayKeyPlace | null
+): Promise<GatewayKeyPage> {
   const isAfter = after === null
     ? undefined
     : sql`(${gatewayKeys.created_at}, ${gatewayKeys.id}) < (${fromMicroseconds(after.createdAtUs)}, ${after.id}::uuid)`
@@ -47,7 +49,8 @@ export async function listGatewayKeys (database: Drizzle, limit: number, after: 
   }
 }
 
-export const countGatewayKeys = async (database: Drizzle): Promise<number> => await database.$count(gatewayKeys, notRevoked)
+export const countGatewayKeys = async (database: Drizzle): Promise<number> =>
+  await database.$count(gatewayKeys, notRevoked)
 
 export async function insertGatewayKey (
   transaction: Drizzle, id: string, keySha256: string, { user, ...key }: NewGatewayKey
@@ -61,12 +64,15 @@ export async function insertGatewayKey (
 
 /** A key, which nobody else changes before the transaction ends. Null if there is none, or it was revoked. */
 export async function lockGatewayKey (transaction: Drizzle, id: string): Promise<GatewayKey | null> {
-  const [row] = await transaction.select(columns).from(gatewayKeys).where(and(eq(gatewayKeys.id, id), notRevoked)).for('update')
+  const [row] = await transaction.select(columns).from(gatewayKeys).where(and(eq(gatewayKeys.id, id), notRevoked))
+    .for('update')
   return row ?? null
 }
 
 /** Changes a key. Null if there is none, or it was revoked. */
-export async function updateGatewayKey (transaction: Drizzle, id: string, { user, ...patch }: GatewayKeyPatch): Promise<GatewayKey | null> {
+export async function updateGatewayKey (
+  transaction: Drizzle, id: string, { user, ...patch }: GatewayKeyPatch
+): Promise<GatewayKey | null> {
   const [row] = await transaction.update(gatewayKeys)
     .set({ ...patch, ...user === undefined ? {} : { user_name: user } })
     .where(and(eq(gatewayKeys.id, id), notRevoked))

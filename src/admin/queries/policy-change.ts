@@ -12,7 +12,9 @@ export type Audit = (entry: AuditEntry) => Promise<void>
  */
 export type ChangePolicy = <T>(change: (transaction: Drizzle, audit: Audit) => Promise<T>) => Promise<T>
 
-export function createChangePolicy (database: Database, username: string, now: () => number, onPolicyChange: () => Promise<void>): ChangePolicy {
+export function createChangePolicy (
+  database: Database, username: string, now: () => number, onPolicyChange: () => Promise<void>
+): ChangePolicy {
   return async change => {
     const result = await database.operator.transaction(async (transaction: Drizzle) => {
       const result = await change(transaction, async entry => await insertAudit(transaction, username, now(), entry))

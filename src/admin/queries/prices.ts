@@ -30,13 +30,16 @@ const entryColumns = {
 }
 
 /** At most `limit` models after `after`, in order of their names. */
-export async function listPrices (database: Drizzle, nowMs: number, limit: number, after: string | null): Promise<ModelPricePage> {
+export async function listPrices (
+  database: Drizzle, nowMs: number, limit: number, after: string | null
+): Promise<ModelPricePage> {
   const models = await database.selectDistinct({ model }).from(modelPrices)
     .where(all(after === null ? undefined : gt(model, after))).orderBy(asc(model)).limit(limit + 1)
   const page = models.slice(0, limit).map(({ model }) => model)
   const entries = page.length === 0
     ? []
-    : await database.select({ model, ...entryColumns }).from(modelPrices).where(inArray(model, page)).orderBy(asc(effectiveFrom))
+    : await database.select({ model, ...entryColumns }).from(modelPrices).where(inArray(model, page))
+      .orderBy(asc(effectiveFrom))
   const byModel = new Map<string, PriceEntry[]>(page.map(model => [model, []]))
   for (const { model, ...entry } of entries) byModel.get(model)?.push(entry)
   return {

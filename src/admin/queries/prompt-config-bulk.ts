@@ -6,7 +6,9 @@ import { all } from './expressions.js'
 import { promptConfigConditions, type PromptConfigFilter } from './prompt-configs.js'
 
 /** Which configs a bulk change is for: those of these names, or all that the list's filters match now. */
-export type PromptConfigChoice = { readonly promptTypes: readonly string[] } | { readonly filter: PromptConfigFilter, readonly nowMs: number }
+export type PromptConfigChoice =
+  | { readonly promptTypes: readonly string[] }
+  | { readonly filter: PromptConfigFilter, readonly nowMs: number }
 
 /** A config that was chosen, with its switches as they were. */
 export type ChosenConfig = { readonly prompt_type: string } & Required<PromptConfigSet>
@@ -15,7 +17,9 @@ export type ChosenConfig = { readonly prompt_type: string } & Required<PromptCon
  * Sets the switches of every chosen config in one statement, and answers with what they were, in order of the names. In
  * that order they are locked, too, so that two bulk changes do not deadlock; calls may refer to them meanwhile.
  */
-export async function updatePromptConfigs (transaction: Drizzle, choice: PromptConfigChoice, set: PromptConfigSet): Promise<ChosenConfig[]> {
+export async function updatePromptConfigs (
+  transaction: Drizzle, choice: PromptConfigChoice, set: PromptConfigSet
+): Promise<ChosenConfig[]> {
   const rows = await transaction.execute<ChosenConfig>(sql`
     with chosen as materialized (
       select prompt_type, track_full_data, is_active from ${promptConfigs}

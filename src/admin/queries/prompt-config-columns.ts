@@ -79,7 +79,8 @@ type SortColumn = keyof typeof sortKeys
 /** A column's name; with `-` before it, its greatest values first. */
 export type PromptConfigSort = SortColumn | `-${SortColumn}`
 
-export const promptConfigSorts = (Object.keys(sortKeys) as SortColumn[]).flatMap((column): PromptConfigSort[] => [column, `-${column}`])
+export const promptConfigSorts = (Object.keys(sortKeys) as SortColumn[]).flatMap((column): PromptConfigSort[] =>
+  [column, `-${column}`])
 
 export function parseSort (sort: PromptConfigSort): SortKey & { descending: boolean } {
   const descending = sort.startsWith('-')

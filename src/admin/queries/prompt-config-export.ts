@@ -23,13 +23,22 @@ export interface ExportedConfig {
 }
 
 /** Every config that the filter matches at that moment, in order of their names, a page per query. */
-export async function * pagesOfPromptConfigs (database: Drizzle, filter: PromptConfigFilter, nowMs: number): AsyncGenerator<ExportedConfig[]> {
+export async function * pagesOfPromptConfigs (
+  database: Drizzle, filter: PromptConfigFilter, nowMs: number
+): AsyncGenerator<ExportedConfig[]> {
   for (let last: string | undefined; ;) {
-    const rows: Array<{ config: Parameters<typeof toPromptConfig>[0] & Omit<PromptConfigSummary, 'last_metadata' | 'blocked'>, exact: ExportedConfig['exact'] }> = await database
+    const rows: Array<{
+      config: Parameters<typeof toPromptConfig>[0] & Omit<PromptConfigSummary, 'last_metadata' | 'blocked'>
+      exact: ExportedConfig['exact']
+    }> = await database
       .select({ config: summaryColumns, exact: exactColumns })
       .from(promptConfigs)
       .leftJoin(promptStats, eq(promptStats.prompt_type, promptConfigs.prompt_type))
-      .where(all(...promptConfigConditions(filter, nowMs), last === undefined ? undefined : gt(promptConfigs.prompt_type, last)))
+      .where(
+        all(
+          ...promptConfigConditions(filter, nowMs), last === undefined ? undefined : gt(promptConfigs.prompt_type, last)
+        )
+      )
       .orderBy(promptConfigs.prompt_type)
       .limit(PAGE_ROWS)
     const blocks = await findBlocks(database, rows.map(row => row.config.prompt_type), nowMs)

@@ -46,7 +46,10 @@ export async function listPromptConfigs (
     .from(promptConfigs)
     .leftJoin(promptStats, eq(promptStats.prompt_type, promptConfigs.prompt_type))
     .where(all(...promptConfigConditions(filter, nowMs), after === null ? undefined : isAfter(sort, after)))
-    .orderBy(descending ? sql`${expression} desc nulls last` : sql`${expression} asc nulls last`, asc(promptConfigs.prompt_type))
+    .orderBy(
+      descending ? sql`${expression} desc nulls last` : sql`${expression} asc nulls last`,
+      asc(promptConfigs.prompt_type)
+    )
     .limit(limit + 1)
   const page = rows.slice(0, limit)
   const last = rows.length > limit ? page.at(-1) : undefined
@@ -58,12 +61,22 @@ export async function listPromptConfigs (
 }
 
 /** How many configs the filter matches. There are at most some ten thousand, so counting is cheap. */
-export const countPromptConfigs = async (database: Drizzle, filter: PromptConfigFilter, nowMs: number): Promise<number> =>
+export const countPromptConfigs = async (
+  database: Drizzle, filter: PromptConfigFilter, nowMs: number
+): Promise<number> =>
   await database.$count(promptConfigs, all(...promptConfigConditions(filter, nowMs)))
 
 /** What the filter asks of `prompt_configs` at that moment: of lists, exports and bulk changes alike. */
 export function promptConfigConditions (filter: PromptConfigFilter, nowMs: number): (SQL | undefined)[] {
-  const { prompt_type: promptType, search, track_full_data: trackFullData, is_active: isActive, blocked, created_after: after, created_before: before } = filter
+  const {
+    prompt_type: promptType,
+    search,
+    track_full_data: trackFullData,
+    is_active: isActive,
+    blocked,
+    created_after: after,
+    created_before: before
+  } = filter
   return [
     promptType === undefined ? undefined : eq(promptConfigs.prompt_type, promptType),
     search === undefined
@@ -87,7 +100,9 @@ function isAfter (sort: PromptConfigSort, { key, promptType }: PromptConfigPlace
 }
 
 /** The JSON text of a row becomes an object, and the block of its type, if there is one, a part of it. */
-export function toPromptConfig<T extends { prompt_type: string, last_metadata: string | null }> (row: T, blocks: ReadonlyMap<string, Block>) {
+export function toPromptConfig<T extends {
+  prompt_type: string, last_metadata: string | null
+}> (row: T, blocks: ReadonlyMap<string, Block>) {
   return {
     ...row,
     last_metadata: shownObject(row.last_metadata),
@@ -96,7 +111,9 @@ export function toPromptConfig<T extends { prompt_type: string, last_metadata: s
 }
 
 /** A config as it is at that moment. Null if there is none. */
-export async function findPromptConfig (database: Drizzle, promptType: string, nowMs: number): Promise<PromptConfig | null> {
+export async function findPromptConfig (
+  database: Drizzle, promptType: string, nowMs: number
+): Promise<PromptConfig | null> {
   const [row] = await database
     .select(promptConfigColumns)
     .from(promptConfigs)
@@ -132,7 +149,9 @@ export async function insertPromptConfig (transaction: Drizzle, config: NewPromp
 }
 
 /** Changes a config. False if there is none. */
-export async function updatePromptConfig (transaction: Drizzle, promptType: string, patch: PromptConfigPatch): Promise<boolean> {
+export async function updatePromptConfig (
+  transaction: Drizzle, promptType: string, patch: PromptConfigPatch
+): Promise<boolean> {
   const rows = await transaction.update(promptConfigs)
     .set({ ...patch, updated_at: sql`now()` })
     .where(eq(promptConfigs.prompt_type, promptType))
@@ -141,7 +160,9 @@ export async function updatePromptConfig (transaction: Drizzle, promptType: stri
 }
 
 /** Changes a config, or creates it with the changes: for the reserved type, which has one before its first call. */
-export async function upsertPromptConfig (transaction: Drizzle, promptType: string, patch: PromptConfigPatch): Promise<void> {
+export async function upsertPromptConfig (
+  transaction: Drizzle, promptType: string, patch: PromptConfigPatch
+): Promise<void> {
   await transaction.insert(promptConfigs)
     .values(await withDefaults(transaction, { prompt_type: promptType, ...patch }))
     .onConflictDoUpdate({ target: promptConfigs.prompt_type, set: { ...patch, updated_at: sql`now()` } })

@@ -1,6 +1,8 @@
 import { sql, type SQL } from 'drizzle-orm'
 import type { Drizzle } from '../../db/client.js'
-import { budgetPeriods, budgets, gatewaySettings, promptStats, staleDays, usageLogs, usageRollups } from '../../db/schema/index.js'
+import {
+  budgetPeriods, budgets, gatewaySettings, promptStats, staleDays, usageLogs, usageRollups
+} from '../../db/schema/index.js'
 import { keyText } from '../../recording/batch-totals.js'
 import { picoUsdToDecimal } from '../../usd.js'
 
@@ -31,7 +33,9 @@ interface SumOfChanges {
 
 const HOUR_MS = 3_600_000
 
-/** What the transaction has changed, by what it is counted under: in the database, for there may be any number of them. */
+/**
+ * What the transaction has changed, by what it is counted under: in the database, for there may be any number of them.
+ */
 const changes = sql.identifier('reprice_changes')
 /** The same, by budget and period. */
 const charges = sql.identifier('reprice_charges')
@@ -53,7 +57,9 @@ export async function keepCostChanges (transaction: Drizzle, costChanges: readon
     const key = [hour, change.promptType, model, user, change.inStats].join('\0')
     let sum = sums.get(key)
     if (sum === undefined) {
-      sum = { hour, prompt_type: change.promptType, model, user_name: user, in_stats: change.inStats, cost: 0n, unpriced: 0 }
+      sum = {
+        hour, prompt_type: change.promptType, model, user_name: user, in_stats: change.inStats, cost: 0n, unpriced: 0
+      }
       sums.set(key, sum)
     }
     sum.cost += (change.after ?? 0n) - (change.before ?? 0n)
@@ -65,8 +71,8 @@ export async function keepCostChanges (transaction: Drizzle, costChanges: readon
 }
 
 /**
- * Puts right all that is summed from costs. From here to the commit, batches that count the same wait. Rows are locked in
- * the order in which batches lock them (drizzle/0003_write_batch_v2.sql): statistics, rollups, stale days, budgets'
+ * Puts right all that is summed from costs. From here to the commit, batches that count the same wait. Rows are locked
+ * in the order in which batches lock them (drizzle/0003_write_batch_v2.sql): statistics, rollups, stale days, budgets'
  * periods, each sorted by its key. What is added is a difference, so it does not matter what was added meanwhile.
  */
 export async function applyCostChanges (transaction: Drizzle, nowMs: number): Promise<void> {
@@ -84,7 +90,9 @@ const lockRows = async (transaction: Drizzle, rows: SQL): Promise<void> => {
 
 async function applyToStatistics (transaction: Drizzle): Promise<void> {
   const touched = sql`select prompt_type from ${changes} where in_stats`
-  await lockRows(transaction, sql`select from ${promptStats} where prompt_type in (${touched}) order by prompt_type collate "C"`)
+  await lockRows(
+    transaction, sql`select from ${promptStats} where prompt_type in (${touched}) order by prompt_type collate "C"`
+  )
   await transaction.execute(sql`
     update ${promptStats} as stats set total_cost = stats.total_cost + changed.cost, unpriced_calls = stats.unpriced_calls + changed.unpriced
     from (select prompt_type, sum(cost) as cost, sum(unpriced) as unpriced from ${changes} where in_stats group by prompt_type) as changed

@@ -46,11 +46,15 @@ interface LogRow extends Record<string, unknown> {
  * Computes the costs of logged calls again, in one transaction (docs/decisions/0013-repricing.md). Null if another
  * repricing is under way. What the log does not know the tokens of is left alone.
  */
-export async function reprice (changePolicy: ChangePolicy, filter: RepriceFilter, nowMs: number): Promise<Repriced | null> {
+export async function reprice (
+  changePolicy: ChangePolicy, filter: RepriceFilter, nowMs: number
+): Promise<Repriced | null> {
   for (let attempt = 1; ; attempt++) {
     try {
       return await changePolicy(async (transaction, audit) => {
-        const [lock] = await transaction.execute<{ held: boolean }>(sql`select pg_try_advisory_xact_lock(${lockKeys('reprice')}) as held`)
+        const [lock] = await transaction.execute<{ held: boolean }>(
+          sql`select pg_try_advisory_xact_lock(${lockKeys('reprice')}) as held`
+        )
         if (lock?.held !== true) return null
         const repriced = await repriceAll(transaction, filter, nowMs)
         const { rows, cost_before: before, cost_after: after } = repriced

@@ -15,7 +15,9 @@ export async function readSettings (database: Drizzle, lock?: 'for update'): Pro
 }
 
 export async function updateSettings (transaction: Drizzle, patch: SettingsPatch): Promise<Settings> {
-  return theOneRow(await transaction.update(gatewaySettings).set({ ...patch, updated_at: sql`now()` }).returning(columns))
+  return theOneRow(
+    await transaction.update(gatewaySettings).set({ ...patch, updated_at: sql`now()` }).returning(columns)
+  )
 }
 
 /** The first migration makes the row, and nothing deletes it. */

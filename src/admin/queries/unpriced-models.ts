@@ -26,8 +26,13 @@ export interface UnpricedModelPage {
   readonly next: UnpricedModelPlace | null
 }
 
-/** At most `limit` models after `after`, those with most such calls first. From the rollups: all calls, of inactive types too. */
-export async function listUnpricedModels (database: Drizzle, limit: number, after: UnpricedModelPlace | null): Promise<UnpricedModelPage> {
+/**
+ * At most `limit` models after `after`, those with most such calls first. From the rollups: all calls, of inactive
+ * types too.
+ */
+export async function listUnpricedModels (
+  database: Drizzle, limit: number, after: UnpricedModelPlace | null
+): Promise<UnpricedModelPage> {
   const model = usageRollups.model
   const calls = sum(usageRollups.unpriced_calls)
   const unpriced = database
@@ -42,7 +47,8 @@ export async function listUnpricedModels (database: Drizzle, limit: number, afte
     .having(after === null ? undefined : sql`(-${calls}, ${model}) > (${-after.unpricedCalls}, ${after.model})`)
     .orderBy(desc(calls), asc(model))
     .limit(limit + 1)
-  const counted = database.selectDistinct({ model }).from(usageRollups).where(gt(usageRollups.unpriced_calls, 0)).as('counted')
+  const counted = database.selectDistinct({ model }).from(usageRollups).where(gt(usageRollups.unpriced_calls, 0))
+    .as('counted')
   const items = rows.slice(0, limit)
   const last = rows.length > limit ? items.at(-1) : undefined
   return {
@@ -53,10 +59,12 @@ export async function listUnpricedModels (database: Drizzle, limit: number, afte
 }
 
 /**
- * When the first unpriced call of each of these models began, as far as the usage log holds it; RFC 3339 UTC, by model. Only
- * the hours in which the first calls finished are looked at, each once.
+ * When the first unpriced call of each of these models began, as far as the usage log holds it; RFC 3339 UTC, by model.
+ * Only the hours in which the first calls finished are looked at, each once.
  */
-export async function firstUnpricedCalls (database: Drizzle, models: ReadonlyArray<Pick<UnpricedModelRow, 'model' | 'since'>>): Promise<ReadonlyMap<string, string>> {
+export async function firstUnpricedCalls (
+  database: Drizzle, models: ReadonlyArray<Pick<UnpricedModelRow, 'model' | 'since'>>
+): Promise<ReadonlyMap<string, string>> {
   if (models.length === 0) return new Map()
   const model = sql`coalesce(${usageLogs.response_model}, ${usageLogs.request_model}, '')`
   const asked = JSON.stringify(models.map(({ model, since }) => ({ model, since })))

@@ -35,7 +35,9 @@ export interface UsageLogPage<Row> {
 }
 
 /** A row as the database has it: money as exact decimal text, metadata as JSON text. */
-export type UsageLogRow = Omit<UsageLogSummary, 'cost' | 'metadata'> & { cost: string | null, metadata: string | null, payload_bytes: number }
+export type UsageLogRow = Omit<UsageLogSummary, 'cost' | 'metadata'> & {
+  cost: string | null, metadata: string | null, payload_bytes: number
+}
 
 const { prompt, response, usage_details: _details, user_name: userName, ...plainColumns } = getTableColumns(usageLogs)
 const summaryColumns = {
@@ -58,8 +60,8 @@ const BOUNDS: SearchBounds = { windowRows: 20_000, budgetMs: 500 }
 const COUNT_BOUNDS: SearchBounds = { ...BOUNDS, budgetMs: 250 }
 
 /**
- * At most `limit` rows after `after`, newest first. Where no index finds what the filter asks for, and it is rare, fewer:
- * the search ends when its time is up, and `next` is how far it came.
+ * At most `limit` rows after `after`, newest first. Where no index finds what the filter asks for, and it is rare,
+ * fewer: the search ends when its time is up, and `next` is how far it came.
  */
 export async function listUsageLogRows (
   database: Drizzle, filter: UsageLogFilter, limit: number, after: UsageLogPlace | null, bounds = BOUNDS
@@ -85,7 +87,9 @@ export async function listUsageLogs (
   return { items: items.map(toUsageLog), next }
 }
 
-const readRows = async (database: Drizzle, where: SQL, limit: number): Promise<Array<UsageLogRow & { created_at_us: number }>> => await database
+const readRows = async (
+  database: Drizzle, where: SQL, limit: number
+): Promise<Array<UsageLogRow & { created_at_us: number }>> => await database
   .select({
     ...summaryColumns,
     payload_bytes: sql<number>`coalesce(octet_length(${prompt}), 0) + coalesce(octet_length(${response}), 0)`,
@@ -103,10 +107,13 @@ export interface UsageLogCount {
 }
 
 /** How many rows the filter matches. Counting ends at `ceiling`, and when the time of a search is up. */
-export async function countUsageLogs (database: Drizzle, filter: UsageLogFilter, ceiling: number, bounds = COUNT_BOUNDS): Promise<UsageLogCount> {
+export async function countUsageLogs (
+  database: Drizzle, filter: UsageLogFilter, ceiling: number, bounds = COUNT_BOUNDS
+): Promise<UsageLogCount> {
   let total = 0
   const left = await inWindows(database, filter, null, bounds, async isInWindow => {
-    const counted = database.select({ id: usageLogs.id }).from(usageLogs).where(isInWindow).limit(ceiling - total).as('counted')
+    const counted = database.select({ id: usageLogs.id }).from(usageLogs).where(isInWindow).limit(ceiling - total)
+      .as('counted')
     total += await database.$count(counted)
     return total >= ceiling
   })
@@ -114,9 +121,9 @@ export async function countUsageLogs (database: Drizzle, filter: UsageLogFilter,
 }
 
 /**
- * Calls `look` with the condition of one window of rows after another, from `after` on, until it has seen enough (true),
- * there are no more rows, or the time is up. Answers with how far it came in the last case; null otherwise. What indexes
- * find is one window without an end.
+ * Calls `look` with the condition of one window of rows after another, from `after` on, until it has seen enough
+ * (true), there are no more rows, or the time is up. Answers with how far it came in the last case; null otherwise.
+ * What indexes find is one window without an end.
  */
 async function inWindows (
   database: Drizzle, filter: UsageLogFilter, after: UsageLogPlace | null, { windowRows, budgetMs }: SearchBounds,
@@ -127,7 +134,9 @@ async function inWindows (
   for (let place = after; ;) {
     const isAfter = place === null ? undefined : sql`${rowPlace} < ${placeOf(place)}`
     const end = sifted.length === 0 ? null : await placeOfRow(database, all(...indexed, isAfter), windowRows)
-    const isEnough = await look(all(...indexed, ...sifted, isAfter, end === null ? undefined : sql`${rowPlace} >= ${placeOf(end)}`))
+    const isEnough = await look(
+      all(...indexed, ...sifted, isAfter, end === null ? undefined : sql`${rowPlace} >= ${placeOf(end)}`)
+    )
     if (isEnough || end === null) return null
     if (performance.now() - startedAt > budgetMs) return end
     place = end
@@ -144,7 +153,10 @@ async function placeOfRow (database: Drizzle, where: SQL, number: number): Promi
 const rowPlace = sql`(${usageLogs.created_at}, ${usageLogs.id})`
 const placeOf = ({ createdAtUs, id }: UsageLogPlace): SQL => sql`(${fromMicroseconds(createdAtUs)}, ${id}::uuid)`
 
-/** The calls that `unpriced_calls` counts: there was something to price, and no price. Named as its index names them, too. */
+/**
+ * The calls that `unpriced_calls` counts: there was something to price, and no price. Named as its index names them,
+ * too.
+ */
 export const isUnpriced = sql`(${usageLogs.cost} is null and ${usageLogs.cost_reason} <> 'not_metered' and ${usageLogs.cost_reason} in ('unknown_model', 'no_usage')
   and (${usageLogs.success} or ${usageLogs.input_tokens} is not null or ${usageLogs.output_tokens} is not null))`
 
@@ -177,7 +189,9 @@ const is = (column: FilterColumn, value: string | number | boolean | undefined):
   value === undefined ? undefined : eq(column, value)
 
 /** Exact text becomes the nearest number, JSON text an object. */
-export function toUsageLog<T extends { cost: string | null, metadata: string | null, payload_bytes?: number }> ({ payload_bytes: _bytes, ...row }: T) {
+export function toUsageLog<T extends {
+  cost: string | null, metadata: string | null, payload_bytes?: number
+}> ({ payload_bytes: _bytes, ...row }: T) {
   return {
     ...row,
     cost: row.cost === null ? null : Number(row.cost),
@@ -186,12 +200,16 @@ export function toUsageLog<T extends { cost: string | null, metadata: string | n
 }
 
 /** Prompt and response of these rows, by id. */
-export async function readPayloads (database: Drizzle, rows: readonly UsageLogRow[]): Promise<ReadonlyMap<string, { prompt: string | null, response: string | null }>> {
+export async function readPayloads (database: Drizzle, rows: readonly UsageLogRow[]): Promise<ReadonlyMap<string, {
+  prompt: string | null, response: string | null
+}>> {
   const times = rows.map(row => row.created_at).sort()
   const found = await database.select({ id: usageLogs.id, prompt, response }).from(usageLogs).where(all(
     inArray(usageLogs.id, rows.map(row => row.id)),
     // The partitions that they lie in; the text of a time has lost its microseconds.
-    gte(usageLogs.created_at, times[0] ?? ''), lt(usageLogs.created_at, sql`${times.at(-1) ?? ''}::timestamptz + interval '1 millisecond'`)))
+    gte(usageLogs.created_at, times[0] ?? ''), lt(
+      usageLogs.created_at, sql`${times.at(-1) ?? ''}::timestamptz + interval '1 millisecond'`
+    )))
   return new Map(found.map(({ id, ...payload }) => [id, payload]))
 }
 
@@ -212,5 +230,8 @@ function aroundIdTime (id: string): SQL[] {
   if (id[14] !== '7') return []
   const us = Number.parseInt(id.slice(0, 8) + id.slice(9, 13), 16) * 1000
   const halfHourUs = 30 * 60 * 1_000_000
-  return [gte(usageLogs.created_at, fromMicroseconds(us - halfHourUs)), lt(usageLogs.created_at, fromMicroseconds(us + halfHourUs))]
+  return [
+    gte(usageLogs.created_at, fromMicroseconds(us - halfHourUs)),
+    lt(usageLogs.created_at, fromMicroseconds(us + halfHourUs))
+  ]
 }

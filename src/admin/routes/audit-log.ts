@@ -10,7 +10,9 @@ const COUNT_CEILING = 100_000
 
 const listQuery = Type.Object({
   action: Type.Optional(Type.String({ examples: ['prompt_config.update'] })),
-  target: Type.Optional(Type.String({ description: 'A prompt type, an id, a model', examples: ['generate_image_metadata'] })),
+  target: Type.Optional(
+    Type.String({ description: 'A prompt type, an id, a model', examples: ['generate_image_metadata'] })
+  ),
   username: Type.Optional(Type.String()),
   from: Type.Optional(InstantText('Changed at this time or later')),
   to: Type.Optional(InstantText('Changed before this time')),
@@ -18,7 +20,9 @@ const listQuery = Type.Object({
 }, { additionalProperties: false })
 
 /** A moment in microseconds, and an id. */
-const placeSchema = Type.Tuple([Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER }), Type.String({ format: 'uuid' })])
+const placeSchema = Type.Tuple([
+  Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER }), Type.String({ format: 'uuid' })
+])
 
 export function auditLogRoutes (app: AdminApp, { database }: RouteDependencies): void {
   app.get('/audit-log', {

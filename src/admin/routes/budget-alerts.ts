@@ -15,7 +15,9 @@ const listQuery = Type.Object({
 }, { additionalProperties: false })
 
 /** A moment in microseconds, and an id. */
-const placeSchema = Type.Tuple([Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER }), Type.String({ format: 'uuid' })])
+const placeSchema = Type.Tuple([
+  Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER }), Type.String({ format: 'uuid' })
+])
 
 export function budgetAlertRoutes (app: AdminApp, { database }: RouteDependencies): void {
   app.get('/budget-alerts', {

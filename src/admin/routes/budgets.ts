@@ -6,18 +6,24 @@ import { budgetNotFound, invalidField } from '../errors.js'
 import {
   type BudgetSettings, countBudgets, deleteBudget, findBudget, holdCharges, insertBudget, listBudgets, lockBudget, updateBudget
 } from '../queries/budgets.js'
-import { type Budget, BudgetPatchSchema, BudgetSchema, NewBudgetSchema } from '../schemas/budget.js'
-import { errors, NoContent, Page, pageQuery, PromptTypeName, Shared } from '../schemas/common.js'
+import { type Budget, BudgetPageSchema, BudgetPatchSchema, BudgetSchema, NewBudgetSchema } from '../schemas/budget.js'
+import { errors, NoContent, pageQuery, PromptTypeName, Shared } from '../schemas/common.js'
 import { usdText } from '../usd-text.js'
 import type { AdminApp, RouteDependencies } from './admin-app.js'
 import { Id, isUuid } from './ids.js'
 
-const DEFAULTS = { prompt_type: null, thresholds: [50, 80, 100], action: 'alert', strict: false, webhook_url: null, email: null } as const
+const DEFAULTS = {
+  prompt_type: null, thresholds: [50, 80, 100], action: 'alert', strict: false, webhook_url: null, email: null
+} as const
 
 const tags = ['Budgets']
 const params = Type.Object({ id: Id('budget', '5b0f6f0e-2d0c-4d62-8a53-0f3c1b3a9c11') })
-const listQuery = Type.Object({ prompt_type: Type.Optional(PromptTypeName()), ...pageQuery }, { additionalProperties: false })
-const placeSchema = Type.Tuple([Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER }), Type.String({ format: 'uuid' })])
+const listQuery = Type.Object({
+  prompt_type: Type.Optional(PromptTypeName()), ...pageQuery
+}, { additionalProperties: false })
+const placeSchema = Type.Tuple([
+  Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER }), Type.String({ format: 'uuid' })
+])
 
 export function budgetRoutes (app: AdminApp, dependencies: RouteDependencies): void {
   listRoute(app, dependencies)
@@ -27,15 +33,16 @@ export function budgetRoutes (app: AdminApp, dependencies: RouteDependencies): v
   deleteRoute(app, dependencies)
 }
 
-function listRoute (app: AdminApp, { database, now }: RouteDependencies): void {
+function listRoute (app: AdminApp, { database, now, alertChannels }: RouteDependencies): void {
   app.get('/budgets', {
     schema: {
       operationId: 'listBudgets',
       tags,
       summary: 'List budgets',
-      description: 'Newest first, each with what was spent of it in its current period. With `prompt_type` those of that type only, without the ones of all traffic.',
+      description: 'Newest first, each with what was spent of it in its current period. With `prompt_type` those of that type only, without the ones ' +
+        'of all traffic. `sends_email` is false where SMTP_URL is not set: then no budget can have an `email`.',
       querystring: listQuery,
-      response: { 200: Page(Shared('Budget', BudgetSchema)), ...errors }
+      response: { 200: BudgetPageSchema, ...errors }
     }
   }, async request => {
     const { limit = 50, cursor, ...filter } = request.query
@@ -45,7 +52,8 @@ function listRoute (app: AdminApp, { database, now }: RouteDependencies): void {
     return {
       items,
       total: await countBudgets(database.operator, filter),
-      next_cursor: next === null ? null : encodeCursor([next.createdAtUs, next.id])
+      next_cursor: next === null ? null : encodeCursor([next.createdAtUs, next.id]),
+      sends_email: alertChannels.email
     }
   })
 }
@@ -62,7 +70,12 @@ function createRoute (app: AdminApp, { changePolicy, now, alertChannels }: Route
     }
   }, async (request, reply) => {
     checkAlertTargets(alertChannels, request.body)
-    const settings = { ...DEFAULTS, ...request.body, limit_usd: exactLimit(request.body.limit_usd), thresholds: ascending(request.body.thresholds ?? DEFAULTS.thresholds) }
+    const settings = {
+      ...DEFAULTS,
+      ...request.body,
+      limit_usd: exactLimit(request.body.limit_usd),
+      thresholds: ascending(request.body.thresholds ?? DEFAULTS.thresholds)
+    }
     checkStrict(settings)
     const created = await changePolicy(async (transaction, audit) => {
       const nowMs = now()
@@ -156,18 +169,39 @@ function found (budget: Budget | null, id: string): Budget {
 
 function exactLimit (limit: number): string {
   const text = usdText(limit)
-  if (text === null) throw invalidField("The field 'limit_usd' must have at most 12 decimals and 15 digits.", 'limit_usd')
+  if (text === null) {
+    throw invalidField(
+      "The field 'limit_usd' must have at most 12 decimals and 15 digits.", 'limit_usd'
+    )
+  }
   return text
 }
 
 const ascending = (thresholds: readonly number[]): number[] => thresholds.toSorted((a, b) => a - b)
 
 function checkStrict ({ strict, action }: Pick<Budget, 'strict' | 'action'>): void {
-  if (strict && action !== 'block') throw invalidField("The field 'strict' must be false unless 'action' is block: what only alerts refuses no call.", 'strict')
+  if (strict && action !== 'block') {
+    throw invalidField(
+      "The field 'strict' must be false unless 'action' is block: what only alerts refuses no call.", 'strict'
+    )
+  }
 }
 
 /** What an operator decides of a budget. A webhook's path is a secret: its fingerprint tells one from another. */
 function audited (budget: Budget): object {
-  const { spent_usd: _spent, period_start: _start, period_end: _end, state: _state, updated_at: _at, webhook_url: url, ...settings } = budget
-  return { ...settings, webhook_url: url === null ? null : `${new URL(url).origin}/… (SHA-256 ${createHash('sha256').update(url).digest('hex').slice(0, 8)}…)` }
+  const {
+    spent_usd: _spent,
+    period_start: _start,
+    period_end: _end,
+    state: _state,
+    updated_at: _at,
+    webhook_url: url,
+    ...settings
+  } = budget
+  return {
+    ...settings,
+    webhook_url: url === null
+      ? null
+      : `${new URL(url).origin}/… (SHA-256 ${createHash('sha256').update(url).digest('hex').slice(0, 8)}…)`
+  }
 }

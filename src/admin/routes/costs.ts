@@ -2,7 +2,16 @@ import { Type, type Static } from 'typebox'
 import { costsJson, figuresOf, groupsOf } from '../cost-items.js'
 import { bucketsOf, COST_INTERVALS, type CostInterval, type CostRange, costRange, rangeBefore } from '../cost-range.js'
 import { tooManyItems } from '../errors.js'
-import { type CostDimension, type CostDirection, type CostSum, greatestChanges, greatestGroups, inSnapshot, readSummaryState, sumCosts } from '../queries/cost-sums.js'
+import {
+  type CostDimension,
+  type CostDirection,
+  type CostSum,
+  greatestChanges,
+  greatestGroups,
+  inSnapshot,
+  readSummaryState,
+  sumCosts
+} from '../queries/cost-sums.js'
 import { errors, InstantText, Shared } from '../schemas/common.js'
 import { CostsSchema, TopMoversSchema } from '../schemas/costs.js'
 import type { AdminApp, RouteDependencies } from './admin-app.js'
@@ -15,33 +24,68 @@ const tags = ['Costs']
 const hours = 'The books are kept by the hour: a moment within one stands for '
 
 export const rangeQuery = {
-  from: Type.Optional(InstantText(`${hours}its start. Without it: thirty UTC days, of which the last is that of \`to\``)),
-  to: Type.Optional(InstantText(`${hours}its end; a whole hour is not part of the period. Without it: the end of this hour`))
+  from: Type.Optional(
+    InstantText(`${hours}its start. Without it: thirty UTC days, of which the last is that of \`to\``)
+  ),
+  to: Type.Optional(
+    InstantText(`${hours}its end; a whole hour is not part of the period. Without it: the end of this hour`)
+  )
 }
 
 const groupBy = Type.Unsafe<'prompt_type' | 'model' | 'user' | 'none'>({
-  type: 'string', enum: ['prompt_type', 'model', 'user', 'none'], default: 'none', description: "The response's model, or the request's where there was none"
+  type: 'string',
+  enum: [
+    'prompt_type', 'model', 'user', 'none'
+  ],
+  default: 'none',
+  description: "The response's model, or the request's where there was none"
 })
-const promptType = Type.Optional(Type.String({ description: 'Of this prompt type alone', examples: ['generate_image_metadata'] }))
+const promptType = Type.Optional(
+  Type.String({ description: 'Of this prompt type alone', examples: ['generate_image_metadata'] })
+)
 
 const costsQuery = Type.Object({
   group_by: Type.Optional(groupBy),
   interval: Type.Optional(Type.Unsafe<CostInterval>({
-    type: 'string', enum: [...COST_INTERVALS], default: 'none', description: 'UTC; weeks begin on Monday (ISO 8601). A bucket that the period cuts has what is inside'
+    type: 'string',
+    enum: [
+      ...COST_INTERVALS
+    ],
+    default: 'none',
+    description: 'UTC; weeks begin on Monday (ISO 8601). A bucket that the period cuts has what is inside'
   })),
   ...rangeQuery,
   prompt_type: promptType,
-  limit: Type.Optional(Type.Integer({ minimum: 1, maximum: 10_000, description: 'Only so many groups: those of the greatest cost' }))
+  limit: Type.Optional(
+    Type.Integer({ minimum: 1, maximum: 10_000, description: 'Only so many groups: those of the greatest cost' })
+  )
 }, { additionalProperties: false })
 
 const moversQuery = Type.Object({
-  group_by: Type.Optional(Type.Unsafe<'prompt_type' | 'model' | 'user'>({ type: 'string', enum: ['prompt_type', 'model', 'user'], default: 'prompt_type' })),
+  group_by: Type.Optional(
+    Type.Unsafe<'prompt_type' | 'model' | 'user'>({
+      type: 'string', enum: ['prompt_type', 'model', 'user'], default: 'prompt_type'
+    })
+  ),
   ...rangeQuery,
-  previous_from: Type.Optional(InstantText(`Start of the period to compare with. ${hours}its start. Without it the period before is as long as the period`)),
-  previous_to: Type.Optional(InstantText('End of the period to compare with, likewise. Without it that one ends where the period starts')),
-  direction: Type.Optional(Type.Unsafe<CostDirection>({ type: 'string', enum: ['up', 'down', 'both'], default: 'both', description: '`up`: only what costs more than before; `down`: only what costs less' })),
+  previous_from: Type.Optional(
+    InstantText(`Start of the period to compare with. ${hours}its start. Without it the period before is as long as the period`)
+  ),
+  previous_to: Type.Optional(
+    InstantText('End of the period to compare with, likewise. Without it that one ends where the period starts')
+  ),
+  direction: Type.Optional(
+    Type.Unsafe<CostDirection>({
+      type: 'string',
+      enum: ['up', 'down', 'both'],
+      default: 'both',
+      description: '`up`: only what costs more than before; `down`: only what costs less'
+    })
+  ),
   prompt_type: promptType,
-  limit: Type.Optional(Type.Integer({ minimum: 1, maximum: 500, default: 10, description: 'So many, those whose cost changed most' }))
+  limit: Type.Optional(
+    Type.Integer({ minimum: 1, maximum: 500, default: 10, description: 'So many, those whose cost changed most' })
+  )
 }, { additionalProperties: false })
 
 export function costRoutes (app: AdminApp, dependencies: RouteDependencies): void {
@@ -68,19 +112,29 @@ function costsRoute (app: AdminApp, { database, now }: RouteDependencies): void 
     const { totals, sums, names } = await inSnapshot(database.operator, async snapshot => {
       const state = await readSummaryState(snapshot, range)
       const of = { range, ...ofType === undefined ? {} : { promptType: ofType } }
-      const sum = async (by: CostDimension, interval: CostInterval, most: number, groups?: readonly string[]): Promise<CostSum[]> =>
-        await sumCosts(snapshot, state, { ...of, dimension: by, interval, most, ...groups === undefined ? {} : { groups } })
+      const sum = async (
+        by: CostDimension, interval: CostInterval, most: number, groups?: readonly string[]
+      ): Promise<CostSum[]> =>
+        await sumCosts(snapshot, state, {
+          ...of, dimension: by, interval, most, ...groups === undefined ? {} : { groups }
+        })
       // What is left out of the answer is part of the totals.
       if (by !== 'none' && limit !== undefined) {
         const names = await greatestGroups(snapshot, state, { ...of, dimension: by, most: limit })
         const [totals] = await sum('all', 'none', 1)
         return { totals: figuresOf(totals), sums: await sum(by, interval, MAX_ITEMS + 1, names), names }
       }
-      return { totals: null, sums: await sum(by === 'none' ? 'all' : by, interval, MAX_ITEMS + 1), names: by === 'none' ? [''] : null }
+      return {
+        totals: null,
+        sums: await sum(by === 'none' ? 'all' : by, interval, MAX_ITEMS + 1),
+        names: by === 'none' ? [''] : null
+      }
     })
     const groups = groupsOf(sums, buckets, names)
     if (groups.size * buckets.length > MAX_ITEMS) throw tooManyItems(MAX_ITEMS)
-    return await sendChunks(reply, jsonFormat.contentType, costsJson(groups, buckets, by !== 'none', totals, rangeOf(range)))
+    return await sendChunks(
+      reply, jsonFormat.contentType, costsJson(groups, buckets, by !== 'none', totals, rangeOf(range))
+    )
   })
 }
 
@@ -99,14 +153,29 @@ function topMoversRoute (app: AdminApp, { database, now }: RouteDependencies): v
     const { group_by: dimension = 'prompt_type', from, to, prompt_type: ofType, direction, limit = 10 } = request.query
     const range = costRange(from, to, now())
     const before = rangeBefore(range, request.query.previous_from, request.query.previous_to)
-    const state = await readSummaryState(snapshot, { fromMs: Math.min(before.fromMs, range.fromMs), toMs: Math.max(before.toMs, range.toMs) })
+    const state = await readSummaryState(snapshot, {
+      fromMs: Math.min(before.fromMs, range.fromMs), toMs: Math.max(before.toMs, range.toMs)
+    })
     const changes = await greatestChanges(snapshot, state, before, {
       range, dimension, most: limit, ...ofType === undefined ? {} : { promptType: ofType }
     }, direction)
     const items = changes.map(({ group, cost, previousCost, change, calls, previousCalls }) => ({
-      group, cost, previous_cost: previousCost, change, change_ratio: previousCost === 0 ? null : change / previousCost, calls, previous_calls: previousCalls
+      group,
+      cost,
+      previous_cost: previousCost,
+      change,
+      change_ratio: previousCost === 0
+        ? null
+        : change / previousCost,
+      calls,
+      previous_calls: previousCalls
     }))
-    return { items, ...rangeOf(range), previous_from: new Date(before.fromMs).toISOString(), previous_to: new Date(before.toMs).toISOString() }
+    return {
+      items,
+      ...rangeOf(range),
+      previous_from: new Date(before.fromMs).toISOString(),
+      previous_to: new Date(before.toMs).toISOString()
+    }
   }))
 }
 

@@ -11,10 +11,16 @@ const MAX_DAYS = 92
 
 const query = Type.Object({
   ...promptConfigListQuery.properties,
-  days: Type.Optional(Type.Integer({ minimum: 1, maximum: MAX_DAYS, default: 14, description: 'How many UTC days; the last of them is today' }))
+  days: Type.Optional(
+    Type.Integer({
+      minimum: 1, maximum: MAX_DAYS, default: 14, description: 'How many UTC days; the last of them is today'
+    })
+  )
 }, { additionalProperties: false })
 
-/** The lines beside a list's rows, in one request: by its filters and page, for a URL does not hold hundreds of names. */
+/**
+ * The lines beside a list's rows, in one request: by its filters and page, for a URL does not hold hundreds of names.
+ */
 export function dailyCostsRoute (app: AdminApp, { database, now }: RouteDependencies): void {
   app.get('/costs/daily', {
     schema: {
@@ -36,11 +42,16 @@ export function dailyCostsRoute (app: AdminApp, { database, now }: RouteDependen
     const range = costRange(new Date(firstMs).toISOString(), undefined, nowMs)
     const sums = groups.length === 0
       ? []
-      : await inSnapshot(database.operator, async snapshot => await sumCosts(snapshot, await readSummaryState(snapshot, range), {
-        range, dimension: 'prompt_type', interval: 'day', groups, most: groups.length * dayCount
-      }))
+      : await inSnapshot(database.operator, async snapshot =>
+        await sumCosts(snapshot, await readSummaryState(snapshot, range), {
+          range, dimension: 'prompt_type', interval: 'day', groups, most: groups.length * dayCount
+        }))
     const costs = new Map(groups.map(group => [group, days.map(() => 0)]))
-    for (const { group, bucketMs, costUsd } of sums) costs.get(group)?.splice(days.indexOf(bucketMs ?? NaN), 1, Number(costUsd))
+    for (const { group, bucketMs, costUsd } of sums) {
+      costs.get(group)?.splice(
+        days.indexOf(bucketMs ?? NaN), 1, Number(costUsd)
+      )
+    }
     return {
       items: [...costs].map(([promptType, costs]) => ({ prompt_type: promptType, costs })),
       days: days.map(dayMs => new Date(dayMs).toISOString()),

@@ -13,11 +13,17 @@ export const jsonFormat: ExportFormat = { contentType: 'application/json; charse
 export const ndjsonFormat: ExportFormat = { contentType: 'application/x-ndjson', extension: 'ndjson' }
 
 /**
- * Sends the chunks as a file, each once the one before is on its way: who reads slowly is waited for, and when the caller
- * leaves, no further chunk is asked for. The first is made before the answer begins, so that what fails at once is
- * answered as an error; what fails later cuts the connection, for half a file must not look like a whole one.
+ * Sends the chunks as a file, each once the one before is on its way: who reads slowly is waited for, and when the
+ * caller leaves, no further chunk is asked for. The first is made before the answer begins, so that what fails at once
+ * is answered as an error; what fails later cuts the connection, for half a file must not look like a whole one.
  */
-export async function sendExport (reply: FastifyReply, name: string, nowMs: number, { contentType, extension }: ExportFormat, chunks: AsyncGenerator<string>): Promise<FastifyReply> {
+export async function sendExport (
+  reply: FastifyReply,
+  name: string,
+  nowMs: number,
+  { contentType, extension }: ExportFormat,
+  chunks: AsyncGenerator<string>
+): Promise<FastifyReply> {
   const first = await chunks.next()
   const time = new Date(nowMs).toISOString().slice(0, 19).replaceAll(':', '')
   return await reply
@@ -27,10 +33,14 @@ export async function sendExport (reply: FastifyReply, name: string, nowMs: numb
 }
 
 /** Sends the chunks as one body, as fast as it is read. */
-export const sendChunks = async (reply: FastifyReply, contentType: string, chunks: AsyncGenerator<Uint8Array>): Promise<FastifyReply> =>
+export const sendChunks = async (
+  reply: FastifyReply, contentType: string, chunks: AsyncGenerator<Uint8Array>
+): Promise<FastifyReply> =>
   await reply.type(contentType).send(Readable.from(chunks))
 
-async function * withFirst (first: IteratorResult<string, unknown>, rest: AsyncGenerator<string>): AsyncGenerator<string> {
+async function * withFirst (
+  first: IteratorResult<string, unknown>, rest: AsyncGenerator<string>
+): AsyncGenerator<string> {
   try {
     if (first.done === true) return
     yield first.value

@@ -4,4 +4,5 @@ import { Type } from 'typebox'
 export const isUuid = (text: string): boolean => /^[\da-f]{8}(-[\da-f]{4}){3}-[\da-f]{12}$/i.test(text)
 
 /** The path parameter `id` of a resource. */
-export const Id = (resource: string, example: string) => Type.String({ description: `The ${resource}'s id`, examples: [example] })
+export const Id = (resource: string, example: string) =>
+  Type.String({ description: `The ${resource}'s id`, examples: [example] })

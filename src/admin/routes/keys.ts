@@ -2,7 +2,9 @@ import { createHash, randomBytes, randomUUID } from 'node:crypto'
 import { Type } from 'typebox'
 import { decodeCursor, encodeCursor } from '../cursor.js'
 import { invalidField, keyNotFound } from '../errors.js'
-import { countGatewayKeys, insertGatewayKey, listGatewayKeys, lockGatewayKey, revokeGatewayKey, updateGatewayKey } from '../queries/gateway-keys.js'
+import {
+  countGatewayKeys, insertGatewayKey, listGatewayKeys, lockGatewayKey, revokeGatewayKey, updateGatewayKey
+} from '../queries/gateway-keys.js'
 import { errors, NoContent, pageQuery, Shared } from '../schemas/common.js'
 import {
   CreatedGatewayKeySchema, type GatewayKey, GatewayKeyPageSchema, GatewayKeyPatchSchema, GatewayKeySchema,
@@ -14,7 +16,9 @@ import { Id, isUuid } from './ids.js'
 const tags = ['Gateway keys']
 const params = Type.Object({ id: Id('gateway key', '2f1de5a4-6f0a-4d5e-9a51-8f1f3d2b7c10') })
 const listQuery = Type.Object(pageQuery, { additionalProperties: false })
-const placeSchema = Type.Tuple([Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER }), Type.String({ format: 'uuid' })])
+const placeSchema = Type.Tuple([
+  Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER }), Type.String({ format: 'uuid' })
+])
 
 export function keyRoutes (app: AdminApp, dependencies: RouteDependencies): void {
   listRoute(app, dependencies)

@@ -3,7 +3,9 @@ import { decodeCursor, encodeCursor } from '../cursor.js'
 import { isKeyName } from '../../redaction/redact.js'
 import { invalidField, priceNotFound } from '../errors.js'
 import { inUtc } from '../queries/expressions.js'
-import { countPricedModels, deletePrices, findPrice, listPrices, priceEntries, putPrice, type PriceRow } from '../queries/prices.js'
+import {
+  countPricedModels, deletePrices, findPrice, listPrices, priceEntries, putPrice, type PriceRow
+} from '../queries/prices.js'
 import { errors, InstantText, NoContent, Page, pageQuery, Shared } from '../schemas/common.js'
 import { ModelPriceSchema, NewPriceSchema, type ModelPrice, type NewPrice } from '../schemas/prices.js'
 import type { AdminApp, RouteDependencies } from './admin-app.js'
@@ -44,7 +46,9 @@ function listRoute (app: AdminApp, { database, now }: RouteDependencies): void {
     const { limit = 50, cursor } = request.query
     const [after] = decodeCursor(placeSchema, cursor) ?? [null]
     const { items, next } = await listPrices(database.operator, now(), limit, after)
-    return { items, total: await countPricedModels(database.operator), next_cursor: next === null ? null : encodeCursor([next]) }
+    return {
+      items, total: await countPricedModels(database.operator), next_cursor: next === null ? null : encodeCursor([next])
+    }
   })
 }
 
@@ -83,10 +87,13 @@ function putRoute (app: AdminApp, { changePolicy, now }: RouteDependencies): voi
     const price = exactPrice(request.body)
     const from = inUtc(request.body.effective_from ?? new Date(now()).toISOString())
     return await changePolicy(async (transaction, audit) => {
-      const entryOf = async () => (await priceEntries(transaction, model)).find(entry => entry.effective_from === from) ?? null
+      const entryOf = async () => (await priceEntries(transaction, model)).find(entry =>
+        entry.effective_from === from) ?? null
       const before = await entryOf()
       await putPrice(transaction, model, from, price)
-      await audit({ action: before === null ? 'price.create' : 'price.update', target: model, before, after: await entryOf() })
+      await audit({
+        action: before === null ? 'price.create' : 'price.update', target: model, before, after: await entryOf()
+      })
       return found(await findPrice(transaction, model, now()), model)
     })
   })
@@ -129,13 +136,16 @@ const exactPrice = (body: NewPrice): PriceRow => ({
   audio_output: decimalOrNull('audio_output', body.audio_output)
 })
 
-const decimalOrNull = (field: keyof PriceRow, usd: number | null | undefined): string | null => usd == null ? null : decimal(field, usd)
+const decimalOrNull = (field: keyof PriceRow, usd: number | null | undefined): string | null =>
+  usd == null ? null : decimal(field, usd)
 
 function decimal (field: keyof PriceRow, usd: number): string {
   // The shortest decimal that is this number: what the request said, as far as it could be read.
   const text = String(usd)
   if (!/^\d+(\.\d{1,6})?$/.test(text)) {
-    throw invalidField(`The field '${field}' must have at most six decimals (USD per million tokens), but is ${text}.`, field)
+    throw invalidField(
+      `The field '${field}' must have at most six decimals (USD per million tokens), but is ${text}.`, field
+    )
   }
   return text
 }

@@ -2,7 +2,9 @@ import { invalidField, promptConfigsNotFound } from '../errors.js'
 import { type ChosenConfig, type PromptConfigChoice, updatePromptConfigs } from '../queries/prompt-config-bulk.js'
 import type { PromptConfigFilter } from '../queries/prompt-configs.js'
 import { errors, Shared } from '../schemas/common.js'
-import { BulkChangeSchema, MAX_BULK_NAMES, PromptConfigBulkSchema, type PromptConfigSet } from '../schemas/prompt-config-bulk.js'
+import {
+  BulkChangeSchema, MAX_BULK_NAMES, PromptConfigBulkSchema, type PromptConfigSet
+} from '../schemas/prompt-config-bulk.js'
 import type { AdminApp, RouteDependencies } from './admin-app.js'
 
 /** As many names as there may be, at their longest, with the JSON around them. */
@@ -26,7 +28,8 @@ export function promptConfigBulkRoutes (app: AdminApp, { changePolicy, now }: Ro
     return await changePolicy(async (transaction, audit) => {
       const configs = await updatePromptConfigs(transaction, choice, set)
       if ('promptTypes' in choice) refuseUnknown(choice.promptTypes, configs)
-      const changed = configs.filter(config => Object.entries({ ...config, ...set }).some(([name, value]) => config[name as keyof ChosenConfig] !== value))
+      const changed = configs.filter(config =>
+        Object.entries({ ...config, ...set }).some(([name, value]) => config[name as keyof ChosenConfig] !== value))
       await audit({
         action: 'prompt_config.bulk_update',
         target: `${changed.length} prompt configs`,
@@ -38,7 +41,9 @@ export function promptConfigBulkRoutes (app: AdminApp, { changePolicy, now }: Ro
   })
 }
 
-function chosen (promptTypes: string[] | undefined, filter: PromptConfigFilter | undefined, nowMs: number): PromptConfigChoice {
+function chosen (
+  promptTypes: string[] | undefined, filter: PromptConfigFilter | undefined, nowMs: number
+): PromptConfigChoice {
   if (promptTypes !== undefined && filter === undefined) return { promptTypes }
   if (promptTypes === undefined && filter !== undefined) return { filter, nowMs }
   throw invalidField("Send either 'prompt_types' or 'filter'.", filter === undefined ? 'prompt_types' : 'filter')

@@ -15,7 +15,9 @@ import type { AdminApp, RouteDependencies } from './admin-app.js'
 const UNTYPED = 'untyped'
 
 const tags = ['Prompt configs']
-const params = Type.Object({ prompt_type: Type.String({ description: 'Percent-encoded where it has to be', examples: ['generate_image_metadata'] }) })
+const params = Type.Object({
+  prompt_type: Type.String({ description: 'Percent-encoded where it has to be', examples: ['generate_image_metadata'] })
+})
 
 export function promptConfigRoutes (app: AdminApp, dependencies: RouteDependencies): void {
   listRoute(app, dependencies)
@@ -41,7 +43,9 @@ function listRoute (app: AdminApp, { database, now }: RouteDependencies): void {
     const { sort, limit, after, filter } = readListQuery(request.query)
     const nowMs = now()
     const { items, next } = await listPromptConfigs(database.operator, filter, sort, limit, after, nowMs)
-    return { items, total: await countPromptConfigs(database.operator, filter, nowMs), next_cursor: placeCursor(sort, next) }
+    return {
+      items, total: await countPromptConfigs(database.operator, filter, nowMs), next_cursor: placeCursor(sort, next)
+    }
   })
 }
 
@@ -59,7 +63,12 @@ function createRoute (app: AdminApp, { changePolicy, now }: RouteDependencies): 
     const { prompt_type: promptType } = request.body
     const created = await changePolicy(async (transaction, audit) => {
       if (!await insertPromptConfig(transaction, request.body)) throw promptConfigExists(promptType)
-      await audit({ action: 'prompt_config.create', target: promptType, before: null, after: await lockSwitches(transaction, promptType) })
+      await audit({
+        action: 'prompt_config.create',
+        target: promptType,
+        before: null,
+        after: await lockSwitches(transaction, promptType)
+      })
       return await findPromptConfig(transaction, promptType, now())
     })
     void reply.code(201).header('location', `/admin/api/prompt-configs/${encodeURIComponent(promptType)}`)
@@ -124,7 +133,11 @@ function unblockRoute (app: AdminApp, { changePolicy, now }: RouteDependencies):
       const nowMs = now()
       found(await findPromptConfig(transaction, promptType, nowMs), promptType)
       const lifted = await liftBlocks(transaction, promptType, nowMs)
-      if (lifted.length > 0) await audit({ action: 'prompt_config.unblock', target: promptType, before: { blocked_by: lifted }, after: { blocked_by: [] } })
+      if (lifted.length > 0) {
+        await audit({
+          action: 'prompt_config.unblock', target: promptType, before: { blocked_by: lifted }, after: { blocked_by: [] }
+        })
+      }
       return found(await findPromptConfig(transaction, promptType, nowMs), promptType)
     })
   })

@@ -57,6 +57,9 @@ export function unpricedModelRoutes (app: AdminApp, { database, provider, now }:
 /** The first price of an operator's own that the model comes to have after that moment. */
 function priceAfter (prices: readonly PolicyPrice[], model: string, ms: number): LaterPrice | null {
   const names = modelNames(model)
-  const later = prices.filter(price => names.includes(price.model) && price.effectiveFromMs > ms).sort((a, b) => a.effectiveFromMs - b.effectiveFromMs)[0]
-  return later === undefined ? null : { model: later.model, effective_from: new Date(later.effectiveFromMs).toISOString() }
+  const later = prices.filter(price => names.includes(price.model) && price.effectiveFromMs > ms)
+    .sort((a, b) => a.effectiveFromMs - b.effectiveFromMs)[0]
+  return later === undefined
+    ? null
+    : { model: later.model, effective_from: new Date(later.effectiveFromMs).toISOString() }
 }

@@ -2,7 +2,9 @@ import { Type } from 'typebox'
 import type { Drizzle } from '../../db/client.js'
 import { shownObjectText } from '../../stored-object.js'
 import { CSV_START, csvLine } from '../csv.js'
-import { listUsageLogRows, readPayloads, toUsageLog, type UsageLogFilter, type UsageLogPlace, type UsageLogRow } from '../queries/usage-logs.js'
+import {
+  listUsageLogRows, readPayloads, toUsageLog, type UsageLogFilter, type UsageLogPlace, type UsageLogRow
+} from '../queries/usage-logs.js'
 import { errors } from '../schemas/common.js'
 import { UsageLogSummarySchema } from '../schemas/usage-log.js'
 import type { AdminApp, RouteDependencies } from './admin-app.js'
@@ -56,7 +58,9 @@ export function usageLogExportRoute (app: AdminApp, { database, now }: RouteDepe
 async function * pagesOf (database: Drizzle, filter: UsageLogFilter): AsyncGenerator<UsageLogRow[]> {
   let after: UsageLogPlace | null = null
   do {
-    const page: Awaited<ReturnType<typeof listUsageLogRows>> = await listUsageLogRows(database, filter, PAGE_ROWS, after)
+    const page: Awaited<ReturnType<typeof listUsageLogRows>> = await listUsageLogRows(
+      database, filter, PAGE_ROWS, after
+    )
     yield page.items
     after = page.next
   } while (after !== null)
@@ -81,7 +85,8 @@ async function * ndjsonChunks (database: Drizzle, pages: AsyncGenerator<UsageLog
     for (const rows of boundedByPayload(page)) {
       const stored = rows.filter(row => row.payload_bytes > 0)
       const payloads = stored.length === 0 ? new Map<string, undefined>() : await readPayloads(database, stored)
-      yield rows.map(row => `${JSON.stringify({ ...toUsageLog(row), ...payloads.get(row.id) ?? { prompt: null, response: null } })}\n`).join('')
+      yield rows.map(row => `${JSON.stringify({ ...toUsageLog(row), ...payloads.get(row.id) ?? { prompt: null, response: null } })}\n`)
+        .join('')
     }
   }
 }

@@ -21,7 +21,9 @@ export const usageLogFilter = {
   key_id: Type.Optional(Type.String({ format: 'uuid', description: "A gateway key's id" })),
   success: Type.Optional(Type.Boolean()),
   status_code: Type.Optional(Type.Integer({ minimum: 100, maximum: 999 })),
-  unpriced: Type.Optional(Type.Boolean({ description: 'Whether the call should have a cost but has none, as unpriced_calls counts them' })),
+  unpriced: Type.Optional(
+    Type.Boolean({ description: 'Whether the call should have a cost but has none, as unpriced_calls counts them' })
+  ),
   upstream_request_id: Type.Optional(Type.String({ description: "OpenAI's x-request-id" })),
   from: Type.Optional(InstantText('Finished at this time or later')),
   to: Type.Optional(InstantText('Finished before this time'))
@@ -38,8 +40,14 @@ const placeSchema = Type.Tuple([
 ])
 
 const UsageLogPageSchema = Type.Object({
-  ...Page(Shared('UsageLogSummary', UsageLogSummarySchema), 'How many rows match the filters, as counted for the first page').properties,
-  total_is_exact: Type.Optional(Type.Literal(false, { description: `There are \`total\` rows or more: counting ends at ${COUNT_CEILING}, and after a quarter of a second` }))
+  ...Page(
+    Shared('UsageLogSummary', UsageLogSummarySchema), 'How many rows match the filters, as counted for the first page'
+  ).properties,
+  total_is_exact: Type.Optional(
+    Type.Literal(false, {
+      description: `There are \`total\` rows or more: counting ends at ${COUNT_CEILING}, and after a quarter of a second`
+    })
+  )
 }, { description: 'One page of the list' })
 
 export function usageLogRoutes (app: AdminApp, dependencies: RouteDependencies): void {
@@ -67,7 +75,12 @@ function listRoute (app: AdminApp, { database }: RouteDependencies): void {
     const { total, isExact } = place === null
       ? await countUsageLogs(database.operator, filter, COUNT_CEILING)
       : { total: place[2], isExact: place[3] }
-    return { items, total, ...isExact ? {} : { total_is_exact: false as const }, next_cursor: next === null ? null : encodeCursor([next.createdAtUs, next.id, total, isExact]) }
+    return {
+      items,
+      total,
+      ...isExact ? {} : { total_is_exact: false as const },
+      next_cursor: next === null ? null : encodeCursor([next.createdAtUs, next.id, total, isExact])
+    }
   })
 }
 

@@ -16,7 +16,11 @@ const MAX_MODELS = 50
 const model = Type.String({ minLength: 1, maxLength: 256, examples: ['gpt-4o-mini'] })
 
 const query = Type.Object({
-  prompt_type: Type.Optional(Type.String({ description: 'Of this prompt type alone; without it, of all traffic', examples: ['generate_image_metadata'] })),
+  prompt_type: Type.Optional(
+    Type.String({
+      description: 'Of this prompt type alone; without it, of all traffic', examples: ['generate_image_metadata']
+    })
+  ),
   model: Type.Optional(Type.Array(model, {
     minItems: 1, maxItems: MAX_MODELS, description: `Once for each model; without it: ${DEFAULT_MODELS.join(', ')}`
   })),

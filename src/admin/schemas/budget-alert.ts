@@ -3,23 +3,30 @@ import { ALERT_CHANNELS } from '../../alert-observer.js'
 import { BUDGET_PERIODS, type BudgetPeriod } from '../../budget-period.js'
 import { Count, Instant, Nullable, Usd } from './common.js'
 
-const oneOf = <T extends string>(values: readonly T[], description: string) => Type.Unsafe<T>({ type: 'string', enum: values, description })
+const oneOf = <T extends string>(values: readonly T[], description: string) =>
+  Type.Unsafe<T>({ type: 'string', enum: values, description })
 
 const AttemptSchema = Type.Object({
   at: Instant('When it began'),
   duration_ms: Count('Milliseconds'),
-  status_code: Nullable(Type.Integer({ description: "Of the webhook's answer, or of the SMTP server's; null where there was none" })),
+  status_code: Nullable(
+    Type.Integer({ description: "Of the webhook's answer, or of the SMTP server's; null where there was none" })
+  ),
   error: Nullable(Type.String({ description: 'Why it failed; null if it was delivered' }))
 })
 
 const DeliverySchema = Type.Object({
   id: Type.String({ format: 'uuid', description: 'Also the `webhook-id`, the same at every attempt' }),
   channel: oneOf(ALERT_CHANNELS, 'How it is sent'),
-  target: Type.String({ description: 'The address of an e-mail; of a webhook only scheme and host, for its path may be a secret' }),
+  target: Type.String({
+    description: 'The address of an e-mail; of a webhook only scheme and host, for its path may be a secret'
+  }),
   state: oneOf(['pending', 'delivered', 'failed'] as const, '`failed`: given up'),
   attempt_count: Count('Attempts that were begun; one that a crash cut short is not among `attempts`'),
   attempts: Type.Array(AttemptSchema, { description: 'Oldest first' }),
-  next_attempt_at: Nullable(Instant('While it is pending: when it is tried next, or, during an attempt, when that counts as lost')),
+  next_attempt_at: Nullable(
+    Instant('While it is pending: when it is tried next, or, during an attempt, when that counts as lost')
+  ),
   delivered_at: Nullable(Instant('Null unless it was delivered'))
 })
 
@@ -35,7 +42,9 @@ export const BudgetAlertSchema = Type.Object({
   limit_usd: Usd('USD'),
   spent_usd: Usd('USD, when it fired'),
   created_at: Instant('When it fired'),
-  deliveries: Type.Array(DeliverySchema, { description: 'One for each channel that the budget had; none if it had none' })
+  deliveries: Type.Array(DeliverySchema, {
+    description: 'One for each channel that the budget had; none if it had none'
+  })
 }, {
   $id: 'BudgetAlert',
   description: 'A threshold of a budget that was reached: once a period, however many instances run',

@@ -23,7 +23,8 @@ export const NullableJsonObject = (description: string) =>
 export const INSTANT_PATTERN = '^(19|2\\d)\\d\\d-.*:[0-5]\\d(\\.\\d+)?([Zz]|[+-](0\\d|1[0-5]):[0-5]\\d)$'
 
 /** A moment in a request. */
-export const InstantText = (description: string) => Type.String({ format: 'date-time', pattern: INSTANT_PATTERN, description })
+export const InstantText = (description: string) =>
+  Type.String({ format: 'date-time', pattern: INSTANT_PATTERN, description })
 
 /** As in the header X-Prompt-Type. */
 export const PromptTypeName = () => Type.String({
@@ -33,12 +34,18 @@ export const PromptTypeName = () => Type.String({
 
 /** The query parameters of every list. */
 export const pageQuery = {
-  limit: Type.Optional(Type.Integer({ minimum: 1, maximum: 500, default: 50, description: 'The most items to answer with' })),
-  cursor: Type.Optional(Type.String({ description: 'The `next_cursor` of the page before; send the same filters and `sort` with it' }))
+  limit: Type.Optional(
+    Type.Integer({ minimum: 1, maximum: 500, default: 50, description: 'The most items to answer with' })
+  ),
+  cursor: Type.Optional(
+    Type.String({ description: 'The `next_cursor` of the page before; send the same filters and `sort` with it' })
+  )
 }
 
 /** What a list answers: `items`, how many there are in `total`, and where the next page begins. */
-export function Page<T extends TSchema> (item: T, totalDescription = 'How many items match the filters, over all pages') {
+export function Page<T extends TSchema> (
+  item: T, totalDescription = 'How many items match the filters, over all pages'
+) {
   return Type.Object({
     items: Type.Array(item),
     total: Count(totalDescription),

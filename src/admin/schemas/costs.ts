@@ -29,7 +29,9 @@ const example: CostFigures = {
   avg_duration_ms: 812.5
 }
 
-const group = Nullable(Type.String({ description: "The prompt type, model or user; '' for calls that named none; null without group_by" }))
+const group = Nullable(
+  Type.String({ description: "The prompt type, model or user; '' for calls that named none; null without group_by" })
+)
 const range = {
   from: Instant('Start of the first hour that is counted'),
   to: Instant('End of the last hour that is counted')
@@ -37,13 +39,21 @@ const range = {
 const exampleRange = { from: '2026-11-01T00:00:00.000Z', to: '2026-12-01T00:00:00.000Z' }
 
 export const CostsSchema = Type.Object({
-  items: Type.Array(Type.Object({ group, bucket: Nullable(Instant('Start of the bucket; null without interval')), ...figures })),
+  items: Type.Array(
+    Type.Object({ group, bucket: Nullable(Instant('Start of the bucket; null without interval')), ...figures })
+  ),
   totals: Type.Object(figures, { description: 'Over all groups and buckets, those that `limit` leaves out too' }),
   ...range
 }, {
   $id: 'Costs',
   description: 'Sums per group and bucket: the group of the greatest cost first, its buckets in order',
-  examples: [{ items: [{ group: 'generate_image_metadata', bucket: '2026-11-01T00:00:00.000Z', ...example }], totals: example, ...exampleRange }]
+  examples: [
+    {
+      items: [{ group: 'generate_image_metadata', bucket: '2026-11-01T00:00:00.000Z', ...example }],
+      totals: example,
+      ...exampleRange
+    }
+  ]
 })
 export type Costs = Static<typeof CostsSchema>
 
@@ -64,7 +74,17 @@ export const TopMoversSchema = Type.Object({
   $id: 'TopMovers',
   description: 'Groups whose cost changed most, up or down',
   examples: [{
-    items: [{ group: 'generate_image_metadata', cost: 12.5, previous_cost: 10, change: 2.5, change_ratio: 0.25, calls: 5000, previous_calls: 4000 }],
+    items: [
+      {
+        group: 'generate_image_metadata',
+        cost: 12.5,
+        previous_cost: 10,
+        change: 2.5,
+        change_ratio: 0.25,
+        calls: 5000,
+        previous_calls: 4000
+      }
+    ],
     ...exampleRange,
     previous_from: '2026-10-02T00:00:00.000Z',
     previous_to: '2026-11-01T00:00:00.000Z'
@@ -83,7 +103,11 @@ export const DailyCostsSchema = Type.Object({
   $id: 'DailyCosts',
   description: 'What the prompt types of one page of a list cost on each of the last days',
   examples: [{
-    items: [{ prompt_type: 'generate_image_metadata', costs: [0.000648, 0] }], days: ['2026-11-22T00:00:00.000Z', '2026-11-23T00:00:00.000Z'], next_cursor: null
+    items: [
+      { prompt_type: 'generate_image_metadata', costs: [0.000648, 0] }
+    ],
+    days: ['2026-11-22T00:00:00.000Z', '2026-11-23T00:00:00.000Z'],
+    next_cursor: null
   }]
 })
 export type DailyCosts = Static<typeof DailyCostsSchema>

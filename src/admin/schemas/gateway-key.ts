@@ -2,8 +2,17 @@ import { Type, type Static } from 'typebox'
 import { Instant, InstantText, Nullable, Page, PromptTypeName, Shared } from './common.js'
 
 const name = Type.String({ minLength: 1, maxLength: 100, description: 'Who or what uses the key' })
-const user = Nullable(Type.String({ minLength: 1, maxLength: 256, description: 'Whom calls with this key are for, where they do not say; null: the name' }))
-const allowed = Type.Array(PromptTypeName(), { minItems: 1, maxItems: 1000, uniqueItems: true, description: 'The only prompt types that the key may use; null: every one' })
+const user = Nullable(
+  Type.String({
+    minLength: 1, maxLength: 256, description: 'Whom calls with this key are for, where they do not say; null: the name'
+  })
+)
+const allowed = Type.Array(PromptTypeName(), {
+  minItems: 1,
+  maxItems: 1000,
+  uniqueItems: true,
+  description: 'The only prompt types that the key may use; null: every one'
+})
 
 const example = {
   id: '2f1de5a4-6f0a-4d5e-9a51-8f1f3d2b7c10',
@@ -43,7 +52,9 @@ export const GatewayKeyPageSchema = Type.Object({
 
 export const CreatedGatewayKeySchema = Type.Object({
   ...GatewayKeySchema.properties,
-  key: Type.String({ pattern: '^pm_[A-Za-z0-9_-]{43}$', description: 'The key itself. It is shown here once and never again' })
+  key: Type.String({
+    pattern: '^pm_[A-Za-z0-9_-]{43}$', description: 'The key itself. It is shown here once and never again'
+  })
 }, {
   $id: 'CreatedGatewayKey',
   description: 'The new key',
@@ -58,7 +69,14 @@ const optional = {
 
 export const NewGatewayKeySchema = Type.Object({ name, ...optional }, {
   additionalProperties: false,
-  examples: [{ name: 'importer in production', user: 'importer', allowed_prompt_types: ['select_best_tags'], expires_at: '2027-11-22T00:00:00Z' }]
+  examples: [
+    {
+      name: 'importer in production',
+      user: 'importer',
+      allowed_prompt_types: ['select_best_tags'],
+      expires_at: '2027-11-22T00:00:00Z'
+    }
+  ]
 })
 export type NewGatewayKey = Static<typeof NewGatewayKeySchema>
 

@@ -5,7 +5,11 @@ import { Count, Instant, InstantText, Nullable } from './common.js'
 const MAX_USD_PER_MILLION = 1_000_000
 
 const usdPerMillion = (description: string) =>
-  Type.Number({ minimum: 0, maximum: MAX_USD_PER_MILLION, description: `${description}, USD per million tokens, with up to six decimals` })
+  Type.Number({
+    minimum: 0,
+    maximum: MAX_USD_PER_MILLION,
+    description: `${description}, USD per million tokens, with up to six decimals`
+  })
 
 const rates = {
   input: usdPerMillion('Input'),
@@ -15,7 +19,9 @@ const rates = {
   audio_output: Nullable(usdPerMillion('Audio output; null: as output'))
 }
 
-const entry = { effective_from: Instant("Calls from this time on cost so much, until the model's next price holds"), ...rates }
+const entry = {
+  effective_from: Instant("Calls from this time on cost so much, until the model's next price holds"), ...rates
+}
 
 const example = {
   effective_from: '2026-11-01T00:00:00.000Z',
@@ -30,13 +36,17 @@ const PriceEntrySchema = Type.Object(entry)
 export type PriceEntry = Static<typeof PriceEntrySchema>
 
 export const ModelPriceSchema = Type.Object({
-  model: Type.String({ description: 'As calls name it. Dated snapshots of it cost the same, unless they have a price of their own here' }),
+  model: Type.String({
+    description: 'As calls name it. Dated snapshots of it cost the same, unless they have a price of their own here'
+  }),
   ...entry,
   others: Type.Array(PriceEntrySchema, { description: 'What it cost before, and will cost later, the earliest first' })
 }, {
   $id: 'ModelPrice',
   description: 'A price of your own: the one that holds now, else the earliest to come',
-  examples: [{ model: 'gpt-4o', ...example, others: [{ ...example, effective_from: '2027-01-01T00:00:00.000Z', input: 2 }] }]
+  examples: [
+    { model: 'gpt-4o', ...example, others: [{ ...example, effective_from: '2027-01-01T00:00:00.000Z', input: 2 }] }
+  ]
 })
 export type ModelPrice = Static<typeof ModelPriceSchema>
 
@@ -59,14 +69,17 @@ export const UnpricedModelSchema = Type.Object({
   model: Type.String({ description: "The response's model, else the requested one; empty where neither was known" }),
   unpriced_calls: Count('Calls that should have a cost and have none'),
   since: Instant('The hour of the first of them'),
-  last_seen: Instant('The hour of the latest of them'),
+  last_seen: Instant('The start of the hour in which the latest of them ended'),
   first_call_at: Nullable(Instant('When the first of them began, of those in the usage log; null where that does not hold it. ' +
     'A price of your own from this time on covers them all, but for longer calls that began earlier')),
   later_price: Type.Unsafe<LaterPrice | null>({
     type: ['object', 'null'],
     required: ['model', 'effective_from'],
     description: 'The price of your own that begins only after the first of them: calls before it stay unpriced until you give them one too. Null where there is none',
-    properties: { model: Type.String({ description: 'Its name: the model, or the family that this is a dated snapshot of' }), effective_from: Instant('From when on it holds') }
+    properties: {
+      model: Type.String({ description: 'Its name: the model, or the family that this is a dated snapshot of' }),
+      effective_from: Instant('From when on it holds')
+    }
   }),
   has_price: Type.Boolean({
     description: 'The model has a price now. Repricing puts its calls right, but for those whose tokens nobody knows; ' +
@@ -75,6 +88,16 @@ export const UnpricedModelSchema = Type.Object({
 }, {
   $id: 'UnpricedModel',
   description: 'A model with calls whose cost is not known',
-  examples: [{ model: 'our-own-model', unpriced_calls: 12, since: '2026-11-20T08:00:00.000Z', last_seen: '2026-11-22T21:00:00.000Z', first_call_at: '2026-11-20T08:12:30.123Z', later_price: null, has_price: false }]
+  examples: [
+    {
+      model: 'our-own-model',
+      unpriced_calls: 12,
+      since: '2026-11-20T08:00:00.000Z',
+      last_seen: '2026-11-22T21:00:00.000Z',
+      first_call_at: '2026-11-20T08:12:30.123Z',
+      later_price: null,
+      has_price: false
+    }
+  ]
 })
 export type UnpricedModel = Static<typeof UnpricedModelSchema>

@@ -27,7 +27,9 @@ export const PromptConfigBulkSchema = Type.Object({
   ]
 })
 
-export const BulkChangeSchema = Type.Object({ updated: Count('How many configs have these switches now because they were chosen') }, {
+export const BulkChangeSchema = Type.Object({
+  updated: Count('How many configs have these switches now because they were chosen')
+}, {
   $id: 'BulkChange',
   description: 'What a bulk change reached',
   examples: [{ updated: 2 }]

@@ -41,7 +41,11 @@ export const PromptConfigSchema = Type.Object({
   prompt_type: PromptTypeName(),
   ...switches,
   last_prompt: Nullable(Type.String({ description: 'Request body of the latest call, inline media elided' })),
-  last_response: Nullable(Type.String({ description: "Response body of the latest call; a stream's is the one object that its chunks add up to" })),
+  last_response: Nullable(
+    Type.String({
+      description: "Response body of the latest call; a stream's is the one object that its chunks add up to"
+    })
+  ),
   last_model: Nullable(Type.String({ description: "The response's model, else the request's" })),
   last_input_tokens: Nullable(Count('Input tokens of the latest call')),
   last_output_tokens: Nullable(Count('Output tokens of the latest call')),
@@ -80,7 +84,9 @@ export type PromptConfig = Static<typeof PromptConfigSchema>
 
 const { last_prompt: _prompt, last_response: _response, ...summaryExample } = example
 
-export const PromptConfigSummarySchema = Type.Object(Type.Omit(PromptConfigSchema, ['last_prompt', 'last_response']).properties, {
+export const PromptConfigSummarySchema = Type.Object(Type.Omit(PromptConfigSchema, [
+  'last_prompt', 'last_response'
+]).properties, {
   $id: 'PromptConfigSummary',
   description: 'A prompt config without last_prompt and last_response',
   examples: [summaryExample]
@@ -103,6 +109,8 @@ export type PromptConfigPatch = Static<typeof PromptConfigPatchSchema>
 export const NewPromptConfigSchema = Type.Object({ prompt_type: PromptTypeName(), ...patch }, {
   additionalProperties: false,
   description: 'What is left out starts as the settings say',
-  examples: [{ prompt_type: 'select_best_tags', description: 'Picks the tags that fit a page best', track_full_data: true }]
+  examples: [
+    { prompt_type: 'select_best_tags', description: 'Picks the tags that fit a page best', track_full_data: true }
+  ]
 })
 export type NewPromptConfig = Static<typeof NewPromptConfigSchema>

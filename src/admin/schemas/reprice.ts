@@ -5,7 +5,9 @@ export const RepriceFilterSchema = Type.Object({
   from: Type.Optional(InstantText('Calls that finished at this time or later')),
   to: Type.Optional(InstantText('Calls that finished before this time')),
   prompt_type: Type.Optional(PromptTypeName()),
-  only_unpriced: Type.Optional(Type.Boolean({ default: true, description: 'Only calls without a cost; false: every call that is billed by token' }))
+  only_unpriced: Type.Optional(
+    Type.Boolean({ default: true, description: 'Only calls without a cost; false: every call that is billed by token' })
+  )
 }, {
   additionalProperties: false,
   examples: [{ from: '2026-11-01T00:00:00Z', prompt_type: 'generate_image_metadata', only_unpriced: false }]

@@ -61,7 +61,9 @@ export const UsageLogSchema = Type.Object({
   reasoning_tokens: Nullable(Count('Part of output_tokens')),
   usage_source: Type.String({ enum: ['upstream', 'estimated', 'none'], description: 'Who counted the tokens' }),
   cost: Nullable(Usd('USD; null when it cannot be priced')),
-  cost_reason: Nullable(Type.String({ description: 'Why cost is null: unknown_model; no_usage; not_metered: nothing to bill, or blocked' })),
+  cost_reason: Nullable(
+    Type.String({ description: 'Why cost is null: unknown_model; no_usage; not_metered: nothing to bill, or blocked' })
+  ),
   duration_ms: Count('Milliseconds'),
   time_to_first_byte_ms: Nullable(Count('Milliseconds')),
   upstream_request_id: Nullable(Type.String({ description: "Upstream's x-request-id" })),

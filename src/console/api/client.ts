@@ -18,7 +18,11 @@ export class ApiError extends Error {
   }
 }
 
-interface ErrorBody { readonly error?: { readonly message?: string, readonly code?: string | null, readonly param?: string | null } }
+interface ErrorBody {
+  readonly error?: {
+    readonly message?: string, readonly code?: string | null, readonly param?: string | null
+  }
+}
 
 const throwErrors: Middleware = {
   async onResponse ({ response }) {

@@ -425,7 +425,7 @@ export interface paths {
         };
         /**
          * List budgets
-         * @description Newest first, each with what was spent of it in its current period. With `prompt_type` those of that type only, without the ones of all traffic.
+         * @description Newest first, each with what was spent of it in its current period. With `prompt_type` those of that type only, without the ones of all traffic. `sends_email` is false where SMTP_URL is not set: then no budget can have an `email`.
          */
         get: operations["listBudgets"];
         put?: never;
@@ -1158,7 +1158,7 @@ export interface components {
             since: string;
             /**
              * Format: date-time
-             * @description The hour of the latest of them
+             * @description The start of the hour in which the latest of them ended
              */
             last_seen: string;
             /**
@@ -4348,7 +4348,8 @@ export interface operations {
                      *         }
                      *       ],
                      *       "total": 1,
-                     *       "next_cursor": null
+                     *       "next_cursor": null,
+                     *       "sends_email": true
                      *     }
                      */
                     "application/json": {
@@ -4357,6 +4358,8 @@ export interface operations {
                         total: number;
                         /** @description Send it as `cursor` for the next page; null on the last */
                         next_cursor: string | null;
+                        /** @description Whether this gateway can send e-mail: it has an SMTP_URL */
+                        sends_email: boolean;
                     };
                 };
             };

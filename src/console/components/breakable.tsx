@@ -1,12 +1,17 @@
 import { Fragment } from 'react'
-import { useNarrow } from '../narrow.js'
+import { useCompact, useNarrow } from '../narrow.js'
 
 /**
- * A name that breaks where its parts meet (`generate_image_` / `metadata`) rather than in the middle of a word. `isCut`: on a
- * wide screen it stays in its line and is cut where that ends, as lists have it; browsers break at a `wbr` even there.
+ * A name that breaks where its parts meet (`generate_image_` / `metadata`) rather than in the middle of a word.
+ * `isCut`: on a wide screen it stays in its line and is cut where that ends, as lists have it, `compact` says also
+ * below 1440 px; browsers break at a `wbr` even there.
  */
-export function Breakable ({ text, isCut = false }: { text: string, isCut?: boolean }) {
-  const isNarrow = useNarrow()
-  if (isCut && !isNarrow) return <>{text}</>
-  return <>{text.split(/(?<=[_\-./:])(?![_\-./:])/).map((part, i) => <Fragment key={i}>{i > 0 && <wbr />}{part}</Fragment>)}</>
+export function Breakable ({ text, isCut = false }: { text: string, isCut?: boolean | 'compact' }) {
+  const [isNarrow, isCompact] = [useNarrow(), useCompact()]
+  if (isCut === 'compact' ? !isNarrow : isCut && !isCompact) return <>{text}</>
+  return (
+    <>{text.split(/(?<=[_\-./:])(?![_\-./:])/)
+      .map((part, i) => <Fragment key={i}>{i > 0 && <wbr />}{part}</Fragment>)}
+    </>
+  )
 }

@@ -4,6 +4,7 @@ import { bytes, count, duration } from '../format.js'
 import { curlCaveat, curlLine } from '../curl.js'
 import type { UsageLog } from '../usage-logs.js'
 import { Breakable } from './breakable.js'
+import { costReason } from './call-values.js'
 import { Conversation } from './conversation.js'
 import { Copy } from './copy.js'
 import { Money, Time } from './values.js'
@@ -24,7 +25,9 @@ const orDash = (value: number | null): string => value === null ? '–' : count(
 export function CallDetails ({ call }: { call: UsageLog }) {
   return (
     <Stack gap='md'>
-      {call.error_message !== null && <Alert color='red' variant='light' title={call.error_type ?? 'Failed'}>{call.error_message}</Alert>}
+      {call.error_message !== null && (
+        <Alert color='red' variant='light' title={call.error_type ?? 'Failed'}>{call.error_message}</Alert>
+      )}
       <SimpleGrid cols={{ base: 2, sm: 3 }} spacing='sm' verticalSpacing='xs'>
         <Fact name='Finished'><Time at={call.created_at} /></Fact>
         <Fact name='Prompt type'><Breakable text={call.prompt_type} /></Fact>
@@ -32,7 +35,7 @@ export function CallDetails ({ call }: { call: UsageLog }) {
         <Fact name='Model'>{call.response_model ?? call.request_model}</Fact>
         <Fact name='Requested model'>{call.request_model}</Fact>
         <Fact name='Endpoint'>{call.endpoint}</Fact>
-        <Fact name='Cost'>{call.cost === null ? call.cost_reason?.replaceAll('_', ' ') : <Money usd={call.cost} />}</Fact>
+        <Fact name='Cost'>{call.cost === null ? costReason(call.cost_reason) : <Money usd={call.cost} />}</Fact>
         <Fact name='Input tokens'>{orDash(call.input_tokens)} ({orDash(call.cached_input_tokens)} cached)</Fact>
         <Fact name='Output tokens'>{orDash(call.output_tokens)} ({orDash(call.reasoning_tokens)} reasoning)</Fact>
         <Fact name='Tokens counted by'>{call.usage_source}</Fact>
@@ -51,7 +54,12 @@ export function CallDetails ({ call }: { call: UsageLog }) {
         <Text size='xs' c='dimmed'>{curlCaveat(call)}</Text>
       </Group>
       {call.prompt === null && call.response === null
-        ? <Text size='sm' c='dimmed'>Prompt and response were not stored: the full data of its prompt type was off, or they are past their retention.</Text>
+        ? (
+          <Text size='sm' c='dimmed'>
+            Prompt and response were not stored: the full data of its prompt type was off, or they are past their
+            retention.
+          </Text>
+          )
         : <Conversation prompt={call.prompt} response={call.response} />}
     </Stack>
   )

@@ -25,10 +25,14 @@ export function ChartReadout ({ index, left, width, times, interval, series, isS
   const isLeft = left < width / 2
   const room = Math.max(MIN_WIDTH, (isLeft ? width - left : left) - GAP)
   // Where neither side has room, it covers the cursor rather than leave the chart.
-  const place = isLeft ? { left: Math.max(0, Math.min(left + GAP, width - room)) } : { right: Math.max(0, Math.min(width - left + GAP, width - room)) }
+  const place = isLeft
+    ? { left: Math.max(0, Math.min(left + GAP, width - room)) }
+    : { right: Math.max(0, Math.min(width - left + GAP, width - room)) }
   const { values, total } = valueTexts(series, index, isSum, format)
   return (
-    <Paper className='readout' aria-hidden withBorder shadow='md' p={8} style={{ ...place, maxWidth: Math.min(room, 320) }}>
+    <Paper
+      className='readout' aria-hidden withBorder shadow='md' p={8} style={{ ...place, maxWidth: Math.min(room, 320) }}
+    >
       <Text size='xs' fw={600} mb={4}>{bucketText(times[index] ?? 0, interval)}</Text>
       <Box className='values'>
         {values.map(({ label, text }, i) => <Line key={label} color={color(i)} label={label} text={text} />)}
@@ -38,7 +42,9 @@ export function ChartReadout ({ index, left, width, times, interval, series, isS
   )
 }
 
-function Line ({ color = 'transparent', label, text, isBold = false }: { color?: string, label: string, text: string, isBold?: boolean }) {
+function Line ({ color = 'transparent', label, text, isBold = false }: {
+  color?: string, label: string, text: string, isBold?: boolean
+}) {
   const weight = isBold ? { fw: 600 } : {}
   return (
     <>

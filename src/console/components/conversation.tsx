@@ -12,12 +12,18 @@ const SHOWN_TURNS = 50
 export function Conversation ({ prompt, response }: { prompt: string | null, response: string | null }) {
   const { turns, tools, broken } = useMemo(() => {
     const [request, answer] = [parseBody(prompt), parseBody(response)]
-    const broken = [...(prompt !== null && request === undefined ? ['request'] : []), ...(response !== null && answer === undefined ? ['response'] : [])]
+    const broken = [
+      ...(prompt !== null && request === undefined ? ['request'] : []),
+      ...(response !== null && answer === undefined ? ['response'] : [])
+    ]
     return { turns: [...requestTurns(request), ...responseTurns(answer)], tools: offeredTools(request), broken }
   }, [prompt, response])
   const [isAll, setAll] = useState(false)
   return (
-    <Tabs defaultValue={turns.length > 0 ? 'messages' : prompt === null ? 'response' : 'request'} keepMounted={false} classNames={{ tab: 'tab' }}>
+    <Tabs
+      defaultValue={turns.length > 0 ? 'messages' : prompt === null ? 'response' : 'request'} keepMounted={false}
+      classNames={{ tab: 'tab' }}
+    >
       <Tabs.List>
         <Tabs.Tab value='messages' disabled={turns.length === 0}>Messages</Tabs.Tab>
         {tools.length > 0 && <Tabs.Tab value='tools'>Tools ({tools.length})</Tabs.Tab>}
@@ -26,17 +32,33 @@ export function Conversation ({ prompt, response }: { prompt: string | null, res
       </Tabs.List>
       {broken.length > 0 && (
         <Alert color='gray' variant='light' p='xs' mt='sm'>
-          The {broken.join(' and the ')} {broken.length > 1 ? 'are' : 'is'} not whole JSON, cut before being stored or never JSON: to be seen as text under {broken.map(name => name === 'request' ? 'Request' : 'Response').join(' and ')}.
+          The {broken.join(
+          ' and the '
+        )} {broken.length > 1 ? 'are' : 'is'} not whole JSON, cut before being stored or never JSON: to be seen as
+          text under {broken.map(name => name === 'request'
+          ? 'Request'
+          : 'Response')
+          .join(' and ')}.
         </Alert>
       )}
       <Tabs.Panel value='messages' pt='sm'>
         <Stack gap='xs'>
           {(isAll ? turns : turns.slice(0, SHOWN_TURNS)).map((turn, i) => <TurnPaper key={i} turn={turn} />)}
-          {!isAll && turns.length > SHOWN_TURNS && <Button size='xs' variant='default' onClick={() => { setAll(true) }}>Show all {several(turns.length, 'message')}</Button>}
+          {!isAll && turns.length > SHOWN_TURNS && (
+            <Button size='xs' variant='default' onClick={() => { setAll(true) }}>
+              Show all {several(turns.length, 'message')}
+            </Button>
+          )}
         </Stack>
       </Tabs.Panel>
       <Tabs.Panel value='tools' pt='sm'>
-        <Stack gap='xs'>{tools.map(({ name, json }, i) => <Paper key={i} withBorder p='xs'><Text size='sm' fw={600} style={{ overflowWrap: 'anywhere' }}>{name}</Text><Json text={json} /></Paper>)}</Stack>
+        <Stack gap='xs'>
+          {tools.map(({ name, json }, i) =>
+            <Paper key={i} withBorder p='xs'>
+              <Text size='sm' fw={600} style={{ overflowWrap: 'anywhere' }}>{name}</Text>
+              <Json text={json} />
+            </Paper>)}
+        </Stack>
       </Tabs.Panel>
       <Tabs.Panel value='request' pt='sm'><Body text={prompt} /></Tabs.Panel>
       <Tabs.Panel value='response' pt='sm'><Body text={response} /></Tabs.Panel>
@@ -55,9 +77,26 @@ function TurnPaper ({ turn }: { turn: Turn }) {
 
 function PartView ({ part }: { part: Part }) {
   switch (part.kind) {
-    case 'text': return <Long text={part.text}>{text => <Text size='sm' style={{ whiteSpace: 'pre-wrap', overflowWrap: 'anywhere' }}>{text}</Text>}</Long>
-    case 'media': return <Group gap={6} wrap='nowrap'><IconPhoto size={16} stroke={1.5} aria-hidden style={{ flexShrink: 0 }} /><Code style={{ overflowWrap: 'anywhere' }}>{part.text}</Code></Group>
-    case 'call': return <Stack gap={2}><Group gap={6}><IconTool size={16} stroke={1.5} aria-hidden /><Text size='sm' fw={600} style={{ overflowWrap: 'anywhere' }}>{part.name}</Text></Group><Json text={part.json} /></Stack>
+    case 'text': return (
+      <Long text={part.text}>{text =>
+        <Text size='sm' style={{ whiteSpace: 'pre-wrap', overflowWrap: 'anywhere' }}>{text}</Text>}
+      </Long>
+    )
+    case 'media': return (
+      <Group gap={6} wrap='nowrap'>
+        <IconPhoto size={16} stroke={1.5} aria-hidden style={{ flexShrink: 0 }} />
+        <Code style={{ overflowWrap: 'anywhere' }}>{part.text}</Code>
+      </Group>
+    )
+    case 'call': return (
+      <Stack gap={2}>
+        <Group gap={6}>
+          <IconTool size={16} stroke={1.5} aria-hidden />
+          <Text size='sm' fw={600} style={{ overflowWrap: 'anywhere' }}>{part.name}</Text>
+        </Group>
+        <Json text={part.json} />
+      </Stack>
+    )
     case 'json': return <Json text={part.json} />
   }
 }
@@ -76,7 +115,9 @@ function Long ({ text, children }: { text: string, children: (text: string) => R
   return (
     <Stack gap={4} align='flex-start'>
       {children(`${text.slice(0, SHOWN_CHARACTERS)}…`)}
-      <Button size='compact-xs' variant='default' onClick={() => { setAll(true) }}>Show all {several(text.length, 'character')}</Button>
+      <Button size='compact-xs' variant='default' onClick={() => { setAll(true) }}>
+        Show all {several(text.length, 'character')}
+      </Button>
     </Stack>
   )
 }

@@ -7,6 +7,12 @@ import { failed } from '../notify.js'
 export function Copy ({ value, label }: { value: string, label: string }) {
   const { copy, copied, error } = useClipboard()
   // https://w3c.github.io/clipboard-apis/: pages have a clipboard only where nobody on the way can change them.
-  useEffect(() => { if (error !== null) failed('Not copied', new Error('The browser lets a page copy only over HTTPS or on localhost. Select the text instead.')) }, [error])
+  useEffect(() => {
+    if (error !== null) {
+      failed(
+        'Not copied', new Error('The browser lets a page copy only over HTTPS or on localhost. Select the text instead.')
+      )
+    }
+  }, [error])
   return <Button size='xs' variant='default' onClick={() => { copy(value) }}>{copied ? 'Copied' : label}</Button>
 }

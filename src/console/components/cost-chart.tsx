@@ -17,14 +17,27 @@ export function CostChart ({ title, times, interval, series, stacked = false, fo
     <Paper withBorder p='sm'>
       <Group justify='space-between' mb='xs'><Title order={2}>{title}</Title>{children}</Group>
       {!hasValues || isUnpriced
-        ? <Text size='sm' c='dimmed'>{isUnpriced ? 'Unpriced: no price is known for these calls.' : 'No calls in this range.'}</Text>
+        ? (
+          <Text size='sm' c='dimmed'>
+            {isUnpriced ? 'Unpriced: no price is known for these calls.' : 'No calls in this range.'}
+          </Text>
+          )
         : <Chart title={title} times={times} interval={interval} series={series} stacked={stacked} format={format} />}
       {series.length > 1 && (
         <Group gap='md' mt='xs' component='ul' style={{ listStyle: 'none', padding: 0, margin: 0 }}>
           {series.map(({ label, values, isUnpriced }, i) => (
             <Group key={label} component='li' gap={6} wrap='nowrap' maw='100%'>
-              <span aria-hidden style={{ width: 10, height: 10, flexShrink: 0, borderRadius: 2, background: color(i) }} />
-              <Text size='xs' style={{ overflowWrap: 'anywhere' }}><Breakable text={label} /> <Text span inherit c='dimmed'>{isUnpriced === true ? 'unpriced' : format(values.reduce<number>((sum, value) => sum + (value ?? 0), 0))}</Text></Text>
+              <span
+                aria-hidden style={{ width: 10, height: 10, flexShrink: 0, borderRadius: 2, background: color(i) }}
+              />
+              <Text size='xs' style={{ overflowWrap: 'anywhere' }}>
+                <Breakable text={label} />{' '}
+                <Text span inherit c='dimmed'>
+                  {isUnpriced === true
+                    ? 'unpriced'
+                    : format(values.reduce<number>((sum, value) => sum + (value ?? 0), 0))}
+                </Text>
+              </Text>
             </Group>
           ))}
         </Group>

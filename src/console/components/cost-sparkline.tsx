@@ -27,7 +27,9 @@ export function useDailyCosts (query: PromptConfigQuery | null, cursors: Readonl
     queryFn: async () => await Promise.all(cursors.map(async cursor => await client.query({
       queryKey: ['daily-costs', query, 'page', cursor],
       staleTime: 60_000,
-      queryFn: async () => await bodyOf(api.GET('/admin/api/costs/daily', { params: { query: { ...query, ...pageOf(cursor), days: DAYS } } }))
+      queryFn: async () => await bodyOf(
+        api.GET('/admin/api/costs/daily', { params: { query: { ...query, ...pageOf(cursor), days: DAYS } } })
+      )
     }))),
     select: byPromptType
   })
@@ -36,11 +38,15 @@ export function useDailyCosts (query: PromptConfigQuery | null, cursors: Readonl
 
 const NONE: DailyCosts = new Map()
 
-const byPromptType = (pages: ReadonlyArray<{ items: ReadonlyArray<{ prompt_type: string, costs: number[] }> }>): DailyCosts =>
+const byPromptType = (
+  pages: ReadonlyArray<{ items: ReadonlyArray<{ prompt_type: string, costs: number[] }> }>
+): DailyCosts =>
   new Map(pages.flatMap(({ items }) => items.map(item => [item.prompt_type, item.costs] as const)))
 
 /** What a prompt type cost on each of the last days, as a line. */
-export function CostSparkline ({ promptType, costs = [] }: { promptType: string, costs: readonly number[] | undefined }) {
+export function CostSparkline ({ promptType, costs = [] }: {
+  promptType: string, costs: readonly number[] | undefined
+}) {
   // As high without a line: rows keep their height when it comes.
   return <div className='spark'><Sparkline values={costs} label={`Cost of ${promptType} over ${DAYS} days: ${money(costs.reduce((sum, cost) => sum + cost, 0))}`} /></div>
 }

@@ -2,7 +2,7 @@ import { Checkbox, Table, Text, UnstyledButton, VisuallyHidden } from '@mantine/
 import { IconArrowDown, IconArrowUp } from '@tabler/icons-react'
 import { useVirtualizer } from '@tanstack/react-virtual'
 import { type ReactNode, useEffect, useRef } from 'react'
-import { useNarrow } from '../narrow.js'
+import { useCompact, useNarrow } from '../narrow.js'
 
 export interface Column<Row> {
   readonly key: string
@@ -18,6 +18,8 @@ export interface Column<Row> {
   readonly render: (row: Row) => ReactNode
   /** A phone has no room for it. What matters of it is in another's `note`. */
   readonly isWideOnly?: boolean
+  /** Below 1440 px there is no room for it: it is in what a row opens, or in its form. */
+  readonly isRoomyOnly?: boolean
   /** On a phone, what stands under the value: a second, quieter line. */
   readonly note?: (row: Row) => ReactNode
 }
@@ -51,13 +53,18 @@ export interface DataTableProps<Row> {
 
 const ROW_HEIGHT = 37
 
-/** A table of any length: only the rows in sight are in the page, the next ones are asked for before they are needed. */
+/**
+ * A table of any length: only the rows in sight are in the page, the next ones are asked for before they are needed.
+ */
 export function DataTable<Row> (props: DataTableProps<Row>) {
-  const { label, rows, keyOf, total = rows.length, hasMore = false, isStale = false, onMore, height = 'max(20rem, calc(100dvh - 15rem))', selection, onOpen } = props
-  const isNarrow = useNarrow()
-  const columns = isNarrow ? props.columns.filter(column => column.isWideOnly !== true) : props.columns
+  const { label, rows, keyOf, total = rows.length, hasMore = false, isStale = false, onMore, selection, onOpen } = props
+  const { height = 'max(20rem, calc(100dvh - 15rem))' } = props
+  const [isNarrow, isCompact] = [useNarrow(), useCompact()]
+  const columns = props.columns.filter(column => !(isNarrow && column.isWideOnly) && !(isCompact && column.isRoomyOnly))
   const scroll = useRef<HTMLDivElement>(null)
-  const virtual = useVirtualizer({ count: rows.length, getScrollElement: () => scroll.current, estimateSize: () => ROW_HEIGHT, overscan: 12 })
+  const virtual = useVirtualizer({
+    count: rows.length, getScrollElement: () => scroll.current, estimateSize: () => ROW_HEIGHT, overscan: 12
+  })
   const items = virtual.getVirtualItems()
   const last = items.at(-1)?.index ?? 0
   useEffect(() => { if (hasMore && last >= rows.length - 40) onMore?.() }, [hasMore, last, rows.length, onMore])
@@ -65,8 +72,16 @@ export function DataTable<Row> (props: DataTableProps<Row>) {
   const below = virtual.getTotalSize() - (items.at(-1)?.end ?? 0)
   const span = columns.length + (selection === undefined ? 0 : 1)
   return (
-    <div ref={scroll} className='scroll' style={{ maxHeight: height, opacity: isStale ? 0.5 : 1 }} tabIndex={0} role='region' aria-label={label} aria-busy={isStale}>
-      <Table className='sticky' aria-rowcount={total + 1} verticalSpacing={6} horizontalSpacing={isNarrow ? 6 : 'xs'} fz='sm' highlightOnHover={onOpen !== undefined}>
+    <div
+      ref={scroll} className='scroll' style={{ maxHeight: height, opacity: isStale ? 0.5 : 1 }}
+      tabIndex={0} role='region' aria-label={label} aria-busy={isStale}
+    >
+      <Table
+        className='sticky' aria-rowcount={total + 1} verticalSpacing={6} horizontalSpacing={isCompact
+          ? 6
+          : 'xs'} fz='sm'
+          highlightOnHover={onOpen !== undefined}
+      >
         <Head {...props} columns={columns} isNarrow={isNarrow} />
         <Table.Tbody>
           {above > 0 && <tr aria-hidden><td colSpan={span} style={{ height: above, padding: 0 }} /></tr>}
@@ -78,7 +93,11 @@ export function DataTable<Row> (props: DataTableProps<Row>) {
             return (
               <Table.Tr key={key} ref={virtual.measureElement} data-index={index} aria-rowindex={index + 2} {...open}>
                 {selection !== undefined && <SelectCell name={key} {...selection} />}
-                {columns.map(column => <Table.Td key={column.key} className={column.isNumber === true ? 'number' : 'name'}>{column.render(row)}{isNarrow && <Note of={column.note?.(row)} />}</Table.Td>)}
+                {columns.map(column => (
+                  <Table.Td key={column.key} className={column.isNumber === true ? 'number' : 'name'}>
+                    {column.render(row)}{isNarrow && <Note of={column.note?.(row)} />}
+                  </Table.Td>
+                ))}
               </Table.Tr>
             )
           })}
@@ -92,10 +111,14 @@ export function DataTable<Row> (props: DataTableProps<Row>) {
 
 /** The second line of a cell. */
 function Note ({ of }: { of: ReactNode }) {
-  return of === undefined || of === null ? null : <Text component='div' size='xs' c='dimmed' className='note'>{of}</Text>
+  return of === undefined || of === null
+    ? null
+    : <Text component='div' size='xs' c='dimmed' className='note'>{of}</Text>
 }
 
-function Head<Row> ({ columns, rows, keyOf, sort, onSort, selection, isNarrow }: DataTableProps<Row> & { isNarrow: boolean }) {
+function Head<Row> ({
+  columns, rows, keyOf, sort, onSort, selection, isNarrow
+}: DataTableProps<Row> & { isNarrow: boolean }) {
   const all = selection !== undefined && rows.length > 0 && rows.every(row => selection.selected.has(keyOf(row)))
   return (
     <Table.Thead>
@@ -103,30 +126,46 @@ function Head<Row> ({ columns, rows, keyOf, sort, onSort, selection, isNarrow }:
         {selection !== undefined && (
           <Table.Th w={36}>
             <Checkbox
-              size='xs' aria-label='Select all that are loaded' checked={all} indeterminate={!all && selection.selected.size > 0}
+              size='xs' aria-label='Select all that are loaded' checked={all} indeterminate={!all &&
+                selection.selected.size > 0}
               onChange={() => { selection.onSelect(all ? new Set() : new Set(rows.map(keyOf))) }}
             />
           </Table.Th>
         )}
-        {columns.map(column => <HeadCell key={column.key} column={isNarrow && column.shortHeader !== undefined ? { ...column, header: column.shortHeader } : column} sort={sort} onSort={onSort} />)}
+        {columns.map(column => {
+          const named = isNarrow && column.shortHeader !== undefined
+            ? { ...column, header: column.shortHeader }
+            : column
+          return <HeadCell key={column.key} column={named} sort={sort} onSort={onSort} />
+        })}
       </Table.Tr>
     </Table.Thead>
   )
 }
 
-function HeadCell<Row> ({ column, sort, onSort }: { column: Column<Row>, sort: string | undefined, onSort: ((sort: string) => void) | undefined }) {
+function HeadCell<Row> ({ column, sort, onSort }: {
+  column: Column<Row>, sort: string | undefined, onSort: ((sort: string) => void) | undefined
+}) {
   const by = column.sort
   const descending = sort === `-${by ?? ''}`
   const ascending = by !== undefined && sort === by
   const order = ascending ? 'ascending' : descending && by !== undefined ? 'descending' : 'none'
   const width = column.width === undefined ? {} : { w: column.width }
-  if (by === undefined || onSort === undefined) return <Table.Th {...width} className={column.isNumber === true ? 'number' : ''}>{column.isHeaderHidden === true ? <VisuallyHidden>{column.header}</VisuallyHidden> : column.header}</Table.Th>
+  if (by === undefined || onSort === undefined) {
+    return (
+      <Table.Th {...width} className={column.isNumber === true ? 'number' : ''}>
+        {column.isHeaderHidden === true ? <VisuallyHidden>{column.header}</VisuallyHidden> : column.header}
+      </Table.Th>
+    )
+  }
   // Numbers and times: the greatest first is what one looks for.
   const next = order === 'none' ? (column.isNumber === true ? `-${by}` : by) : ascending ? `-${by}` : by
   return (
     <Table.Th {...width} aria-sort={order} className={column.isNumber === true ? 'number' : ''}>
       <UnstyledButton fz='sm' fw={600} onClick={() => { onSort(next) }}>
-        {column.header}{order === 'ascending' && <IconArrowUp size={12} aria-hidden />}{order === 'descending' && <IconArrowDown size={12} aria-hidden />}
+        {column.header}
+        {order === 'ascending' && <IconArrowUp size={12} aria-hidden />}
+        {order === 'descending' && <IconArrowDown size={12} aria-hidden />}
       </UnstyledButton>
     </Table.Th>
   )

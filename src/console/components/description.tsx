@@ -40,16 +40,28 @@ export function Description ({ config: { description: saved }, refresh, save }: 
       />
       {isChanged && theirs === null && (
         <Group gap='xs'>
-          <Button size='compact-xs' loading={isSaving} onClick={() => { void whileSaving(async () => { await check(draft.text, draft.base) }) }}>Save</Button>
+          <Button
+            size='compact-xs' loading={isSaving}
+            onClick={() => { void whileSaving(async () => { await check(draft.text, draft.base) }) }}
+          >
+            Save
+          </Button>
           <Button size='compact-xs' variant='default' onClick={() => { setDraft(null) }}>Reset</Button>
         </Group>
       )}
       {isChanged && theirs !== null && (
         <Alert color='orange' variant='light' title='Somebody else has changed the description' role='alert' p='xs'>
           <Stack gap='xs' align='flex-start'>
-            <Text size='sm' style={{ overflowWrap: 'anywhere' }}>{theirs === '' ? 'They have emptied it.' : `It says now: ${theirs}`}</Text>
+            <Text size='sm' style={{ overflowWrap: 'anywhere' }}>
+              {theirs === '' ? 'They have emptied it.' : `It says now: ${theirs}`}
+            </Text>
             <Group gap='xs'>
-              <Button size='compact-xs' variant='default' loading={isSaving} onClick={() => { void whileSaving(async () => { await put(draft.text) }) }}>Keep mine</Button>
+              <Button
+                size='compact-xs' variant='default' loading={isSaving}
+                onClick={() => { void whileSaving(async () => { await put(draft.text) }) }}
+              >
+                Keep mine
+              </Button>
               <Button size='compact-xs' variant='default' onClick={() => { setDraft(null) }}>Take theirs</Button>
             </Group>
           </Stack>

@@ -3,7 +3,10 @@ import { Component, type ReactNode } from 'react'
 
 interface State { readonly error: Error | null }
 
-/** Says that a page broke, or that its script could not be loaded (a newer console is served), instead of showing nothing. */
+/**
+ * Says that a page broke, or that its script could not be loaded (a newer console is served), instead of showing
+ * nothing.
+ */
 export class ErrorBoundary extends Component<{ readonly children: ReactNode }, State> {
   override state: State = { error: null }
 

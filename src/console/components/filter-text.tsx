@@ -18,5 +18,12 @@ export function FilterText ({ value, onChange, ...props }: FilterTextProps) {
     // What this field said itself leaves it as it is: a space at the end may be the middle of a sentence.
     if (value !== text.trim()) setText(value)
   }
-  return <TextInput size='xs' {...props} value={text} onChange={({ currentTarget }) => { setText(currentTarget.value); say(currentTarget.value) }} />
+  return (
+    <TextInput
+      size='xs' {...props} value={text} onChange={({ currentTarget }) => {
+        setText(currentTarget.value)
+        say(currentTarget.value)
+      }}
+    />
+  )
 }

@@ -19,7 +19,9 @@ export function FirstCall ({ title = 'No call has come by yet', note }: { title?
       <Text size='sm' c='dimmed'>Send a call through this gateway, and it appears here:</Text>
       <Code block maw='100%'>{line}</Code>
       <Copy value={line} label='Copy' />
-      <Text size='sm' c='dimmed' ta='center'>API_KEY is your OpenAI key; where the gateway holds that one (UPSTREAM_API_KEY is set), a key of its own: <Link href='/keys'>Keys</Link>.</Text>
+      <Text size='sm' c='dimmed' ta='center'>
+        API_KEY is your OpenAI key; where the gateway holds that one (UPSTREAM_API_KEY is set), a key of its own: <Link href='/keys'>Keys</Link>.
+      </Text>
     </Empty>
   )
 }

@@ -24,10 +24,16 @@ export function Health () {
   if (data === undefined) return isError ? <Badge color='red' variant='filled'>gateway unreachable</Badge> : null
   const { status, database, journal, records_pending: pending } = data
   if (isError) return <Badge color='red' variant='filled'>gateway unreachable</Badge>
-  const words = `Database: ${database}. Journal: ${journal.replace('_', ' ')}. Records not in the database yet: ${pending}.`
+  const words =
+    `Database: ${database}. Journal: ${journal.replace('_', ' ')}. Records not in the database yet: ${pending}.`
   return (
     <Tooltip label={words}>
-      <Badge tabIndex={0} role='status' aria-label={`Gateway ${status}. ${words}`} color={status === 'ready' || status === 'ok' ? 'teal' : 'orange'} variant='light'>{status}</Badge>
+      <Badge
+        tabIndex={0} role='status' aria-label={`Gateway ${status}. ${words}`}
+        color={status === 'ready' || status === 'ok' ? 'teal' : 'orange'} variant='light'
+      >
+        {status}
+      </Badge>
     </Tooltip>
   )
 }

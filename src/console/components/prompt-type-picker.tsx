@@ -12,7 +12,8 @@ const NAME = /^[A-Za-z0-9][A-Za-z0-9._:-]{0,127}$/
 export interface PromptTypePickerProps {
   readonly label: string
   readonly description: string
-  /** What the field says; '' stands for all traffic. */
+  /** What an empty field stands for: `All traffic`. */
+  readonly everything: string
   readonly text: string
   /** `isPicked`: from the list, or on purpose although no call had it yet; what is only typed may be a slip. */
   readonly onChange: (text: string, isPicked: boolean) => void
@@ -21,28 +22,31 @@ export interface PromptTypePickerProps {
 
 interface Option { readonly value: string, readonly text: ReactNode }
 
-/** What can be picked: all traffic, what was found, and a name that no call had yet. */
-function optionsFor (name: string, found: FoundTypes | undefined): Option[] {
+/** What can be picked: everything, what was found, and a name that no call had yet. */
+function optionsFor (name: string, everything: string, found: FoundTypes | undefined): Option[] {
   const isNew = found?.text === name && name !== '' && !found.isThere && NAME.test(name)
   return [
-    ...(name === '' ? [{ value: '', text: 'All traffic' }] : []),
+    ...(name === '' ? [{ value: '', text: everything }] : []),
     ...(found?.names ?? []).map(type => ({ value: type, text: <Breakable text={type} /> })),
     ...(isNew ? [{ value: name, text: <>Use “<Breakable text={name} />”, though no call had it yet</> }] : [])
   ]
 }
 
 /**
- * Picks one prompt type of thousands: the gateway searches while one types. One that no call had yet is an option of its own.
- * A combobox as https://www.w3.org/WAI/ARIA/apg/patterns/combobox/ has it, in a twentieth of the bytes of the library's.
+ * Picks one prompt type of thousands: the gateway searches while one types. One that no call had yet is an option of
+ * its own. A combobox as https://www.w3.org/WAI/ARIA/apg/patterns/combobox/ has it, in a twentieth of the bytes of the
+ * library's.
  */
-export function PromptTypePicker ({ label, description, text, onChange, error }: PromptTypePickerProps) {
+export function PromptTypePicker ({ label, description, everything, text, onChange, error }: PromptTypePickerProps) {
   const id = useId()
   const [isOpen, setOpen] = useState(false)
   const [active, setActive] = useState(-1)
   const name = text.trim()
   const [asked] = useDebouncedValue(name, 200)
-  const { data, isFetching, error: failure } = useQuery({ ...promptTypesLike(asked), placeholderData: keepPreviousData })
-  const options = optionsFor(name, data)
+  const { data, isFetching, error: failure } = useQuery({
+    ...promptTypesLike(asked), placeholderData: keepPreviousData
+  })
+  const options = optionsFor(name, everything, data)
   const open = (isOpen: boolean): void => {
     setOpen(isOpen)
     setActive(-1)
@@ -56,7 +60,9 @@ export function PromptTypePicker ({ label, description, text, onChange, error }:
     const chosen = options[active]
     if (step !== undefined) {
       setOpen(true)
-      setActive(options.length === 0 ? -1 : (Math.max(active, step < 0 ? 0 : -1) + step + options.length) % options.length)
+      setActive(
+        options.length === 0 ? -1 : (Math.max(active, step < 0 ? 0 : -1) + step + options.length) % options.length
+      )
     } else if (event.key === 'Enter' && isOpen && chosen !== undefined) pick(chosen.value)
     else if (event.key === 'Escape' && isOpen) open(false)
     else return
@@ -68,9 +74,12 @@ export function PromptTypePicker ({ label, description, text, onChange, error }:
   return (
     <div className='picker'>
       <TextInput
-        label={label} description={description} placeholder='All traffic' autoComplete='off' value={text} error={error}
-        role='combobox' aria-expanded={isOpen} aria-controls={`${id}list`} aria-autocomplete='list' {...(isOpen && active >= 0 ? { 'aria-activedescendant': `${id}${active}` } : {})}
-        rightSection={isFetching && isOpen ? <Loader size={14} /> : isClearable && <CloseButton size='sm' aria-label='All traffic instead' onClick={() => { pick('') }} />}
+        label={label} description={description} placeholder={everything} autoComplete='off' value={text} error={error}
+        role='combobox' aria-expanded={isOpen} aria-controls={`${id}list`} aria-autocomplete='list'
+        {...(isOpen && active >= 0 ? { 'aria-activedescendant': `${id}${active}` } : {})}
+        rightSection={isFetching && isOpen
+          ? <Loader size={14} />
+          : isClearable && <CloseButton size='sm' aria-label={`${everything} instead`} onClick={() => { pick('') }} />}
         onChange={({ currentTarget: { value } }) => {
           onChange(value, false)
           open(true)
@@ -84,7 +93,8 @@ export function PromptTypePicker ({ label, description, text, onChange, error }:
             {options.map(({ value, text }, i) => (
               <div
                 key={value} id={`${id}${i}`} role='option' aria-selected={i === active} className='option'
-                ref={element => { if (i === active) element?.scrollIntoView({ block: 'nearest' }) }} onClick={() => { pick(value) }}
+                ref={element => { if (i === active) element?.scrollIntoView({ block: 'nearest' }) }}
+                onClick={() => { pick(value) }}
               >
                 {text}
               </div>
@@ -97,7 +107,9 @@ export function PromptTypePicker ({ label, description, text, onChange, error }:
   )
 }
 
-function PickerNote ({ found, failure, isEmpty }: { found: FoundTypes | undefined, failure: Error | null, isEmpty: boolean }) {
+function PickerNote ({ found, failure, isEmpty }: {
+  found: FoundTypes | undefined, failure: Error | null, isEmpty: boolean
+}) {
   const note = failure !== null
     ? failure.message
     : found !== undefined && found.total > found.names.length

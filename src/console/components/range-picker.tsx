@@ -37,12 +37,20 @@ export function RangePicker () {
       <NativeSelect
         size='xs' aria-label='Range of time' value={isOwn ? OWN : isRangeName(name) ? name : DEFAULT_RANGE}
         onChange={({ currentTarget: { value } }) => { setName(value === OWN ? `${today()}..${today()}` : value) }}
-        data={[...Object.entries(RANGES).map(([value, label]) => ({ value, label })), { value: OWN, label: 'From … to …' }]}
+        data={[
+          ...Object.entries(RANGES).map(([value, label]) => ({ value, label })), { value: OWN, label: 'From … to …' }
+        ]}
       />
       {isOwn && (
         <>
-          <TextInput size='xs' type='date' aria-label='From (UTC)' value={from} onChange={event => { setName(`${event.currentTarget.value}..${to}`) }} />
-          <TextInput size='xs' type='date' aria-label='To, included (UTC)' value={to} onChange={event => { setName(`${from}..${event.currentTarget.value}`) }} />
+          <TextInput
+            size='xs' type='date' aria-label='From (UTC)' value={from}
+            onChange={event => { setName(`${event.currentTarget.value}..${to}`) }}
+          />
+          <TextInput
+            size='xs' type='date' aria-label='To, included (UTC)' value={to}
+            onChange={event => { setName(`${from}..${event.currentTarget.value}`) }}
+          />
           <Text size='xs' c='dimmed'>UTC</Text>
         </>
       )}

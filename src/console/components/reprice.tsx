@@ -1,20 +1,26 @@
-import { Alert, Button, Group, Modal, SimpleGrid, Stack, Switch, Text, TextInput } from '@mantine/core'
+import { Alert, Button, Group, Modal, SimpleGrid, Stack, Switch, Text } from '@mantine/core'
 import { useMutation, useQueryClient } from '@tanstack/react-query'
 import { useState } from 'react'
-import { api, bodyOf } from '../api/client.js'
+import { ApiError, api, bodyOf } from '../api/client.js'
+import { checkTyped } from '../prompt-type-names.js'
 import { type RepriceFilter, type Unpriced, priceFromFirstDay } from '../unpriced.js'
+import { PromptTypePicker } from './prompt-type-picker.js'
 import { RepriceOutcome } from './reprice-outcome.js'
 import { UtcInput } from './utc-input.js'
 
-/** Computes costs again with the prices known now, and says what they were before and are after, or why they are the same. */
-export function Reprice ({ opened, onClose, onPrice }: { opened: boolean, onClose: () => void, onPrice: (unpriced: Unpriced) => void }) {
+/** Computes costs again with the prices known now, and says what they were and are, or why they are the same. */
+export function Reprice ({ opened, onClose, onPrice }: {
+  opened: boolean, onClose: () => void, onPrice: (unpriced: Unpriced) => void
+}) {
   const client = useQueryClient()
   const [from, setFrom] = useState<string | null>(null)
   const [to, setTo] = useState<string | null>(null)
-  const [promptType, setPromptType] = useState('')
+  const [type, setType] = useState({ text: '', isPicked: true })
   const [onlyUnpriced, setOnlyUnpriced] = useState(true)
   const { mutate, data, variables, error, isPending, reset } = useMutation({
     mutationFn: async ({ filter, first }: { filter: RepriceFilter, first?: Unpriced }) => {
+      if (filter.prompt_type !== undefined &&
+        !type.isPicked) await checkTyped(client, filter.prompt_type, 'prompt_type')
       if (first !== undefined) await priceFromFirstDay(first)
       return await bodyOf(api.POST('/admin/api/usage-logs/reprice', { body: filter }))
     },
@@ -23,9 +29,10 @@ export function Reprice ({ opened, onClose, onPrice }: { opened: boolean, onClos
   const filter: RepriceFilter = {
     ...(from === null ? {} : { from }),
     ...(to === null ? {} : { to }),
-    ...(promptType.trim() === '' ? {} : { prompt_type: promptType.trim() }),
+    ...(type.text.trim() === '' ? {} : { prompt_type: type.text.trim() }),
     only_unpriced: onlyUnpriced
   }
+  const isOfType = error instanceof ApiError && error.param === 'prompt_type'
   const close = (): void => {
     onClose()
     reset()
@@ -39,8 +46,11 @@ export function Reprice ({ opened, onClose, onPrice }: { opened: boolean, onClos
         }}
       >
         <Stack gap='sm'>
-          <Text size='sm' c='dimmed'>Costs of logged calls are computed again with the prices known now; statistics, costs and budgets follow in the same transaction.</Text>
-          {error !== null && <Alert color='red' variant='light' role='alert'>{error.message}</Alert>}
+          <Text size='sm' c='dimmed'>
+            Costs of logged calls are computed again with the prices known now; statistics, costs and budgets follow in
+            the same transaction.
+          </Text>
+          {error !== null && !isOfType && <Alert color='red' variant='light' role='alert'>{error.message}</Alert>}
           {data !== undefined && (
             <RepriceOutcome
               repriced={data} filter={variables.filter}
@@ -55,8 +65,18 @@ export function Reprice ({ opened, onClose, onPrice }: { opened: boolean, onClos
             <UtcInput label='From (UTC)' value={from} onChange={setFrom} />
             <UtcInput label='Before (UTC)' value={to} onChange={setTo} />
           </SimpleGrid>
-          <TextInput label='Prompt type' description='All if left out' value={promptType} onChange={event => { setPromptType(event.currentTarget.value) }} />
-          <Switch label='Only calls without a cost' checked={onlyUnpriced} onChange={event => { setOnlyUnpriced(event.currentTarget.checked) }} />
+          <PromptTypePicker
+            label='Prompt type' description='All, if left out' everything='All prompt types' text={type.text}
+            {...(isOfType ? { error: error.message } : {})}
+            onChange={(text, isPicked) => {
+              setType({ text, isPicked })
+              if (isOfType) reset()
+            }}
+          />
+          <Switch
+            label='Only calls without a cost' checked={onlyUnpriced}
+            onChange={event => { setOnlyUnpriced(event.currentTarget.checked) }}
+          />
           <Group justify='flex-end'><Button type='submit' size='xs' loading={isPending}>Reprice</Button></Group>
         </Stack>
       </form>

@@ -4,5 +4,7 @@ import { useNarrow } from '../narrow.js'
 
 /** What can be done with a row, at its end: side by side, on a phone on top of one another. */
 export function RowButtons ({ children }: { children: ReactNode }) {
-  return useNarrow() ? <Stack gap={6}>{children}</Stack> : <Group gap={4} wrap='nowrap' justify='flex-end'>{children}</Group>
+  return useNarrow()
+    ? <Stack gap={6}>{children}</Stack>
+    : <Group gap={4} wrap='nowrap' justify='flex-end'>{children}</Group>
 }

@@ -22,18 +22,26 @@ export function SpendSoFar () {
 function Spend ({ name, range: rangeName, what }: { name: string, range: RangeName, what: string }) {
   const range = useNamedRange(rangeName)
   const compared = useComparison(range)
-  const [current, now, previous] = [useCosts(range), useCosts(compared?.now ?? null), useCosts(compared?.before ?? null)]
-  const [spent, spentNow, earlier] = [current, now, previous].map(({ data, isPlaceholderData }) => isPlaceholderData ? undefined : data?.totals)
+  const [current, now, previous] = [
+    useCosts(range), useCosts(compared?.now ?? null), useCosts(compared?.before ?? null)
+  ]
+  const [spent, spentNow, earlier] = [current, now, previous].map(({ data, isPlaceholderData }) =>
+    isPlaceholderData ? undefined : data?.totals)
   return (
     <Stat
       name={name} value={spent === undefined ? current.isError ? '–' : '…' : <Sum of={spent} />}
       note={compared === null
         ? <Text size='xs' c='dimmed'>no full hour yet to compare</Text>
         : spentNow !== undefined && earlier !== undefined && (
-          <Group gap={4}><Change share={change(spentNow.cost, earlier.cost)} /><Text size='xs' c='dimmed'>vs. {what} until {untilText(compared.before)}</Text></Group>
+          <Against share={change(spentNow.cost, earlier.cost)} what={`${what} until ${untilText(compared.before)}`} />
         )}
     />
   )
+}
+
+function Against ({ share, what }: { share: number | null, what: string }) {
+  if (share === null) return <Text size='xs' c='dimmed'>no spend {what}</Text>
+  return <Group gap={4}><Change share={share} /><Text size='xs' c='dimmed'>vs. {what}</Text></Group>
 }
 
 /** A sum to which no call added a price is not zero. Where only some lack one, the figure beside it says how many. */

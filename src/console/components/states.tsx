@@ -36,11 +36,15 @@ export function Empty ({ title, children }: { title: string, children?: ReactNod
 }
 
 /** Over what is shown although it could not be loaded anew: how old it is, and why. */
-export function Outdated ({ query }: { query: Pick<UseQueryResult, 'isError' | 'error' | 'data' | 'dataUpdatedAt' | 'refetch'> }) {
+export function Outdated ({ query }: {
+  query: Pick<UseQueryResult, 'isError' | 'error' | 'data' | 'dataUpdatedAt' | 'refetch'>
+}) {
   if (!query.isError || query.data === undefined || query.error === null) return null
   return (
     <Group gap='xs' role='alert'>
-      <Text size='xs' c='red'>Not up to date since {utcTime(new Date(query.dataUpdatedAt).toISOString())}: {query.error.message}</Text>
+      <Text size='xs' c='red'>
+        Not up to date since {utcTime(new Date(query.dataUpdatedAt).toISOString())}: {query.error.message}
+      </Text>
       <Button size='compact-xs' variant='default' onClick={() => { void query.refetch() }}>Try again</Button>
     </Group>
   )
@@ -55,7 +59,14 @@ export function Stale ({ isStale, children }: { isStale: boolean, children: Reac
 export function Loaded<T> ({ query, what, isStale = query.isPlaceholderData, children }: {
   query: UseQueryResult<T>, what: string, isStale?: boolean, children: (data: T) => ReactNode
 }) {
-  if (query.data !== undefined) return <><Outdated query={query} /><Stale isStale={isStale}>{children(query.data)}</Stale></>
+  if (query.data !== undefined) {
+    return (
+      <>
+        <Outdated query={query} />
+        <Stale isStale={isStale}>{children(query.data)}</Stale>
+      </>
+    )
+  }
   if (query.isError) return <Failure error={query.error} onRetry={() => { void query.refetch() }} />
   return <Loading what={what} />
 }

@@ -3,6 +3,7 @@ import { keepPreviousData, useQuery } from '@tanstack/react-query'
 import { Link } from 'wouter'
 import { type Schema, api, bodyOf } from '../api/client.js'
 import { type Comparison, spanText } from '../comparison.js'
+import { useCosts } from '../costs.js'
 import { exactMoney, signedMoney } from '../format.js'
 import type { Range } from '../range.js'
 import { useUrlValues } from '../url-state.js'
@@ -27,10 +28,15 @@ export function TypeLink ({ name }: { name: string | null }) {
 
 /** With which time a range is compared, in words. */
 export function ComparedWith ({ compared }: { compared: Comparison | null }) {
-  if (compared === null) return <>Nothing to compare with: no hour of this range is over yet.</>
+  if (compared === null) return <>There is no change to show yet: the first hour of this range is not over.</>
   const { before, now, isPart } = compared
   return isPart
-    ? <>Changes compare {spanText(now)} with the same part of the period before, {spanText(before)}. The hour that is not over does not count.</>
+    ? (
+      <>
+        Changes compare {spanText(now)} with the same part of the period before, {spanText(before)}. The hour that is
+        not over does not count.
+      </>
+      )
     : <>Changes compare with the period before, {spanText(before)}.</>
 }
 
@@ -39,13 +45,31 @@ export function TopMovers ({ range }: { range: Range }) {
   const compared = useComparison(range)
   return (
     <Stack gap='md'>
-      <Movers title='Fastest growing' direction='up' compared={compared} nothing='Nothing costs more than in the period before.' />
-      <Movers title='Fastest falling' direction='down' compared={compared} nothing='Nothing costs less than in the period before.' />
+      <Movers
+        title='Fastest growing' direction='up' compared={compared}
+        nothing='Nothing costs more than in the period before.'
+      />
+      <Movers
+        title='Fastest falling' direction='down' compared={compared}
+        nothing='Nothing costs less than in the period before.'
+      />
     </Stack>
   )
 }
 
-function Movers ({ title, direction, compared, nothing }: { title: string, direction: 'up' | 'down', compared: Comparison | null, nothing: string }) {
+/** Why there is no row: nothing has changed so, or there is nothing to compare with. */
+function Nothing ({ compared, otherwise }: { compared: Comparison, otherwise: string }) {
+  const { data } = useCosts(compared.before)
+  if (data === undefined) return null
+  const words = data.totals.calls > 0
+    ? otherwise
+    : `There is no period before to compare with yet: no call ended in ${spanText(compared.before)}.`
+  return <Text size='sm' c='dimmed'>{words}</Text>
+}
+
+function Movers ({ title, direction, compared, nothing }: {
+  title: string, direction: 'up' | 'down', compared: Comparison | null, nothing: string
+}) {
   const query = useQuery({
     queryKey: ['top-movers', direction, compared],
     enabled: compared !== null,
@@ -57,7 +81,14 @@ function Movers ({ title, direction, compared, nothing }: { title: string, direc
           group_by: 'prompt_type',
           direction,
           limit: SHOWN,
-          ...(compared === null ? {} : { from: compared.now.from, to: compared.now.to, previous_from: compared.before.from, previous_to: compared.before.to })
+          ...(compared === null
+            ? {}
+            : {
+                from: compared.now.from,
+                to: compared.now.to,
+                previous_from: compared.before.from,
+                previous_to: compared.before.to
+              })
         }
       }
     }))
@@ -66,8 +97,14 @@ function Movers ({ title, direction, compared, nothing }: { title: string, direc
     <Paper withBorder p='sm'>
       <Title order={2} mb='xs'>{title}</Title>
       {compared === null
-        ? <Text size='sm' c='dimmed'>No hour of this range is over yet.</Text>
-        : <Loaded query={query} what='changes'>{({ items }) => items.length === 0 ? <Text size='sm' c='dimmed'>{nothing}</Text> : <MoversTable title={title} items={items} />}</Loaded>}
+        ? <Text size='sm' c='dimmed'>The first hour of this range is not over: there is nothing to compare yet.</Text>
+        : (
+          <Loaded query={query} what='changes'>
+            {({ items }) => items.length === 0
+              ? <Nothing compared={compared} otherwise={nothing} />
+              : <MoversTable title={title} items={items} />}
+          </Loaded>
+          )}
     </Paper>
   )
 }
@@ -77,7 +114,9 @@ function MoversTable ({ title, items }: { title: string, items: readonly Mover[]
     <Table aria-label={title} fz='sm' verticalSpacing={4} horizontalSpacing={6}>
       <Table.Thead>
         <Table.Tr>
-          <Table.Th>Prompt type</Table.Th><Table.Th className='number' visibleFrom='xs'>Before</Table.Th><Table.Th className='number' visibleFrom='xs'>Now</Table.Th>
+          <Table.Th>
+            Prompt type
+          </Table.Th><Table.Th className='number' visibleFrom='xs'>Before</Table.Th><Table.Th className='number' visibleFrom='xs'>Now</Table.Th>
           <Table.Th className='number' colSpan={2}>Change</Table.Th>
         </Table.Tr>
       </Table.Thead>
@@ -88,7 +127,11 @@ function MoversTable ({ title, items }: { title: string, items: readonly Mover[]
             <Table.Td className='number' visibleFrom='xs'><Money usd={item.previous_cost} /></Table.Td>
             <Table.Td className='number' visibleFrom='xs'><Money usd={item.cost} /></Table.Td>
             <Table.Td className='number' title={exactMoney(item.change)}>{signedMoney(item.change)}</Table.Td>
-            <Table.Td className='number'>{item.change_ratio === null ? <Badge size='sm' variant='light'>new</Badge> : <Change share={item.change_ratio} />}</Table.Td>
+            <Table.Td className='number'>
+              {item.change_ratio === null
+                ? <Badge size='sm' variant='light'>new</Badge>
+                : <Change share={item.change_ratio} />}
+            </Table.Td>
           </Table.Tr>
         ))}
       </Table.Tbody>

@@ -10,7 +10,10 @@ export interface UtcInputProps extends Omit<TextInputProps, 'value' | 'onChange'
   readonly onChange: (instant: string | null) => void
 }
 
-/** A date and time in UTC, and it says so: what it shows is the instant that it stands for, whatever zone the browser is in. */
+/**
+ * A date and time in UTC, and it says so: what it shows is the instant that it stands for, whatever zone the browser is
+ * in.
+ */
 export function UtcInput ({ value, onChange, ...props }: UtcInputProps) {
   const [text, setText] = useState(fieldText(value))
   const [known, setKnown] = useState(value)
@@ -36,7 +39,9 @@ export function UtcInput ({ value, onChange, ...props }: UtcInputProps) {
 }
 
 /** As a filter of a list: what is typed holds once typing pauses. */
-export function UtcFilter ({ label, value, onChange }: { label: string, value: string | null, onChange: (instant: string | null) => void }) {
+export function UtcFilter ({ label, value, onChange }: {
+  label: string, value: string | null, onChange: (instant: string | null) => void
+}) {
   const later = useDebouncedCallback(onChange, 250)
   return (
     <UtcInput

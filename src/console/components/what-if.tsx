@@ -17,12 +17,19 @@ export function WhatIf ({ promptType, range }: { promptType: string, range: Rang
     queryKey: ['what-if', promptType, range, text],
     placeholderData: keepPreviousData,
     queryFn: async () => await bodyOf(api.GET('/admin/api/costs/what-if', {
-      params: { query: { prompt_type: promptType, from: range.from, to: range.to, ...(models.length === 0 ? {} : { model: models }) } }
+      params: {
+        query: {
+          prompt_type: promptType, from: range.from, to: range.to, ...(models.length === 0 ? {} : { model: models })
+        }
+      }
     }))
   })
   return (
     <Paper withBorder p='sm'>
-      <Group justify='space-between' mb='xs'><Title order={2}>What if</Title><Text size='xs' c='dimmed'>the same tokens on other models</Text></Group>
+      <Group justify='space-between' mb='xs'>
+        <Title order={2}>What if</Title>
+        <Text size='xs' c='dimmed'>the same tokens on other models</Text>
+      </Group>
       <form
         key={promptType}
         onSubmit={event => {
@@ -39,14 +46,32 @@ export function WhatIf ({ promptType, range }: { promptType: string, range: Rang
         {({ actual, items }) => (
           <ScrollRegion label='What if'>
             <Table fz='sm' verticalSpacing={4} horizontalSpacing={6}>
-              <Table.Thead><Table.Tr><Table.Th>Model</Table.Th><Table.Th className='number'>Cost</Table.Th><Table.Th className='number'>Difference</Table.Th></Table.Tr></Table.Thead>
+              <Table.Thead>
+                <Table.Tr>
+                  <Table.Th>Model</Table.Th>
+                  <Table.Th className='number'>Cost</Table.Th>
+                  <Table.Th className='number'>Difference</Table.Th>
+                </Table.Tr>
+              </Table.Thead>
               <Table.Tbody>
-                <Table.Tr><Table.Td>as it was</Table.Td><Table.Td className='number'><Spent config={{ total_cost: actual.cost, unpriced_calls: actual.unpriced_calls }} /></Table.Td><Table.Td /></Table.Tr>
+                <Table.Tr>
+                  <Table.Td>as it was</Table.Td>
+                  <Table.Td className='number'>
+                    <Spent config={{ total_cost: actual.cost, unpriced_calls: actual.unpriced_calls }} />
+                  </Table.Td>
+                  <Table.Td />
+                </Table.Tr>
                 {items.map(item => (
                   <Table.Tr key={item.model}>
                     <Table.Td className='name'>{item.model}</Table.Td>
-                    <Table.Td className='number'>{item.cost === null ? <Text span size='sm' c='dimmed'>{item.cost_reason?.replaceAll('_', ' ')}</Text> : <Money usd={item.cost} />}</Table.Td>
-                    <Table.Td className='number'>{item.difference !== null && actual.cost > 0 && <Change share={item.difference / actual.cost} />}</Table.Td>
+                    <Table.Td className='number'>
+                      {item.cost === null
+                        ? <Text span size='sm' c='dimmed'>{item.cost_reason?.replaceAll('_', ' ')}</Text>
+                        : <Money usd={item.cost} />}
+                    </Table.Td>
+                    <Table.Td className='number'>
+                      {item.difference !== null && actual.cost > 0 && <Change share={item.difference / actual.cost} />}
+                    </Table.Td>
                   </Table.Tr>
                 ))}
               </Table.Tbody>

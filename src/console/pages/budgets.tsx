@@ -23,13 +23,22 @@ export default function Budgets () {
   const view = params.get('view') === 'alerts' ? 'alerts' : 'budgets'
   const asked = params.get('new')
   return (
-    <Page title='Budgets and alerts' actions={<Button size='xs' onClick={() => { change({ new: 'all' }) }}>New budget</Button>}>
+    <Page
+      title='Budgets and alerts'
+      actions={<Button size='xs' onClick={() => { change({ new: 'all' }) }}>New budget</Button>}
+    >
       <SegmentedControl
-        size='xs' w='fit-content' aria-label='Show' value={view} onChange={value => { change({ view: value === 'alerts' ? 'alerts' : null }) }}
+        size='xs' w='fit-content' aria-label='Show' value={view} onChange={value => {
+          change({ view: value === 'alerts' ? 'alerts' : null })
+        }}
         data={[{ value: 'budgets', label: 'Budgets' }, { value: 'alerts', label: 'Alerts' }]}
       />
       {view === 'alerts' ? <Alerts /> : <BudgetList />}
-      {asked !== null && <BudgetForm original={null} promptType={asked === 'all' ? null : asked} onClose={() => { change({ new: null }) }} />}
+      {asked !== null && (
+        <BudgetForm
+          original={null} promptType={asked === 'all' ? null : asked} onClose={() => { change({ new: null }) }}
+        />
+      )}
     </Page>
   )
 }
@@ -39,7 +48,9 @@ function BudgetList () {
   const [editing, setEditing] = useState<Budget | null>(null)
   const [deleting, setDeleting] = useState<Budget | null>(null)
   const { query, rows, total } = useList<Budget>(['budgets'], async cursor =>
-    await bodyOf<ListPage<Budget>>(api.GET('/admin/api/budgets', { params: { query: { limit: 200, ...after(cursor) } } })))
+    await bodyOf<ListPage<Budget>>(
+      api.GET('/admin/api/budgets', { params: { query: { limit: 200, ...after(cursor) } } })
+    ))
   const remove = useMutation({
     mutationFn: async (id: string) => { await api.DELETE('/admin/api/budgets/{id}', { params: { path: { id } } }) },
     onSuccess: async () => {
@@ -50,36 +61,87 @@ function BudgetList () {
     onError: error => { failed('The budget was not deleted', error) }
   })
   const columns: ReadonlyArray<Column<Budget>> = [
-    { key: 'name', header: 'Name', render: budget => budget.name, note: budget => <><BudgetBar budget={budget} /><Group gap={6} mt={4}><Scope budget={budget} /><AtLimit budget={budget} /></Group></> },
-    { key: 'spent', header: 'Spent', width: 260, isWideOnly: true, render: budget => <div style={{ minWidth: 240 }}><BudgetBar budget={budget} /></div> },
+    {
+      key: 'name',
+      header: 'Name',
+      render: budget => budget.name,
+      note: budget =>
+        <><BudgetBar budget={budget} /><Group gap={6} mt={4}><Scope budget={budget} /><AtLimit budget={budget} /></Group></>
+    },
+    {
+      key: 'spent',
+      header: 'Spent',
+      width: 284,
+      isWideOnly: true,
+      render: budget => <div style={{ minWidth: 264 }}><BudgetBar budget={budget} /></div>
+    },
     { key: 'scope', header: 'For', isWideOnly: true, render: budget => <Scope budget={budget} /> },
     { key: 'action', header: 'At 100 %', isWideOnly: true, render: budget => <AtLimit budget={budget} /> },
-    { key: 'thresholds', header: 'Alerts at', isWideOnly: true, render: budget => budget.thresholds.map(threshold => `${threshold} %`).join(', ') },
-    { key: 'ends', header: 'Period ends (UTC)', isWideOnly: true, render: budget => budget.period_end === null ? 'never' : <Time at={budget.period_end} isBare /> },
+    {
+      key: 'thresholds',
+      header: 'Alerts at',
+      isWideOnly: true,
+      render: budget => budget.thresholds.length === 0 ? 'none' : `${budget.thresholds.join(', ')} %`
+    },
+    {
+      key: 'ends',
+      header: 'Period ends (UTC)',
+      isWideOnly: true,
+      render: budget => budget.period_end === null ? 'never' : <Time at={budget.period_end} isBare />
+    },
     {
       key: 'buttons',
       header: 'Actions',
       isHeaderHidden: true,
       render: budget => (
         <RowButtons>
-          <Button size='compact-xs' variant='default' aria-label={`Edit ${budget.name}`} onClick={() => { setEditing(budget) }}>Edit</Button>
-          <Button size='compact-xs' variant='default' color='red' aria-label={`Delete ${budget.name}`} onClick={() => { setDeleting(budget) }}>Delete</Button>
+          <Button
+            size='compact-xs' variant='default' aria-label={`Edit ${budget.name}`}
+            onClick={() => { setEditing(budget) }}
+          >
+            Edit
+          </Button>
+          <Button
+            size='compact-xs' variant='default' color='red' aria-label={`Delete ${budget.name}`}
+            onClick={() => { setDeleting(budget) }}
+          >
+            Delete
+          </Button>
         </RowButtons>
       )
     }
   ]
-  if (query.data === undefined) return query.isError ? <Failure error={query.error} onRetry={() => { void query.refetch() }} /> : <Loading what='budgets' />
+  if (query.data === undefined) {
+    return query.isError
+      ? <Failure error={query.error} onRetry={() => { void query.refetch() }} />
+      : <Loading what='budgets' />
+  }
   return (
     <>
       {rows.length === 0
-        ? <Empty title='There are no budgets yet'><Text size='sm' c='dimmed'>One for all traffic, with an alert at 80 %, is a good start.</Text></Empty>
-        : <DataTable label='Budgets' columns={columns} rows={rows} keyOf={budget => budget.id} total={total} hasMore={query.hasNextPage} onMore={() => { void query.fetchNextPage() }} />}
-      {editing !== null && <BudgetForm key={editing.id} original={editing} promptType={editing.prompt_type} onClose={() => { setEditing(null) }} />}
+        ? (
+          <Empty title='There are no budgets yet'>
+            <Text size='sm' c='dimmed'>One for all traffic, with an alert at 80 %, is a good start.</Text>
+          </Empty>
+          )
+        : (
+          <DataTable
+            label='Budgets' columns={columns} rows={rows} keyOf={budget => budget.id} total={total}
+            hasMore={query.hasNextPage} onMore={() => { void query.fetchNextPage() }}
+          />
+          )}
+      {editing !== null && (
+        <BudgetForm
+          key={editing.id} original={editing} promptType={editing.prompt_type} onClose={() => { setEditing(null) }}
+        />
+      )}
       <Confirm
         opened={deleting !== null} title={`Delete ${deleting?.name ?? ''}?`} action='Delete' pending={remove.isPending}
         onClose={() => { setDeleting(null) }} onConfirm={() => { if (deleting !== null) remove.mutate(deleting.id) }}
       >
-        <Stack gap={4}><span>Calls that it blocks are let through with the next one. Alerts that fired stay in the list.</span></Stack>
+        <Stack gap={4}>
+          <span>Calls that it blocks are let through with the next one. Alerts that fired stay in the list.</span>
+        </Stack>
       </Confirm>
     </>
   )
@@ -87,10 +149,13 @@ function BudgetList () {
 
 /** For what it is. */
 function Scope ({ budget: { prompt_type: promptType } }: { budget: Budget }) {
-  return promptType === null ? <>all traffic</> : <Link href={`/prompt-types/${encodeURIComponent(promptType)}`}><Breakable text={promptType} isCut /></Link>
+  return promptType === null
+    ? <>all traffic</>
+    : <Link href={`/prompt-types/${encodeURIComponent(promptType)}`}><Breakable text={promptType} isCut /></Link>
 }
 
 /** What it does once it is spent. */
 function AtLimit ({ budget: { action, strict } }: { budget: Budget }) {
-  return <Badge size='sm' variant='light' color={action === 'block' ? 'red' : 'gray'}>{action === 'block' ? strict ? 'blocks, strict' : 'blocks' : 'alerts'}</Badge>
+  const words = action === 'alert' ? 'alerts' : strict ? 'blocks, strict' : 'blocks'
+  return <Badge size='sm' miw='max-content' variant='light' color={action === 'block' ? 'red' : 'gray'}>{words}</Badge>
 }

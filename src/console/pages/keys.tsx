@@ -1,6 +1,6 @@
 import { Alert, Badge, Button, Code, Group, Modal, Stack, Tabs, Text, TextInput } from '@mantine/core'
 import { useDisclosure } from '@mantine/hooks'
-import { useMutation, useQueryClient } from '@tanstack/react-query'
+import { type QueryClient, useMutation, useQueryClient } from '@tanstack/react-query'
 import { type SyntheticEvent, useState } from 'react'
 import { type Schema, ApiError, api, bodyOf } from '../api/client.js'
 import { changes } from '../changes.js'
@@ -9,13 +9,15 @@ import { Confirm } from '../components/confirm.js'
 import { Copy } from '../components/copy.js'
 import { type Column, DataTable } from '../components/data-table.js'
 import { Page } from '../components/page.js'
+import { type PickedTypes, PromptTypesPicker } from '../components/prompt-types-picker.js'
 import { RowButtons } from '../components/row-buttons.js'
 import { Empty, Failure, Loading } from '../components/states.js'
 import { UtcInput } from '../components/utc-input.js'
 import { Time } from '../components/values.js'
-import { formNames, formText } from '../form-text.js'
+import { formText } from '../form-text.js'
 import { type ListPage, after, useList } from '../lists.js'
 import { done, failed } from '../notify.js'
+import { checkTyped } from '../prompt-type-names.js'
 
 type Key = Schema['GatewayKey']
 type KeyPage = ListPage<Key> & { accepted: boolean }
@@ -29,13 +31,30 @@ export default function Keys () {
   const { query, rows, total } = useList<Key, KeyPage>(KEYS, async cursor =>
     await bodyOf<KeyPage>(api.GET('/admin/api/keys', { params: { query: { limit: 200, ...after(cursor) } } })))
   const columns: ReadonlyArray<Column<Key>> = [
-    { key: 'name', header: 'Name', render: key => key.name, note: key => <>{key.user !== null && `${key.user} · `}{key.allowed_prompt_types === null ? 'all prompt types' : <Breakable text={key.allowed_prompt_types.join(', ')} isCut />}</> },
+    {
+      key: 'name',
+      header: 'Name',
+      render: key => key.name,
+      note: key =>
+        <>{key.user !== null && `${key.user} · `}{key.allowed_prompt_types === null
+          ? 'all prompt types'
+          : <Breakable text={key.allowed_prompt_types.join(', ')} isCut />}
+        </>
+    },
     { key: 'user', header: 'User', isWideOnly: true, render: key => key.user ?? '–' },
     {
       key: 'allowed',
       header: 'Prompt types',
       isWideOnly: true,
-      render: key => key.allowed_prompt_types === null ? 'all' : <Group gap={4}>{key.allowed_prompt_types.map(type => <Badge key={type} size='sm' miw='max-content' variant='light' tt='none'>{type}</Badge>)}</Group>
+      render: key =>
+        key.allowed_prompt_types === null
+          ? 'all'
+          : (
+            <Group gap={4}>
+              {key.allowed_prompt_types.map(type =>
+                <Badge key={type} size='sm' miw='max-content' variant='light' tt='none'>{type}</Badge>)}
+            </Group>
+            )
     },
     { key: 'expires', header: 'Expires (UTC)', render: key => <Expiry at={key.expires_at} /> },
     { key: 'created', header: 'Made (UTC)', isWideOnly: true, render: key => <Time at={key.created_at} isBare /> },
@@ -46,8 +65,17 @@ export default function Keys () {
       isHeaderHidden: true,
       render: key => (
         <RowButtons>
-          <Button size='compact-xs' variant='default' aria-label={`Edit ${key.name}`} onClick={() => { setEditing(key) }}>Edit</Button>
-          <Button size='compact-xs' variant='default' color='red' aria-label={`Revoke ${key.name}`} onClick={() => { setRevoking(key) }}>Revoke</Button>
+          <Button
+            size='compact-xs' variant='default' aria-label={`Edit ${key.name}`} onClick={() => { setEditing(key) }}
+          >
+            Edit
+          </Button>
+          <Button
+            size='compact-xs' variant='default' color='red' aria-label={`Revoke ${key.name}`}
+            onClick={() => { setRevoking(key) }}
+          >
+            Revoke
+          </Button>
         </RowButtons>
       )
     }
@@ -55,13 +83,22 @@ export default function Keys () {
   return (
     <Page title='Keys' actions={<Button size='xs' onClick={open}>New key</Button>}>
       <Text size='sm' c='dimmed' maw='70ch'>
-        With UPSTREAM_API_KEY set, the gateway holds the key of the upstream, and callers send one of these instead. A revoked key is refused within a second.
+        With UPSTREAM_API_KEY set, the gateway holds the key of the upstream, and callers send one of these instead. A
+        revoked key is refused within a second.
       </Text>
       {query.data?.pages[0]?.accepted === false && <NotAccepted />}
-      {query.data === undefined && (query.isError ? <Failure error={query.error} onRetry={() => { void query.refetch() }} /> : <Loading what='keys' />)}
-      {query.data !== undefined && rows.length === 0 && <Empty title='There are no keys yet'><Button size='xs' onClick={open}>Make the first one</Button></Empty>}
+      {query.data === undefined &&
+        (query.isError
+          ? <Failure error={query.error} onRetry={() => { void query.refetch() }} />
+          : <Loading what='keys' />)}
+      {query.data !== undefined && rows.length === 0 && (
+        <Empty title='There are no keys yet'><Button size='xs' onClick={open}>Make the first one</Button></Empty>
+      )}
       {rows.length > 0 && (
-        <DataTable label='Keys' columns={columns} rows={rows} keyOf={key => key.id} total={total} hasMore={query.hasNextPage} onMore={() => { void query.fetchNextPage() }} />
+        <DataTable
+          label='Keys' columns={columns} rows={rows} keyOf={key => key.id} total={total} hasMore={query.hasNextPage}
+          onMore={() => { void query.fetchNextPage() }}
+        />
       )}
       <NewKey opened={opened} accepted={query.data?.pages[0]?.accepted !== false} onClose={close} />
       {editing !== null && <EditKey key={editing.id} original={editing} onClose={() => { setEditing(null) }} />}
@@ -86,24 +123,35 @@ function Expiry ({ at }: { at: string | null }) {
 }
 
 interface KeyFields { name: string, user: string | null, allowed_prompt_types: string[] | null, expires_at: string | null }
+/** `typed`: one more prompt type, which was not picked. */
+type FormFields = KeyFields & { typed: string }
+
+/** The fields as the API takes them. Rejects where what was typed is no prompt type that a call had. */
+async function checked (client: QueryClient, { typed, ...fields }: FormFields): Promise<KeyFields> {
+  if (typed === '') return fields
+  await checkTyped(client, typed, 'allowed_prompt_types')
+  return { ...fields, allowed_prompt_types: [...new Set([...fields.allowed_prompt_types ?? [], typed])] }
+}
 
 /** The fields of a key, as a form gives them; `errors` are said beside the field that they are about. */
 function KeyForm ({ initial, action, error, pending, onSubmit }: {
-  initial: KeyFields, action: string, error: Error | null, pending: boolean, onSubmit: (fields: KeyFields) => void
+  initial: KeyFields, action: string, error: Error | null, pending: boolean, onSubmit: (fields: FormFields) => void
 }) {
   const [expiresAt, setExpiresAt] = useState(initial.expires_at)
+  const [picked, setPicked] = useState<PickedTypes>({ types: initial.allowed_prompt_types ?? [], typed: '' })
   const param = error instanceof ApiError ? error.param ?? '' : ''
-  const errorOf = (field: string): { error?: string } => error !== null && param.startsWith(field) ? { error: error.message } : {}
+  const errorOf = (field: string): { error?: string } =>
+    error !== null && param.startsWith(field) ? { error: error.message } : {}
   const isBesideField = ['name', 'user', 'allowed_prompt_types', 'expires_at'].some(field => param.startsWith(field))
   const submit = (event: SyntheticEvent<HTMLFormElement>): void => {
     event.preventDefault()
     const form = new FormData(event.currentTarget)
     const value = (name: string): string => formText(form, name)
-    const types = formNames(form, 'allowed_prompt_types')
     onSubmit({
       name: value('name'),
       user: value('user') === '' ? null : value('user'),
-      allowed_prompt_types: types.length === 0 ? null : types,
+      allowed_prompt_types: picked.types.length === 0 ? null : [...picked.types],
+      typed: picked.typed.trim(),
       expires_at: expiresAt
     })
   }
@@ -111,13 +159,19 @@ function KeyForm ({ initial, action, error, pending, onSubmit }: {
     <form onSubmit={submit}>
       <Stack gap='sm'>
         {error !== null && !isBesideField && <Alert color='red' variant='light'>{error.message}</Alert>}
-        <TextInput name='name' label='Name' description='Who or what uses it' required defaultValue={initial.name} data-autofocus {...errorOf('name')} />
-        <TextInput name='user' label='User' description='Whom its calls are for, where they do not say; the name if left out' defaultValue={initial.user ?? ''} {...errorOf('user')} />
         <TextInput
-          name='allowed_prompt_types' label='Prompt types' description='The only ones it may use, with commas between them; all if left out'
-          defaultValue={initial.allowed_prompt_types?.join(', ') ?? ''} {...errorOf('allowed_prompt_types')}
+          name='name' label='Name' description='Who or what uses it' required defaultValue={initial.name} data-autofocus
+          {...errorOf('name')}
         />
-        <UtcInput name='expires_at' label='Expires (UTC)' description='Never if left out' value={expiresAt} onChange={setExpiresAt} {...errorOf('expires_at')} />
+        <TextInput
+          name='user' label='User' description='Whom its calls are for, where they do not say; the name if left out'
+          defaultValue={initial.user ?? ''} {...errorOf('user')}
+        />
+        <PromptTypesPicker value={picked} onChange={setPicked} {...errorOf('allowed_prompt_types')} />
+        <UtcInput
+          name='expires_at' label='Expires (UTC)' description='Never if left out' value={expiresAt}
+          onChange={setExpiresAt} {...errorOf('expires_at')}
+        />
         <Group justify='flex-end'><Button type='submit' size='xs' loading={pending}>{action}</Button></Group>
       </Stack>
     </form>
@@ -127,7 +181,8 @@ function KeyForm ({ initial, action, error, pending, onSubmit }: {
 function NewKey ({ opened, accepted, onClose }: { opened: boolean, accepted: boolean, onClose: () => void }) {
   const client = useQueryClient()
   const { mutate, data, error, isPending, reset } = useMutation({
-    mutationFn: async (body: KeyFields) => await bodyOf(api.POST('/admin/api/keys', { body })),
+    mutationFn: async (fields: FormFields) =>
+      await bodyOf(api.POST('/admin/api/keys', { body: await checked(client, fields) })),
     onSuccess: async () => { await client.invalidateQueries({ queryKey: KEYS }) }
   })
   const close = (): void => {
@@ -135,10 +190,18 @@ function NewKey ({ opened, accepted, onClose }: { opened: boolean, accepted: boo
     reset()
   }
   return (
-    <Modal opened={opened} onClose={close} title={data === undefined ? 'New key' : 'The new key'} size='lg' closeOnClickOutside={data === undefined} closeButtonProps={{ 'aria-label': 'Close' }}>
+    <Modal
+      opened={opened} onClose={close} title={data === undefined ? 'New key' : 'The new key'} size='lg'
+      closeOnClickOutside={data === undefined} closeButtonProps={{ 'aria-label': 'Close' }}
+    >
       {!accepted && <Stack mb='sm'><NotAccepted /></Stack>}
       {data === undefined
-        ? <KeyForm initial={{ name: '', user: null, allowed_prompt_types: null, expires_at: null }} action='Make key' error={error} pending={isPending} onSubmit={mutate} />
+        ? (
+          <KeyForm
+            initial={{ name: '', user: null, allowed_prompt_types: null, expires_at: null }} action='Make key'
+            error={error} pending={isPending} onSubmit={mutate}
+          />
+          )
         : <MadeKey secret={data.key} promptType={data.allowed_prompt_types?.[0] ?? 'hello'} onClose={close} />}
     </Modal>
   )
@@ -167,11 +230,19 @@ console.log(answer.choices[0].message.content)`,
   return (
     <Stack gap='sm'>
       <Alert color='orange' variant='light'>It is shown this once: only its hash is kept.</Alert>
-      <Group gap='xs' wrap='nowrap'><Code block style={{ flex: 1, overflowWrap: 'anywhere', whiteSpace: 'pre-wrap' }}>{secret}</Code><Copy value={secret} label='Copy key' /></Group>
+      <Group gap='xs' wrap='nowrap'>
+        <Code block style={{ flex: 1, overflowWrap: 'anywhere', whiteSpace: 'pre-wrap' }}>{secret}</Code>
+        <Copy value={secret} label='Copy key' />
+      </Group>
       <Tabs defaultValue='Python'>
         <Tabs.List>{Object.keys(lines).map(name => <Tabs.Tab key={name} value={name}>{name}</Tabs.Tab>)}</Tabs.List>
         {Object.entries(lines).map(([name, text]) => (
-          <Tabs.Panel key={name} value={name} pt='xs'><Stack gap='xs' align='flex-start'><Code block w='100%'>{text}</Code><Copy value={text} label='Copy lines' /></Stack></Tabs.Panel>
+          <Tabs.Panel key={name} value={name} pt='xs'>
+            <Stack gap='xs' align='flex-start'>
+              <Code block w='100%'>{text}</Code>
+              <Copy value={text} label='Copy lines' />
+            </Stack>
+          </Tabs.Panel>
         ))}
       </Tabs>
       <Group justify='flex-end'><Button size='xs' onClick={onClose}>I have stored it</Button></Group>
@@ -182,7 +253,9 @@ console.log(answer.choices[0].message.content)`,
 function EditKey ({ original, onClose }: { original: Key, onClose: () => void }) {
   const client = useQueryClient()
   const { mutate, error, isPending } = useMutation({
-    mutationFn: async (fields: KeyFields) => await bodyOf(api.PATCH('/admin/api/keys/{id}', { params: { path: { id: original.id } }, body: changes<KeyFields>(original, fields) })),
+    mutationFn: async (fields: FormFields) => await bodyOf(api.PATCH('/admin/api/keys/{id}', {
+      params: { path: { id: original.id } }, body: changes<KeyFields>(original, await checked(client, fields))
+    })),
     onSuccess: async ({ name }) => {
       done(`${name} was changed`)
       onClose()
@@ -208,7 +281,10 @@ function RevokeKey ({ original, onClose }: { original: Key | null, onClose: () =
     onError: error => { failed('The key was not revoked', error) }
   })
   return (
-    <Confirm opened={original !== null} title={`Revoke ${original?.name ?? ''}?`} action='Revoke' pending={isPending} onClose={onClose} onConfirm={() => { if (original !== null) mutate(original.id) }}>
+    <Confirm
+      opened={original !== null} title={`Revoke ${original?.name ?? ''}?`} action='Revoke' pending={isPending}
+      onClose={onClose} onConfirm={() => { if (original !== null) mutate(original.id) }}
+    >
       Calls with it are rejected within a second, for good. What it has used stays in the books.
     </Confirm>
   )

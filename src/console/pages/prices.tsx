@@ -13,10 +13,10 @@ import { Empty, Failure, Loading } from '../components/states.js'
 import { UtcInput } from '../components/utc-input.js'
 import { Time } from '../components/values.js'
 import { formText } from '../form-text.js'
-import { count, several, utcTime } from '../format.js'
+import { count, several, utcHour, utcTime } from '../format.js'
 import { type ListPage, after, useList } from '../lists.js'
 import { done, failed } from '../notify.js'
-import { type Unpriced, firstDay } from '../unpriced.js'
+import { type Unpriced, beginText, firstDay } from '../unpriced.js'
 
 type Price = Schema['ModelPrice']
 
@@ -35,9 +35,17 @@ export default function Prices () {
   return (
     <Page
       title='Prices'
-      actions={<><Button size='xs' variant='default' onClick={openReprice}>Reprice…</Button><Button size='xs' onClick={() => { setAsked({ model: '' }) }}>Set a price</Button></>}
+      actions={(
+        <>
+          <Button size='xs' variant='default' onClick={openReprice}>Reprice…</Button>
+          <Button size='xs' onClick={() => { setAsked({ model: '' }) }}>Set a price</Button>
+        </>
+      )}
     >
-      <Text size='sm' c='dimmed' maw='70ch'>OpenAI's prices are built in. A price of your own wins over them, for calls from its date on; earlier calls change only when you reprice.</Text>
+      <Text size='sm' c='dimmed' maw='70ch'>
+        OpenAI's prices are built in. A price of your own wins over them, for calls from its date on; earlier calls
+        change only when you reprice.
+      </Text>
       <UnpricedModels onPrice={setAsked} onReprice={openReprice} />
       <OwnPrices onPrice={setAsked} />
       {asked !== null && <SetPrice asked={asked} onClose={() => { setAsked(null) }} />}
@@ -54,7 +62,9 @@ export default function Prices () {
 
 function UnpricedModels ({ onPrice, onReprice }: { onPrice: (asked: Asked) => void, onReprice: () => void }) {
   const { query, rows, total } = useList<Unpriced>(['unpriced-models'], async cursor =>
-    await bodyOf<ListPage<Unpriced>>(api.GET('/admin/api/unpriced-models', { params: { query: { limit: 100, ...after(cursor) } } })))
+    await bodyOf<ListPage<Unpriced>>(
+      api.GET('/admin/api/unpriced-models', { params: { query: { limit: 100, ...after(cursor) } } })
+    ))
   if (query.isError) return <Failure error={query.error} onRetry={() => { void query.refetch() }} />
   if (rows.length === 0) return null
   return (
@@ -65,15 +75,38 @@ function UnpricedModels ({ onPrice, onReprice }: { onPrice: (asked: Asked) => vo
           <Group key={row.model} gap='sm' justify='space-between'>
             <Group gap='sm'>
               <Text size='sm' fw={600} style={{ overflowWrap: 'anywhere' }}>{row.model}</Text>
-              <Text size='sm' c='dimmed'>{several(row.unpriced_calls, 'unpriced call')}, the last one <Time at={row.last_seen} /></Text>
+              <Text size='sm' c='dimmed'>
+                {several(row.unpriced_calls, 'unpriced call')}, the last one {utcHour(row.last_seen)}
+              </Text>
             </Group>
             {row.has_price
-              ? <Button size='compact-xs' variant='default' onClick={onReprice} aria-label={`${row.model} has a price now: reprice its calls`}>Has a price: reprice</Button>
-              : <Button size='compact-xs' variant='default' onClick={() => { onPrice({ model: row.model, unpriced: row }) }} aria-label={`Set a price for ${row.model}`}>Set a price</Button>}
+              ? (
+                <Button
+                  size='compact-xs' variant='default' onClick={onReprice}
+                  aria-label={`${row.model} has a price now: reprice its calls`}
+                >
+                  Has a price: reprice
+                </Button>
+                )
+              : (
+                <Button
+                  size='compact-xs' variant='default' onClick={() => { onPrice({ model: row.model, unpriced: row }) }}
+                  aria-label={`Set a price for ${row.model}`}
+                >
+                  Set a price
+                </Button>
+                )}
           </Group>
         ))}
       </Stack>
-      {query.hasNextPage && <Button mt='xs' size='compact-xs' variant='default' loading={query.isFetchingNextPage} onClick={() => { void query.fetchNextPage() }}>Show more of {count(total)}</Button>}
+      {query.hasNextPage && (
+        <Button
+          mt='xs' size='compact-xs' variant='default' loading={query.isFetchingNextPage}
+          onClick={() => { void query.fetchNextPage() }}
+        >
+          Show more of {count(total)}
+        </Button>
+      )}
     </Paper>
   )
 }
@@ -82,19 +115,37 @@ function OwnPrices ({ onPrice }: { onPrice: (asked: Asked) => void }) {
   const client = useQueryClient()
   const [deleting, setDeleting] = useState<Price | null>(null)
   const { query, rows, total } = useList<Price>(['prices'], async cursor =>
-    await bodyOf<ListPage<Price>>(api.GET('/admin/api/prices', { params: { query: { limit: 100, ...after(cursor) } } })))
+    await bodyOf<ListPage<Price>>(
+      api.GET('/admin/api/prices', { params: { query: { limit: 100, ...after(cursor) } } })
+    ))
   const { mutate, isPending } = useMutation({
-    mutationFn: async (model: string) => { await api.DELETE('/admin/api/prices/{model}', { params: { path: { model } } }) },
+    mutationFn: async (model: string) => {
+      await api.DELETE('/admin/api/prices/{model}', { params: { path: { model } } })
+    },
     onSuccess: async (_answer, model) => {
       done(`${model} has no price of your own any more`)
       setDeleting(null)
-      await Promise.all([client.invalidateQueries({ queryKey: ['prices'] }), client.invalidateQueries({ queryKey: ['unpriced-models'] })])
+      await Promise.all([
+        client.invalidateQueries({ queryKey: ['prices'] }), client.invalidateQueries({ queryKey: ['unpriced-models'] })
+      ])
     },
     onError: error => { failed('The price was not deleted', error) }
   })
-  const rate = (key: Rate): Column<Price> => ({ key, header: `${RATES[key]}, $/M`, shortHeader: key === 'input' ? 'In, $/M' : 'Out, $/M', isNumber: true, isWideOnly: !REQUIRED.has(key), render: price => price[key] ?? '–' })
+  const rate = (key: Rate): Column<Price> => ({
+    key,
+    header: `${RATES[key]}, $/M`,
+    shortHeader: key === 'input' ? 'In, $/M' : 'Out, $/M',
+    isNumber: true,
+    isWideOnly: !REQUIRED.has(key),
+    render: price => price[key] ?? '–'
+  })
   const columns: ReadonlyArray<Column<Price>> = [
-    { key: 'model', header: 'Model', render: price => <Breakable text={price.model} isCut />, note: price => <>from <Time at={price.effective_from} /></> },
+    {
+      key: 'model',
+      header: 'Model',
+      render: price => <Breakable text={price.model} isCut />,
+      note: price => <>from <Time at={price.effective_from} /></>
+    },
     rate('input'), rate('cached_input'), rate('output'), rate('audio_input'), rate('audio_output'),
     { key: 'from', header: 'From (UTC)', isWideOnly: true, render: price => <Time at={price.effective_from} isBare /> },
     {
@@ -103,23 +154,47 @@ function OwnPrices ({ onPrice }: { onPrice: (asked: Asked) => void }) {
       isHeaderHidden: true,
       render: price => (
         <RowButtons>
-          <Button size='compact-xs' variant='default' aria-label={`Change the price of ${price.model}`} onClick={() => { onPrice(price) }}>Change</Button>
-          <Button size='compact-xs' variant='default' color='red' aria-label={`Delete the price of ${price.model}`} onClick={() => { setDeleting(price) }}>Delete</Button>
+          <Button
+            size='compact-xs' variant='default' aria-label={`Change the price of ${price.model}`}
+            onClick={() => { onPrice(price) }}
+          >
+            Change
+          </Button>
+          <Button
+            size='compact-xs' variant='default' color='red' aria-label={`Delete the price of ${price.model}`}
+            onClick={() => { setDeleting(price) }}
+          >
+            Delete
+          </Button>
         </RowButtons>
       )
     }
   ]
-  if (query.data === undefined) return query.isError ? <Failure error={query.error} onRetry={() => { void query.refetch() }} /> : <Loading what='prices' />
+  if (query.data === undefined) {
+    return query.isError
+      ? <Failure error={query.error} onRetry={() => { void query.refetch() }} />
+      : <Loading what='prices' />
+  }
   return (
     <>
       {rows.length === 0
-        ? <Empty title='No prices of your own'><Text size='sm' c='dimmed'>The built-in ones apply to every model that they know.</Text></Empty>
-        : <DataTable label='Own prices' columns={columns} rows={rows} keyOf={price => `${price.model} ${price.effective_from}`} total={total} hasMore={query.hasNextPage} onMore={() => { void query.fetchNextPage() }} />}
+        ? (
+          <Empty title='No prices of your own'>
+            <Text size='sm' c='dimmed'>The built-in ones apply to every model that they know.</Text>
+          </Empty>
+          )
+        : (
+          <DataTable
+            label='Own prices' columns={columns} rows={rows} keyOf={price => `${price.model} ${price.effective_from}`}
+            total={total} hasMore={query.hasNextPage} onMore={() => { void query.fetchNextPage() }}
+          />
+          )}
       <Confirm
         opened={deleting !== null} title={`Delete the prices of ${deleting?.model ?? ''}?`} action='Delete' pending={isPending}
         onClose={() => { setDeleting(null) }} onConfirm={() => { if (deleting !== null) mutate(deleting.model) }}
       >
-        All of the model's own prices go; the built-in one applies to the next call. What calls have cost stays in the books.
+        All of the model's own prices go; the built-in one applies to the next call. What calls have cost stays in the
+        books.
       </Confirm>
     </>
   )
@@ -130,7 +205,11 @@ function FromFirstCall ({ unpriced, onChoose }: { unpriced: Unpriced, onChoose: 
   const day = firstDay(unpriced)
   return (
     <Group gap='xs'>
-      <Text size='xs' c='dimmed'>{several(unpriced.unpriced_calls, 'call')} without a cost, the first one at {utcTime(unpriced.first_call_at ?? unpriced.since)}. For these the price must hold from then on.</Text>
+      <Text size='xs' c='dimmed'>
+        {several(
+          unpriced.unpriced_calls, 'call'
+        )} without a cost, the first one {beginText(unpriced)}. For these the price must hold from then on.
+      </Text>
       <Button size='compact-xs' variant='default' onClick={() => { onChoose(day) }}>From {utcTime(day)}</Button>
     </Group>
   )
@@ -148,33 +227,51 @@ function SetPrice ({ asked, onClose }: { asked: Asked, onClose: () => void }) {
     onSuccess: async (_price, { name }) => {
       done(`${name} has its price`)
       onClose()
-      await Promise.all([client.invalidateQueries({ queryKey: ['prices'] }), client.invalidateQueries({ queryKey: ['unpriced-models'] })])
+      await Promise.all([
+        client.invalidateQueries({ queryKey: ['prices'] }), client.invalidateQueries({ queryKey: ['unpriced-models'] })
+      ])
     }
   })
   const submit = (event: SyntheticEvent<HTMLFormElement>): void => {
     event.preventDefault()
     const form = new FormData(event.currentTarget)
-    const rates = Object.fromEntries((Object.keys(RATES) as Rate[]).map(key => [key, formText(form, key)] as const).filter(([, text]) => text !== '').map(([key, text]) => [key, Number(text)]))
+    const rates = Object.fromEntries(
+      (Object.keys(RATES) as Rate[]).map(key => [key, formText(form, key)] as const).filter(([, text]) => text !== '')
+        .map(([key, text]) => [key, Number(text)])
+    )
     mutate({ name: formText(form, 'model'), rates })
   }
   const param = error instanceof ApiError ? error.param ?? '' : ''
-  const errorOf = (field: string): { error?: string } => error !== null && param === field ? { error: error.message } : {}
+  const errorOf = (field: string): { error?: string } =>
+    error !== null && param === field ? { error: error.message } : {}
   const isBesideField = [...Object.keys(RATES), 'model', 'effective_from'].includes(param)
   return (
-    <Modal opened onClose={onClose} title={asked.model === '' ? 'Set a price' : `Set a price for ${asked.model}`} closeButtonProps={{ 'aria-label': 'Close' }}>
+    <Modal
+      opened onClose={onClose} title={asked.model === '' ? 'Set a price' : `Set a price for ${asked.model}`}
+      closeButtonProps={{ 'aria-label': 'Close' }}
+    >
       <form onSubmit={submit}>
         <Stack gap='sm'>
           {error !== null && !isBesideField && <Alert color='red' variant='light'>{error.message}</Alert>}
-          <TextInput name='model' label='Model' description='As calls name it; its dated snapshots are meant too' required defaultValue={asked.model} data-autofocus={asked.model === '' || undefined} {...errorOf('model')} />
+          <TextInput
+            name='model' label='Model' description='As calls name it; its dated snapshots are meant too' required
+            defaultValue={asked.model} data-autofocus={asked.model === '' || undefined} {...errorOf('model')}
+          />
           <SimpleGrid cols={2} spacing='sm' style={{ alignItems: 'end' }}>
             {(Object.keys(RATES) as Rate[]).map(key => (
               <TextInput
-                key={key} name={key} label={RATES[key]} description='USD per million tokens' inputMode='decimal' pattern='[0-9]*[.]?[0-9]*' required={REQUIRED.has(key)}
-                defaultValue={asked[key] ?? ''} data-autofocus={(asked.model !== '' && key === 'input') || undefined} {...errorOf(key)}
+                key={key} name={key} label={RATES[key]} description='USD per million tokens' inputMode='decimal' pattern='[0-9]*[.]?[0-9]*' required={REQUIRED.has(
+                  key
+                )}
+                defaultValue={asked[key] ?? ''} data-autofocus={(asked.model !== '' && key === 'input') ||
+                  undefined} {...errorOf(key)}
               />
             ))}
           </SimpleGrid>
-          <UtcInput name='effective_from' label='From (UTC)' description='Now, if left out' value={effectiveFrom} onChange={setEffectiveFrom} {...errorOf('effective_from')} />
+          <UtcInput
+            name='effective_from' label='From (UTC)' description='Now, if left out' value={effectiveFrom}
+            onChange={setEffectiveFrom} {...errorOf('effective_from')}
+          />
           {asked.unpriced !== undefined && <FromFirstCall unpriced={asked.unpriced} onChoose={setEffectiveFrom} />}
           <Group justify='flex-end'><Button type='submit' size='xs' loading={isPending}>Save</Button></Group>
         </Stack>

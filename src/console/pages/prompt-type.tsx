@@ -30,7 +30,11 @@ export default function PromptTypePage () {
   const range = useRange()
   const query = usePromptConfig(promptType)
   if (query.error instanceof ApiError && query.error.status === 404) return <Missing promptType={promptType} />
-  if (query.data === undefined) return query.isError ? <Failure error={query.error} onRetry={() => { void query.refetch() }} /> : <Loading what={promptType} />
+  if (query.data === undefined) {
+    return query.isError
+      ? <Failure error={query.error} onRetry={() => { void query.refetch() }} />
+      : <Loading what={promptType} />
+  }
   const config = query.data
   return (
     <Page title={promptType} actions={<RangePicker />}>
@@ -81,7 +85,9 @@ function Statistics ({ config }: { config: PromptConfig }) {
       <Stat name='Calls' value={count(config.total_calls)} />
       <Stat name='Failed' value={count(config.failed_calls)} />
       <Stat name='Blocked' value={count(config.blocked_calls)} />
-      <Stat name='Tokens in / out' value={`${count(config.total_input_tokens)} / ${count(config.total_output_tokens)}`} />
+      <Stat
+        name='Tokens in / out' value={`${count(config.total_input_tokens)} / ${count(config.total_output_tokens)}`}
+      />
     </SimpleGrid>
   )
 }
@@ -91,12 +97,15 @@ function Charts ({ promptType, range }: { promptType: string, range: Range }) {
   return (
     <Loaded query={query} what='costs over time'>
       {({ items }) => {
-        const cost = costSeries(items)
-        const latency = toSeries(items, item => item.avg_duration_ms)
+        const cost = costSeries(items, range)
+        const latency = toSeries(items, range, item => item.avg_duration_ms)
         return (
           <SimpleGrid cols={{ base: 1, lg: 2 }} spacing='md'>
             <CostChart title='Cost' times={cost.times} interval={range.interval} series={cost.series} stacked />
-            <CostChart title='Average duration' times={latency.times} interval={range.interval} series={latency.series} format={duration} />
+            <CostChart
+              title='Average duration' times={latency.times} interval={range.interval} series={latency.series}
+              format={duration}
+            />
           </SimpleGrid>
         )
       }}
@@ -104,13 +113,18 @@ function Charts ({ promptType, range }: { promptType: string, range: Range }) {
   )
 }
 
-function Breakdown ({ promptType, range, groupBy, title }: { promptType: string, range: Range, groupBy: CostGroup, title: string }) {
+function Breakdown ({ promptType, range, groupBy, title }: {
+  promptType: string, range: Range, groupBy: CostGroup, title: string
+}) {
   const query = useCosts(range, { promptType, groupBy, limit: 10 })
   return (
     <Paper withBorder p='sm'>
       <Title order={2} mb='xs'>{title}</Title>
       <Loaded query={query} what={title}>
-        {({ items }) => items.length === 0 ? <Text size='sm' c='dimmed'>No calls in this range.</Text> : <BreakdownTable label={title} of={groupBy === 'model' ? 'Model' : 'User'} items={items} />}
+        {({ items }) =>
+          items.length === 0
+            ? <Text size='sm' c='dimmed'>No calls in this range.</Text>
+            : <BreakdownTable label={title} of={groupBy === 'model' ? 'Model' : 'User'} items={items} />}
       </Loaded>
     </Paper>
   )
@@ -121,14 +135,22 @@ function BreakdownTable ({ label, of, items }: { label: string, of: string, item
     <ScrollRegion label={label}>
       <Table fz='sm' verticalSpacing={4} horizontalSpacing={6}>
         <Table.Thead>
-          <Table.Tr><Table.Th>{of}</Table.Th><Table.Th className='number'>Calls</Table.Th><Table.Th className='number'>Cost</Table.Th><Table.Th className='number'>Per call</Table.Th><Table.Th className='number'>Took</Table.Th></Table.Tr>
+          <Table.Tr>
+            <Table.Th>{of}</Table.Th>
+            <Table.Th className='number'>Calls</Table.Th>
+            <Table.Th className='number'>Cost</Table.Th>
+            <Table.Th className='number'>Per call</Table.Th>
+            <Table.Th className='number'>Took</Table.Th>
+          </Table.Tr>
         </Table.Thead>
         <Table.Tbody>
           {items.map(item => (
             <Table.Tr key={item.group}>
               <Table.Td className='name' title={item.group ?? ''}>{item.group === '' ? '(none)' : item.group}</Table.Td>
               <Table.Td className='number'>{count(item.calls)}</Table.Td>
-              <Table.Td className='number'><Spent config={{ total_cost: item.cost, unpriced_calls: item.unpriced_calls }} /></Table.Td>
+              <Table.Td className='number'>
+                <Spent config={{ total_cost: item.cost, unpriced_calls: item.unpriced_calls }} />
+              </Table.Td>
               <Table.Td className='number'><Money usd={perCall({ ...item, total_cost: item.cost })} /></Table.Td>
               <Table.Td className='number'>{duration(item.avg_duration_ms)}</Table.Td>
             </Table.Tr>
@@ -145,14 +167,24 @@ function LatestCall ({ config }: { config: PromptConfig }) {
   return (
     <Accordion variant='contained' order={2}>
       <Accordion.Item value='latest'>
-        <Accordion.Control><Group gap='xs'><Text fw={600}>Latest call</Text><Time at={config.last_called_at} />{config.last_error !== null && <Badge size='sm' color='red' variant='light'>failed</Badge>}</Group></Accordion.Control>
+        <Accordion.Control>
+          <Group gap='xs'>
+            <Text fw={600}>Latest call</Text>
+            <Time at={config.last_called_at} />
+            {config.last_error !== null && <Badge size='sm' color='red' variant='light'>failed</Badge>}
+          </Group>
+        </Accordion.Control>
         <Accordion.Panel>
           <Stack gap='md'>
-            {config.last_error !== null && <Alert color='red' variant='light' title='It failed'>{config.last_error}</Alert>}
+            {config.last_error !== null && (
+              <Alert color='red' variant='light' title='It failed'>{config.last_error}</Alert>
+            )}
             <SimpleGrid cols={{ base: 2, sm: 4 }} spacing='sm' verticalSpacing='xs'>
               <Fact name='Model'>{config.last_model}</Fact>
               <Fact name='Cost'><Money usd={config.last_cost} /></Fact>
-              <Fact name='Tokens in / out'>{orDash(config.last_input_tokens)} / {orDash(config.last_output_tokens)}</Fact>
+              <Fact name='Tokens in / out'>
+                {orDash(config.last_input_tokens)} / {orDash(config.last_output_tokens)}
+              </Fact>
               <Fact name='Took'>{duration(config.last_duration_ms)}</Fact>
               <Fact name='Status'>{config.last_status_code}</Fact>
               <Fact name='User'>{config.last_user}</Fact>
@@ -168,7 +200,10 @@ function LatestCall ({ config }: { config: PromptConfig }) {
 
 function TypeBudgets ({ promptType }: { promptType: string }) {
   const query = useQuery({
-    queryKey: ['budgets', 'all'], queryFn: async () => await bodyOf<ListPage<Budget>>(api.GET('/admin/api/budgets', { params: { query: { limit: 500 } } }))
+    queryKey: ['budgets', 'all'],
+    queryFn: async () => await bodyOf<ListPage<Budget>>(
+      api.GET('/admin/api/budgets', { params: { query: { limit: 500 } } })
+    )
   })
   return (
     <Paper withBorder p='sm'>
@@ -177,7 +212,17 @@ function TypeBudgets ({ promptType }: { promptType: string }) {
         {({ items }) => {
           const own = items.filter(budget => budget.prompt_type === promptType || budget.prompt_type === null)
           if (own.length === 0) return <Text size='sm' c='dimmed'>It may spend what it likes. <Link href={`/budgets?new=${encodeURIComponent(promptType)}`}>Set a budget</Link></Text>
-          return <Stack gap='sm'>{own.map(budget => <Stack key={budget.id} gap={2}><Text size='sm' fw={600} style={{ overflowWrap: 'anywhere' }}>{budget.name}{budget.prompt_type === null && ' (all traffic)'}</Text><BudgetBar budget={budget} promptType={promptType} /></Stack>)}</Stack>
+          return (
+            <Stack gap='sm'>{own.map(budget =>
+              <Stack key={budget.id} gap={2}>
+                <Text size='sm' fw={600} style={{ overflowWrap: 'anywhere' }}>
+                  {budget.name}
+                  {budget.prompt_type === null && ' (all traffic)'}
+                </Text>
+                <BudgetBar budget={budget} promptType={promptType} />
+              </Stack>)}
+            </Stack>
+          )
         }}
       </Loaded>
     </Paper>
@@ -189,9 +234,15 @@ function LatestRows ({ promptType }: { promptType: string }) {
   const all = `/usage-log?prompt_type=${encodeURIComponent(promptType)}`
   return (
     <Paper withBorder p='sm'>
-      <Group justify='space-between' mb='xs'><Title order={2}>Latest calls</Title><Link href={all}>All of them</Link></Group>
+      <Group justify='space-between' mb='xs'>
+        <Title order={2}>Latest calls</Title>
+        <Link href={all}>All of them</Link>
+      </Group>
       <Outdated query={list} />
-      {list.data === undefined && (list.isError ? <Failure error={list.error} onRetry={() => { void list.refetch() }} /> : <Loading what='latest calls' />)}
+      {list.data === undefined &&
+        (list.isError
+          ? <Failure error={list.error} onRetry={() => { void list.refetch() }} />
+          : <Loading what='latest calls' />)}
       {list.data !== undefined && <RowsTable rows={list.data.pages[0]?.items ?? []} all={all} />}
     </Paper>
   )
@@ -202,11 +253,22 @@ function RowsTable ({ rows, all }: { rows: readonly UsageLogSummary[], all: stri
   return (
     <ScrollRegion label='Latest calls'>
       <Table fz='sm' verticalSpacing={4} horizontalSpacing={6}>
-        <Table.Thead><Table.Tr><Table.Th>Finished (UTC)</Table.Th><Table.Th visibleFrom='sm'>Model</Table.Th><Table.Th visibleFrom='sm'>User</Table.Th><Table.Th>Status</Table.Th><Table.Th className='number'>Cost</Table.Th><Table.Th className='number'>Took</Table.Th></Table.Tr></Table.Thead>
+        <Table.Thead>
+          <Table.Tr>
+            <Table.Th>Finished (UTC)</Table.Th>
+            <Table.Th visibleFrom='sm'>Model</Table.Th>
+            <Table.Th visibleFrom='sm'>User</Table.Th>
+            <Table.Th>Status</Table.Th>
+            <Table.Th className='number'>Cost</Table.Th>
+            <Table.Th className='number'>Took</Table.Th>
+          </Table.Tr>
+        </Table.Thead>
         <Table.Tbody>
           {rows.map(row => (
             <Table.Tr key={row.id}>
-              <Table.Td style={{ whiteSpace: 'nowrap' }}><Link href={`${all}&call=${row.id}`}><Time at={row.created_at} isBare /></Link></Table.Td>
+              <Table.Td style={{ whiteSpace: 'nowrap' }}>
+                <Link href={`${all}&call=${row.id}`}><Time at={row.created_at} isBare /></Link>
+              </Table.Td>
               <Table.Td className='name' visibleFrom='sm'>{row.response_model ?? row.request_model ?? '–'}</Table.Td>
               <Table.Td className='name' visibleFrom='sm'>{row.user ?? '–'}</Table.Td>
               <Table.Td><CallStatus call={row} /></Table.Td>

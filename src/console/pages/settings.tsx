@@ -12,9 +12,12 @@ const SETTINGS = ['settings']
 /** What a new prompt type starts with. */
 export default function SettingsPage () {
   const client = useQueryClient()
-  const query = useQuery({ queryKey: SETTINGS, queryFn: async () => await bodyOf<Settings>(api.GET('/admin/api/settings')) })
+  const query = useQuery({
+    queryKey: SETTINGS, queryFn: async () => await bodyOf<Settings>(api.GET('/admin/api/settings'))
+  })
   const { mutate } = useMutation({
-    mutationFn: async (set: Partial<Settings>) => await bodyOf<Settings>(api.PATCH('/admin/api/settings', { body: set })),
+    mutationFn: async (set: Partial<Settings>) =>
+      await bodyOf<Settings>(api.PATCH('/admin/api/settings', { body: set })),
     onMutate: set => {
       const before = client.getQueryData<Settings>(SETTINGS)
       client.setQueryData<Settings>(SETTINGS, old => old === undefined ? undefined : { ...old, ...set })
@@ -35,13 +38,19 @@ export default function SettingsPage () {
               <Title order={2}>A new prompt type starts with</Title>
               <Switch
                 label='Full data' description='The whole prompt and response of every call go into the usage log (track_full_data)'
-                checked={settings.default_track_full_data} onChange={event => { mutate({ default_track_full_data: event.currentTarget.checked }) }}
+                checked={settings.default_track_full_data} onChange={event => {
+                  mutate({ default_track_full_data: event.currentTarget.checked })
+                }}
               />
               <Switch
                 label='Logged' description='Its calls get a row each in the usage log (is_active). Costs and the latest call are kept either way'
-                checked={settings.default_is_active} onChange={event => { mutate({ default_is_active: event.currentTarget.checked }) }}
+                checked={settings.default_is_active} onChange={event => {
+                  mutate({ default_is_active: event.currentTarget.checked })
+                }}
               />
-              <Text size='xs' c='dimmed'>Prompt types that exist keep their switches: change them on <Link href='/prompt-types'>Prompt types</Link>.</Text>
+              <Text size='xs' c='dimmed'>
+                Prompt types that exist keep their switches: change them on <Link href='/prompt-types'>Prompt types</Link>.
+              </Text>
             </Stack>
           </Paper>
         )}
