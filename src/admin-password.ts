@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { readKept } from './read-kept.js'
+import { readKept } from './lib/data-file.js'
 
 export interface AdminPassword {
   readonly password: string

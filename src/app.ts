@@ -8,10 +8,10 @@ import type { Config } from './env.js'
 import { GatewayError } from './errors.js'
 import { frontPage } from './front-page.js'
 import { healthRoutes } from './health.js'
-import type { Job } from './jobs/daily.js'
-import type { Deliver } from './jobs/alert-attempt.js'
-import { webhookDelivery } from './jobs/alert-webhook.js'
-import { scheduleAlerts } from './jobs/alerts.js'
+import type { Job } from './lib/scheduled-job.js'
+import type { Deliver } from './alerts/alert-attempt.js'
+import { webhookDelivery } from './alerts/alert-webhook.js'
+import { scheduleAlerts } from './alerts/alerts.js'
 import { schedulePartitions } from './jobs/partitions.js'
 import { scheduleRecordedBatches } from './jobs/recorded-batches.js'
 import { scheduleRetention } from './jobs/retention.js'
@@ -19,24 +19,24 @@ import { scheduleSummaries } from './jobs/summaries.js'
 import { type Metrics, createMetrics } from './metrics/metrics.js'
 import { metricsRoute } from './metrics/metrics-route.js'
 import { BodyRoom, bodyRoomBytes } from './proxy/body-room.js'
-import { BudgetGate } from './proxy/budget-gate.js'
+import { BudgetGate } from './policy/budget-gate.js'
 import type { ConnectionLimits } from './proxy/connection-limits.js'
 import { Cors } from './proxy/cors.js'
-import { KeyUses } from './proxy/key-uses.js'
-import { Policy } from './proxy/policy.js'
+import { KeyUses } from './policy/key-uses.js'
+import { Policy } from './policy/policy.js'
 import { createPricing } from './pricing/pricing.js'
 import { redactKeys } from './redaction/redact.js'
 import { type ProxyRoute, createProxyRoute } from './proxy/route.js'
 import { createProxyServer } from './proxy/server.js'
-import { StreamUsageExceptions } from './proxy/stream-usage-exceptions.js'
-import { createTokenizer } from './proxy/tokenizer.js'
+import { StreamUsageExceptions } from './metering/stream-usage-exceptions.js'
+import { createTokenizer } from './metering/tokenizer.js'
 import { createUpstream } from './proxy/upstream.js'
 import { Recorder } from './recording/recorder.js'
-import { clientAddress } from './trusted-proxies.js'
-import { refuseUnreadable } from './unreadable-request.js'
-import { unusedConnections } from './unused-connections.js'
+import { clientAddress } from './lib/trusted-proxies.js'
+import { refuseUnreadable } from './proxy/client-error.js'
+import { unusedConnections } from './proxy/close-idle-connections.js'
 import { VERSION } from './version.js'
-import { loadWebhookSecret } from './webhook-secret.js'
+import { loadWebhookSecret } from './alerts/webhook-secret.js'
 
 export interface AppDeps {
   readonly config: Config
@@ -225,6 +225,6 @@ async function startJobs ({ config, database, log, now }: Omit<AppDeps, 'adminPa
 /** Null where e-mail is not configured: then 4 MB of mail library are not loaded either. */
 async function loadEmailDelivery ({ smtpUrl, alertEmailFrom }: Config): Promise<Deliver | null> {
   if (smtpUrl === null || alertEmailFrom === null) return null
-  const { emailDelivery } = await import('./jobs/alert-email.js')
+  const { emailDelivery } = await import('./alerts/alert-email.js')
   return emailDelivery({ smtpUrl, from: alertEmailFrom })
 }

@@ -1,9 +1,9 @@
 import { existsSync } from 'node:fs'
 import { isIP } from 'node:net'
 import { loadEnvFile } from 'node:process'
-import { parseConnectionUri } from './connection-uri.js'
+import { parseConnectionUri } from './db/connection-uri.js'
 import { misspeltSettings } from './misspelt-settings.js'
-import { parseNetwork } from './trusted-proxies.js'
+import { parseNetwork } from './lib/trusted-proxies.js'
 
 /** The gateway's settings, checked and in units that their names give (CONTRACT: "Settings"). */
 export interface Config {

@@ -1,6 +1,6 @@
 import type { FastifyInstance } from 'fastify'
 import type { Database } from './db/client.js'
-import type { Policy } from './proxy/policy.js'
+import type { Policy } from './policy/policy.js'
 import type { Recorder } from './recording/recorder.js'
 
 export interface HealthDeps {

@@ -1,5 +1,5 @@
 import type { GatewayError } from '../errors.js'
-import { isPublicAddress, literalAddress } from '../public-address.js'
+import { isPublicAddress, literalAddress } from '../alerts/public-address.js'
 import { invalidField } from './errors.js'
 
 /** How this gateway can deliver alerts. */

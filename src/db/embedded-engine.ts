@@ -4,7 +4,7 @@ import { Duplex } from 'node:stream'
 import { Worker } from 'node:worker_threads'
 import postgres from 'postgres'
 import type { Sql } from 'postgres'
-import { errorCode } from './connection-lost.js'
+import { errorCode } from './database-errors.js'
 import type { FromWorker, ToWorker, WorkerData } from './embedded-worker.js'
 
 /** PGlite in a thread of its own, and the one connection to it. */

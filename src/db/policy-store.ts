@@ -1,5 +1,5 @@
 import { type AnyColumn, eq, sql } from 'drizzle-orm'
-import type { BudgetPeriod } from '../budget-period.js'
+import type { BudgetPeriod } from '../lib/budget-period.js'
 import type { Drizzle } from './client.js'
 import { budgetLifts, budgetPeriods, budgets, gatewayKeys, gatewaySettings, modelPrices, promptConfigs } from './schema/index.js'
 

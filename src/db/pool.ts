@@ -3,7 +3,7 @@ import { drizzle } from 'drizzle-orm/postgres-js'
 import postgres from 'postgres'
 import type { Sql, TransactionSql } from 'postgres'
 import type { DrizzlePool } from './client.js'
-import { driverError, isConnectionLost } from './connection-lost.js'
+import { driverError, isConnectionLost } from './database-errors.js'
 import * as schema from './schema/index.js'
 
 const closedWithinMs = 1000

@@ -1,7 +1,7 @@
 import { createPartitions, monthOf } from '../db/partitions.js'
 import type { Drizzle } from '../db/client.js'
 import type { Log } from '../log.js'
-import { type Job, daily } from './daily.js'
+import { type Job, daily } from '../lib/scheduled-job.js'
 
 const monthsAhead = 3
 

@@ -4,7 +4,7 @@ import type { Drizzle } from '../db/client.js'
 import { RECORDED_BATCHES_KEPT_MS } from '../db/recorded-batches-horizon.js'
 import { recordedBatches } from '../db/schema/index.js'
 import type { Log } from '../log.js'
-import { type Job, daily } from './daily.js'
+import { type Job, daily } from '../lib/scheduled-job.js'
 
 /** One transaction deletes so many rows: short enough to hold up nobody. */
 const CHUNK_ROWS = 10_000

@@ -1,12 +1,12 @@
 import { sql } from 'drizzle-orm'
 import { lockKeys } from '../db/advisory-locks.js'
 import type { Drizzle } from '../db/client.js'
-import { errorCode } from '../db/connection-lost.js'
+import { errorCode } from '../db/database-errors.js'
 import { dropPartitionBefore } from '../db/partitions.js'
 import { usageLogs } from '../db/schema/index.js'
 import type { Log } from '../log.js'
-import { pause } from '../recording/waits.js'
-import { type Job, repeatedly } from './daily.js'
+import { pause } from '../lib/timeouts.js'
+import { type Job, repeatedly } from '../lib/scheduled-job.js'
 
 /** How long what is logged of a call is kept, in days of 24 hours. */
 export interface RetentionDays {

@@ -3,7 +3,7 @@ import { lockKeys } from '../db/advisory-locks.js'
 import type { Drizzle } from '../db/client.js'
 import { gatewaySettings, staleDays, usageRollups, usageSummaries } from '../db/schema/index.js'
 import type { Log } from '../log.js'
-import { type Job, repeatedly } from './daily.js'
+import { type Job, repeatedly } from '../lib/scheduled-job.js'
 
 // The rollups of a day are summed up into `usage_summaries` once the day is over (docs/decisions/0012-summaries.md).
 //

@@ -1,5 +1,5 @@
 import { Counter, type Registry } from 'prom-client'
-import { ALERT_CHANNELS, type AlertObserver, ATTEMPT_RESULTS } from '../alert-observer.js'
+import { ALERT_CHANNELS, type AlertObserver, ATTEMPT_RESULTS } from '../lib/alert-observer.js'
 
 /** The metric of attempts to deliver alerts. @returns what counts them */
 export function addAlertMetrics (registry: Registry): AlertObserver {

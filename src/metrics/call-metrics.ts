@@ -1,5 +1,5 @@
 import type { Registry } from 'prom-client'
-import { picoUsdToDecimal } from '../usd.js'
+import { picoUsdToDecimal } from '../lib/usd.js'
 import type { CallCounts, CallSeries } from './call-series.js'
 import { NO_LABELS, type Sample, ScrapedCounter, ScrapedHistogram } from './scraped.js'
 

@@ -1,6 +1,6 @@
 import type { FastifyInstance } from 'fastify'
 import { GatewayError } from '../errors.js'
-import { sameSecret } from '../same-secret.js'
+import { sameSecret } from '../lib/constant-time-equal.js'
 import type { Metrics } from './metrics.js'
 
 export interface MetricsRouteOptions {

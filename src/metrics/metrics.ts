@@ -1,6 +1,6 @@
 import { setImmediate } from 'node:timers/promises'
 import { Gauge, Registry } from 'prom-client'
-import type { AlertObserver } from '../alert-observer.js'
+import type { AlertObserver } from '../lib/alert-observer.js'
 import type { CallRecord } from '../recording/call-record.js'
 import type { RecorderObserver } from '../recording/recorder-observer.js'
 import { addAlertMetrics } from './alert-metrics.js'

@@ -1,4 +1,4 @@
-import { decimalToPicoUsd } from '../usd.js'
+import { decimalToPicoUsd } from '../lib/usd.js'
 import { modelNames, type TokenRates } from './model-rates.js'
 
 /** A price of an operator's own, USD per million tokens as decimal text; null: billed as what it is part of. */

@@ -3,7 +3,7 @@ import type { ServiceTier } from './openai-prices.js'
 import { type OperatorPrice, operatorRates } from './operator-rates.js'
 import type { TokenUsage } from './token-usage.js'
 
-export { decimalToPicoUsd, picoUsdToDecimal } from '../usd.js'
+export { decimalToPicoUsd, picoUsdToDecimal } from '../lib/usd.js'
 
 /** What decides a call's price, as the response says it. */
 export interface PricedCall {

@@ -1,4 +1,4 @@
-import { isRedoable } from './content-coding.js'
+import { isRedoable } from '../decoders/content-coding.js'
 
 interface Offer {
   readonly text: string

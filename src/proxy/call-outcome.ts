@@ -1,6 +1,6 @@
 import { performance } from 'node:perf_hooks'
 import { GatewayError } from '../errors.js'
-import type { CallFacts, RequestFacts } from './finished-call.js'
+import type { CallFacts, RequestFacts } from './build-call-record.js'
 import { headerValue } from './hop-by-hop.js'
 import type { Outcome, Relay } from './relay.js'
 import { CallerGoneError } from './request-body.js'

@@ -1,9 +1,9 @@
 import { requestTooLarge } from '../errors.js'
 import type { BodyShare } from './body-room.js'
-import type { Coding } from './content-coding.js'
-import { inSlices } from '../slices.js'
-import { GatheredBytes } from './gathered-bytes.js'
-import type { JsonMembers } from './json-members.js'
+import type { Coding } from '../decoders/content-coding.js'
+import { inSlices } from '../lib/slices.js'
+import { GatheredBytes } from '../decoders/byte-buffer.js'
+import type { JsonMembers } from '../decoders/json-members.js'
 
 export interface DecodeOptions {
   readonly maxBytes: number

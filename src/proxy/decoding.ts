@@ -1,5 +1,5 @@
 import type { Transform } from 'node:stream'
-import type { Source } from './delivery.js'
+import type { Source } from './held-response.js'
 
 /**
  * So much of an answer is decoded for the books. What is longer passes on unread, so that a small answer that decodes

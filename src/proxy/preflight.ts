@@ -1,5 +1,5 @@
 import type { IncomingMessage } from 'node:http'
-import { costliestMethod } from './endpoints.js'
+import { costliestMethod } from '../metering/endpoints.js'
 import { hasBody } from './request-body.js'
 
 /** What a caller is known by, none of which a browser puts into a preflight. */

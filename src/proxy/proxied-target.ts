@@ -1,4 +1,4 @@
-import { decodeUnreserved } from './path-readings.js'
+import { decodeUnreserved } from '../metering/path-readings.js'
 
 /** A request target under one of the proxy's prefixes. */
 export interface ProxiedTarget {

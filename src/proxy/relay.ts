@@ -1,13 +1,13 @@
 import type { ServerResponse } from 'node:http'
-import { type BodyKind, declaredKind } from './body-kind.js'
-import { type Coding, codingOf } from './content-coding.js'
-import { Delivery, type Holder } from './delivery.js'
+import { type BodyKind, declaredKind } from '../decoders/body-kind.js'
+import { type Coding, codingOf } from '../decoders/content-coding.js'
+import { Delivery, type Holder } from './held-response.js'
 import { endToEndHeaders, headerValue, isNamed, listValue } from './hop-by-hop.js'
 import {
   type Channel, type Passage, PlainPassage, StreamPassage, codedPassage, codedStreamPassage, recodedStreamPassage
-} from './passages.js'
-import { type KeepLimits, type ResponseReader, createReader } from './response-reader.js'
-import { type Opener, SniffedPassage } from './sniffed-passage.js'
+} from './response-pipeline.js'
+import { type KeepLimits, type ResponseReader, createReader } from '../metering/response-reader.js'
+import { type Opener, SniffedPassage } from './sniffed-pipeline.js'
 import type { UpstreamExchange, UpstreamHandler } from './upstream.js'
 
 /** How a call upstream went, at the moment from which its record can be made. */

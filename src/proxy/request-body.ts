@@ -2,10 +2,10 @@ import type { IncomingMessage } from 'node:http'
 import { Transform, type TransformCallback } from 'node:stream'
 import { requestTimeout, requestTooLarge } from '../errors.js'
 import type { BodyShare } from './body-room.js'
-import { inSlices } from '../slices.js'
-import { GatheredBytes } from './gathered-bytes.js'
-import type { JsonMembers } from './json-members.js'
-import { LONG_BODY_BYTES } from './kept-body.js'
+import { inSlices } from '../lib/slices.js'
+import { GatheredBytes } from '../decoders/byte-buffer.js'
+import type { JsonMembers } from '../decoders/json-members.js'
+import { LONG_BODY_BYTES } from '../capture/captured-body.js'
 
 /** The caller's connection ended before the call did. */
 export class CallerGoneError extends Error {

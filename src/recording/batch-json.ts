@@ -1,5 +1,5 @@
-import type { Steps } from '../slices.js'
-import { behindPair } from '../utf8-steps.js'
+import type { Steps } from '../lib/slices.js'
+import { behindPair } from '../lib/utf8-steps.js'
 import type { BatchEntry, CallRecord, RecordBatch, StoredPayload } from './call-record.js'
 
 /** As JSON has no integers of that size, a cost is its decimal digits as text. */

@@ -1,9 +1,9 @@
 import type { Refusal } from './batch-writer.js'
 import type { RecordBatch } from './call-record.js'
-import { type AskRefusal, findRefused, refusedAgain } from './find-refused.js'
+import { type AskRefusal, findRefused, refusedAgain } from './bisect-batch.js'
 import type { KeptAside } from './kept-aside.js'
 import { type RefusedBatches, RefusedWhole } from './refused-batches.js'
-import { answeredWithin } from './waits.js'
+import { answeredWithin } from '../lib/timeouts.js'
 
 export interface WritableDatabase {
   /** Commits a batch, whole; writing one again that was committed is a no-op. */

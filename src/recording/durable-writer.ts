@@ -8,7 +8,7 @@ import { LossLog } from './loss-log.js'
 import type { RecorderObserver } from './recorder-observer.js'
 import { RefusedBatches, RefusedWhole } from './refused-batches.js'
 import { uuidTimeMs } from './uuid-v7.js'
-import { pause, settledWithin, timer } from './waits.js'
+import { pause, settledWithin, timer } from '../lib/timeouts.js'
 
 export interface DurableWriterOptions {
   readonly database: WritableDatabase & {

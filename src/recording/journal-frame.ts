@@ -1,8 +1,8 @@
 import type { FileHandle } from 'node:fs/promises'
 import { setImmediate } from 'node:timers/promises'
 import { crc32 } from 'node:zlib'
-import { type Steps, inSlices } from '../slices.js'
-import { decodingUtf8 } from '../utf8-steps.js'
+import { type Steps, inSlices } from '../lib/slices.js'
+import { decodingUtf8 } from '../lib/utf8-steps.js'
 
 // A journal file (`00000001.journal`) is a row of frames, one per batch, and nothing else:
 //

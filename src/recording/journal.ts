@@ -1,7 +1,7 @@
 import { type FileHandle, access, constants, mkdir, open, readdir, rename, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Log } from '../log.js'
-import { inSlices } from '../slices.js'
+import { inSlices } from '../lib/slices.js'
 import { LONG_PAYLOADS, batchJsonPieces, batchToJson, parseBatch, payloadCharacters } from './batch-json.js'
 import type { RecordBatch } from './call-record.js'
 import { UnreadableFrame, encodeFrame, encodingFrame, readFrame, readFrameHeader } from './journal-frame.js'

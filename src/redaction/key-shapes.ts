@@ -1,4 +1,4 @@
-import { type Steps, inOneGo } from '../slices.js'
+import { type Steps, inOneGo } from '../lib/slices.js'
 import { unescape, unescaping } from './unescape.js'
 
 // What counts as a key, in text whose escapes are decoded:

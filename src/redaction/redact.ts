@@ -1,4 +1,4 @@
-import { type Steps, inOneGo } from '../slices.js'
+import { type Steps, inOneGo } from '../lib/slices.js'
 import { type Range, findKeys, findingKeys } from './key-shapes.js'
 
 const REDACTED = '[redacted key]'

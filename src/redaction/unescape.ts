@@ -1,4 +1,4 @@
-import { type Steps, inOneGo } from '../slices.js'
+import { type Steps, inOneGo } from '../lib/slices.js'
 
 /** A text without its escapes, and where each of its characters came from. */
 export interface UnescapedText {

@@ -1,6 +1,6 @@
 import t from 'tap'
 import { sql } from 'drizzle-orm'
-import { inSnapshot } from '../../src/admin/queries/cost-sums.js'
+import { inSnapshot } from '../../src/admin/costs/cost-sums.js'
 import type { Database } from '../../src/db/client.js'
 import { gatewaySettings, staleDays, usageRollups, usageSummaries } from '../../src/db/schema/index.js'
 import { openTestDatabase } from '../helpers/database.js'

@@ -1,6 +1,6 @@
 import type { Locator } from 'playwright-core'
 import t from 'tap'
-import { secret, startReceiver } from '../jobs/alert-scene.js'
+import { secret, startReceiver } from '../alerts/alert-scene.js'
 import { settled, startScene } from './scene.js'
 
 t.test('the prompt type of a budget is picked, among thousands', async t => {

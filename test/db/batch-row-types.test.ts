@@ -1,7 +1,7 @@
 import { sql } from 'drizzle-orm'
 import t from 'tap'
 import { batchRowTypes } from '../../src/db/batch-statement.js'
-import { logFields, rollupRowFields, typeFields } from '../../src/recording/batch-fields.js'
+import { logFields, rollupRowFields, typeFields } from '../../src/recording/batch-columns.js'
 import { forEachDatabase } from '../helpers/database.js'
 
 forEachDatabase(t, 'the writer and the function agree on the rows, member by member, as the schema has them', async (t, database) => {

@@ -1,5 +1,5 @@
 import t from 'tap'
-import { SseTee } from '../../src/proxy/sse.js'
+import { SseTee } from '../../src/metering/stream-tee.js'
 import { heldBytes } from '../helpers/held-bytes.js'
 
 // Work that grows with the square of an event's lines would keep these busy for hours.

@@ -4,7 +4,7 @@ import fc from 'fast-check'
 import t from 'tap'
 import { createPricing, type PricedCall } from '../../src/pricing/pricing.js'
 import { textUsage, type TokenUsage } from '../../src/pricing/token-usage.js'
-import { parseUsage } from '../../src/proxy/usage.js'
+import { parseUsage } from '../../src/metering/parse-usage.js'
 
 const NOW = Date.parse('2026-11-22T12:00:00Z')
 const MILLION = 1_000_000n

@@ -1,5 +1,5 @@
 import t from 'tap'
-import { SseTee } from '../../src/proxy/sse.js'
+import { SseTee } from '../../src/metering/stream-tee.js'
 import { chunksOf, relay } from './relayed-stream.js'
 
 /** An event of 18 MB in chunks of 1 MB. */

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
-import type { StreamFacts } from '../../src/proxy/event-reader.js'
-import { SseTee } from '../../src/proxy/sse.js'
+import type { StreamFacts } from '../../src/metering/event-reader.js'
+import { SseTee } from '../../src/metering/stream-tee.js'
 
 /** Cuts at the given sizes, again and again. */
 export function chunksOf (bytes: Buffer, sizes: readonly number[]): Buffer[] {

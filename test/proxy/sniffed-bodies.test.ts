@@ -1,6 +1,6 @@
 import { brotliDecompressSync, gunzipSync } from 'node:zlib'
 import t from 'tap'
-import { declaredKind, sniffKind } from '../../src/proxy/body-kind.js'
+import { declaredKind, sniffKind } from '../../src/decoders/body-kind.js'
 import { startGateway } from '../helpers/gateway.js'
 import { type Step, type UpstreamRequest, gate, startUpstream } from '../helpers/upstream.js'
 import { RawCaller, ask, header, logRows, requestText } from './raw-caller.js'

@@ -5,7 +5,7 @@ import type { Database } from '../../src/db/client.js'
 import { promptConfigs, promptStats, usageLogs, usageRollups } from '../../src/db/schema/index.js'
 import { createBatchWriter } from '../../src/recording/batch-writer.js'
 import type { CallRecord } from '../../src/recording/call-record.js'
-import { decimalToPicoUsd } from '../../src/usd.js'
+import { decimalToPicoUsd } from '../../src/lib/usd.js'
 import { batchOf, callRecord, entry } from '../helpers/batches.js'
 import { forEachDatabase } from '../helpers/database.js'
 

@@ -3,7 +3,7 @@ import type { Drizzle } from '../../db/client.js'
 import { auditLog } from '../../db/schema/index.js'
 import { uuidV7 } from '../../recording/uuid-v7.js'
 import { redactKeys } from '../../redaction/redact.js'
-import { shownObject } from '../../stored-object.js'
+import { shownObject } from '../../lib/stored-object.js'
 import type { AuditLog } from '../schemas/audit-log.js'
 import { all, fromMicroseconds, instantNotNull, inUtc, microseconds } from './expressions.js'
 

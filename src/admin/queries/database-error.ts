@@ -1,4 +1,4 @@
-import { driverError, errorCode, isConnectionLost } from '../../db/connection-lost.js'
+import { driverError, errorCode, isConnectionLost } from '../../db/database-errors.js'
 
 export interface DatabaseFailure {
   /** What the driver threw. */

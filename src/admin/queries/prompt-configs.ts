@@ -1,7 +1,7 @@
 import { asc, eq, gte, ilike, lt, or, sql, type SQL } from 'drizzle-orm'
 import type { Drizzle } from '../../db/client.js'
 import { gatewaySettings, promptConfigs, promptStats } from '../../db/schema/index.js'
-import { shownObject } from '../../stored-object.js'
+import { shownObject } from '../../lib/stored-object.js'
 import type { NewPromptConfig, PromptConfig, PromptConfigPatch, PromptConfigSummary } from '../schemas/prompt-config.js'
 import { findBlocks, isBlocked, type Block } from './budget-blocks.js'
 import { all, containing, inUtc } from './expressions.js'

@@ -4,7 +4,7 @@ import {
   budgetPeriods, budgets, gatewaySettings, promptStats, staleDays, usageLogs, usageRollups
 } from '../../db/schema/index.js'
 import { keyText } from '../../recording/batch-totals.js'
-import { picoUsdToDecimal } from '../../usd.js'
+import { picoUsdToDecimal } from '../../lib/usd.js'
 
 /** A call whose cost has changed, and where it is counted. Costs are in 10⁻¹² USD, null where there is none. */
 export interface CostChange {

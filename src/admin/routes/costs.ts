@@ -1,6 +1,6 @@
 import { Type, type Static } from 'typebox'
-import { costsJson, figuresOf, groupsOf } from '../cost-items.js'
-import { bucketsOf, COST_INTERVALS, type CostInterval, type CostRange, costRange, rangeBefore } from '../cost-range.js'
+import { costsJson, figuresOf, groupsOf } from '../costs/cost-response.js'
+import { bucketsOf, COST_INTERVALS, type CostInterval, type CostRange, costRange, rangeBefore } from '../costs/cost-range.js'
 import { tooManyItems } from '../errors.js'
 import {
   type CostDimension,
@@ -11,7 +11,7 @@ import {
   inSnapshot,
   readSummaryState,
   sumCosts
-} from '../queries/cost-sums.js'
+} from '../costs/cost-sums.js'
 import { errors, InstantText, Shared } from '../schemas/common.js'
 import { CostsSchema, TopMoversSchema } from '../schemas/costs.js'
 import type { AdminApp, RouteDependencies } from './admin-app.js'

@@ -1,6 +1,6 @@
 import { Type } from 'typebox'
 import type { Drizzle } from '../../db/client.js'
-import { shownObjectText } from '../../stored-object.js'
+import { shownObjectText } from '../../lib/stored-object.js'
 import { CSV_START, csvLine } from '../csv.js'
 import {
   listUsageLogRows, readPayloads, toUsageLog, type UsageLogFilter, type UsageLogPlace, type UsageLogRow

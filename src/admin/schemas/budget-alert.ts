@@ -1,6 +1,6 @@
 import { Type, type Static } from 'typebox'
-import { ALERT_CHANNELS } from '../../alert-observer.js'
-import { BUDGET_PERIODS, type BudgetPeriod } from '../../budget-period.js'
+import { ALERT_CHANNELS } from '../../lib/alert-observer.js'
+import { BUDGET_PERIODS, type BudgetPeriod } from '../../lib/budget-period.js'
 import { Count, Instant, Nullable, Usd } from './common.js'
 
 const oneOf = <T extends string>(values: readonly T[], description: string) =>

@@ -1,5 +1,5 @@
 import { Type, type Static } from 'typebox'
-import { BUDGET_PERIODS, type BudgetPeriod } from '../../budget-period.js'
+import { BUDGET_PERIODS, type BudgetPeriod } from '../../lib/budget-period.js'
 import { Instant, Nullable, Page, PromptTypeName, Shared, Usd } from './common.js'
 
 /** A billion USD: with 12 decimals still far from what the column holds. */

@@ -1,5 +1,5 @@
 import { Fragment } from 'react'
-import { useCompact, useNarrow } from '../narrow.js'
+import { useCompact, useNarrow } from '../use-is-phone.js'
 
 /**
  * A name that breaks where its parts meet (`generate_image_` / `metadata`) rather than in the middle of a word.

@@ -1,7 +1,7 @@
 import { Badge, Group, Progress, Text } from '@mantine/core'
 import type { Schema } from '../api/client.js'
 import { money, several } from '../format.js'
-import { useLifted } from '../lifted.js'
+import { useLifted } from '../use-unblocked-types.js'
 import { Time } from './values.js'
 
 export type Budget = Schema['Budget']

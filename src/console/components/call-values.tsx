@@ -1,6 +1,6 @@
 import { Badge, Text, Tooltip } from '@mantine/core'
 import type { UsageLogSummary } from '../usage-logs.js'
-import { useNarrow } from '../narrow.js'
+import { useNarrow } from '../use-is-phone.js'
 import { Money } from './values.js'
 
 /** How a call ended; on a phone by its code alone. */

@@ -1,7 +1,7 @@
 import { keepPreviousData, useQuery, useQueryClient } from '@tanstack/react-query'
 import { api, bodyOf } from '../api/client.js'
 import { money } from '../format.js'
-import { useNarrow } from '../narrow.js'
+import { useNarrow } from '../use-is-phone.js'
 import { type PromptConfigQuery, pageOf } from '../prompt-configs.js'
 import { Sparkline } from './chart.js'
 

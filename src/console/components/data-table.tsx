@@ -2,7 +2,7 @@ import { Checkbox, Table, Text, UnstyledButton, VisuallyHidden } from '@mantine/
 import { IconArrowDown, IconArrowUp } from '@tabler/icons-react'
 import { useVirtualizer } from '@tanstack/react-virtual'
 import { type ReactNode, useEffect, useRef } from 'react'
-import { useCompact, useNarrow } from '../narrow.js'
+import { useCompact, useNarrow } from '../use-is-phone.js'
 
 export interface Column<Row> {
   readonly key: string

@@ -1,6 +1,6 @@
 import { Group, Stack } from '@mantine/core'
 import type { ReactNode } from 'react'
-import { useNarrow } from '../narrow.js'
+import { useNarrow } from '../use-is-phone.js'
 
 /** What can be done with a row, at its end: side by side, on a phone on top of one another. */
 export function RowButtons ({ children }: { children: ReactNode }) {

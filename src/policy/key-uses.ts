@@ -1,0 +1,61 @@
+import type { Log } from '../log.js'
+import { settledWithin } from '../lib/timeouts.js'
+
+export interface KeyUsesOptions {
+  /** Writes when keys were last used: id → milliseconds since the epoch. */
+  readonly write: (uses: ReadonlyMap<string, number>) => Promise<void>
+  readonly log: Log
+  readonly everyMs?: number
+}
+
+const EVERY_MS = 10_000
+/** What a shutdown waits for a database that does not answer: when a key was last used is not worth more. */
+const CLOSE_WAIT_MS = 1000
+
+/**
+ * Remembers when gateway keys were last used, and writes what is new every ten seconds: calls neither wait for it nor
+ * cause a statement each. What cannot be written waits for the next time.
+ */
+export class KeyUses {
+  readonly #options: KeyUsesOptions
+  readonly #timer: NodeJS.Timeout
+  #uses = new Map<string, number>()
+  #writing: Promise<void> | null = null
+  #failing = false
+
+  constructor (options: KeyUsesOptions) {
+    this.#options = options
+    this.#timer = setInterval(() => { void this.flush() }, options.everyMs ?? EVERY_MS).unref()
+  }
+
+  /** A call with that key was let in; `null`: it had none. */
+  note (keyId: string | null, atMs: number): void {
+    if (keyId !== null && atMs > (this.#uses.get(keyId) ?? 0)) this.#uses.set(keyId, atMs)
+  }
+
+  /** Resolves when what was noted before is written, or could not be. */
+  async flush (): Promise<void> {
+    if (this.#writing !== null) await this.#writing
+    if (this.#uses.size > 0) this.#writing ??= this.#write().finally(() => { this.#writing = null })
+    await this.#writing
+  }
+
+  /** Writes what is left, if the database takes it soon. */
+  async close (): Promise<void> {
+    clearInterval(this.#timer)
+    await settledWithin(this.flush(), CLOSE_WAIT_MS)
+  }
+
+  async #write (): Promise<void> {
+    const uses = this.#uses
+    this.#uses = new Map()
+    try {
+      await this.#options.write(uses)
+      this.#failing = false
+    } catch (error) {
+      for (const [keyId, atMs] of uses) this.note(keyId, atMs)
+      if (!this.#failing) this.#options.log.warn({ err: error }, 'when keys were last used cannot be written; trying again')
+      this.#failing = true
+    }
+  }
+}
