@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { readKept } from './lib/data-file.js'
+import { readDataFile } from './lib/data-file.js'
 
 export interface AdminPassword {
   readonly password: string
@@ -23,7 +23,7 @@ export async function loadAdminPassword (configured: string | null, dataDir: str
   } catch (error) {
     if (!(error instanceof Error && 'code' in error && error.code === 'EEXIST')) throw error
   }
-  const password = (await readKept(file)).trim()
+  const password = (await readDataFile(file)).trim()
   if (password === '') throw new Error(`${file} is empty. Write a password into it, or delete it to have one made.`)
   return { password, isNew: false, file }
 }

@@ -1,6 +1,6 @@
 import Fastify, { type FastifyBaseLogger, type FastifyInstance, type FastifyReply, LogController } from 'fastify'
 import { adminPlugin } from './admin/plugin.js'
-import type { Database } from './db/client.js'
+import type { Database } from './db/database.js'
 import { writeKeyUses } from './db/key-uses.js'
 import { policyFile } from './db/policy-file.js'
 import { POLICY_CHANNEL, loadPolicy, readPolicyPulse } from './db/policy-store.js'
@@ -33,8 +33,8 @@ import { createTokenizer } from './metering/tokenizer.js'
 import { createUpstream } from './proxy/upstream.js'
 import { Recorder } from './recording/recorder.js'
 import { clientAddress } from './lib/trusted-proxies.js'
-import { refuseUnreadable } from './proxy/client-error.js'
-import { unusedConnections } from './proxy/close-idle-connections.js'
+import { answerClientError } from './proxy/client-error.js'
+import { closeIdleConnections } from './proxy/close-idle-connections.js'
 import { VERSION } from './version.js'
 import { loadWebhookSecret } from './alerts/webhook-secret.js'
 
@@ -62,7 +62,7 @@ export async function buildApp (deps: AppDeps): Promise<FastifyInstance> {
     serverFactory: handler => createProxyServer({ route, others: handler, log, limits: deps.connectionLimits }),
     routerOptions: { maxParamLength: 1024 },
     return503OnClosing: false,
-    clientErrorHandler: refuseUnreadable,
+    clientErrorHandler: answerClientError,
     // What the router itself refuses: a path that does not decode, or with an endless segment.
     frameworkErrors: (error, _request, reply: FastifyReply) => {
       const answer = new GatewayError(error.statusCode ?? 400, 'invalid_path', 'invalid_request_error', error.message)
@@ -89,7 +89,7 @@ export async function buildApp (deps: AppDeps): Promise<FastifyInstance> {
       `Nothing is at ${request.method} ${request.url}. Calls go to /v1/…, operators to /admin.`)
     return reply.code(404).send(error.toBody())
   })
-  const closeUnused = unusedConnections(app.server)
+  const closeUnused = closeIdleConnections(app.server)
   let stopClosing = (): void => undefined
   app.addHook('preClose', done => {
     stopClosing = closeUnused()

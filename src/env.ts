@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs'
 import { isIP } from 'node:net'
 import { loadEnvFile } from 'node:process'
-import { parseConnectionUri } from './db/connection-uri.js'
+import { parseConnectionUri } from './lib/connection-uri.js'
 import { misspeltSettings } from './misspelt-settings.js'
 import { parseNetwork } from './lib/trusted-proxies.js'
 

@@ -1,5 +1,5 @@
 import type { AdminPassword } from './admin-password.js'
-import type { Database } from './db/client.js'
+import type { Database } from './db/database.js'
 import type { Config } from './env.js'
 
 interface Started {

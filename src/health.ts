@@ -1,5 +1,5 @@
 import type { FastifyInstance } from 'fastify'
-import type { Database } from './db/client.js'
+import type { Database } from './db/database.js'
 import type { Policy } from './policy/policy.js'
 import type { Recorder } from './recording/recorder.js'
 

@@ -2,7 +2,7 @@ import { writeFileSync } from 'node:fs'
 import fc from 'fast-check'
 import t from 'tap'
 import { type Config, SettingError, parseConfig, readEnvironment } from '../src/env.js'
-import { ConnectionUriError } from '../src/db/connection-uri.js'
+import { ConnectionUriError } from '../src/lib/connection-uri.js'
 
 const defaults = {
   host: '127.0.0.1',

@@ -1,4 +1,4 @@
-import { readFileSync, readdirSync } from 'node:fs'
+import { existsSync, readFileSync, readdirSync } from 'node:fs'
 import { join, posix } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import t from 'tap'
@@ -64,22 +64,65 @@ function importers (ofPackage: RegExp, allowedIn: RegExp): string[] {
 const containing = (pattern: RegExp, files: readonly string[]): string[] => files.filter(path => pattern.test(read(path)))
 
 /**
- * `start → app → {proxy, admin, jobs, metrics} → {recording, db} → errors`: a file imports its own folder or a lower layer.
- * The greeting is the start's; the health routes are the app's, for they look at both planes.
+ * The rooms of src/, from the top down: a file imports its own room, or one of a line below. Rooms of one line do not know
+ * each other (docs/architecture.md).
  */
-function layer (path: string): number {
-  if (path === 'server.ts' || path === 'start.ts' || path === 'greeting.ts') return 4
-  if (path === 'app.ts' || path === 'front-page.ts' || path === 'health.ts') return 3
-  const folder = path.split('/')[0] ?? ''
-  return ['proxy', 'admin', 'jobs', 'metrics'].includes(folder) ? 2 : ['recording', 'db'].includes(folder) ? 1 : 0
+const LAYERS: readonly (readonly string[])[] = [
+  ['start'], ['app'], ['proxy', 'admin', 'jobs', 'metrics'], ['alerts', 'policy'], ['metering'], ['capture'], ['recording'],
+  ['pricing', 'decoders', 'db'], ['errors'], ['redaction'], ['lib']
+]
+/** Of the root's files, those that stand higher than `lib`. */
+const ROOT_LAYERS: Readonly<Record<string, string>> = {
+  'server.ts': 'start',
+  'start.ts': 'start',
+  'greeting.ts': 'start',
+  'app.ts': 'app',
+  'front-page.ts': 'app',
+  'health.ts': 'app',
+  'logger.ts': 'errors',
+  'errors.ts': 'errors'
 }
 
-t.test('imports go down the layers, and never from one plane to another', t => {
-  const sideways = (from: string, to: string): boolean => layer(from) === 2 && layer(to) === 2 && from.split('/')[0] !== to.split('/')[0]
+/** The higher, the more it may import. */
+function layer (path: string): number {
+  const room = path.includes('/') ? path.split('/')[0] ?? '' : ROOT_LAYERS[path] ?? 'lib'
+  const index = LAYERS.findIndex(rooms => rooms.includes(room))
+  if (index === -1) throw new Error(`${path} is in no layer: name its room in LAYERS`)
+  return LAYERS.length - index
+}
+
+t.test('imports go down the layers, and never from one room to another of its layer', t => {
+  const room = (path: string): string => path.includes('/') ? path.split('/')[0] ?? '' : ''
+  const sideways = (from: string, to: string): boolean =>
+    layer(from) === layer(to) && room(from) !== '' && room(to) !== '' && room(from) !== room(to)
   t.ok(sources.length > 10)
   t.same(sources.flatMap(({ path, imports }) => imports
-    .filter(to => layer(to) > layer(path) || sideways(path, to))
+    .filter(to => to.endsWith('.ts') && (layer(to) > layer(path) || sideways(path, to)))
     .map(to => `${path} imports ${to}`)), [])
+  t.end()
+})
+
+t.test('imports form no circle', t => {
+  const done = new Set<string>()
+  const circles: string[] = []
+  const visit = (path: string, above: readonly string[]): void => {
+    if (above.includes(path)) circles.push([...above.slice(above.indexOf(path)), path].join(' → '))
+    if (done.has(path) || above.includes(path)) return
+    for (const next of byPath.get(path)?.imports ?? []) visit(next, [...above, path])
+    done.add(path)
+  }
+  for (const { path } of sources) visit(path, [])
+  t.same(circles, [])
+  t.end()
+})
+
+t.test('docs/architecture.md names files that exist, and every room', t => {
+  const page = read('docs/architecture.md')
+  const named = [...page.matchAll(/`((?:src|test|docs|drizzle)\/[\w./-]+)`/g)].map(match => match[1] ?? '')
+  t.ok(named.length > 50)
+  t.same(named.filter(path => !existsSync(join(root, path))), [])
+  const rooms = new Set(sources.filter(({ path }) => path.includes('/')).map(({ path }) => `src/${path.split('/')[0] ?? ''}`))
+  t.same([...rooms].filter(name => !named.includes(name)), [])
   t.end()
 })
 
@@ -88,8 +131,8 @@ t.test('only proxy/upstream.ts knows undici', t => {
   t.end()
 })
 
-t.test('only db, the batch writer, the admin queries and the jobs know SQL', t => {
-  t.same(importers(/^(drizzle-orm|postgres|@electric-sql)(\/|$)/, /^(db\/|recording\/batch-writer\.ts$|admin\/queries\/|jobs\/)/), [])
+t.test('only db, the batch writer, the admin\'s queries, the outbox and the jobs know SQL', t => {
+  t.same(importers(/^(drizzle-orm|postgres|@electric-sql)(\/|$)/, /^(db\/|recording\/batch-writer\.ts$|admin\/queries\/|admin\/costs\/cost-sums\.ts$|alerts\/alert-outbox\.ts$|jobs\/)/), [])
   t.end()
 })
 

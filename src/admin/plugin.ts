@@ -5,8 +5,8 @@ import swaggerUi from '@fastify/swagger-ui'
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox'
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import { Type } from 'typebox'
-import type { Database } from '../db/client.js'
-import { sameSecret } from '../lib/constant-time-equal.js'
+import type { Database } from '../db/database.js'
+import { constantTimeEqual } from '../lib/constant-time-equal.js'
 import type { ClientAddress } from '../lib/trusted-proxies.js'
 import type { AlertChannels } from './alert-channels.js'
 import { consoleRoutes } from './console.js'
@@ -172,8 +172,8 @@ async function requireLogin (
   await app.register(basicAuth, {
     authenticate: { realm: 'promptmeter' },
     validate: (givenUsername, givenPassword, _request, _reply, done) => {
-      const rightUsername = sameSecret(givenUsername, username)
-      const rightPassword = sameSecret(givenPassword, password)
+      const rightUsername = constantTimeEqual(givenUsername, username)
+      const rightPassword = constantTimeEqual(givenPassword, password)
       done(rightUsername && rightPassword ? undefined : loginRequired())
     }
   })

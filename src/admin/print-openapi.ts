@@ -2,7 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import Fastify from 'fastify'
-import { openDatabase } from '../db/client.js'
+import { openDatabase } from '../db/open-database.js'
 import { adminPlugin } from './plugin.js'
 
 // `npm run console:api`: prints the document that /admin/api/openapi.json answers with. The console's types are made

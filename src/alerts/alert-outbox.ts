@@ -1,7 +1,7 @@
 import { sql } from 'drizzle-orm'
 import type { AlertChannel } from '../lib/alert-observer.js'
 import type { BudgetPeriod } from '../lib/budget-period.js'
-import type { Drizzle } from '../db/client.js'
+import type { Drizzle } from '../db/database.js'
 import { alertDeliveries, budgetAlerts, type DeliveryAttempt } from '../db/schema/index.js'
 
 /** A threshold that was crossed, with what the budget was then. Moments are RFC 3339, amounts exact USD as decimal text. */

@@ -1,5 +1,5 @@
 import type { AlertObserver } from '../lib/alert-observer.js'
-import type { Database } from '../db/client.js'
+import type { Database } from '../db/database.js'
 import type { Log } from '../log.js'
 import { redactKeys } from '../redaction/redact.js'
 import { type Deliver, nextAttemptAtMs } from './alert-attempt.js'

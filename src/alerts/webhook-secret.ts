@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { readKept } from '../lib/data-file.js'
+import { readDataFile } from '../lib/data-file.js'
 
 const SECRET_BYTES = 32
 
@@ -20,7 +20,7 @@ export async function loadWebhookSecret (configured: string | null, dataDir: str
   } catch (error) {
     if (!(error instanceof Error && 'code' in error && error.code === 'EEXIST')) throw error
   }
-  const secret = (await readKept(file)).trim()
+  const secret = (await readDataFile(file)).trim()
   if (!/^whsec_[A-Za-z0-9+/]{32,}={0,2}$/.test(secret)) {
     throw new Error(`${file} holds no webhook secret (whsec_…). Delete it to have one made, or set WEBHOOK_SECRET.`)
   }

@@ -55,7 +55,7 @@ const reserveBytes = 4096
  * Adds the members of many events up into objects whose JSON text stays within `maxBytes`. Text past it is dropped and
  * counted; once one piece was dropped no later one is added, so that what is kept is the beginning, without a gap.
  */
-export class BoundedFold {
+export class BoundedObject {
   droppedBytes = 0
   readonly #maxBytes: number
   #leftBytes: number

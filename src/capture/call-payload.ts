@@ -1,7 +1,6 @@
 import type { StoredPayload } from '../recording/call-record.js'
-import { type KeptBody, isLong } from './captured-body.js'
+import { type CapturedResponse, type CapturedBody, isLong } from './captured-body.js'
 import { storedBinary, storedText, storingText } from './stored-text.js'
-import type { ResponseReader } from '../metering/response-reader.js'
 import { inSlices } from '../lib/slices.js'
 
 /** A request, as far as it may be stored. */
@@ -19,10 +18,10 @@ export interface StorableRequest {
 export class CallPayload {
   readonly #maxBytes: number
   #request: StorableRequest | null
-  #reader: ResponseReader | null
+  #reader: CapturedResponse | null
   #built: StoredPayload | null = null
 
-  constructor (maxBytes: number, request: StorableRequest, reader: ResponseReader | null) {
+  constructor (maxBytes: number, request: StorableRequest, reader: CapturedResponse | null) {
     this.#maxBytes = maxBytes
     this.#request = request
     this.#reader = reader
@@ -67,7 +66,7 @@ export class CallPayload {
 const NO_REQUEST: StorableRequest = { body: null, contentType: '', sizeBytes: 0 }
 
 /** What of a request can be read; null where that is nothing. */
-export function readableBody (request: Pick<StorableRequest, 'body'> | null): KeptBody | null {
+export function readableBody (request: Pick<StorableRequest, 'body'> | null): CapturedBody | null {
   const body = request?.body ?? null
   return body === null || body.length === 0 ? null : { content: body, sizeBytes: body.length }
 }

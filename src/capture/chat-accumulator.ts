@@ -1,14 +1,14 @@
 import { createHash } from 'node:crypto'
-import { emptyObject, isObject, type BoundedFold, type JsonObject } from './bounded-object.js'
+import { emptyObject, isObject, type BoundedObject, type JsonObject } from './bounded-object.js'
 import { elided } from './inline-media.js'
 
 /** The chunks of a streamed chat or text completion, added up to the object that the same call returns unstreamed. */
-export class ChoicesAssembly {
-  readonly #fold: BoundedFold
+export class ChatAccumulator {
+  readonly #fold: BoundedObject
   readonly #object = emptyObject()
   readonly #choices = new Map<number, Choice>()
 
-  constructor (fold: BoundedFold) {
+  constructor (fold: BoundedObject) {
     this.#fold = fold
   }
 
@@ -49,14 +49,14 @@ export class ChoicesAssembly {
 }
 
 class Choice {
-  readonly #fold: BoundedFold
+  readonly #fold: BoundedObject
   readonly #object = emptyObject()
   #message: JsonObject | null = null
   readonly #toolCalls = new Map<number, JsonObject>()
   /** By their ids, as far as those are kept. */
   readonly #toolCallIndexes = new Map<string, number>()
 
-  constructor (fold: BoundedFold, index: number) {
+  constructor (fold: BoundedObject, index: number) {
     this.#fold = fold
     this.#object.index = index
   }

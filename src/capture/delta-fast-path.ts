@@ -11,7 +11,7 @@ const NOT_PLAIN = /[^ !#-[\]-\uffff]/
  * A chunk of a chat completion that brings text and nothing else. Those that follow it are mostly the same, letter by
  * letter, but for their text and their `obfuscation` (which only evens out the chunks' lengths): they need no parser.
  */
-export class RepeatedChunk {
+export class DeltaFastPath {
   readonly choiceIndex: number
   /** Up to the text. */
   readonly #before: string
@@ -28,7 +28,7 @@ export class RepeatedChunk {
   }
 
   /** @param data the chunk's JSON text, `chunk` what it says. Null if it is not of this kind. */
-  static of (data: string, chunk: JsonObject): RepeatedChunk | null {
+  static of (data: string, chunk: JsonObject): DeltaFastPath | null {
     if (data.length > MAX_CHARACTERS) return null
     const [choice, ...others] = Array.isArray(chunk.choices) ? chunk.choices as unknown[] : []
     if (!isObject(choice) || others.length > 0 || typeof choice.index !== 'number' || !isObject(choice.delta)) return null
@@ -40,11 +40,11 @@ export class RepeatedChunk {
     if (from < CONTENT.length || data.includes(CONTENT, from) || data[to] !== '"' || data.slice(from, to) !== content) return null
     const before = data.slice(0, from)
     const rest = data.slice(to)
-    if (typeof chunk.obfuscation !== 'string') return new RepeatedChunk(choice.index, before, rest, null)
+    if (typeof chunk.obfuscation !== 'string') return new DeltaFastPath(choice.index, before, rest, null)
     const start = rest.indexOf(OBFUSCATION) + OBFUSCATION.length
     const end = start + chunk.obfuscation.length
     if (rest.slice(start, end) !== chunk.obfuscation || rest[end] !== '"' || NOT_PLAIN.test(chunk.obfuscation)) return null
-    return new RepeatedChunk(choice.index, before, rest.slice(0, start), rest.slice(end))
+    return new DeltaFastPath(choice.index, before, rest.slice(0, start), rest.slice(end))
   }
 
   /** The text of a chunk that is the same but for it; null for any other. */

@@ -1,4 +1,4 @@
-import { emptyObject, isObject, jsonBytes, type BoundedFold, type JsonObject } from './bounded-object.js'
+import { emptyObject, isObject, jsonBytes, type BoundedObject, type JsonObject } from './bounded-object.js'
 
 /** Where a delta's text belongs in its output item: a member of the item, or of a part in one of its lists. */
 const deltaTargets: Readonly<Record<string, { list?: string, member: string } | undefined>> = {
@@ -17,14 +17,14 @@ const deltaTargets: Readonly<Record<string, { list?: string, member: string } | 
  * ends the stream carries the whole object. Where it never came, the object that opened the stream is filled with the
  * output seen until then.
  */
-export class ResponseAssembly {
-  readonly #fold: BoundedFold
+export class ResponseAccumulator {
+  readonly #fold: BoundedObject
   readonly #opened = emptyObject()
   /** By `output_index`. */
   readonly #items = emptyObject()
   #final: JsonObject | null = null
 
-  constructor (fold: BoundedFold) {
+  constructor (fold: BoundedObject) {
     this.#fold = fold
   }
 

@@ -1,9 +1,9 @@
 import { isDeeperThan } from '../lib/json-depth.js'
 import { type Steps, inOneGo } from '../lib/slices.js'
-import { ChoicesAssembly } from './chat-accumulator.js'
-import { ResponseAssembly } from './response-accumulator.js'
-import { BoundedFold, emptyObject, isObject } from './bounded-object.js'
-import { RepeatedChunk } from './delta-fast-path.js'
+import { ChatAccumulator } from './chat-accumulator.js'
+import { ResponseAccumulator } from './response-accumulator.js'
+import { BoundedObject, emptyObject, isObject } from './bounded-object.js'
+import { DeltaFastPath } from './delta-fast-path.js'
 import { SseEvents } from '../decoders/sse-events.js'
 
 /** However little is to be kept, an event of the usual size is read. */
@@ -19,13 +19,13 @@ const responseEvent = '{"type":"response.'
  * What is kept of a stream: the one object that its events add up to. `push` costs a copy; events are read when
  * `unreadBytes` of them have gathered, or at the end, and never hold more than that, one event, and `maxBytes` of JSON text.
  */
-export class StreamAssembly {
+export class StreamAccumulator {
   readonly #events: SseEvents
-  readonly #fold: BoundedFold
-  #choices: ChoicesAssembly | null = null
-  #response: ResponseAssembly | null = null
+  readonly #fold: BoundedObject
+  #choices: ChatAccumulator | null = null
+  #response: ResponseAccumulator | null = null
   /** The last chunk read, if the next may be the same but for its text. */
-  #repeated: RepeatedChunk | null = null
+  #repeated: DeltaFastPath | null = null
   /** Events of a response, in their order. */
   #deferred: { data: string, type: string }[] = []
   #deferredChars = 0
@@ -35,7 +35,7 @@ export class StreamAssembly {
   #text: string | null | undefined
 
   constructor (maxBytes: number, unreadBytes: () => number) {
-    this.#fold = new BoundedFold(maxBytes)
+    this.#fold = new BoundedObject(maxBytes)
     const add = (data: string, type: string): void => this.#add(data, type)
     this.#events = new SseEvents(Math.max(maxBytes, minEventBytes), unreadBytes, add, () => this.#fold.settle())
   }
@@ -102,13 +102,13 @@ export class StreamAssembly {
     this.#repeated = null
     if (!isObject(event)) this.#addOther(event === undefined ? JSON.stringify(data) : data, type)
     else if (typeof event.type === 'string' && event.type.startsWith('response.')) {
-      this.#response ??= new ResponseAssembly(this.#fold)
+      this.#response ??= new ResponseAccumulator(this.#fold)
       this.#response.add(event)
       if (this.#response.isComplete) this.#takeDeferred()
     } else if (Array.isArray(event.choices)) {
-      this.#choices ??= new ChoicesAssembly(this.#fold)
+      this.#choices ??= new ChatAccumulator(this.#fold)
       this.#choices.add(event)
-      this.#repeated = RepeatedChunk.of(data, event)
+      this.#repeated = DeltaFastPath.of(data, event)
     } else if (isObject(event.error)) this.#error = event.error
     else if (event.type === 'error') this.#error = event
     else this.#addOther(data, type)

@@ -7,7 +7,7 @@ const MAX_BYTES = 256 * 1024
  * read: of the calls of a batch only the latest of its type is stored. But raw events take memory, so the more calls are
  * open, the less each may keep.
  */
-export class UnreadRoom {
+export class StreamBufferLimit {
   #openCalls = 0
 
   enter (): void { this.#openCalls++ }

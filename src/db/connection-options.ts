@@ -3,7 +3,7 @@ import { isIP } from 'node:net'
 import { checkServerIdentity } from 'node:tls'
 import type { ConnectionOptions as TlsOptions, PeerCertificate } from 'node:tls'
 import type { Options, PostgresType } from 'postgres'
-import { type ConnectionUri, ConnectionUriError, parseConnectionUri } from './connection-uri.js'
+import { type ConnectionUri, ConnectionUriError, parseConnectionUri } from '../lib/connection-uri.js'
 
 /** As the driver takes them, which is more than its types say. */
 export interface ClientOptions extends Omit<Options<Record<string, PostgresType>>, 'host' | 'port'> {

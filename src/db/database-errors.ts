@@ -1,8 +1,8 @@
 import { DrizzleQueryError } from 'drizzle-orm'
 
 /** A PostgreSQL that could not be reached since the start. */
-export class DatabaseAway extends Error {
-  override readonly name = 'DatabaseAway'
+export class DatabaseUnavailable extends Error {
+  override readonly name = 'DatabaseUnavailable'
 }
 
 /** What the driver threw: drizzle wraps it, and repeats the statement with its parameters, which are not for the log. */
@@ -15,7 +15,7 @@ export function errorCode (error: unknown): string {
 }
 
 /** Whether the database is away, full or closing, rather than at odds with the statement. */
-export const isConnectionLost = (error: unknown): boolean => error instanceof DatabaseAway || connectionLost.test(errorCode(error))
+export const isConnectionLost = (error: unknown): boolean => error instanceof DatabaseUnavailable || connectionLost.test(errorCode(error))
 
 /**
  * Connection exceptions, out of resources, shutting down (https://www.postgresql.org/docs/current/errcodes-appendix.html);

@@ -1,6 +1,6 @@
 import { sql } from 'drizzle-orm'
 import type { Log } from '../log.js'
-import type { Drizzle } from './client.js'
+import type { Drizzle } from './database.js'
 import { gatewaySettings, promptConfigs, promptStats, usageRollups } from './schema/index.js'
 
 const checkMs = 5_000

@@ -1,5 +1,5 @@
 import { sql } from 'drizzle-orm'
-import type { Drizzle } from './client.js'
+import type { Drizzle } from './database.js'
 import { gatewayKeys } from './schema/index.js'
 
 /**

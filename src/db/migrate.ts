@@ -2,7 +2,7 @@ import { fileURLToPath } from 'node:url'
 import { sql } from 'drizzle-orm'
 import { type MigrationMeta, readMigrationFiles } from 'drizzle-orm/migrator'
 import { lockKeys } from './advisory-locks.js'
-import type { Drizzle } from './client.js'
+import type { Drizzle } from './database.js'
 
 /** The same folder from src/db and from dist/db. */
 const migrationsFolder = fileURLToPath(new URL('../../drizzle', import.meta.url))

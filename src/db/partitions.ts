@@ -1,6 +1,6 @@
 import { getTableName, sql } from 'drizzle-orm'
 import { lockKeys } from './advisory-locks.js'
-import type { Drizzle } from './client.js'
+import type { Drizzle } from './database.js'
 import { usageLogs } from './schema/index.js'
 
 /** The first millisecond of a UTC month. */

@@ -1,6 +1,6 @@
 import { performance } from 'node:perf_hooks'
 import { sql } from 'drizzle-orm'
-import type { Drizzle } from './client.js'
+import type { Drizzle } from './database.js'
 import type { AtWork } from './local-settings.js'
 
 const pingTimeoutMs = 5_000

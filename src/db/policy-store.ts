@@ -1,6 +1,6 @@
 import { type AnyColumn, eq, sql } from 'drizzle-orm'
 import type { BudgetPeriod } from '../lib/budget-period.js'
-import type { Drizzle } from './client.js'
+import type { Drizzle } from './database.js'
 import { budgetLifts, budgetPeriods, budgets, gatewayKeys, gatewaySettings, modelPrices, promptConfigs } from './schema/index.js'
 
 /** The NOTIFY channel of policy changes. Its payload is the new version. */

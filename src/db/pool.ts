@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { drizzle } from 'drizzle-orm/postgres-js'
 import postgres from 'postgres'
 import type { Sql, TransactionSql } from 'postgres'
-import type { DrizzlePool } from './client.js'
+import type { DrizzlePool } from './database.js'
 import { driverError, isConnectionLost } from './database-errors.js'
 import * as schema from './schema/index.js'
 

@@ -2,9 +2,9 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import postgres from 'postgres'
 import type { Options, PostgresType, Sql } from 'postgres'
 import type { Log } from '../log.js'
-import type { Database, DrizzlePool } from './client.js'
+import type { Database, DrizzlePool } from './database.js'
 import { type ClientOptions, type ConnectionOptions, connectionOptions } from './connection-options.js'
-import { DatabaseAway, driverError, isConnectionLost } from './database-errors.js'
+import { DatabaseUnavailable, driverError, isConnectionLost } from './database-errors.js'
 import { setLocally } from './local-settings.js'
 import { migrate } from './migrate.js'
 import { pingUnlessBusy, sharedPing } from './ping.js'
@@ -38,8 +38,8 @@ export const openPostgres = async (databaseUrl: string, mayBeAway: boolean, log:
   let isClosed = false
   const recordingPool = (): DrizzlePool => {
     const failure = preparation.failure()
-    if (failure !== null) throw new DatabaseAway(`The database could not be opened since the start: ${failure.message}`, { cause: failure })
-    if (isClosed && recording === null) throw new DatabaseAway('The database is closed.')
+    if (failure !== null) throw new DatabaseUnavailable(`The database could not be opened since the start: ${failure.message}`, { cause: failure })
+    if (isClosed && recording === null) throw new DatabaseUnavailable('The database is closed.')
     const options = { max: recordingConnections, prepare: !preparation.pooled() }
     return (recording ??= openPool(openClient(target, log, options)))
   }
@@ -124,7 +124,7 @@ const prepare = async (connect: () => Sql, where: string, mayBeAway: boolean, lo
   try {
     await run()
   } catch (error) {
-    if (!mayBeAway || !(error instanceof DatabaseAway)) throw error
+    if (!mayBeAway || !(error instanceof DatabaseUnavailable)) throw error
     failure = error
     log.error({ err: error }, 'starting without the database, with the policy of the last run; records go to the journal until it is there')
     later()
@@ -162,7 +162,7 @@ const prepareSchema = async (client: Sql, where: string): Promise<boolean> => {
     return pooled
   } catch (error) {
     if (!isConnectionLost(error)) throw error
-    throw new DatabaseAway(`The database was lost while its schema was brought up to date (${String(driverError(error))}).`, { cause: error })
+    throw new DatabaseUnavailable(`The database was lost while its schema was brought up to date (${String(driverError(error))}).`, { cause: error })
   }
 }
 
@@ -181,7 +181,7 @@ const checkServer = async (client: Sql, where: string): Promise<void> => {
       const message = `Cannot open the database ${where} (${why}). ` +
         'Check that PostgreSQL runs there and that DATABASE_URL names the right host, user, password ' +
         'and database; or unset DATABASE_URL to use the embedded database.'
-      throw isConnectionLost(error) ? new DatabaseAway(message, { cause: error }) : new Error(message, { cause: error })
+      throw isConnectionLost(error) ? new DatabaseUnavailable(message, { cause: error }) : new Error(message, { cause: error })
     })
   if (row !== undefined && row.version < oldestServer) {
     throw new Error(`PostgreSQL ${Math.floor(row.version / 10_000)} runs the database ${where}; ` +

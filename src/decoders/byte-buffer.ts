@@ -10,7 +10,7 @@ const STEP_BYTES = 1024 * 1024
  * The chunks of a body until it is whole. Past the first few, small ones are copied together: in a body that comes byte
  * by byte each byte would cost a hundred.
  */
-export class GatheredBytes {
+export class ByteBuffer {
   readonly #chunks: Buffer[] = []
   #block: Buffer | null = null
   #blockBytes = 0

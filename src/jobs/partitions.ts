@@ -1,5 +1,5 @@
 import { createPartitions, monthOf } from '../db/partitions.js'
-import type { Drizzle } from '../db/client.js'
+import type { Drizzle } from '../db/database.js'
 import type { Log } from '../log.js'
 import { type Job, daily } from '../lib/scheduled-job.js'
 

@@ -1,6 +1,6 @@
 import { sql } from 'drizzle-orm'
 import { lockKeys } from '../db/advisory-locks.js'
-import type { Drizzle } from '../db/client.js'
+import type { Drizzle } from '../db/database.js'
 import { RECORDED_BATCHES_KEPT_MS } from '../db/recorded-batches-horizon.js'
 import { recordedBatches } from '../db/schema/index.js'
 import type { Log } from '../log.js'

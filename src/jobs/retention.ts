@@ -1,6 +1,6 @@
 import { sql } from 'drizzle-orm'
 import { lockKeys } from '../db/advisory-locks.js'
-import type { Drizzle } from '../db/client.js'
+import type { Drizzle } from '../db/database.js'
 import { errorCode } from '../db/database-errors.js'
 import { dropPartitionBefore } from '../db/partitions.js'
 import { usageLogs } from '../db/schema/index.js'

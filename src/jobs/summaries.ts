@@ -1,6 +1,6 @@
 import { sql, type SQL } from 'drizzle-orm'
 import { lockKeys } from '../db/advisory-locks.js'
-import type { Drizzle } from '../db/client.js'
+import type { Drizzle } from '../db/database.js'
 import { gatewaySettings, staleDays, usageRollups, usageSummaries } from '../db/schema/index.js'
 import type { Log } from '../log.js'
 import { type Job, repeatedly } from '../lib/scheduled-job.js'

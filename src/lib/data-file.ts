@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises'
 
 /** The text of a file in the data folder. @throws with `path`, which Node's error lacks for a folder in its place */
-export async function readKept (file: string): Promise<string> {
+export async function readDataFile (file: string): Promise<string> {
   try {
     return await readFile(file, 'utf8')
   } catch (error) {

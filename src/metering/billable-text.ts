@@ -1,10 +1,10 @@
 import { type Found, findInlineMedia, withoutMedia } from '../capture/inline-media.js'
-import type { KeptBody } from '../capture/captured-body.js'
+import type { CapturedBody } from '../capture/captured-body.js'
 import type { Steps } from '../lib/slices.js'
 import { type Samples, samplesOf } from './text-samples.js'
 
 /** One side of a call as its tokens are counted: (sum of the texts' tokens) × scale + flatTokens. */
-export interface Countable {
+export interface BillableText {
   readonly texts: string[]
   /** Above 1 where the texts were cut short. */
   readonly scale: number
@@ -35,8 +35,8 @@ const MEDIA_KEY = /"(?:url|image_url|file_url|file_data|b64_json|data|result)"\s
 
 /** What of a call's bodies costs tokens. A body that cannot be read as a JSON object (cut short, say) counts as it stands. */
 export function * countable (
-  endpoint: string, request: KeptBody | null, response: KeptBody | null
-): Steps<{ input: Countable, output: Countable }> {
+  endpoint: string, request: CapturedBody | null, response: CapturedBody | null
+): Steps<{ input: BillableText, output: BillableText }> {
   const chat = endpoint === 'chat/completions' || endpoint === 'responses' || endpoint === 'responses/compact'
   const input = yield * countableBody(request, chat ? addChatRequest : addTextRequest)
   const output = endpoint === 'embeddings' ? nothing() : yield * countableBody(response, addResponse)
@@ -45,9 +45,9 @@ export function * countable (
 
 type JsonObject = Readonly<Record<string, unknown>>
 
-const nothing = (): Countable => ({ texts: [], scale: 1, flatTokens: 0 })
+const nothing = (): BillableText => ({ texts: [], scale: 1, flatTokens: 0 })
 
-function * countableBody (body: KeptBody | null, add: (to: Countable, object: JsonObject) => void): Steps<Countable> {
+function * countableBody (body: CapturedBody | null, add: (to: BillableText, object: JsonObject) => void): Steps<BillableText> {
   if (body === null) return nothing()
   const content = typeof body.content === 'string' ? Buffer.from(body.content) : body.content
   const scale = body.sizeBytes / content.length
@@ -68,7 +68,7 @@ function isMember (bytes: Buffer, { start, end }: Found): boolean {
 }
 
 /** Null where it is no JSON object, or one that is nested too deeply to be walked. */
-function parsed (json: Buffer, scale: number, add: (to: Countable, object: JsonObject) => void): Countable | null {
+function parsed (json: Buffer, scale: number, add: (to: BillableText, object: JsonObject) => void): BillableText | null {
   try {
     const object = asObject(JSON.parse(json.toString()))
     if (object === null) return null
@@ -82,11 +82,11 @@ function parsed (json: Buffer, scale: number, add: (to: Countable, object: JsonO
 }
 
 /** @param scale how much longer the whole is than what there is of it */
-function asItStands ({ texts, share }: Samples, scale: number, flatTokens: number): Countable {
+function asItStands ({ texts, share }: Samples, scale: number, flatTokens: number): BillableText {
   return { texts, scale: scale / share, flatTokens }
 }
 
-function addChatRequest (to: Countable, request: JsonObject): void {
+function addChatRequest (to: BillableText, request: JsonObject): void {
   to.flatTokens += REPLY_TOKENS
   if (typeof request.instructions === 'string') addItem(to, { role: 'system', content: request.instructions })
   if (typeof request.input === 'string') addItem(to, { role: 'user', content: request.input })
@@ -97,11 +97,11 @@ function addChatRequest (to: Countable, request: JsonObject): void {
 }
 
 /** A completion, an embedding, a moderation. */
-function addTextRequest (to: Countable, request: JsonObject): void {
+function addTextRequest (to: BillableText, request: JsonObject): void {
   addInputs(to, request.prompt ?? request.input)
 }
 
-function addResponse (to: Countable, response: JsonObject): void {
+function addResponse (to: BillableText, response: JsonObject): void {
   for (const choice of asArray(response.choices)) {
     addText(to, asObject(choice)?.text)
     addGenerated(to, asObject(asObject(choice)?.message))
@@ -110,14 +110,14 @@ function addResponse (to: Countable, response: JsonObject): void {
 }
 
 /** A completion's prompt or an embedding's input: a text, its tokens, or a list of either. */
-function addInputs (to: Countable, inputs: unknown): void {
+function addInputs (to: BillableText, inputs: unknown): void {
   if (typeof inputs === 'number') to.flatTokens += 1
   addText(to, inputs)
   for (const input of asArray(inputs)) addInputs(to, input)
 }
 
 /** A chat message, or an item of a response's input. */
-function addItem (to: Countable, item: JsonObject | null): void {
+function addItem (to: BillableText, item: JsonObject | null): void {
   if (item === null) return
   to.flatTokens += MESSAGE_TOKENS
   addText(to, item.role)
@@ -126,7 +126,7 @@ function addItem (to: Countable, item: JsonObject | null): void {
 }
 
 /** What a model can have written of a message or item: text, refusals, summaries of reasoning, calls of tools. */
-function addGenerated (to: Countable, item: JsonObject | null): void {
+function addGenerated (to: BillableText, item: JsonObject | null): void {
   if (item === null) return
   addContent(to, item.content)
   addContent(to, item.summary)
@@ -137,7 +137,7 @@ function addGenerated (to: Countable, item: JsonObject | null): void {
   addNamedCall(to, item.function_call)
 }
 
-function addNamedCall (to: Countable, value: unknown): void {
+function addNamedCall (to: BillableText, value: unknown): void {
   const call = asObject(value)
   if (call === null) return
   addText(to, call.name)
@@ -145,14 +145,14 @@ function addNamedCall (to: Countable, value: unknown): void {
 }
 
 /** A function's JSON arguments, or a custom tool's input. */
-function addCall (to: Countable, call: JsonObject): void {
+function addCall (to: BillableText, call: JsonObject): void {
   const text = call.arguments ?? call.input
   if (typeof text !== 'string') return
   to.flatTokens += CALL_TOKENS
   addText(to, text)
 }
 
-function addContent (to: Countable, content: unknown): void {
+function addContent (to: BillableText, content: unknown): void {
   addText(to, content)
   for (const value of asArray(content)) {
     const part = asObject(value)
@@ -166,7 +166,7 @@ function addContent (to: Countable, content: unknown): void {
   }
 }
 
-function addText (to: Countable, text: unknown): void {
+function addText (to: BillableText, text: unknown): void {
   if (typeof text === 'string' && text !== '') to.texts.push(text)
 }
 

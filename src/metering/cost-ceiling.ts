@@ -51,7 +51,7 @@ const UTF8_NAMES: ReadonlySet<string> = new Set(['utf-8', 'utf8', 'us-ascii', 'a
  * them. 0 for a free endpoint. What cannot be read, or can be read in more than one way, has no ceiling; nor has a model
  * without a price.
  */
-export async function callCeiling (
+export async function costCeiling (
   deps: CeilingDeps, endpoint: Endpoint, { body, unread, contentType }: ReadRequest
 ): Promise<Ceiling> {
   if (!mayCost(endpoint)) return 0n

@@ -1,6 +1,6 @@
-import { countable, type Countable } from './billable-text.js'
+import { countable, type BillableText } from './billable-text.js'
 import type { Encoding, Tokenizer } from './tokenizer.js'
-import type { KeptBody } from '../capture/captured-body.js'
+import type { CapturedBody } from '../capture/captured-body.js'
 import { inSlices } from '../lib/slices.js'
 import { MAX_TOKENS, textUsage, type TokenUsage } from '../pricing/token-usage.js'
 
@@ -11,9 +11,9 @@ export interface UnmeteredCall {
   /** The response's model, else the request's. */
   readonly model: string | null
   /** Null where it could not be read. */
-  readonly request: KeptBody | null
+  readonly request: CapturedBody | null
   /** Null where none came. */
-  readonly response: KeptBody | null
+  readonly response: CapturedBody | null
 }
 
 /**
@@ -30,7 +30,7 @@ export async function estimateUsage (tokenizer: Tokenizer, call: UnmeteredCall):
   )
 }
 
-function total ({ scale, flatTokens }: Countable, counts: readonly number[]): number {
+function total ({ scale, flatTokens }: BillableText, counts: readonly number[]): number {
   return Math.min(MAX_TOKENS, Math.ceil(counts.reduce((sum, count) => sum + count, 0) * scale) + flatTokens)
 }
 

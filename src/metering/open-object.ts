@@ -1,5 +1,5 @@
 import { scanEvent } from './event-reader.js'
-import { GatheredBytes } from '../decoders/byte-buffer.js'
+import { ByteBuffer } from '../decoders/byte-buffer.js'
 import { MAX_LINE_BYTES, NEWLINE } from '../decoders/sse-lines.js'
 import { afterComma, usageTrace, without } from './usage-trace.js'
 
@@ -19,7 +19,7 @@ interface Piece {
  */
 export class OpenObject {
   readonly scan = scanEvent()
-  readonly #bytes = new GatheredBytes()
+  readonly #bytes = new ByteBuffer()
   #pieces: Piece[] = []
   #textBytes = 0
   /** A line other than data came since the last data line. */

@@ -1,12 +1,12 @@
 import type { Steps } from '../lib/slices.js'
-import { StreamAssembly } from '../capture/stream-accumulator.js'
+import { StreamAccumulator } from '../capture/stream-accumulator.js'
 import { type BodyKind, isBlank } from '../decoders/body-kind.js'
-import { GatheredBytes } from '../decoders/byte-buffer.js'
+import { ByteBuffer } from '../decoders/byte-buffer.js'
 import { JsonLines } from './json-lines.js'
 import { JsonMembers } from '../decoders/json-members.js'
-import { type KeptBody, LONG_BODY_BYTES } from '../capture/captured-body.js'
+import { type CapturedResponse, type CapturedBody, LONG_BODY_BYTES } from '../capture/captured-body.js'
 import { storedBinary, storedText } from '../capture/stored-text.js'
-import { SseTee } from './stream-tee.js'
+import { StreamTee } from './stream-tee.js'
 
 /** What the books learn from a response body. */
 export interface ResponseFacts {
@@ -22,17 +22,11 @@ export interface ResponseFacts {
 }
 
 /** Reads a response body, decoded, as it passes. Its memory is bounded whatever the body's size. */
-export interface ResponseReader {
+export interface ResponseReader extends CapturedResponse {
   push: (chunk: Buffer) => void
   facts: () => ResponseFacts
   /** JSON, or a stream of it: what a model's answer comes as. A page of HTML is none, whatever its status. */
   readonly isModelOutput: boolean
-  /** The body as it is stored, or null if there was none. May be asked for long after the call. */
-  text: () => string | null
-  /** What of the body can be read; null where that is nothing. May be asked for until `text` is not wanted any more. */
-  kept: () => Steps<KeptBody | null>
-  /** So much is kept that `text` would take long. */
-  readonly isLong: boolean
 }
 
 /** Enough for what OpenAI answers with inline images; of a longer body the head is kept. */
@@ -81,7 +75,7 @@ class JsonReader implements ResponseReader {
   }
 
   text (): string | null { return this.#kept.text(this.#maxBytes) }
-  * kept (): Steps<KeptBody | null> { return this.#kept.body() }
+  * kept (): Steps<CapturedBody | null> { return this.#kept.body() }
   get isLong (): boolean { return this.#kept.isLong }
 }
 
@@ -99,7 +93,7 @@ class TextReader implements ResponseReader {
   push (chunk: Buffer): void { this.#kept.push(chunk) }
   facts (): ResponseFacts { return NO_FACTS }
   text (): string | null { return this.#kept.text(this.#maxBytes) }
-  * kept (): Steps<KeptBody | null> { return this.#kept.body() }
+  * kept (): Steps<CapturedBody | null> { return this.#kept.body() }
   get isLong (): boolean { return this.#kept.isLong }
 }
 
@@ -127,22 +121,22 @@ export interface KeepLimits {
   readonly unreadBytes: () => number
 }
 
-/** A stream's reader is also what decides which bytes go on: see `SseTee`. */
+/** A stream's reader is also what decides which bytes go on: see `StreamTee`. */
 export class StreamReader implements ResponseReader {
   readonly isModelOutput = true
-  readonly tee: SseTee
-  readonly #assembly: StreamAssembly
+  readonly tee: StreamTee
+  readonly #assembly: StreamAccumulator
   readonly #maxBytes: number
 
   constructor (mode: 'watch' | 'strip', { payloadMaxBytes, unreadBytes }: KeepLimits) {
-    this.tee = new SseTee(mode)
-    this.#assembly = new StreamAssembly(payloadMaxBytes, unreadBytes)
+    this.tee = new StreamTee(mode)
+    this.#assembly = new StreamAccumulator(payloadMaxBytes, unreadBytes)
     this.#maxBytes = payloadMaxBytes
   }
 
   push (chunk: Buffer): void { this.pass(chunk) }
 
-  /** @returns what of the chunk may go on, as `SseTee.push` says */
+  /** @returns what of the chunk may go on, as `StreamTee.push` says */
   pass (chunk: Buffer): Buffer | null {
     this.#assembly.push(chunk)
     return this.tee.push(chunk)
@@ -155,7 +149,7 @@ export class StreamReader implements ResponseReader {
     return text === null ? null : storedText(text, this.#maxBytes, text.includes('"truncated_bytes":'))
   }
 
-  * kept (): Steps<KeptBody | null> {
+  * kept (): Steps<CapturedBody | null> {
     const content = yield * this.#assembly.finishing()
     return content === null ? null : { content, sizeBytes: Buffer.byteLength(content) + this.#assembly.droppedBytes }
   }
@@ -166,7 +160,7 @@ export class StreamReader implements ResponseReader {
 /** The first bytes of a body. */
 class KeptBytes {
   readonly #maxBytes: number
-  readonly #kept = new GatheredBytes()
+  readonly #kept = new ByteBuffer()
   #content: Buffer | null = null
   /** Of all that was pushed. */
   #sizeBytes = 0
@@ -186,7 +180,7 @@ class KeptBytes {
   }
 
   /** To be asked for when all was pushed. */
-  body (): KeptBody | null {
+  body (): CapturedBody | null {
     if (this.#kept.sizeBytes === 0) return null
     this.#content ??= this.#kept.toBuffer()
     return { content: this.#content, sizeBytes: this.#sizeBytes }

@@ -15,7 +15,7 @@ import { WatchedStream } from './watched-stream.js'
  * read it takes the answer for complete, so the call's record comes first. `push` returns what may go on; once `ended`
  * is true, the final line and all behind it are in `takeHeld`.
  */
-export class SseTee {
+export class StreamTee {
   readonly #reader = new EventReader()
   readonly #stream: StrippedStream | WatchedStream
   #isTaken = false

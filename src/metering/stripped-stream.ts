@@ -1,5 +1,5 @@
 import { type EventReader, scanEvent } from './event-reader.js'
-import { GatheredBytes } from '../decoders/byte-buffer.js'
+import { ByteBuffer } from '../decoders/byte-buffer.js'
 import { HeldFields, isComment } from './held-fields.js'
 import { OpenObject } from './open-object.js'
 import { PassedBytes } from './passed-bytes.js'
@@ -26,7 +26,7 @@ export class StrippedStream {
   /** The line that ends the stream, and all that came behind it. */
   final: Buffer | null = null
   /** The line whose end has not come. */
-  readonly #line = new GatheredBytes()
+  readonly #line = new ByteBuffer()
   /** Its beginning was too long to be gathered: what comes of it goes to the object, or on. */
   #longLine: 'no' | 'object' | 'text' = 'no'
   #object: OpenObject | null = null

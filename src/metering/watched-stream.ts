@@ -1,5 +1,5 @@
 import { type EventReader, scanEvent } from './event-reader.js'
-import { GatheredBytes } from '../decoders/byte-buffer.js'
+import { ByteBuffer } from '../decoders/byte-buffer.js'
 import type { JsonMembers } from '../decoders/json-members.js'
 import {
   CR, LF, MAX_LINE_BYTES, NEWLINE, afterBom, afterLineEnd, dataStart, isData, kindOfLine, lineEnd
@@ -11,7 +11,7 @@ export class WatchedStream {
   /** The line that ends the stream, and all that came behind it. */
   final: Buffer | null = null
   /** The line whose end has not come. */
-  readonly #line = new GatheredBytes()
+  readonly #line = new ByteBuffer()
   /** It is too long to be gathered, and was read up to here. */
   #isLongLine = false
   /** An object whose end has not come: it goes on in the next data line. */

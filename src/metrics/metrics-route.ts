@@ -1,6 +1,6 @@
 import type { FastifyInstance } from 'fastify'
 import { GatewayError } from '../errors.js'
-import { sameSecret } from '../lib/constant-time-equal.js'
+import { constantTimeEqual } from '../lib/constant-time-equal.js'
 import type { Metrics } from './metrics.js'
 
 export interface MetricsRouteOptions {
@@ -13,7 +13,7 @@ export interface MetricsRouteOptions {
 export function metricsRoute (app: FastifyInstance, { metrics, token }: MetricsRouteOptions, done: () => void): void {
   app.get('/metrics', async (request, reply) => {
     const sent = /^Bearer +(\S+)$/i.exec(request.headers.authorization ?? '')?.[1] ?? ''
-    if (token !== null && !sameSecret(sent, token)) {
+    if (token !== null && !constantTimeEqual(sent, token)) {
       return reply.code(401).header('www-authenticate', 'Bearer realm="promptmeter metrics"').send(tokenMissing().toBody())
     }
     return reply.type(metrics.contentType).send(await metrics.text())

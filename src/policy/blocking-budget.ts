@@ -13,7 +13,7 @@ interface Known {
  *     spend    = what the database is known to have + what is under way in this instance's recorder
  *     reserved = what calls that are not finished yet may cost at most (strict budgets)
  */
-export class GatedBudget {
+export class BlockingBudget {
   #policy: PolicyBudget
   #limitPicoUsd: bigint
   /** `<period's start> <prompt type>` of those that it does not block. */

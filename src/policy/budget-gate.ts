@@ -5,8 +5,8 @@ import type { BatchEntry, CallRecord } from '../recording/call-record.js'
 import { uuidV7 } from '../recording/uuid-v7.js'
 import { picoUsdToDecimal } from '../lib/usd.js'
 import type { Ceiling } from '../metering/cost-ceiling.js'
-import { GatedBudget } from './blocking-budget.js'
-import { SpendUnderWay } from './uncommitted-spend.js'
+import { BlockingBudget } from './blocking-budget.js'
+import { UncommittedSpend } from './uncommitted-spend.js'
 
 /** What a call holds of strict budgets until its cost counts. */
 export interface Reservation {
@@ -15,7 +15,7 @@ export interface Reservation {
 }
 
 const NOTHING_HELD: Reservation = { release: () => {} }
-const NONE: readonly GatedBudget[] = []
+const NONE: readonly BlockingBudget[] = []
 
 /**
  * Keeps calls of spent budgets from going out, without a query. What it knows of a budget's spend comes from three sides:
@@ -34,10 +34,10 @@ export class BudgetGate {
   readonly #now: () => number
   /** Records of this run have later ids than this one. */
   readonly #firstId: string
-  readonly #underWay = new SpendUnderWay()
-  #byId = new Map<string, GatedBudget>()
-  #ofAll: readonly GatedBudget[] = NONE
-  #ofType = new Map<string, GatedBudget[]>()
+  readonly #underWay = new UncommittedSpend()
+  #byId = new Map<string, BlockingBudget>()
+  #ofAll: readonly BlockingBudget[] = NONE
+  #ofType = new Map<string, BlockingBudget[]>()
 
   /** @param now wall clock, milliseconds since the epoch */
   constructor (now: () => number) {
@@ -47,9 +47,9 @@ export class BudgetGate {
 
   /** Takes the budgets of a reading of the policy. */
   use (budgets: readonly PolicyBudget[]): void {
-    const byId = new Map<string, GatedBudget>()
+    const byId = new Map<string, BlockingBudget>()
     for (const policy of budgets) {
-      const budget = this.#byId.get(policy.id) ?? new GatedBudget(policy)
+      const budget = this.#byId.get(policy.id) ?? new BlockingBudget(policy)
       budget.use(policy)
       byId.set(policy.id, budget)
     }
@@ -125,13 +125,13 @@ export class BudgetGate {
     }
   }
 
-  #check (budgets: readonly GatedBudget[], promptType: string, nowMs: number): void {
+  #check (budgets: readonly BlockingBudget[], promptType: string, nowMs: number): void {
     for (const budget of budgets) {
       if (budget.isSpent(promptType, nowMs)) throw budgetExceeded(`The budget ${budget.label}, is spent. Its calls are let through again ${budget.resetAt(nowMs)}.`)
     }
   }
 
-  #of (promptType: string): readonly GatedBudget[] {
+  #of (promptType: string): readonly BlockingBudget[] {
     const own = this.#ofType.get(promptType)
     if (own === undefined) return this.#ofAll
     return this.#ofAll.length === 0 ? own : [...this.#ofAll, ...own]
@@ -149,7 +149,7 @@ export class BudgetGate {
   }
 }
 
-function notLeft (budget: GatedBudget, ceilingPicoUsd: bigint, left: bigint, nowMs: number): string {
+function notLeft (budget: BlockingBudget, ceilingPicoUsd: bigint, left: bigint, nowMs: number): string {
   const usd = (picoUsd: bigint): string => `${picoUsdToDecimal(picoUsd > 0n ? picoUsd : 0n)} USD`
   return `This call may cost up to ${usd(ceilingPicoUsd)}. Of the budget ${budget.label}, ${usd(left)} are free: calls under way hold the rest, ` +
     `or it is spent. A lower max_completion_tokens may fit; the budget resets ${budget.resetAt(nowMs)}.`
@@ -157,7 +157,7 @@ function notLeft (budget: GatedBudget, ceilingPicoUsd: bigint, left: bigint, now
 
 const READABLE = 'Fix the client: name the model, and send JSON in UTF-8, as it is or in gzip, deflate, br or zstd.'
 
-function notTold (budget: GatedBudget, { why, fix = READABLE }: Exclude<Ceiling, bigint>): string {
+function notTold (budget: BlockingBudget, { why, fix = READABLE }: Exclude<Ceiling, bigint>): string {
   return `What this call may cost cannot be told: ${why}. ` +
     `The strict budget ${budget.label}, lets only calls through of which it can. ${fix}`
 }

@@ -2,7 +2,9 @@ import { performance } from 'node:perf_hooks'
 import type { PolicyData, PolicyKey, PolicyPulse, SpentBudget } from '../db/policy-store.js'
 import { promptTypeLimit } from '../errors.js'
 import type { Log } from '../log.js'
-import { UNTYPED } from '../proxy/prompt-headers.js'
+
+/** The type of calls that name none. */
+export const UNTYPED = 'untyped'
 
 /** What holds for one call: decided when it comes in, kept to its end. */
 export interface Admission {

@@ -4,7 +4,7 @@ const DAY_MS = 86_400_000
  * What calls cost that this instance has recorded and that are not in the database yet, by prompt type and UTC day: every
  * budget's periods are made of those. So its size does not grow with the length of an outage.
  */
-export class SpendUnderWay {
+export class UncommittedSpend {
   readonly #days = new Map<string, Map<number, bigint>>()
 
   /** @param picoUsd negative where it is under way no longer */

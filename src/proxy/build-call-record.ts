@@ -81,7 +81,7 @@ const MAX_ERROR_CHARACTERS = 2000
  * Makes the record of a call: what it used, what that costs, and how it went. Never rejects: a call that cannot be
  * understood is counted all the same, without what it used.
  */
-export async function finishedCall (deps: BookkeepingDeps, facts: CallFacts): Promise<FinishedCall> {
+export async function buildCallRecord (deps: BookkeepingDeps, facts: CallFacts): Promise<FinishedCall> {
   const { request, response } = facts
   const { admission, headers, caller, endpoint } = facts.call
   const requestModel = label(request.members?.string('model') ?? request.formModel ?? null)

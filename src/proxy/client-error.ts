@@ -5,7 +5,7 @@ import { GatewayError, requestTimeout } from '../errors.js'
  * Answers what the HTTP parser refuses, so that no request was made of it, and closes the connection (RFC 9112 §2.2).
  * Where something was written to it already, an answer would land in the middle of another: then it is closed only.
  */
-export function refuseUnreadable (error: NodeJS.ErrnoException, socket: Socket): void {
+export function answerClientError (error: NodeJS.ErrnoException, socket: Socket): void {
   if (error.code === 'ECONNRESET' || !socket.writable || socket.bytesWritten > 0) {
     socket.destroy()
     return

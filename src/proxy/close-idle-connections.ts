@@ -10,7 +10,7 @@ const LOOK_EVERY_MS = 100
  *
  * @returns begins closing them, and in turn what ends that
  */
-export function unusedConnections (server: Server): () => () => void {
+export function closeIdleConnections (server: Server): () => () => void {
   const sockets = new Set<Socket>()
   server.on('connection', (socket: Socket) => {
     sockets.add(socket)

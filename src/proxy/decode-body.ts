@@ -2,7 +2,7 @@ import { requestTooLarge } from '../errors.js'
 import type { BodyShare } from './body-room.js'
 import type { Coding } from '../decoders/content-coding.js'
 import { inSlices } from '../lib/slices.js'
-import { GatheredBytes } from '../decoders/byte-buffer.js'
+import { ByteBuffer } from '../decoders/byte-buffer.js'
 import type { JsonMembers } from '../decoders/json-members.js'
 
 export interface DecodeOptions {
@@ -22,7 +22,7 @@ export interface DecodeOptions {
  */
 export function decodeBody (coding: Coding, body: Buffer, { maxBytes, members, share }: DecodeOptions): Promise<Buffer | null> {
   return new Promise((resolve, reject) => {
-    const decoded = new GatheredBytes()
+    const decoded = new ByteBuffer()
     const decoder = coding.decoder('whole')
     const refuse = (error: Error): void => {
       decoder.destroy()

@@ -18,7 +18,7 @@ export type Keep = 'nothing' | 'byte' | 'chunk'
  * A response on its way to the caller. Its end is held back until `release`, which comes once the call's record is
  * safe; everything before goes out as it comes. A write that the socket cannot take pauses the source.
  */
-export class Delivery {
+export class HeldResponse {
   readonly #res: ServerResponse
   readonly #source: Source
   #held: Buffer[] = []

@@ -1,5 +1,6 @@
 import { invalidPromptHeader, invalidPromptType, promptTypeIsKey } from '../errors.js'
 import { isKeyName, redactKeys } from '../redaction/redact.js'
+import { UNTYPED } from '../policy/policy.js'
 
 /** What a caller says about its call in `X-Prompt-*` headers (CONTRACT: "Proxy"). */
 export interface PromptHeaders {
@@ -11,9 +12,6 @@ export interface PromptHeaders {
   /** Null: as the type's `track_full_data` says. */
   readonly storeFullData: boolean | null
 }
-
-/** The type of calls that name none. */
-export const UNTYPED = 'untyped'
 
 const PROMPT_TYPE = /^[A-Za-z0-9][A-Za-z0-9._:-]{0,127}$/
 const MAX_DESCRIPTION_CHARACTERS = 1000

@@ -1,13 +1,13 @@
 import type { ServerResponse } from 'node:http'
 import { type BodyKind, declaredKind } from '../decoders/body-kind.js'
 import { type Coding, codingOf } from '../decoders/content-coding.js'
-import { Delivery, type Holder } from './held-response.js'
+import { HeldResponse, type Holder } from './held-response.js'
 import { endToEndHeaders, headerValue, isNamed, listValue } from './hop-by-hop.js'
 import {
-  type Channel, type Passage, PlainPassage, StreamPassage, codedPassage, codedStreamPassage, recodedStreamPassage
+  type Channel, type BodyPipeline, PlainPipeline, StreamPipeline, codedPipeline, codedStreamPipeline, recodedStreamPipeline
 } from './response-pipeline.js'
 import { type KeepLimits, type ResponseReader, createReader } from '../metering/response-reader.js'
-import { type Opener, SniffedPassage } from './sniffed-pipeline.js'
+import { type Opener, SniffedPipeline } from './sniffed-pipeline.js'
 import type { UpstreamExchange, UpstreamHandler } from './upstream.js'
 
 /** How a call upstream went, at the moment from which its record can be made. */
@@ -52,7 +52,7 @@ const MAX_REJECTION_BYTES = 64 * 1024
 export class Relay implements UpstreamHandler, Opener {
   readonly outcome: Promise<Outcome>
   readonly #options: RelayOptions
-  readonly #delivery: Delivery
+  readonly #response: HeldResponse
   #settle: (outcome: Outcome) => void = nobodyWaits
   #exchange: UpstreamExchange | null = null
   #head: Head | null = null
@@ -61,7 +61,7 @@ export class Relay implements UpstreamHandler, Opener {
   #isHeadFlushed = false
   /** The caller's response has a `Content-Length`. */
   #hasLength = false
-  #passage: Passage | null = null
+  #pipeline: BodyPipeline | null = null
   #isCallerGone = false
   /** Who keeps upstream from sending on. */
   #pausedBy: Set<Holder> | null = null
@@ -73,14 +73,14 @@ export class Relay implements UpstreamHandler, Opener {
 
   constructor (options: RelayOptions) {
     this.#options = options
-    this.#delivery = new Delivery(options.res, this)
+    this.#response = new HeldResponse(options.res, this)
     this.outcome = new Promise(resolve => { this.#settle = resolve })
   }
 
   get head (): Head | null { return this.#head }
-  get reader (): ResponseReader | null { return this.#passage?.reader ?? null }
+  get reader (): ResponseReader | null { return this.#pipeline?.reader ?? null }
   /** Body bytes of the caller's response. */
-  get sizeBytes (): number { return this.#delivery.sizeBytes }
+  get sizeBytes (): number { return this.#response.sizeBytes }
 
   attach (exchange: UpstreamExchange): void {
     this.#exchange = exchange
@@ -90,27 +90,27 @@ export class Relay implements UpstreamHandler, Opener {
   callerGone (reason: Error): void {
     this.#isCallerGone = true
     // What came of a body that is not known yet is read first, for the books.
-    if (this.#passage instanceof SniffedPassage) this.#passage.finish(false, () => this.#settle(CALLER_GONE))
+    if (this.#pipeline instanceof SniffedPipeline) this.#pipeline.finish(false, () => this.#settle(CALLER_GONE))
     else this.#settle(CALLER_GONE)
     this.#exchange?.abort(reason)
     this.resume('caller')
   }
 
   release (): void {
-    this.#delivery.release()
+    this.#response.release()
   }
 
   pause (holder: Holder): void {
     this.#pausedBy ??= new Set()
     this.#pausedBy.add(holder)
     this.#exchange?.pause()
-    if (holder === 'caller') this.#passage?.pause?.()
+    if (holder === 'caller') this.#pipeline?.pause?.()
   }
 
   /** The exchange flows while nobody holds it. */
   resume (holder: Holder): void {
     if (this.#pausedBy?.delete(holder) !== true) return
-    if (holder === 'caller') this.#passage?.resume?.()
+    if (holder === 'caller') this.#pipeline?.resume?.()
     if (this.#pausedBy.size === 0) this.#exchange?.resume()
   }
 
@@ -131,7 +131,7 @@ export class Relay implements UpstreamHandler, Opener {
   onData (chunk: Buffer): void {
     if (this.#rejectedBytes === null) {
       this.firstByteAtMs ??= this.#options.monotonicMs()
-      this.#passage?.push(chunk)
+      this.#pipeline?.push(chunk)
       return
     }
     this.#rejectedBytes += chunk.length
@@ -139,20 +139,20 @@ export class Relay implements UpstreamHandler, Opener {
   }
 
   onEnd (trailers: string[]): void {
-    this.#passage?.finish(true, failure => {
-      if (failure === undefined) this.#delivery.end(trailers)
-      else this.#delivery.cut()
+    this.#pipeline?.finish(true, failure => {
+      if (failure === undefined) this.#response.end(trailers)
+      else this.#response.cut()
       this.#settle(failure === undefined ? ANSWERED : { kind: 'cut', error: failure })
     })
   }
 
   onError (error: Error): void {
-    if (this.#passage === null) {
+    if (this.#pipeline === null) {
       this.#settle({ kind: 'unanswered', error })
       return
     }
-    this.#passage.finish(false, () => {
-      this.#delivery.cut()
+    this.#pipeline.finish(false, () => {
+      this.#response.cut()
       this.#settle(this.#isCallerGone ? CALLER_GONE : { kind: 'cut', error })
     })
   }
@@ -172,7 +172,7 @@ export class Relay implements UpstreamHandler, Opener {
     const isExpected = declared === (this.#options.expectsStream ? 'stream' : 'json')
     const isTrusted = this.#coding !== null && isExpected
     if (this.#coding === undefined || isTrusted) this.open(declared)
-    else this.#passage = new SniffedPassage(this, declared, this.#coding)
+    else this.#pipeline = new SniffedPipeline(this, declared, this.#coding)
   }
 
   /** The head goes out, or waits for the first bytes of the body to go with it. */
@@ -183,7 +183,7 @@ export class Relay implements UpstreamHandler, Opener {
     const isStripped = this.#options.strip && isStream && this.#coding !== undefined
     // A stream that is stripped and cannot be coded again goes on decoded.
     const isDecoded = isStripped && this.#coding?.encoder === null
-    this.#delivery.begin(statusCode, statusMessage, endToEndHeaders(rawHeaders, name =>
+    this.#response.begin(statusCode, statusMessage, endToEndHeaders(rawHeaders, name =>
       isStripped && (isNamed(name, 'content-length') || (isDecoded && isNamed(name, 'content-encoding')))))
     this.#hasLength = !isStripped && headerValue(rawHeaders, 'content-length') !== null
     if (isStream) this.#flushHead()
@@ -191,24 +191,24 @@ export class Relay implements UpstreamHandler, Opener {
 
   /** The head goes out before there is a body. */
   #flushHead (): void {
-    if (!this.#isHeadFlushed) this.#delivery.flushHeaders()
+    if (!this.#isHeadFlushed) this.#response.flushHeaders()
     this.#isHeadFlushed = true
   }
 
   passBlank (bytes: Buffer): boolean {
     if (!this.#isHeadBegun) return false
     this.#flushHead()
-    this.#delivery.send(bytes, this.#hasLength ? 'byte' : 'nothing')
+    this.#response.send(bytes, this.#hasLength ? 'byte' : 'nothing')
     return true
   }
 
-  open (kind: BodyKind): Passage {
+  open (kind: BodyKind): BodyPipeline {
     const { limits, strip } = this.#options
     const isStream = kind === 'stream'
     this.#beginHead(isStream)
     if (isStream) this.#flushHead()
     const channel: Channel = {
-      delivery: this.#delivery,
+      response: this.#response,
       // Behind a body without a length there is still its last chunk to wait for the record.
       keep: kind === 'json' ? 'chunk' : this.#hasLength ? 'byte' : 'nothing',
       source: this,
@@ -219,13 +219,13 @@ export class Relay implements UpstreamHandler, Opener {
     const max = limits.payloadMaxBytes
     const contentType = headerValue(this.#head?.rawHeaders ?? [], 'content-type')?.toLowerCase() ?? ''
     const reader = (): ResponseReader => createReader(kind, contentType, max)
-    if (coding === undefined) this.#passage = new PlainPassage(channel, createReader('binary', 'application/octet-stream', max))
-    else if (isStream && coding === null) this.#passage = new StreamPassage(channel, strip, limits)
-    else if (coding === null) this.#passage = new PlainPassage(channel, reader())
-    else if (!isStream) this.#passage = codedPassage(channel, reader(), coding)
-    else if (strip) this.#passage = recodedStreamPassage(channel, coding, limits)
-    else this.#passage = codedStreamPassage(channel, coding, limits)
-    return this.#passage
+    if (coding === undefined) this.#pipeline = new PlainPipeline(channel, createReader('binary', 'application/octet-stream', max))
+    else if (isStream && coding === null) this.#pipeline = new StreamPipeline(channel, strip, limits)
+    else if (coding === null) this.#pipeline = new PlainPipeline(channel, reader())
+    else if (!isStream) this.#pipeline = codedPipeline(channel, reader(), coding)
+    else if (strip) this.#pipeline = recodedStreamPipeline(channel, coding, limits)
+    else this.#pipeline = codedStreamPipeline(channel, coding, limits)
+    return this.#pipeline
   }
 }
 

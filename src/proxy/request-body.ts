@@ -3,7 +3,7 @@ import { Transform, type TransformCallback } from 'node:stream'
 import { requestTimeout, requestTooLarge } from '../errors.js'
 import type { BodyShare } from './body-room.js'
 import { inSlices } from '../lib/slices.js'
-import { GatheredBytes } from '../decoders/byte-buffer.js'
+import { ByteBuffer } from '../decoders/byte-buffer.js'
 import type { JsonMembers } from '../decoders/json-members.js'
 import { LONG_BODY_BYTES } from '../capture/captured-body.js'
 
@@ -42,7 +42,7 @@ export function readBody (
   req: IncomingMessage, maxBytes: number, members: Pick<JsonMembers, 'feed'> | null, share: BodyShare
 ): Promise<Buffer> {
   return new Promise((resolve, reject) => {
-    const body = new GatheredBytes()
+    const body = new ByteBuffer()
     const onData = (chunk: Buffer): void => {
       body.push(chunk)
       if (body.sizeBytes > maxBytes) {

@@ -1,11 +1,11 @@
 import { PassThrough } from 'node:stream'
 import type { Coder, Coding } from '../decoders/content-coding.js'
 import { Decoding } from './decoding.js'
-import type { Delivery, Keep, Source } from './held-response.js'
+import type { HeldResponse, Keep, Source } from './held-response.js'
 import { type KeepLimits, type ResponseReader, StreamReader } from '../metering/response-reader.js'
 
 /** The way of a body from upstream to the caller, with the books reading along. */
-export interface Passage {
+export interface BodyPipeline {
   readonly reader: ResponseReader
   push: (chunk: Buffer) => void
   /**
@@ -13,14 +13,14 @@ export interface Passage {
    * is told why the body is not what its coding says, where the caller's has to break off for that.
    */
   finish: (whole: boolean, then: (failure?: Error) => void) => void
-  /** The caller takes no more, or takes more again: for a passage that has more to send than what is pushed. */
+  /** The caller takes no more, or takes more again: for a pipeline that has more to send than what is pushed. */
   readonly pause?: () => void
   readonly resume?: () => void
 }
 
 /** What a body passes through. */
 export interface Channel {
-  readonly delivery: Delivery
+  readonly response: HeldResponse
   /** What of the last chunk waits for the next: an end that a client can see waits for the record. */
   readonly keep: Keep
   readonly source: Source
@@ -30,7 +30,7 @@ export interface Channel {
 }
 
 /** Any body that is read as it is, or not at all. */
-export class PlainPassage implements Passage {
+export class PlainPipeline implements BodyPipeline {
   readonly reader: ResponseReader
   readonly #channel: Channel
 
@@ -41,14 +41,14 @@ export class PlainPassage implements Passage {
 
   push (chunk: Buffer): void {
     this.reader.push(chunk)
-    this.#channel.delivery.send(chunk, this.#channel.keep)
+    this.#channel.response.send(chunk, this.#channel.keep)
   }
 
   finish (_whole: boolean, then: () => void): void { then() }
 }
 
 /** A stream that can be read as it is. */
-export class StreamPassage implements Passage {
+export class StreamPipeline implements BodyPipeline {
   readonly reader: StreamReader
   readonly #channel: Channel
 
@@ -57,38 +57,38 @@ export class StreamPassage implements Passage {
     this.reader = new StreamReader(strip ? 'strip' : 'watch', limits)
   }
 
-  push (chunk: Buffer): void { passEvents(this.reader, chunk, this.#channel, this.#channel.delivery) }
+  push (chunk: Buffer): void { passEvents(this.reader, chunk, this.#channel, this.#channel.response) }
 
   finish (_whole: boolean, then: () => void): void {
     const rest = this.reader.tee.finish()
-    if (rest !== null) this.#channel.delivery.hold(rest)
+    if (rest !== null) this.#channel.response.hold(rest)
     then()
   }
 }
 
 /** A compressed body: its chunks go on as they came, its decoded text is read along. */
-export function codedPassage (channel: Channel, reader: ResponseReader, coding: Coding): Passage {
+export function codedPipeline (channel: Channel, reader: ResponseReader, coding: Coding): BodyPipeline {
   const decoding = new Decoding(coding.decoder(), text => reader.push(text), channel.source)
   return {
     reader,
     push (chunk) {
       decoding.push(chunk, () => {})
-      channel.delivery.send(chunk, channel.keep)
+      channel.response.send(chunk, channel.keep)
     },
     finish (_whole, then) { void decoding.finish().then(() => then()) }
   }
 }
 
 /** A compressed stream: its chunks go on as they are once it is known whether they hold the final event. */
-export function codedStreamPassage (channel: Channel, coding: Coding, limits: KeepLimits): Passage {
+export function codedStreamPipeline (channel: Channel, coding: Coding, limits: KeepLimits): BodyPipeline {
   const reader = new StreamReader('watch', limits)
   const decoding = new Decoding(coding.decoder(), text => { reader.pass(text) }, channel.source)
   return {
     reader,
     push (chunk) {
       decoding.push(chunk, () => {
-        if (!reader.tee.ended) channel.delivery.send(chunk, channel.keep)
-        else holdEnd(chunk, channel, channel.delivery)
+        if (!reader.tee.ended) channel.response.send(chunk, channel.keep)
+        else holdEnd(chunk, channel, channel.response)
       })
     },
     finish (_whole, then) {
@@ -106,7 +106,7 @@ export function codedStreamPassage (channel: Channel, coding: Coding, limits: Ke
  * upstream up: a caller that does not read holds the encoder, a full encoder the decoder, and a full decoder the
  * socket.
  */
-export function recodedStreamPassage (channel: Channel, coding: Coding, limits: KeepLimits): Passage {
+export function recodedStreamPipeline (channel: Channel, coding: Coding, limits: KeepLimits): BodyPipeline {
   const reader = new StreamReader('strip', limits)
   const decoder = coding.decoder('ended')
   const encoder = coding.encoder?.() ?? plainCoder()
@@ -117,8 +117,8 @@ export function recodedStreamPassage (channel: Channel, coding: Coding, limits: 
   }
   encoder.on('drain', () => decoder.resume())
   encoder.on('data', (chunk: Buffer) => {
-    if (reader.tee.ended || encoder.writableEnded) channel.delivery.hold(chunk)
-    else channel.delivery.send(chunk, channel.keep)
+    if (reader.tee.ended || encoder.writableEnded) channel.response.hold(chunk)
+    else channel.response.send(chunk, channel.keep)
   })
   const pass = (text: Buffer): void => passEvents(reader, text, channel, { send: code, hold: code })
   const decoding = new Decoding(decoder, pass, channel.source, Infinity)
@@ -157,7 +157,7 @@ function plainCoder (): Coder {
   return Object.assign(new PassThrough(), { flush })
 }
 
-function passEvents (reader: StreamReader, chunk: Buffer, channel: Channel, to: Pick<Delivery, 'send' | 'hold'>): void {
+function passEvents (reader: StreamReader, chunk: Buffer, channel: Channel, to: Pick<HeldResponse, 'send' | 'hold'>): void {
   const { tee } = reader
   const rest = tee.ended ? chunk : null
   if (rest === null) {
@@ -168,7 +168,7 @@ function passEvents (reader: StreamReader, chunk: Buffer, channel: Channel, to: 
 }
 
 /** The event that ends the stream, and what is behind it. */
-function holdEnd (chunk: Buffer, channel: Channel, to: Pick<Delivery, 'hold'>): void {
+function holdEnd (chunk: Buffer, channel: Channel, to: Pick<HeldResponse, 'hold'>): void {
   to.hold(chunk)
   channel.ended()
 }

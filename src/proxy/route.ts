@@ -5,25 +5,25 @@ import type { Log } from '../log.js'
 import type { FinishedCall } from '../recording/call-record.js'
 import type { BodyRoom, BodyShare } from './body-room.js'
 import type { BudgetGate, Reservation } from '../policy/budget-gate.js'
-import { callCeiling } from '../metering/cost-ceiling.js'
+import { costCeiling } from '../metering/cost-ceiling.js'
 import { gatewayError, relayedFacts, unsentFacts } from './call-outcome.js'
 import type { Cors } from './cors.js'
 import { type Endpoint, costliestMethod, endpointOf, mayCost } from '../metering/endpoints.js'
-import { type BookkeepingDeps, finishedCall } from './build-call-record.js'
+import { type BookkeepingDeps, buildCallRecord } from './build-call-record.js'
 import { holdsGatewayKey, queryWithoutGatewayKeys } from './gateway-key-filter.js'
 import { type Caller, type IdentityOptions, identifyCaller, knowsKey } from './identity.js'
 import { leavesFolder, withoutQuery } from '../metering/path-readings.js'
-import type { Admission, Policy } from '../policy/policy.js'
+import { type Admission, type Policy, UNTYPED } from '../policy/policy.js'
 import { isPreflight } from './preflight.js'
 import { type PreparedBody, UNREAD, prepareBody } from './prepare-body.js'
-import { type PromptHeaders, UNTYPED, parsePromptHeaders } from './prompt-headers.js'
+import { type PromptHeaders, parsePromptHeaders } from './prompt-headers.js'
 import { redactKeys } from '../redaction/redact.js'
 import { Relay } from './relay.js'
 import { CallerGoneError, PassingBody, expectsContinue, hasBody } from './request-body.js'
 import type { KeepLimits } from '../metering/response-reader.js'
 import type { StreamUsageExceptions } from '../metering/stream-usage-exceptions.js'
 import { createUnreadCodings } from './unread-codings.js'
-import { UnreadRoom } from '../capture/stream-buffer-limit.js'
+import { StreamBufferLimit } from '../capture/stream-buffer-limit.js'
 import { upstreamHeaders } from './upstream-headers.js'
 import type { Upstream } from './upstream.js'
 
@@ -74,7 +74,7 @@ export function createProxyRoute (deps: ProxyDeps): ProxyRoute {
   const identity: IdentityOptions = { upstreamApiKey: deps.upstreamApiKey, findKey: hash => deps.policy.findKey(hash), now: deps.now }
   const knows = knowsKey(deps.policy)
   const unreadCodings = createUnreadCodings(deps.log)
-  const unread = new UnreadRoom()
+  const unread = new StreamBufferLimit()
   const limits: KeepLimits = { payloadMaxBytes: deps.payloadMaxBytes, unreadBytes: () => unread.bytes }
 
   return async (req, res, requested, pathPromptType) => {
@@ -137,7 +137,7 @@ export function createProxyRoute (deps: ProxyDeps): ProxyRoute {
       reservation = await reserve(deps, call, body)
     } catch (error) {
       if (body?.content instanceof PassingBody) body.content.destroy() // What is left of it is read and dropped.
-      await deps.recorder.record(await finishedCall(deps, unsentFacts(call, body?.facts ?? UNREAD, error)))
+      await deps.recorder.record(await buildCallRecord(deps, unsentFacts(call, body?.facts ?? UNREAD, error)))
       refuse(deps, req, res, error)
       return
     }
@@ -165,7 +165,7 @@ export function createProxyRoute (deps: ProxyDeps): ProxyRoute {
       if (relay.head !== null && relay.head.statusCode < 400) learnException(deps, call.endpoint.name, model)
     }
     if (relay.unreadCoding !== null) unreadCodings.note(relay.unreadCoding, asking !== null)
-    const recorded = deps.recorder.record(await finishedCall(deps, relayedFacts(call, body.facts, relay, outcome, deps.upstreamTimeoutMs)))
+    const recorded = deps.recorder.record(await buildCallRecord(deps, relayedFacts(call, body.facts, relay, outcome, deps.upstreamTimeoutMs)))
     reservation?.release() // Its cost counts from now on.
     await recorded
     if (outcome.kind === 'unanswered') refuse(deps, req, res, gatewayError(outcome.error, deps.upstreamTimeoutMs))
@@ -187,7 +187,7 @@ function learnException ({ streamUsageExceptions, log }: ProxyDeps, endpoint: st
 /** Holds what the call may cost, where a strict budget wants that. @throws GatewayError 429 `budget_exceeded` */
 async function reserve (deps: ProxyDeps, { endpoint, admission: { promptType } }: AdmittedCall, { facts }: PreparedBody): Promise<Reservation | null> {
   if (!mayCost(endpoint) || !deps.budgets.isStrict(promptType)) return null
-  return deps.budgets.reserve(promptType, await callCeiling(deps, endpoint, facts))
+  return deps.budgets.reserve(promptType, await costCeiling(deps, endpoint, facts))
 }
 
 /** Sends the call upstream, once. */

@@ -3,12 +3,12 @@ import { type BodyKind, isBlank, sniffKind } from '../decoders/body-kind.js'
 import type { Coding } from '../decoders/content-coding.js'
 import { Decoding } from './decoding.js'
 import type { Source } from './held-response.js'
-import type { Passage } from './response-pipeline.js'
+import type { BodyPipeline } from './response-pipeline.js'
 import { type ResponseReader, createReader } from '../metering/response-reader.js'
 
 /** Where a body goes once it is known what it is. */
 export interface Opener extends Source {
-  open: (kind: BodyKind) => Passage
+  open: (kind: BodyKind) => BodyPipeline
   /** White space in front of a body keeps its connection alive: it does not wait, unless its head does. */
   passBlank: (bytes: Buffer) => boolean
 }
@@ -22,7 +22,7 @@ const MAX_HELD_BYTES = 1024 * 1024
  * A body's way until its first bytes say what it is: mostly its first chunk. Its `Content-Type` counts only where
  * they do not.
  */
-export class SniffedPassage implements Passage {
+export class SniffedPipeline implements BodyPipeline {
   readonly #opener: Opener
   readonly #declared: BodyKind
   readonly #decoder: Transform | null
@@ -32,7 +32,7 @@ export class SniffedPassage implements Passage {
   #heldBytes = 0
   /** The first bytes, decoded. */
   #head: Buffer = NOTHING
-  #passage: Passage | null = null
+  #pipeline: BodyPipeline | null = null
 
   constructor (opener: Opener, declared: BodyKind, coding: Coding | null) {
     this.#opener = opener
@@ -42,11 +42,11 @@ export class SniffedPassage implements Passage {
     this.#probe = this.#decoder === null ? null : new Decoding(this.#decoder, look, opener)
   }
 
-  get reader (): ResponseReader { return this.#passage?.reader ?? createReader('binary', '', 0) }
+  get reader (): ResponseReader { return this.#pipeline?.reader ?? createReader('binary', '', 0) }
 
   push (chunk: Buffer): void {
     if (this.#chunks === null) {
-      this.#passage?.push(chunk)
+      this.#pipeline?.push(chunk)
       return
     }
     if (this.#probe === null && this.#head.length === 0 && isBlank(chunk) && this.#opener.passBlank(chunk)) return
@@ -74,14 +74,14 @@ export class SniffedPassage implements Passage {
     else if (kind === null || this.#head.length > MAX_SNIFFED_BYTES) this.#open(this.#declared)
   }
 
-  #open (kind: BodyKind): Passage {
-    const passage = this.#passage ??= this.#opener.open(kind)
+  #open (kind: BodyKind): BodyPipeline {
+    const pipeline = this.#pipeline ??= this.#opener.open(kind)
     const chunks = this.#chunks ?? []
     this.#chunks = null
     this.#head = NOTHING
     this.#decoder?.destroy()
-    for (const chunk of chunks) passage.push(chunk)
-    return passage
+    for (const chunk of chunks) pipeline.push(chunk)
+    return pipeline
   }
 }
 

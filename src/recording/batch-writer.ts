@@ -1,7 +1,7 @@
 import { setImmediate } from 'node:timers/promises'
 import postgres from 'postgres'
 import { type BatchAnswer, writeBatchStatement } from '../db/batch-statement.js'
-import type { Database } from '../db/client.js'
+import type { Database } from '../db/database.js'
 import { createPartitions, monthOf } from '../db/partitions.js'
 import type { SpentBudget } from '../db/policy-store.js'
 import { LONG_PAYLOADS, payloadCharacters } from './batch-json.js'

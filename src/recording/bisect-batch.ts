@@ -9,7 +9,7 @@ export type AskRefusal = (batch: RecordBatch) => Promise<{ readonly reason: unkn
  *
  * @throws Error where the batch would be taken now; what `ask` throws
  */
-export async function findRefused (batch: RecordBatch, reason: unknown, ask: AskRefusal): Promise<Map<BatchEntry, unknown>> {
+export async function bisectBatch (batch: RecordBatch, reason: unknown, ask: AskRefusal): Promise<Map<BatchEntry, unknown>> {
   if (batch.entries.length === 1) return new Map(batch.entries.map(entry => [entry, reason]))
   const middle = Math.ceil(batch.entries.length / 2)
   const refused = new Map<BatchEntry, unknown>()
@@ -17,7 +17,7 @@ export async function findRefused (batch: RecordBatch, reason: unknown, ask: Ask
     const half = { id: batch.id, entries }
     const refusal = await ask(half)
     if (refusal === null) continue
-    for (const [entry, why] of await findRefused(half, refusal.reason, ask)) refused.set(entry, why)
+    for (const [entry, why] of await bisectBatch(half, refusal.reason, ask)) refused.set(entry, why)
   }
   if (refused.size > 0) return refused
   const refusal = await ask(batch)
@@ -36,5 +36,5 @@ export async function refusedAgain (
   const batch = { id, entries: [...refused.keys()] }
   const refusal = await ask(batch)
   if (refusal === null) throw new Error('the database refused records that it would take now')
-  return await findRefused(batch, refusal.reason, ask)
+  return await bisectBatch(batch, refusal.reason, ask)
 }

@@ -1,6 +1,6 @@
 import type { Refusal } from './batch-writer.js'
 import type { RecordBatch } from './call-record.js'
-import { type AskRefusal, findRefused, refusedAgain } from './bisect-batch.js'
+import { type AskRefusal, bisectBatch, refusedAgain } from './bisect-batch.js'
 import type { KeptAside } from './kept-aside.js'
 import { type RefusedBatches, RefusedWhole } from './refused-batches.js'
 import { answeredWithin } from '../lib/timeouts.js'
@@ -76,7 +76,7 @@ export class DatabaseWrite {
         throw refusal === 'statement' ? new RefusedWhole(reason) : reason
       }
     }
-    let refused = await findRefused(batch, error, ask)
+    let refused = await bisectBatch(batch, error, ask)
     // The database may have come to itself in the middle of the search: those count that are refused after others
     // were taken.
     if (refused.size < batch.entries.length) refused = await refusedAgain(batch.id, refused, ask)

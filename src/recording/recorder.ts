@@ -1,5 +1,5 @@
 import { join } from 'node:path'
-import type { Database } from '../db/client.js'
+import type { Database } from '../db/database.js'
 import type { SpentBudget } from '../db/policy-store.js'
 import type { Log } from '../log.js'
 import { RECORDED_BATCHES_KEPT_MS } from '../db/recorded-batches-horizon.js'

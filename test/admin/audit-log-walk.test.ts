@@ -1,6 +1,6 @@
 import { eq } from 'drizzle-orm'
 import t from 'tap'
-import type { Database } from '../../src/db/client.js'
+import type { Database } from '../../src/db/database.js'
 import { createPartitions } from '../../src/db/partitions.js'
 import { budgetPeriods, usageLogs } from '../../src/db/schema/index.js'
 import { onEachDatabase } from './each-database.js'

@@ -1,5 +1,5 @@
 import t from 'tap'
-import type { Database } from '../../src/db/client.js'
+import type { Database } from '../../src/db/database.js'
 import { alertDeliveries, budgetAlerts } from '../../src/db/schema/index.js'
 import { onEachDatabase } from './each-database.js'
 import { allPages, errorOf, type Page, startAdmin } from './start-admin.js'

@@ -1,4 +1,4 @@
-import type { Database } from '../../src/db/client.js'
+import type { Database } from '../../src/db/database.js'
 import { budgetPeriods, budgets } from '../../src/db/schema/index.js'
 
 type BudgetRow = typeof budgets.$inferInsert

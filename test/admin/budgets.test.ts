@@ -1,6 +1,6 @@
 import t from 'tap'
 import { sql } from 'drizzle-orm'
-import type { Database } from '../../src/db/client.js'
+import type { Database } from '../../src/db/database.js'
 import { auditLog, budgetAlerts, budgetLifts, budgets, usageRollups } from '../../src/db/schema/index.js'
 import { openTestDatabase } from '../helpers/database.js'
 import { onEachDatabase } from './each-database.js'

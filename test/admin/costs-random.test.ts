@@ -1,7 +1,7 @@
 import t from 'tap'
 import { sql } from 'drizzle-orm'
 import fc from 'fast-check'
-import type { Database } from '../../src/db/client.js'
+import type { Database } from '../../src/db/database.js'
 import { gatewaySettings, staleDays, usageRollups, usageSummaries } from '../../src/db/schema/index.js'
 import { figuresOf } from '../../src/admin/costs/cost-response.js'
 import { greatestChanges, inSnapshot, readSummaryState, sumCosts, type CostQuestion } from '../../src/admin/costs/cost-sums.js'

@@ -1,7 +1,7 @@
 import t from 'tap'
 import { sql } from 'drizzle-orm'
 import { inSnapshot } from '../../src/admin/costs/cost-sums.js'
-import type { Database } from '../../src/db/client.js'
+import type { Database } from '../../src/db/database.js'
 import { gatewaySettings, staleDays, usageRollups, usageSummaries } from '../../src/db/schema/index.js'
 import { openTestDatabase } from '../helpers/database.js'
 import { onEachDatabase } from './each-database.js'

@@ -1,6 +1,6 @@
 import { sql } from 'drizzle-orm'
 import type { Test } from 'tap'
-import type { Database } from '../../src/db/client.js'
+import type { Database } from '../../src/db/database.js'
 import * as schema from '../../src/db/schema/index.js'
 import { databaseKinds, openTestDatabase, type DatabaseKind } from '../helpers/database.js'
 

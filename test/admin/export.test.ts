@@ -2,7 +2,7 @@ import { get as httpGet, type IncomingMessage, type ServerResponse } from 'node:
 import { once } from 'node:events'
 import t from 'tap'
 import { sql } from 'drizzle-orm'
-import type { Database } from '../../src/db/client.js'
+import type { Database } from '../../src/db/database.js'
 import { createPartitions, monthOf } from '../../src/db/partitions.js'
 import { promptConfigs, promptStats, usageLogs } from '../../src/db/schema/index.js'
 import { openTestDatabase } from '../helpers/database.js'

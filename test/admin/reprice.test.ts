@@ -1,6 +1,6 @@
 import { eq, sql } from 'drizzle-orm'
 import t from 'tap'
-import type { Database } from '../../src/db/client.js'
+import type { Database } from '../../src/db/database.js'
 import {
   auditLog, budgetAlerts, budgetPeriods, budgets, gatewaySettings, promptStats, staleDays, usageLogs, usageRollups
 } from '../../src/db/schema/index.js'

@@ -1,7 +1,7 @@
 import Fastify, { type FastifyInstance } from 'fastify'
 import type { Test } from 'tap'
 import { type AdminOptions, adminPlugin } from '../../src/admin/plugin.js'
-import type { Database } from '../../src/db/client.js'
+import type { Database } from '../../src/db/database.js'
 
 export const username = 'operator'
 export const password = 'correct: hörse'

@@ -1,6 +1,6 @@
 import t from 'tap'
 import { sql } from 'drizzle-orm'
-import type { Database } from '../../src/db/client.js'
+import type { Database } from '../../src/db/database.js'
 import { auditLog, budgetLifts, promptConfigs } from '../../src/db/schema/index.js'
 import { budgetId, budgetRow, insertBudgets } from './budget-rows.js'
 import { onEachDatabase } from './each-database.js'

@@ -1,6 +1,6 @@
 import t from 'tap'
 import { eq, sql } from 'drizzle-orm'
-import type { Database } from '../../src/db/client.js'
+import type { Database } from '../../src/db/database.js'
 import { createPartitions, monthOf } from '../../src/db/partitions.js'
 import { auditLog, promptConfigs, promptStats, usageLogs } from '../../src/db/schema/index.js'
 import { onEachDatabase } from './each-database.js'

@@ -1,5 +1,5 @@
 import t from 'tap'
-import type { Database } from '../../src/db/client.js'
+import type { Database } from '../../src/db/database.js'
 import { createPartitions, monthOf } from '../../src/db/partitions.js'
 import { usageLogs } from '../../src/db/schema/index.js'
 import { openTestDatabase } from '../helpers/database.js'

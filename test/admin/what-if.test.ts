@@ -1,6 +1,6 @@
 import t from 'tap'
 import { sql } from 'drizzle-orm'
-import type { Database } from '../../src/db/client.js'
+import type { Database } from '../../src/db/database.js'
 import { gatewaySettings, modelPrices, staleDays, usageRollups, usageSummaries } from '../../src/db/schema/index.js'
 import { onEachDatabase } from './each-database.js'
 import { rollupRow, type RollupRow } from './rollup-rows.js'

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { sql } from 'drizzle-orm'
 import t from 'tap'
-import { openDatabase } from '../../src/db/client.js'
+import { openDatabase } from '../../src/db/open-database.js'
 import { alertDeliveries, budgetAlerts, budgets, usageRollups } from '../../src/db/schema/index.js'
 import type { Outcome } from '../../src/alerts/alert-attempt.js'
 import { deliverDue, scheduleAlerts } from '../../src/alerts/alerts.js'

@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import t from 'tap'
-import { StreamAssembly } from '../../src/capture/stream-accumulator.js'
-import { RepeatedChunk } from '../../src/capture/delta-fast-path.js'
+import { StreamAccumulator } from '../../src/capture/stream-accumulator.js'
+import { DeltaFastPath } from '../../src/capture/delta-fast-path.js'
 
 type Json = Record<string, unknown>
 
@@ -9,7 +9,7 @@ const chunkOf = (content: string, more: Json = {}, delta: Json = {}): Json =>
   ({ id: 'c1', object: 'chat.completion.chunk', model: 'm', choices: [{ index: 0, delta: { ...delta, content }, logprobs: null, finish_reason: null }], ...more })
 
 function assembled (events: readonly string[], maxBytes = 1 << 20): Json | null {
-  const assembly = new StreamAssembly(maxBytes, () => 65_536)
+  const assembly = new StreamAccumulator(maxBytes, () => 65_536)
   for (const event of events) assembly.push(Buffer.from(`data: ${event}\n\n`))
   const text = assembly.toText()
   return text === null ? null : JSON.parse(text) as Json
@@ -41,7 +41,7 @@ t.test('what a stream adds up to does not depend on whether its chunks look alik
 
 t.test('only the same chunk with another text and obfuscation is taken for one', t => {
   const text = JSON.stringify(chunkOf(' one', { obfuscation: 'abc' }))
-  const repeated = RepeatedChunk.of(text, JSON.parse(text) as Json)
+  const repeated = DeltaFastPath.of(text, JSON.parse(text) as Json)
   t.equal(repeated?.textOf(text), ' one')
   t.equal(repeated?.textOf(JSON.stringify(chunkOf('a "quoted"\nline é', { obfuscation: '' }))), 'a "quoted"\nline é')
   for (const other of [
@@ -54,7 +54,7 @@ t.test('only the same chunk with another text and obfuscation is taken for one',
 })
 
 t.test('a chunk that brings anything besides text is none that others repeat', t => {
-  const first = (chunk: Json): RepeatedChunk | null => RepeatedChunk.of(JSON.stringify(chunk), chunk)
+  const first = (chunk: Json): DeltaFastPath | null => DeltaFastPath.of(JSON.stringify(chunk), chunk)
   t.not(first(chunkOf('a')), null)
   t.equal(first(chunkOf('', {}, { role: 'assistant' })), null)
   t.equal(first(chunkOf('a', { content: 'b' })), null, 'two members of that name')

@@ -1,5 +1,5 @@
 import t from 'tap'
-import { StreamAssembly } from '../../src/capture/stream-accumulator.js'
+import { StreamAccumulator } from '../../src/capture/stream-accumulator.js'
 import { heapBytes } from '../helpers/held-bytes.js'
 
 const chunk = (delta: object): Buffer => Buffer.from(`data: ${JSON.stringify({
@@ -14,7 +14,7 @@ for (const [what, deltas] of [
   t.test(`of a stream that was read in parts no more is held than ${what}`, t => {
     const chunks = deltas.map(chunk)
     const before = heapBytes()
-    const assemblies = Array.from({ length: 200 }, () => new StreamAssembly(65_536, () => 8192))
+    const assemblies = Array.from({ length: 200 }, () => new StreamAccumulator(65_536, () => 8192))
     for (const assembly of assemblies) for (const one of chunks) assembly.push(one)
     const each = (heapBytes() - before) / assemblies.length
     t.ok(each < 10_000, `${Math.round(each)} bytes each, of 50,000 that came`)

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import { existsSync, readFileSync } from 'node:fs'
 import fc from 'fast-check'
 import t from 'tap'
-import { StreamAssembly } from '../../src/capture/stream-accumulator.js'
+import { StreamAccumulator } from '../../src/capture/stream-accumulator.js'
 
 const big = 1 << 20
 
@@ -10,7 +10,7 @@ type Json = Record<string, unknown>
 
 function assemble (stream: string | Uint8Array, maxBytes = big, cuts: number[] = []): Json | null {
   const bytes = Buffer.from(stream)
-  const assembly = new StreamAssembly(maxBytes, () => 65_536)
+  const assembly = new StreamAccumulator(maxBytes, () => 65_536)
   const borders = [...cuts.map(cut => cut % (bytes.length + 1)).sort((a, b) => a - b), bytes.length]
   let from = 0
   for (const to of borders) {
@@ -52,7 +52,7 @@ t.test('a chat stream becomes what the unstreamed call returns', t => {
     service_tier: 'default',
     system_fingerprint: 'fp'
   }
-  const assembly = new StreamAssembly(big, () => 65_536)
+  const assembly = new StreamAccumulator(big, () => 65_536)
   assembly.push(Buffer.from(stream))
   t.equal(assembly.toText(), JSON.stringify(expected))
   t.equal(assembly.toText(), JSON.stringify(expected), 'asked again')
@@ -194,14 +194,14 @@ t.test('the grammar of server-sent events is kept to, wherever chunks and batche
 t.test('data lines without blank lines between them are events, an object over several lines is one', t => {
   const chunk = (content: string): object => ({ object: 'chat.completion.chunk', model: 'm', choices: [{ index: 0, delta: { content } }] })
   const lines = [JSON.stringify(chunk('a')), ...JSON.stringify(chunk('b'), null, 2).split('\n'), JSON.stringify(chunk('c')), '[DONE]']
-  const assembly = new StreamAssembly(10_000, () => 1000)
+  const assembly = new StreamAccumulator(10_000, () => 1000)
   assembly.push(Buffer.from(lines.map(line => `data: ${line}\n`).join('')))
   t.match(JSON.parse(assembly.toText() ?? ''), { model: 'm', choices: [{ message: { content: 'abc' } }] })
   t.end()
 })
 
 t.test('a long stream stays within the limit, keeps its beginning and its end, and says what is missing', t => {
-  const assembly = new StreamAssembly(100_000, () => 65_536)
+  const assembly = new StreamAccumulator(100_000, () => 65_536)
   const word = 'wörd "quoted"\n'
   const count = 40_000
   assembly.push(Buffer.from(sse(delta({ role: 'assistant', content: '' }))))

@@ -1,6 +1,6 @@
 import { createPricing } from '../../src/pricing/pricing.js'
 import { textUsage } from '../../src/pricing/token-usage.js'
-import type { Database } from '../../src/db/client.js'
+import type { Database } from '../../src/db/database.js'
 import { createBatchWriter } from '../../src/recording/batch-writer.js'
 import type { BatchEntry } from '../../src/recording/call-record.js'
 

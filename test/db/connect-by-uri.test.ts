@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { sql } from 'drizzle-orm'
 import postgres from 'postgres'
 import t, { type Test } from 'tap'
-import { openDatabase } from '../../src/db/client.js'
+import { openDatabase } from '../../src/db/open-database.js'
 import { createDatabase, sharedPostgres, silentLog, temporaryFolder } from '../helpers/database.js'
 import { type PostgresServer, startPostgres } from '../helpers/postgres-server.js'
 

@@ -3,8 +3,9 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { sql } from 'drizzle-orm'
 import postgres from 'postgres'
 import t, { type Test } from 'tap'
-import { type Database, openDatabase } from '../../src/db/client.js'
-import { DatabaseAway, isConnectionLost } from '../../src/db/database-errors.js'
+import type { Database } from '../../src/db/database.js'
+import { openDatabase } from '../../src/db/open-database.js'
+import { DatabaseUnavailable, isConnectionLost } from '../../src/db/database-errors.js'
 import type { Log } from '../../src/log.js'
 import { silentLog, temporaryFolder } from '../helpers/database.js'
 import { type PostgresServer, startPostgres } from '../helpers/postgres-server.js'
@@ -41,10 +42,10 @@ async function untilWorks<T> (work: () => Promise<T>): Promise<T> {
 t.test('a server that may be away is opened without it, and used once it is there', async t => {
   const server = await ownServer(t)
   await server.stop('fast')
-  await t.rejects(openDatabase({ databaseUrl: server.url(), dataDir: temporaryFolder(t), log: silentLog }), DatabaseAway)
+  await t.rejects(openDatabase({ databaseUrl: server.url(), dataDir: temporaryFolder(t), log: silentLog }), DatabaseUnavailable)
   const { log, told } = watched()
   const database = await openAway(t, server, log)
-  t.throws(() => database.recording, DatabaseAway)
+  t.throws(() => database.recording, DatabaseUnavailable)
   await t.rejects(database.ping())
   const heard = new Promise<void>(resolve => { void database.listen('news', resolve) })
   await server.start()
@@ -71,8 +72,8 @@ t.test('a newer schema that is found late is told and left as it is; nothing is 
   await server.start()
   const isTold = (): boolean => told.some(({ fields }) => 'err' in fields && /newer promptmeter/.test(String(fields.err)))
   while (!isTold()) await sleep(20)
-  t.throws(() => database.recording, DatabaseAway)
-  await t.rejects(database.ping(), DatabaseAway)
+  t.throws(() => database.recording, DatabaseUnavailable)
+  await t.rejects(database.ping(), DatabaseUnavailable)
   const client = postgres(server.url(), { max: 1 })
   const [row] = await client`select count(*)::int as newer from drizzle.__drizzle_migrations where hash = 'newer'`
   await client.end()

@@ -15,7 +15,7 @@ const decoder = (name: string, extent: Extent = 'far'): Decoder => coding(name).
 
 interface Decoded { readonly text: string, readonly error: string | null, readonly usedBytes: number }
 
-/** Each chunk is written when the one before is decoded, as the passages do. */
+/** Each chunk is written when the one before is decoded, as the pipelines do. */
 async function decode (decoder: Decoder, chunks: readonly Buffer[]): Promise<Decoded> {
   const parts: Buffer[] = []
   let error: string | null = null

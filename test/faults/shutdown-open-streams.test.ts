@@ -1,5 +1,5 @@
 import t, { type Test } from 'tap'
-import { openDatabase } from '../../src/db/client.js'
+import { openDatabase } from '../../src/db/open-database.js'
 import { RawCaller, requestText } from '../proxy/raw-caller.js'
 import { databaseKinds, silentLog, temporaryFolder, testDatabaseOptions } from '../helpers/database.js'
 import { untilCaughtUp } from '../helpers/fault-books.js'

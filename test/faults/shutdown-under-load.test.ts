@@ -1,5 +1,5 @@
 import t, { type Test } from 'tap'
-import { openDatabase } from '../../src/db/client.js'
+import { openDatabase } from '../../src/db/open-database.js'
 import { databaseKinds, silentLog, temporaryFolder, testDatabaseOptions } from '../helpers/database.js'
 import { checkBooks, untilCaughtUp } from '../helpers/fault-books.js'
 import { type Tally, newTally, startFaultLoad } from '../helpers/fault-load.js'

@@ -1,4 +1,4 @@
-import type { Database } from '../../src/db/client.js'
+import type { Database } from '../../src/db/database.js'
 
 /** Sums over calls; money in 10⁻¹² USD. */
 export interface Totals {

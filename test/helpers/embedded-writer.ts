@@ -1,4 +1,4 @@
-import { openDatabase } from '../../src/db/client.js'
+import { openDatabase } from '../../src/db/open-database.js'
 import { createBatchWriter } from '../../src/recording/batch-writer.js'
 import { batchOf, entry } from './batches.js'
 import { silentLog } from './database.js'

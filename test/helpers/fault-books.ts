@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Test } from 'tap'
-import { openDatabase } from '../../src/db/client.js'
+import { openDatabase } from '../../src/db/open-database.js'
 import { type Totals, addTo, promptTotals, rollupTotals } from './books.js'
 import { silentLog, temporaryFolder } from './database.js'
 import { type Tally, promptTypeOf } from './fault-load.js'

@@ -1,6 +1,6 @@
 import { sql } from 'drizzle-orm'
 import t from 'tap'
-import type { Database } from '../../src/db/client.js'
+import type { Database } from '../../src/db/database.js'
 import { monthOf, partitionName } from '../../src/db/partitions.js'
 import { usageLogs } from '../../src/db/schema/index.js'
 import { ensurePartitions, schedulePartitions } from '../../src/jobs/partitions.js'

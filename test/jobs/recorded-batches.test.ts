@@ -1,7 +1,7 @@
 import t from 'tap'
 import { sql } from 'drizzle-orm'
 import { lockKeys } from '../../src/db/advisory-locks.js'
-import type { Database } from '../../src/db/client.js'
+import type { Database } from '../../src/db/database.js'
 import { RECORDED_BATCHES_KEPT_MS } from '../../src/db/recorded-batches-horizon.js'
 import { recordedBatches } from '../../src/db/schema/index.js'
 import { forgetOldBatches, scheduleRecordedBatches } from '../../src/jobs/recorded-batches.js'

@@ -1,7 +1,7 @@
 import t from 'tap'
 import { sql } from 'drizzle-orm'
 import { lockKeys } from '../../src/db/advisory-locks.js'
-import type { Database } from '../../src/db/client.js'
+import type { Database } from '../../src/db/database.js'
 import { gatewaySettings, staleDays, usageRollups, usageSummaries } from '../../src/db/schema/index.js'
 import { advanceSummaries, scheduleSummaries, summariseStaleDays } from '../../src/jobs/summaries.js'
 import { type RollupRow, rollupRow } from '../admin/rollup-rows.js'

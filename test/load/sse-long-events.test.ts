@@ -1,5 +1,5 @@
 import t from 'tap'
-import { SseTee } from '../../src/metering/stream-tee.js'
+import { StreamTee } from '../../src/metering/stream-tee.js'
 import { heldBytes } from '../helpers/held-bytes.js'
 
 // Work that grows with the square of an event's lines would keep these busy for hours.
@@ -8,7 +8,7 @@ const chunks = 200_000
 for (const mode of ['strip', 'watch'] as const) {
   for (const line of ['a\n', 'data: 1\r\n', '\ndata:', 'x', ':\r']) {
     t.test(`an event of very many chunks goes through as it came (${mode}, ${JSON.stringify(line)})`, t => {
-      const tee = new SseTee(mode)
+      const tee = new StreamTee(mode)
       const before = heldBytes()
       const passed: Buffer[] = [tee.push(Buffer.from('data: 0\n\n')) ?? Buffer.alloc(0)]
       const chunk = Buffer.from(line)

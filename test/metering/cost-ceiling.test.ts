@@ -1,6 +1,6 @@
 import t from 'tap'
 import { createPricing } from '../../src/pricing/pricing.js'
-import { type Ceiling, callCeiling } from '../../src/metering/cost-ceiling.js'
+import { type Ceiling, costCeiling } from '../../src/metering/cost-ceiling.js'
 import { endpointOf } from '../../src/metering/endpoints.js'
 import { modelLimits } from '../../src/metering/model-limits.js'
 import type { Tokenizer } from '../../src/metering/tokenizer.js'
@@ -18,7 +18,7 @@ const pricing = createPricing({
 
 const told = async (path: string, body: object | string | null, isLate = false, unread: string | null = null, contentType = 'application/json'): Promise<Ceiling> => {
   const bytes = body === null ? null : Buffer.from(typeof body === 'string' ? body : JSON.stringify(body))
-  return await callCeiling({ pricing, tokenizer: tokenizer(isLate), now: () => Date.UTC(2026, 10, 23) }, endpointOf('POST', `/${path}`), { body: bytes, unread, contentType })
+  return await costCeiling({ pricing, tokenizer: tokenizer(isLate), now: () => Date.UTC(2026, 10, 23) }, endpointOf('POST', `/${path}`), { body: bytes, unread, contentType })
 }
 
 const ceiling = async (path: string, body: object | string | null, isLate = false): Promise<bigint> => {

@@ -5,7 +5,7 @@ import t from 'tap'
 import { countable } from '../../src/metering/billable-text.js'
 import { encodingOf, estimateUsage } from '../../src/metering/estimate-usage.js'
 import { createTokenizer } from '../../src/metering/tokenizer.js'
-import type { KeptBody } from '../../src/capture/captured-body.js'
+import type { CapturedBody } from '../../src/capture/captured-body.js'
 import { inOneGo } from '../../src/lib/slices.js'
 import { textUsage, type TokenUsage } from '../../src/pricing/token-usage.js'
 
@@ -17,7 +17,7 @@ async function estimate (endpoint: string, request: unknown, response: unknown, 
 }
 
 /** A body of which all is kept, unless it was longer. */
-function kept (body: unknown, wholeBytes?: number): KeptBody | null {
+function kept (body: unknown, wholeBytes?: number): CapturedBody | null {
   if (body === null || body === '') return null
   const content = Buffer.from(typeof body === 'string' ? body : JSON.stringify(body))
   return { content, sizeBytes: wholeBytes ?? content.length }

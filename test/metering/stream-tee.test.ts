@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import t from 'tap'
-import { SseTee } from '../../src/metering/stream-tee.js'
+import { StreamTee } from '../../src/metering/stream-tee.js'
 import { asksForUsage, corpusMissing, isStream, lacksUsage, loadCorpus, withUsage } from '../helpers/corpus.js'
 import { check, chunksOf, relay, run, sizes } from '../proxy/relayed-stream.js'
 
@@ -146,7 +146,7 @@ t.test('an event of the Responses API that ends the stream is held, whatever els
   for (const end of ['completed', 'incomplete', 'failed']) {
     for (const usage of ['', ',"usage":null', ',"usage":{"input_tokens":1}']) {
       const event = `data: {"type":"response.${end}","response":{"model":"m","service_tier":"flex"${usage}}}\n\n`
-      const tee = new SseTee('watch')
+      const tee = new StreamTee('watch')
       t.equal(String(tee.push(Buffer.from(`event: response.${end}\n${event}`))), `event: response.${end}\n`)
       t.equal(tee.ended, true)
       t.equal(String(tee.takeHeld()), event)
@@ -166,7 +166,7 @@ t.test('an error ends the stream, and is read', t => {
   ]
   for (const mode of ['watch', 'strip'] as const) {
     for (const [event, error] of cases) {
-      const tee = new SseTee(mode)
+      const tee = new StreamTee(mode)
       const out = String(tee.push(Buffer.from(chunk + event)))
       t.equal(out.startsWith(chunk) && !out.includes('data: {"error"') && tee.ended, true)
       t.same(tee.facts().error, error)

@@ -3,13 +3,13 @@ import t from 'tap'
 import { endpointOf } from '../../src/metering/endpoints.js'
 import { countable } from '../../src/metering/billable-text.js'
 import { JsonMembers } from '../../src/decoders/json-members.js'
-import type { KeptBody } from '../../src/capture/captured-body.js'
+import type { CapturedBody } from '../../src/capture/captured-body.js'
 import { storedText } from '../../src/capture/stored-text.js'
 import { parsePromptHeaders } from '../../src/proxy/prompt-headers.js'
 import { redactKeys } from '../../src/redaction/redact.js'
 import { inOneGo } from '../../src/lib/slices.js'
-import { SseTee } from '../../src/metering/stream-tee.js'
-import { StreamAssembly } from '../../src/capture/stream-accumulator.js'
+import { StreamTee } from '../../src/metering/stream-tee.js'
+import { StreamAccumulator } from '../../src/capture/stream-accumulator.js'
 import { askForUsage } from '../../src/metering/stream-options.js'
 import { ordinaryTraces } from '../../src/metering/usage-trace.js'
 import { countTexts } from '../../src/metering/token-count.js'
@@ -58,7 +58,7 @@ const chunksOf = (body: Buffer): Buffer[] => {
 }
 
 function tee (mode: 'watch' | 'strip', body: Buffer): void {
-  const reader = new SseTee(mode)
+  const reader = new StreamTee(mode)
   for (const chunk of chunksOf(body)) reader.push(chunk)
   reader.finish()
   reader.facts()
@@ -72,7 +72,7 @@ function askedFor (body: Buffer): void {
 }
 
 function assembled (body: Buffer): void {
-  const assembly = new StreamAssembly(LIMIT_BYTES, () => CHUNK_BYTES)
+  const assembly = new StreamAccumulator(LIMIT_BYTES, () => CHUNK_BYTES)
   for (const chunk of chunksOf(body)) assembly.push(chunk)
   assembly.toText()
 }
@@ -86,7 +86,7 @@ function refused (name: string, body: Buffer): void {
   }
 }
 
-const kept = (content: Buffer): KeptBody => ({ content, sizeBytes: content.length })
+const kept = (content: Buffer): CapturedBody => ({ content, sizeBytes: content.length })
 
 const readers: ReadonlyArray<readonly [name: string, read: (body: Buffer) => unknown]> = [
   ['request members and the question for usage', askedFor],
@@ -167,7 +167,7 @@ t.test('no event makes the assembly of a stream throw, however it is nested and 
   ]
   for (const value of values) {
     for (const event of events) {
-      const assembly = new StreamAssembly(LIMIT_BYTES, () => CHUNK_BYTES)
+      const assembly = new StreamAccumulator(LIMIT_BYTES, () => CHUNK_BYTES)
       for (let again = 0; again < 3; again++) {
         for (const other of [event, ...events]) assembly.push(Buffer.from(`data: ${other(value)}\n\n`))
       }

@@ -1,5 +1,5 @@
 import t from 'tap'
-import { SseTee } from '../../src/metering/stream-tee.js'
+import { StreamTee } from '../../src/metering/stream-tee.js'
 import { chunksOf, relay } from './relayed-stream.js'
 
 /** An event of 18 MB in chunks of 1 MB. */
@@ -24,7 +24,7 @@ t.test('an event of 18 MB gives its usage, and goes on as it comes', t => {
 
 t.test('the end of a final event of 18 MB is held', t => {
   for (const mode of ['watch', 'strip'] as const) {
-    const tee = new SseTee(mode)
+    const tee = new StreamTee(mode)
     for (const chunk of long('{"type":"response.completed","response":{"output":["', '"],"usage":{"total_tokens":1}}')) tee.push(chunk)
     t.equal(tee.ended, false)
     t.notMatch(String(tee.push(Buffer.from('}\n\n: bye\n\n'))), '}')
@@ -52,7 +52,7 @@ t.test('what the injected option caused is cut from an event of 18 MB, too', t =
 
 t.test('memory is bounded by the line that is read, not by what a stream never ends', t => {
   for (const endless of ['id: 1\n', 'data:\n', ': x', 'data: {"a":1,\n', 'data: "x"', 'data: {"choices":[],"usage":{},"a":[\ndata: 1,']) {
-    const tee = new SseTee('strip')
+    const tee = new StreamTee('strip')
     const chunk = Buffer.from(endless.repeat(10_000))
     let fed = 0
     let out = 0

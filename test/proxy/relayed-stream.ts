@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import type { StreamFacts } from '../../src/metering/event-reader.js'
-import { SseTee } from '../../src/metering/stream-tee.js'
+import { StreamTee } from '../../src/metering/stream-tee.js'
 
 /** Cuts at the given sizes, again and again. */
 export function chunksOf (bytes: Buffer, sizes: readonly number[]): Buffer[] {
@@ -16,8 +16,8 @@ export function chunksOf (bytes: Buffer, sizes: readonly number[]): Buffer[] {
 export const sizes = fc.array(fc.oneof(fc.integer({ min: 1, max: 4 }), fc.integer({ min: 1, max: 200 })), { minLength: 1, maxLength: 30 })
 
 /** Does with a stream what the gateway does; `seen` is told the bytes that are in and out after each push. */
-export function relay (mode: 'watch' | 'strip', chunks: readonly Buffer[], seen = (_inputBytes: number, _outputBytes: number, _tee: SseTee): unknown => undefined): { output: Buffer, facts: StreamFacts } {
-  const tee = new SseTee(mode)
+export function relay (mode: 'watch' | 'strip', chunks: readonly Buffer[], seen = (_inputBytes: number, _outputBytes: number, _tee: StreamTee): unknown => undefined): { output: Buffer, facts: StreamFacts } {
+  const tee = new StreamTee(mode)
   const output: Buffer[] = []
   let inputBytes = 0
   let outputBytes = 0

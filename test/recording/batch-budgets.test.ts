@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { eq, sql } from 'drizzle-orm'
 import t from 'tap'
-import type { Database } from '../../src/db/client.js'
+import type { Database } from '../../src/db/database.js'
 import type { SpentBudget } from '../../src/db/policy-store.js'
 import { alertDeliveries, budgetAlerts, budgetPeriods, budgets, promptStats, usageLogs, usageRollups } from '../../src/db/schema/index.js'
 import { createBatchWriter } from '../../src/recording/batch-writer.js'

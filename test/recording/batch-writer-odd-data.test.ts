@@ -1,6 +1,6 @@
 import { sql } from 'drizzle-orm'
 import t from 'tap'
-import type { Database } from '../../src/db/client.js'
+import type { Database } from '../../src/db/database.js'
 import { promptConfigs, promptStats, usageLogs, usageRollups } from '../../src/db/schema/index.js'
 import { createBatchWriter, refusalOf } from '../../src/recording/batch-writer.js'
 import type { BatchEntry, CallRecord } from '../../src/recording/call-record.js'

@@ -1,7 +1,7 @@
 import { sql } from 'drizzle-orm'
 import fc from 'fast-check'
 import t from 'tap'
-import type { Database } from '../../src/db/client.js'
+import type { Database } from '../../src/db/database.js'
 import { promptConfigs, promptStats, usageLogs, usageRollups } from '../../src/db/schema/index.js'
 import { createBatchWriter } from '../../src/recording/batch-writer.js'
 import type { CallRecord } from '../../src/recording/call-record.js'

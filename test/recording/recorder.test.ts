@@ -2,8 +2,8 @@ import { cpSync, readFileSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import t, { type Test } from 'tap'
-import type { Database } from '../../src/db/client.js'
-import { DatabaseAway } from '../../src/db/database-errors.js'
+import type { Database } from '../../src/db/database.js'
+import { DatabaseUnavailable } from '../../src/db/database-errors.js'
 import type { FinishedCall } from '../../src/recording/call-record.js'
 import { Recorder } from '../../src/recording/recorder.js'
 import { promptTotals, usageLogs } from '../helpers/books.js'
@@ -17,7 +17,7 @@ async function openRecorder (t: Test, database: Database, dataDir: string, recor
   const cut = { off: false }
   const counts: Counts = { committed: 0, journaled: 0, replayed: 0, refused: 0, lost: 0, damaged: 0, rejected: 0 }
   const add = (name: keyof Counts) => (records: number): void => { counts[name] += records }
-  const check = (): void => { if (cut.off) throw new DatabaseAway('cut off') }
+  const check = (): void => { if (cut.off) throw new DatabaseUnavailable('cut off') }
   const recorder = await Recorder.open({
     database: {
       get recording () { check(); return database.recording },

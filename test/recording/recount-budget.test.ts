@@ -1,6 +1,6 @@
 import { sql } from 'drizzle-orm'
 import t from 'tap'
-import type { Database } from '../../src/db/client.js'
+import type { Database } from '../../src/db/database.js'
 import { advanceSummaries, summariseStaleDays } from '../../src/jobs/summaries.js'
 import { createBatchWriter } from '../../src/recording/batch-writer.js'
 import { uuidV7 } from '../../src/recording/uuid-v7.js'

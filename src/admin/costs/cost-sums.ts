@@ -1,5 +1,5 @@
 import { eq, gte, lt, sql, type SQL } from 'drizzle-orm'
-import type { Drizzle } from '../../db/client.js'
+import type { Drizzle } from '../../db/database.js'
 import { gatewaySettings, staleDays, usageRollups, usageSummaries } from '../../db/schema/index.js'
 import { type CostPiece, type Grain, piecesOf, type SummaryState } from './cost-range-plan.js'
 import { type CostInterval, type CostRange, DAY_MS } from './cost-range.js'

@@ -1,5 +1,5 @@
 import { desc, eq, gte, lt, sql, type SQL } from 'drizzle-orm'
-import type { Drizzle } from '../../db/client.js'
+import type { Drizzle } from '../../db/database.js'
 import { auditLog } from '../../db/schema/index.js'
 import { uuidV7 } from '../../recording/uuid-v7.js'
 import { redactKeys } from '../../redaction/redact.js'

@@ -1,5 +1,5 @@
 import { asc, desc, eq, getTableColumns, inArray, sql, type SQL } from 'drizzle-orm'
-import type { Drizzle } from '../../db/client.js'
+import type { Drizzle } from '../../db/database.js'
 import { alertDeliveries, budgetAlerts } from '../../db/schema/index.js'
 import type { AlertDelivery, BudgetAlert } from '../schemas/budget-alert.js'
 import { all, fromMicroseconds, instant, instantNotNull, microseconds, usdNumber } from './expressions.js'

@@ -1,5 +1,5 @@
 import { eq, isNotNull, isNull, sql, type AnyColumn, type SQL } from 'drizzle-orm'
-import type { Drizzle } from '../../db/client.js'
+import type { Drizzle } from '../../db/database.js'
 import { budgetLifts, budgetPeriods, budgets } from '../../db/schema/index.js'
 import { all, instant, instantNotNull } from './expressions.js'
 

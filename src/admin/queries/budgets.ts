@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { and, desc, eq, getTableColumns, sql, type SQL } from 'drizzle-orm'
-import type { Drizzle } from '../../db/client.js'
+import type { Drizzle } from '../../db/database.js'
 import { budgetLifts, budgetPeriods, budgets } from '../../db/schema/index.js'
 import type { Budget } from '../schemas/budget.js'
 import { periodEnd, periodStart } from './budget-blocks.js'

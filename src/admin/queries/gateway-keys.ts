@@ -1,5 +1,5 @@
 import { and, desc, eq, isNull, sql } from 'drizzle-orm'
-import type { Drizzle } from '../../db/client.js'
+import type { Drizzle } from '../../db/database.js'
 import { gatewayKeys } from '../../db/schema/index.js'
 import type { GatewayKey, GatewayKeyPatch, NewGatewayKey } from '../schemas/gateway-key.js'
 import { all, fromMicroseconds, instant, instantNotNull, microseconds } from './expressions.js'

@@ -1,4 +1,4 @@
-import type { Database, Drizzle } from '../../db/client.js'
+import type { Database, Drizzle } from '../../db/database.js'
 import { announcePolicyChange } from '../../db/policy-store.js'
 import { type AuditEntry, insertAudit } from './audit-log.js'
 

@@ -1,5 +1,5 @@
 import { and, asc, countDistinct, eq, getTableColumns, gt, inArray, sql } from 'drizzle-orm'
-import type { Drizzle } from '../../db/client.js'
+import type { Drizzle } from '../../db/database.js'
 import { modelPrices } from '../../db/schema/index.js'
 import type { ModelPrice, PriceEntry } from '../schemas/prices.js'
 import { all, instantNotNull, usdNumber } from './expressions.js'

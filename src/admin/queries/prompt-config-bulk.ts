@@ -1,5 +1,5 @@
 import { sql } from 'drizzle-orm'
-import type { Drizzle } from '../../db/client.js'
+import type { Drizzle } from '../../db/database.js'
 import { promptConfigs } from '../../db/schema/index.js'
 import type { PromptConfigSet } from '../schemas/prompt-config-bulk.js'
 import { all } from './expressions.js'

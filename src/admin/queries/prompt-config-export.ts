@@ -1,5 +1,5 @@
 import { eq, gt } from 'drizzle-orm'
-import type { Drizzle } from '../../db/client.js'
+import type { Drizzle } from '../../db/database.js'
 import { promptConfigs, promptStats } from '../../db/schema/index.js'
 import type { PromptConfigSummary } from '../schemas/prompt-config.js'
 import { findBlocks } from './budget-blocks.js'

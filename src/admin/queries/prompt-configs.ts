@@ -1,5 +1,5 @@
 import { asc, eq, gte, ilike, lt, or, sql, type SQL } from 'drizzle-orm'
-import type { Drizzle } from '../../db/client.js'
+import type { Drizzle } from '../../db/database.js'
 import { gatewaySettings, promptConfigs, promptStats } from '../../db/schema/index.js'
 import { shownObject } from '../../lib/stored-object.js'
 import type { NewPromptConfig, PromptConfig, PromptConfigPatch, PromptConfigSummary } from '../schemas/prompt-config.js'

@@ -1,5 +1,5 @@
 import { sql, type SQL } from 'drizzle-orm'
-import type { Drizzle } from '../../db/client.js'
+import type { Drizzle } from '../../db/database.js'
 import {
   budgetPeriods, budgets, gatewaySettings, promptStats, staleDays, usageLogs, usageRollups
 } from '../../db/schema/index.js'

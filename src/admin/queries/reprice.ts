@@ -1,6 +1,6 @@
 import { eq, gte, isNotNull, lt, ne, or, sql, type SQL } from 'drizzle-orm'
 import { lockKeys } from '../../db/advisory-locks.js'
-import type { Drizzle } from '../../db/client.js'
+import type { Drizzle } from '../../db/database.js'
 import { errorCode } from '../../db/database-errors.js'
 import { readPolicyPrices } from '../../db/policy-store.js'
 import { promptConfigs, usageLogs } from '../../db/schema/index.js'

@@ -1,4 +1,4 @@
-import type { Drizzle } from '../../db/client.js'
+import type { Drizzle } from '../../db/database.js'
 import { sql } from 'drizzle-orm'
 import { gatewaySettings } from '../../db/schema/index.js'
 import type { Settings, SettingsPatch } from '../schemas/settings.js'

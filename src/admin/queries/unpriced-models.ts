@@ -1,5 +1,5 @@
 import { asc, desc, gt, max, min, sql, sum } from 'drizzle-orm'
-import type { Drizzle } from '../../db/client.js'
+import type { Drizzle } from '../../db/database.js'
 import { usageLogs, usageRollups } from '../../db/schema/index.js'
 import { instantNotNull } from './expressions.js'
 import { isUnpriced } from './usage-logs.js'

@@ -1,6 +1,6 @@
 import { performance } from 'node:perf_hooks'
 import { desc, eq, getTableColumns, gte, inArray, lt, or, sql, type SQL } from 'drizzle-orm'
-import type { Drizzle } from '../../db/client.js'
+import type { Drizzle } from '../../db/database.js'
 import { usageLogs } from '../../db/schema/index.js'
 import { shownObject } from '../../lib/stored-object.js'
 import type { UsageLog, UsageLogSummary } from '../schemas/usage-log.js'

@@ -2,7 +2,7 @@ import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox'
 import type {
   FastifyBaseLogger, FastifyInstance, RawReplyDefaultExpression, RawRequestDefaultExpression, RawServerDefault
 } from 'fastify'
-import type { Database } from '../../db/client.js'
+import type { Database } from '../../db/database.js'
 import type { AlertChannels } from '../alert-channels.js'
 import type { ChangePolicy } from '../queries/policy-change.js'
 

@@ -10,9 +10,7 @@ import {
   NewPromptConfigSchema, PromptConfigPatchSchema, PromptConfigSchema, PromptConfigSummarySchema, type PromptConfig
 } from '../schemas/prompt-config.js'
 import type { AdminApp, RouteDependencies } from './admin-app.js'
-
-/** Calls without a prompt type belong to it: an operator may switch it before its first call has made its config. */
-const UNTYPED = 'untyped'
+import { UNTYPED } from '../../policy/policy.js'
 
 const tags = ['Prompt configs']
 const params = Type.Object({
@@ -107,6 +105,7 @@ function changeRoute (app: AdminApp, { changePolicy, now }: RouteDependencies): 
     const { prompt_type: promptType } = request.params
     return await changePolicy(async (transaction, audit) => {
       const before = await lockSwitches(transaction, promptType)
+      // An operator may switch it before its first call has made its config.
       if (promptType === UNTYPED) await upsertPromptConfig(transaction, promptType, request.body)
       else if (!await updatePromptConfig(transaction, promptType, request.body)) throw promptConfigNotFound(promptType)
       const action = before === null ? 'prompt_config.create' : 'prompt_config.update'

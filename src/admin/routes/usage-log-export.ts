@@ -1,5 +1,5 @@
 import { Type } from 'typebox'
-import type { Drizzle } from '../../db/client.js'
+import type { Drizzle } from '../../db/database.js'
 import { shownObjectText } from '../../lib/stored-object.js'
 import { CSV_START, csvLine } from '../csv.js'
 import {

@@ -1,14 +1,7 @@
-import { resolve } from 'node:path'
 import type { ExtractTablesWithRelations } from 'drizzle-orm'
 import type { PgDatabase } from 'drizzle-orm/pg-core'
 import type { PostgresJsDatabase, PostgresJsQueryResultHKT } from 'drizzle-orm/postgres-js'
 import type { Sql } from 'postgres'
-import type { Log } from '../log.js'
-import { makeFolder } from '../lib/make-folder.js'
-import { closeAfter } from './close-after.js'
-import { openEmbedded } from './embedded.js'
-import { lockFolder } from './folder-lock.js'
-import { openPostgres } from './postgres.js'
 import type * as schema from './schema/index.js'
 
 /** What queries need: a pool, or a transaction. */
@@ -22,7 +15,7 @@ export interface Database {
   readonly kind: 'postgres' | 'embedded'
   /**
    * For the data plane: the recorder's commits and the policy's reads. On PostgreSQL a pool of its own, which `reconnect`
-   * replaces: ask for it at each use. Throws `DatabaseAway` before the database was reached for the first time.
+   * replaces: ask for it at each use. Throws `DatabaseUnavailable` before the database was reached for the first time.
    */
   readonly recording: DrizzlePool
   /** For the control plane: a pool of its own with a statement time-out. On the embedded database the same connection. */
@@ -40,30 +33,4 @@ export interface Database {
   /** Lets go of the recording pool's connections: statements on which no answer comes reject, the next get new ones. */
   reconnect: () => void
   close: () => Promise<void>
-}
-
-export interface DatabaseOptions {
-  /** `postgres://…`; null: the embedded database under `dataDir`. */
-  readonly databaseUrl: string | null
-  /** Locked for this process until `close`, with either database: the journal lies there too. */
-  readonly dataDir: string
-  /** A PostgreSQL that cannot be reached is no reason not to start: it is opened as soon as it can be. */
-  readonly mayBeAway?: boolean
-  readonly log: Log
-}
-
-/**
- * Opens the database and brings its schema up to date. Rejects, in words that say what to do and without the password,
- * if it cannot be reached (unless it may be away), is too old, was migrated by a newer build, or if another process has
- * the data folder.
- */
-export const openDatabase = async ({ databaseUrl, dataDir, mayBeAway = false, log }: DatabaseOptions): Promise<Database> => {
-  const home = resolve(dataDir)
-  await makeFolder(home)
-  const lock = await lockFolder(home, log)
-  try {
-    return databaseUrl === null ? await openEmbedded(home, log, lock.release) : await openPostgres(databaseUrl, mayBeAway, log, lock.release)
-  } catch (error) {
-    return await closeAfter(error, lock.release)
-  }
 }

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import t from 'tap'
-import { type ConnectionUri, ConnectionUriError, parseConnectionUri } from '../../src/db/connection-uri.js'
+import { type ConnectionUri, ConnectionUriError, parseConnectionUri } from '../../src/lib/connection-uri.js'
 
 const nothing: ConnectionUri = {
   servers: [{ host: 'localhost', port: 5432 }],

@@ -1,0 +1,34 @@
+import { resolve } from 'node:path'
+import type { Log } from '../log.js'
+import { makeFolder } from '../lib/make-folder.js'
+import { closeAfter } from './close-after.js'
+import { openEmbedded } from './embedded.js'
+import { lockFolder } from './folder-lock.js'
+import { openPostgres } from './postgres.js'
+import type { Database } from './database.js'
+
+export interface DatabaseOptions {
+  /** `postgres://…`; null: the embedded database under `dataDir`. */
+  readonly databaseUrl: string | null
+  /** Locked for this process until `close`, with either database: the journal lies there too. */
+  readonly dataDir: string
+  /** A PostgreSQL that cannot be reached is no reason not to start: it is opened as soon as it can be. */
+  readonly mayBeAway?: boolean
+  readonly log: Log
+}
+
+/**
+ * Opens the database and brings its schema up to date. Rejects, in words that say what to do and without the password,
+ * if it cannot be reached (unless it may be away), is too old, was migrated by a newer build, or if another process has
+ * the data folder.
+ */
+export const openDatabase = async ({ databaseUrl, dataDir, mayBeAway = false, log }: DatabaseOptions): Promise<Database> => {
+  const home = resolve(dataDir)
+  await makeFolder(home)
+  const lock = await lockFolder(home, log)
+  try {
+    return databaseUrl === null ? await openEmbedded(home, log, lock.release) : await openPostgres(databaseUrl, mayBeAway, log, lock.release)
+  } catch (error) {
+    return await closeAfter(error, lock.release)
+  }
+}
