@@ -1,7 +1,7 @@
 import type { Refusal } from './batch-writer.js'
 import type { RecordBatch } from './call-record.js'
 import { type AskRefusal, bisectBatch, refusedAgain } from './bisect-batch.js'
-import type { KeptAside } from './kept-aside.js'
+import type { DeadLetters } from './dead-letters.js'
 import { type RefusedBatches, RefusedWhole } from './refused-batches.js'
 import { answeredWithin } from '../lib/timeouts.js'
 
@@ -24,12 +24,12 @@ const HANGS_MS = 10_000
 /** One try to bring a batch into the database: whole, or without the records that it refuses while it takes others. */
 export class DatabaseWrite {
   readonly #database: WritableDatabase
-  readonly #aside: KeptAside
+  readonly #deadLetters: DeadLetters
   readonly #refused: RefusedBatches
 
-  constructor (database: WritableDatabase, aside: KeptAside, refused: RefusedBatches) {
+  constructor (database: WritableDatabase, deadLetters: DeadLetters, refused: RefusedBatches) {
     this.#database = database
-    this.#aside = aside
+    this.#deadLetters = deadLetters
     this.#refused = refused
   }
 
@@ -82,7 +82,7 @@ export class DatabaseWrite {
     if (refused.size < batch.entries.length) refused = await refusedAgain(batch.id, refused, ask)
     else if (!this.#refused.othersWentInSince(batch)) throw new RefusedWhole(error)
     if (isOver()) throw error
-    for (const [entry, reason] of refused) await this.#aside.keep(entry, reason)
+    for (const [entry, reason] of refused) await this.#deadLetters.add(entry, reason)
     const entries = batch.entries.filter(entry => !refused.has(entry))
     return entries.length > 0 ? await this.write({ id: batch.id, entries }, isOver) : 0
   }

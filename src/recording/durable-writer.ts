@@ -3,7 +3,7 @@ import type { Log } from '../log.js'
 import type { RecordBatch } from './call-record.js'
 import { DatabaseWrite, type WritableDatabase } from './database-write.js'
 import type { Journal } from './journal.js'
-import { KeptAside, type KeptAsideOptions } from './kept-aside.js'
+import { DeadLetters, type DeadLettersOptions } from './dead-letters.js'
 import { LossLog } from './loss-log.js'
 import type { RecorderObserver } from './recorder-observer.js'
 import { RefusedBatches, RefusedWhole } from './refused-batches.js'
@@ -16,7 +16,7 @@ export interface DurableWriterOptions {
     readonly remembersForMs: number
   }
   readonly journal: Pick<Journal, 'append' | 'oldest' | 'dropOldest' | 'setOldestBack' | 'isEmpty'>
-  readonly setAside: KeptAsideOptions['setAside']
+  readonly appendDeadLetter: DeadLettersOptions['appendDeadLetter']
   readonly observer: RecorderObserver
   /** Told once of each batch that nothing more becomes of: it is in the database, or never will be. Must not throw. */
   readonly onSettled?: (batch: RecordBatch) => void
@@ -57,7 +57,7 @@ export class DurableWriter {
   #away = false
   #journalFails = false
   #replaying: Promise<void> | null = null
-  readonly #aside: KeptAside
+  readonly #deadLetters: DeadLetters
   readonly #losses: LossLog
   readonly #refused: RefusedBatches
   readonly #writes: DatabaseWrite
@@ -66,10 +66,10 @@ export class DurableWriter {
 
   constructor (options: DurableWriterOptions) {
     this.#options = options
-    this.#aside = new KeptAside(options)
+    this.#deadLetters = new DeadLetters(options)
     this.#losses = new LossLog(options.log)
     this.#refused = new RefusedBatches(options)
-    this.#writes = new DatabaseWrite(options.database, this.#aside, this.#refused)
+    this.#writes = new DatabaseWrite(options.database, this.#deadLetters, this.#refused)
   }
 
   /** The database did not take the last batch. */
@@ -101,7 +101,7 @@ export class DurableWriter {
       this.#journalFails = true
       // A commit that is late may still come.
       if (tried === null) this.#lose(batch, error)
-      else void tried.late.then(() => { this.#aside.settle(batch); this.#options.onSettled?.(batch) }, () => this.#lose(batch, error))
+      else void tried.late.then(() => { this.#deadLetters.settle(batch); this.#options.onSettled?.(batch) }, () => this.#lose(batch, error))
     }
     this.#replay()
   }
@@ -121,7 +121,7 @@ export class DurableWriter {
     try {
       const records = await Promise.race([committed, timedOut.promise])
       if (records !== false) {
-        this.#aside.settle(batch)
+        this.#deadLetters.settle(batch)
         this.#options.onSettled?.(batch)
         this.#options.observer.committed(records, performance.now() - startedAtMs)
         return 'committed'
@@ -212,7 +212,7 @@ export class DurableWriter {
     }
     if (uuidTimeMs(batch.id) < this.#options.now() - this.#options.database.remembersForMs) {
       const reason = new Error('The batch is too old to be told from one that is in the database already.')
-      for (const entry of batch.entries) await this.#aside.keep(entry, reason)
+      for (const entry of batch.entries) await this.#deadLetters.add(entry, reason)
       this.#tellOnce(batch)
       await journal.dropOldest()
     } else {
@@ -222,7 +222,7 @@ export class DurableWriter {
       await journal.dropOldest()
       observer.replayed(records)
     }
-    this.#aside.settle(batch)
+    this.#deadLetters.settle(batch)
     this.#refused.settle(batch)
     this.#told.delete(batch.id)
   }

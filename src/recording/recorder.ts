@@ -9,7 +9,7 @@ import { DurableWriter } from './durable-writer.js'
 import { GroupCommit } from './group-commit.js'
 import { Journal } from './journal.js'
 import type { RecorderObserver } from './recorder-observer.js'
-import { keepRejected } from './rejected-records.js'
+import { appendDeadLetter } from './dead-letters.js'
 
 export interface RecorderOptions {
   readonly database: Pick<Database, 'recording' | 'ping' | 'reconnect'>
@@ -47,7 +47,7 @@ export class Recorder {
         remembersForMs: RECORDED_BATCHES_KEPT_MS
       },
       journal,
-      setAside: (entry, error) => keepRejected(dataDir, entry, error),
+      appendDeadLetter: (entry, error) => appendDeadLetter(dataDir, entry, error),
       observer,
       onSettled: ({ entries }) => onSettled?.(entries),
       now,

@@ -71,7 +71,7 @@ export class Scene {
         remembersForMs: 1000
       },
       journal: this.#journal(),
-      setAside: async (entry, error) => {
+      appendDeadLetter: async (entry, error) => {
         await this.onSetAside(entry)
         this.aside.push(`${entry.record.id}: ${String(error)}`)
       },
