@@ -26,35 +26,43 @@ interface Queued {
 const MAX_BATCH_RECORDS = 512
 /** and with more than one at most so much of stored prompts and responses: one statement stays in the low megabytes. */
 const MAX_BATCH_PAYLOAD_CHARACTERS = 8 * 1024 * 1024
-/** How long a batch waits for calls that are under way to join it. */
+/** How long a batch waits for calls in flight to join it. */
 const GATHER_MS = 3
 /** So few are not worth a wait. */
 const FEW_CALLS = 3
+/** Calls finish often where FEW_CALLS of them did within this time: then others will while a batch waits. */
+const OFTEN_MS = 4 * GATHER_MS
 
 /**
  * Records finished calls in groups: those that finish while a commit is on its way make up the next one, so that one
  * fsync serves them all, and a call alone waits for one round trip.
  *
  * ```
- *   expect() ─▶ under way ─record()─▶ queue ─take─▶ saving ─▶ released
+ *   expect() ─▶ in flight ─record()─▶ queue ─take─▶ saving ─▶ released
  *                                       ▲  (one at a time)
  *                                       └── waits while a batch is being saved, and GATHER_MS more
- *                                           while more than a third of them are under way
+ *                                           while calls finish often and more than a third are in flight
  * ```
  *
  * A commit costs about the same for one record as for ten. So under load a batch waits a moment until two thirds of the
- * calls that are open have joined it; a call that is alone finds nobody to wait for.
+ * open calls have joined it. Where calls finish rarely there is no wait, however many are open: long streams, and answers
+ * that take seconds, end one by one.
  */
 export class GroupCommit {
   readonly #options: GroupCommitOptions
   #queue: Queued[] = []
   #saving: Queued[] = []
   /** Calls that were let in and are not finished yet. */
-  #underWay = 0
+  #inFlight = 0
+  /** When the latest calls finished, on the clock of `performance.now()`; the oldest is at `#oldest`. */
+  readonly #finishedMs = new Float64Array(FEW_CALLS).fill(-Infinity)
+  #oldest = 0
+  /** FEW_CALLS others finished within OFTEN_MS before the latest one. */
+  #isOften = false
   #running: Promise<void> | null = null
   /** Ends the wait for more calls. */
   #gathered: (() => void) | null = null
-  /** Ends the waits of `flush` for a call under way. */
+  /** Ends the waits of `flush` for a call in flight. */
   readonly #onRecord: (() => void)[] = []
 
   constructor (options: GroupCommitOptions) {
@@ -66,30 +74,38 @@ export class GroupCommit {
 
   /** A call was let in: `record` will follow. */
   expect (): void {
-    this.#underWay++
+    this.#inFlight++
   }
 
   /** Resolves when the call's record is safe, or cannot be made so. Never rejects. */
   record (call: FinishedCall): Promise<void> {
     return new Promise(resolve => {
-      this.#underWay--
-      this.#queue.push({ call, sinceMs: performance.now(), release: resolve })
+      const nowMs = performance.now()
+      this.#inFlight--
+      this.#noteFinish(nowMs)
+      this.#queue.push({ call, sinceMs: nowMs, release: resolve })
       if (this.#gathered !== null && this.#isFull) this.#gathered()
       this.#running ??= this.#run()
       for (const go of this.#onRecord.splice(0)) go()
     })
   }
 
-  /** Resolves when no call is under way or in line any more. */
+  /** Resolves when no call is in flight or in line any more. */
   async flush (): Promise<void> {
-    while (this.#running !== null || this.#underWay > 0) {
+    while (this.#running !== null || this.#inFlight > 0) {
       await (this.#running ?? new Promise<void>(resolve => { this.#onRecord.push(resolve) }))
     }
   }
 
-  /** At least two thirds of the calls that are open are in line, or there are hardly any others. */
+  /** At least two thirds of the open calls are in line, or hardly any other is about to join them. */
   get #isFull (): boolean {
-    return this.#underWay <= FEW_CALLS || this.#queue.length >= Math.min(2 * this.#underWay, MAX_BATCH_RECORDS)
+    return !this.#isOften || this.#inFlight <= FEW_CALLS || this.#queue.length >= Math.min(2 * this.#inFlight, MAX_BATCH_RECORDS)
+  }
+
+  #noteFinish (nowMs: number): void {
+    this.#isOften = nowMs - (this.#finishedMs[this.#oldest] ?? 0) <= OFTEN_MS
+    this.#finishedMs[this.#oldest] = nowMs
+    this.#oldest = (this.#oldest + 1) % FEW_CALLS
   }
 
   async #run (): Promise<void> {
@@ -101,7 +117,7 @@ export class GroupCommit {
       for (const part of this.#parts(this.#saving)) await this.#save(part)
       this.#saving = []
     }
-    // In the same turn that found the queue empty: whoever comes from now on starts a new run.
+    // In the same turn that found the queue empty: a call that finishes from now on starts a new run.
     this.#running = null
   }
 

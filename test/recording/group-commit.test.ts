@@ -147,9 +147,37 @@ t.test('a call that is alone waits for nobody', async t => {
   await waiting
 })
 
-t.test('a batch waits until two thirds of the calls that are open are in line', async t => {
+/** Some calls have just finished, and were saved. */
+async function finishOften ({ recordAll, next }: ReturnType<typeof start>): Promise<void> {
+  const all = recordAll(['a', 'b', 'c'].map(id => call(id)))
+  const save = await next()
+  save.end()
+  await all
+}
+
+t.test('where calls finish rarely a batch does not wait, however many are open', async t => {
+  let clockMs = 1000
+  t.intercept(performance, 'now', { value: () => clockMs })
   const timers = holdTimers(t)
-  const { group, saves } = start()
+  const { group, next } = start()
+  for (let i = 0; i < 1000; i++) group.expect()
+  for (let i = 0; i < 8; i++) {
+    const waiting = group.record(call(String(i)))
+    const one = await next()
+    t.equal(ids(one.batch), String(i))
+    one.end()
+    await waiting
+    clockMs += 5
+  }
+  t.equal(timers.length, 0)
+})
+
+t.test('a batch waits until two thirds of the open calls are in line, where calls finish often', async t => {
+  t.intercept(performance, 'now', { value: () => 1000 })
+  const timers = holdTimers(t)
+  const scene = start()
+  const { group, saves } = scene
+  await finishOften(scene)
   for (let i = 0; i < 9; i++) group.expect()
   for (const id of ['1', '2']) void group.record(call(id))
   await someTurns()
@@ -165,8 +193,11 @@ t.test('a batch waits until two thirds of the calls that are open are in line', 
 })
 
 t.test('… and no longer than 3 ms, however many calls are open', async t => {
+  t.intercept(performance, 'now', { value: () => 1000 })
   const timers = holdTimers(t)
-  const { group, saves } = start()
+  const scene = start()
+  const { group, saves } = scene
+  await finishOften(scene)
   for (let i = 0; i < 1000; i++) group.expect()
   void group.record(call('1'))
   await someTurns()
@@ -188,9 +219,12 @@ t.test('… and no longer than 3 ms, however many calls are open', async t => {
   t.equal(ids(saves[1]?.batch), '3')
 })
 
-t.test('a full batch waits for nobody', async t => {
+t.test('a full batch does not wait', async t => {
+  t.intercept(performance, 'now', { value: () => 1000 })
   const timers = holdTimers(t)
-  const { group, saves } = start()
+  const scene = start()
+  const { group, saves } = scene
+  await finishOften(scene)
   for (let i = 0; i < 2000; i++) group.expect()
   for (let i = 0; i < 511; i++) void group.record(call(String(i)))
   await someTurns()
