@@ -1,5 +1,5 @@
 import type { Log } from '../log.js'
-import { settledWithin } from '../lib/timeouts.js'
+import { within } from '../lib/timeouts.js'
 
 export interface KeyUsesOptions {
   /** Writes when keys were last used: id → milliseconds since the epoch. */
@@ -43,7 +43,7 @@ export class KeyUses {
   /** Writes what is left, if the database takes it soon. */
   async close (): Promise<void> {
     clearInterval(this.#timer)
-    await settledWithin(this.flush(), CLOSE_WAIT_MS)
+    await within(this.flush(), CLOSE_WAIT_MS)
   }
 
   async #write (): Promise<void> {

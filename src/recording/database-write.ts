@@ -3,7 +3,7 @@ import type { RecordBatch } from './call-record.js'
 import { type AskRefusal, bisectBatch, refusedAgain } from './bisect-batch.js'
 import type { DeadLetters } from './dead-letters.js'
 import { type RefusedBatches, RefusedWhole } from './refused-batches.js'
-import { answeredWithin } from '../lib/timeouts.js'
+import { within } from '../lib/timeouts.js'
 
 export interface WritableDatabase {
   /** Commits a batch, whole; writing one again that was committed is a no-op. */
@@ -88,6 +88,9 @@ export class DatabaseWrite {
   }
 
   async #answered (answer: Promise<void>): Promise<void> {
-    await answeredWithin(answer, HANGS_MS, () => this.#database.reconnect())
+    const isAnswered = await within(answer.then(() => true), HANGS_MS, false)
+    if (isAnswered) return
+    this.#database.reconnect()
+    throw new Error(`the database has not answered for ${HANGS_MS} ms`)
   }
 }

@@ -8,7 +8,7 @@ import { LossLog } from './loss-log.js'
 import type { RecorderObserver } from './recorder-observer.js'
 import { RefusedBatches, RefusedWhole } from './refused-batches.js'
 import { uuidTimeMs } from './uuid-v7.js'
-import { pause, settledWithin, timer } from '../lib/timeouts.js'
+import { pause, within } from '../lib/timeouts.js'
 
 export interface DurableWriterOptions {
   readonly database: WritableDatabase & {
@@ -109,7 +109,7 @@ export class DurableWriter {
   /** Ends the replay: what is in the journal stays there for the next start. */
   async close (): Promise<void> {
     this.#closing.abort()
-    if (this.#replaying !== null) await settledWithin(this.#replaying, CLOSE_WAIT_MS)
+    if (this.#replaying !== null) await within(this.#replaying, CLOSE_WAIT_MS)
   }
 
   /** If it is not committed in time the database counts as away, and what becomes of the last try is not known yet. */
@@ -117,9 +117,8 @@ export class DurableWriter {
     const startedAtMs = performance.now()
     let outOfTime = false
     const committed = this.#writeUntil(batch, () => outOfTime || this.#closing.signal.aborted)
-    const timedOut = timer(deadlineMs - startedAtMs)
     try {
-      const records = await Promise.race([committed, timedOut.promise])
+      const records = await within(committed, deadlineMs - startedAtMs)
       if (records !== false) {
         this.#deadLetters.settle(batch)
         this.#options.onSettled?.(batch)
@@ -132,7 +131,6 @@ export class DurableWriter {
       this.#goAway(error)
     } finally {
       outOfTime = true
-      timedOut.cancel()
     }
     return { late: committed }
   }
