@@ -3,19 +3,11 @@ import { adminPlugin } from './admin/plugin.js'
 import type { Database } from './db/database.js'
 import { writeKeyUses } from './db/key-uses.js'
 import { policyFile } from './db/policy-file.js'
-import { POLICY_CHANNEL, loadPolicy, readPolicyPulse } from './db/policy-store.js'
+import { loadPolicy, readPolicyPulse } from './db/policy-store.js'
 import type { Config } from './env.js'
 import { GatewayError } from './errors.js'
 import { frontPage } from './front-page.js'
 import { healthRoutes } from './health.js'
-import type { Job } from './lib/scheduled-job.js'
-import type { Deliver } from './alerts/alert-attempt.js'
-import { webhookDelivery } from './alerts/alert-webhook.js'
-import { scheduleAlerts } from './alerts/alerts.js'
-import { schedulePartitions } from './jobs/partitions.js'
-import { scheduleRecordedBatches } from './jobs/recorded-batches.js'
-import { scheduleRetention } from './jobs/retention.js'
-import { scheduleSummaries } from './jobs/summaries.js'
 import { type Metrics, createMetrics } from './metrics/metrics.js'
 import { metricsRoute } from './metrics/metrics-route.js'
 import { BodyRoom, bodyRoomBytes } from './proxy/body-room.js'
@@ -24,19 +16,20 @@ import type { ConnectionLimits } from './proxy/connection-limits.js'
 import { Cors } from './proxy/cors.js'
 import { KeyUses } from './policy/key-uses.js'
 import { Policy } from './policy/policy.js'
-import { createPricing } from './pricing/pricing.js'
+import { type Pricing, createPricing } from './pricing/pricing.js'
 import { redactKeys } from './redaction/redact.js'
+import { CallRecorder } from './proxy/call-recorder.js'
 import { type ProxyRoute, createProxyRoute } from './proxy/route.js'
 import { createProxyServer } from './proxy/server.js'
 import { StreamUsageExceptions } from './metering/stream-usage-exceptions.js'
-import { createTokenizer } from './metering/tokenizer.js'
-import { createUpstream } from './proxy/upstream.js'
+import { type Tokenizer, createTokenizer } from './metering/tokenizer.js'
+import { type Upstream, createUpstream } from './proxy/upstream.js'
 import { Recorder } from './recording/recorder.js'
 import { clientAddress } from './lib/trusted-proxies.js'
 import { answerClientError } from './proxy/client-error.js'
 import { closeIdleConnections } from './proxy/close-idle-connections.js'
+import { startJobs } from './start-jobs.js'
 import { VERSION } from './version.js'
-import { loadWebhookSecret } from './alerts/webhook-secret.js'
 
 export interface AppDeps {
   readonly config: Config
@@ -102,23 +95,23 @@ export async function buildApp (deps: AppDeps): Promise<FastifyInstance> {
   return app
 }
 
-interface DataPlane {
+/** What holds for the next call, and what it may cost. */
+interface PolicyParts {
+  readonly pricing: Pricing
+  readonly budgets: BudgetGate
   readonly policy: Policy
-  readonly recorder: Recorder
-  readonly metrics: Metrics
-  readonly route: ProxyRoute
-  readonly close: () => Promise<void>
 }
 
-async function startDataPlane ({ config, database, log, now, bodyRoom }: AppDeps): Promise<DataPlane> {
-  const kept = policyFile(config.dataDir)
+/** The policy is not started: that reads it, which waits for the database. */
+async function openPolicy ({ config, database, log, now }: AppDeps, tokenizer: Tokenizer): Promise<PolicyParts> {
+  const file = policyFile(config.dataDir)
   const pricing = createPricing({ provider: config.upstreamProvider })
   const budgets = new BudgetGate(now)
   const policy = new Policy({
     load: () => loadPolicy(database.recording),
     readPulse: () => readPolicyPulse(database.recording),
-    kept: await kept.read(log),
-    keep: data => kept.write({ ...data, budgets: budgets.withSpent(data.budgets) }),
+    kept: await file.read(log),
+    keep: data => file.write({ ...data, budgets: budgets.withSpent(data.budgets) }),
     onRead: data => {
       pricing.use(data.prices)
       budgets.use(data.budgets)
@@ -129,24 +122,19 @@ async function startDataPlane ({ config, database, log, now, bodyRoom }: AppDeps
     maxPromptTypes: config.maxPromptTypes,
     log
   })
-  const upstream = createUpstream(config.upstreamBaseUrl, config.upstreamTimeoutMs)
-  const tokenizer = createTokenizer({ onError: error => log.warn({ err: error }, 'the tokenizer failed and starts again; estimates are rough meanwhile') })
-  if (config.streamUsage === 'estimate') void tokenizer.count('o200k_base', [])
-  const streamUsageExceptions = new StreamUsageExceptions(now)
-  const metrics = createMetrics({
-    version: VERSION,
-    redact: redactKeys,
-    upstream: () => {
-      const { connected, free, running, pending } = upstream.stats()
-      return { connected, free, running, queued: pending }
-    },
-    streamUsageExceptions: () => streamUsageExceptions.size,
-    pending: () => recorder.pending,
-    journal: () => {
-      const { sizeBytes, oldestAtMs } = recorder.journal
-      return { sizeBytes, oldestAgeMs: oldestAtMs === null ? null : now() - oldestAtMs }
-    }
-  })
+  return { pricing, budgets, policy }
+}
+
+/** What becomes of finished calls. */
+interface RecordingParts {
+  readonly metrics: Metrics
+  readonly recorder: Recorder
+  readonly keyUses: KeyUses
+  readonly calls: CallRecorder
+}
+
+async function openRecording ({ config, database, log, now }: AppDeps, budgets: BudgetGate): Promise<RecordingParts> {
+  const metrics = createMetrics({ version: VERSION, redact: redactKeys })
   const recorder = await Recorder.open({
     database,
     dataDir: config.dataDir,
@@ -158,26 +146,32 @@ async function startDataPlane ({ config, database, log, now, bodyRoom }: AppDeps
     log
   })
   const keyUses = new KeyUses({ write: uses => writeKeyUses(database.recording, uses), log })
-  await policy.start()
-  const jobs = await startJobs({ config, database, log, now }, policy, metrics)
+  const calls = new CallRecorder({ recorder, budgets, keyUses, observe: record => metrics.observeCall(record) })
+  return { metrics, recorder, keyUses, calls }
+}
+
+/** The way to the upstream. */
+interface ProxyParts {
+  readonly upstream: Upstream
+  readonly streamUsageExceptions: StreamUsageExceptions
+  readonly route: ProxyRoute
+}
+
+function openProxy (
+  { config, log, now, bodyRoom }: AppDeps, parts: PolicyParts & { readonly calls: CallRecorder, readonly tokenizer: Tokenizer }
+): ProxyParts {
+  const upstream = createUpstream(config.upstreamBaseUrl, config.upstreamTimeoutMs)
+  const streamUsageExceptions = new StreamUsageExceptions(now)
   const route = createProxyRoute({
     provider: config.upstreamProvider,
-    pricing,
-    tokenizer,
+    pricing: parts.pricing,
+    tokenizer: parts.tokenizer,
     payloadMaxBytes: config.payloadMaxBytes,
     now,
-    policy,
-    budgets,
+    policy: parts.policy,
+    budgets: parts.budgets,
     upstream,
-    recorder: {
-      expect: () => recorder.expect(),
-      record: call => {
-        metrics.observeCall(call.record)
-        budgets.recorded(call.record)
-        keyUses.note(call.record.keyId, call.record.createdAtMs)
-        return recorder.record(call)
-      }
-    },
+    recorder: parts.calls,
     upstreamApiKey: config.upstreamApiKey,
     cors: config.corsOrigins === null ? null : new Cors(config.corsOrigins),
     promptTypeRequired: config.promptTypeRequired,
@@ -188,6 +182,41 @@ async function startDataPlane ({ config, database, log, now, bodyRoom }: AppDeps
     bodyRoom: bodyRoom ?? new BodyRoom(bodyRoomBytes(config.maxBodyBytes)),
     log
   })
+  return { upstream, streamUsageExceptions, route }
+}
+
+interface DataPlane {
+  readonly policy: Policy
+  readonly recorder: Recorder
+  readonly metrics: Metrics
+  readonly route: ProxyRoute
+  readonly close: () => Promise<void>
+}
+
+async function startDataPlane (deps: AppDeps): Promise<DataPlane> {
+  const { config, log, now } = deps
+  const tokenizer = createTokenizer({
+    onError: error => log.warn({ err: error }, 'the tokenizer failed and starts again; estimates are rough meanwhile')
+  })
+  if (config.streamUsage === 'estimate') void tokenizer.count('o200k_base', [])
+  const policyParts = await openPolicy(deps, tokenizer)
+  const { policy } = policyParts
+  const { metrics, recorder, keyUses, calls } = await openRecording(deps, policyParts.budgets)
+  await policy.start()
+  const jobs = await startJobs(deps, policy, metrics.alertAttempt)
+  const { upstream, streamUsageExceptions, route } = openProxy(deps, { ...policyParts, calls, tokenizer })
+  metrics.watch({
+    upstream: () => {
+      const { connected, free, running, pending } = upstream.stats()
+      return { connected, free, running, queued: pending }
+    },
+    streamUsageExceptions: () => streamUsageExceptions.size,
+    pending: () => recorder.pending,
+    journal: () => {
+      const { sizeBytes, oldestAtMs } = recorder.journal
+      return { sizeBytes, oldestAgeMs: oldestAtMs === null ? null : now() - oldestAtMs }
+    }
+  })
   return {
     policy,
     recorder,
@@ -196,35 +225,7 @@ async function startDataPlane ({ config, database, log, now, bodyRoom }: AppDeps
     close: async () => {
       await recorder.close()
       metrics.close()
-      await Promise.all([policy.close(), keyUses.close(), upstream.close(), tokenizer.close(), ...jobs.map(job => job.close())])
+      await Promise.all([policy.close(), keyUses.close(), upstream.close(), tokenizer.close(), jobs.close()])
     }
   }
-}
-
-/** What the database tells by itself, and what is done in it by the clock. One that is away can wait for both. */
-async function startJobs ({ config, database, log, now }: Omit<AppDeps, 'adminPassword'>, policy: Policy, metrics: Metrics): Promise<Job[]> {
-  const listening = database.listen(POLICY_CHANNEL, () => policy.heard())
-  const partitions = schedulePartitions(database.operator, log, now)
-  const recordedBatches = scheduleRecordedBatches(database.operator, log, now)
-  const summaries = scheduleSummaries(database.operator, log, now)
-  const retention = scheduleRetention(database.operator, { logs: config.logRetentionDays, payloads: config.payloadRetentionDays }, log, now)
-  const alerts = scheduleAlerts({
-    database,
-    webhook: webhookDelivery({ secret: await loadWebhookSecret(config.webhookSecret, config.dataDir), allowPrivate: config.webhookAllowPrivate, now }),
-    email: await loadEmailDelivery(config),
-    observe: metrics.alertAttempt,
-    log,
-    now
-  })
-  // Making a partition locks the log for a moment: not under the first calls.
-  if (policy.fresh) await Promise.all([listening, partitions.firstRun])
-  else listening.catch((error: unknown) => log.warn({ err: error }, 'changes of policy are not heard of; they are asked for every second'))
-  return [partitions, recordedBatches, summaries, retention, alerts]
-}
-
-/** Null where e-mail is not configured: then 4 MB of mail library are not loaded either. */
-async function loadEmailDelivery ({ smtpUrl, alertEmailFrom }: Config): Promise<Deliver | null> {
-  if (smtpUrl === null || alertEmailFrom === null) return null
-  const { emailDelivery } = await import('./alerts/alert-email.js')
-  return emailDelivery({ smtpUrl, from: alertEmailFrom })
 }

@@ -77,6 +77,7 @@ const ROOT_LAYERS: Readonly<Record<string, string>> = {
   'start.ts': 'start',
   'greeting.ts': 'start',
   'app.ts': 'app',
+  'start-jobs.ts': 'app',
   'front-page.ts': 'app',
   'health.ts': 'app',
   'logger.ts': 'errors',

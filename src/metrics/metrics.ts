@@ -7,13 +7,16 @@ import { addAlertMetrics } from './alert-metrics.js'
 import { addCallMetrics } from './call-metrics.js'
 import { CallCounts } from './call-series.js'
 import { addProcessMetrics } from './process-metrics.js'
-import { type RecorderState, addRecorderMetrics } from './recorder-metrics.js'
+import { type RecorderState, addRecorderGauges, addRecorderMetrics } from './recorder-metrics.js'
 
-/** What the metrics read when they are scraped. None of it may be slow or throw. */
-export interface MetricsDeps extends RecorderState {
+export interface MetricsDeps {
   readonly version: string
   /** The text without API keys, for label values that callers choose. */
   readonly redact: (text: string) => string
+}
+
+/** What the metrics read when they are scraped. None of it may be slow or throw. */
+export interface GatewayState extends RecorderState {
   /** Connections to the upstream, `free` of them without a request; requests that run, and that wait for a connection. */
   readonly upstream: () => { readonly connected: number, readonly free: number, readonly running: number, readonly queued: number }
   /** Models whose streams are not asked for usage at present, because the upstream rejects `stream_options`. */
@@ -26,6 +29,8 @@ export interface Metrics {
   readonly observeCall: (record: CallRecord) => void
   readonly recorder: RecorderObserver
   readonly alertAttempt: AlertObserver
+  /** Adds the gauges of a state, which there is once the gateway's parts are open. To be called once. */
+  readonly watch: (state: GatewayState) => void
   readonly contentType: string
   /** Prometheus' text format, version 0.0.4. */
   readonly text: () => Promise<string>
@@ -33,20 +38,12 @@ export interface Metrics {
 }
 
 /** Names and units follow https://prometheus.io/docs/practices/naming/; docs/operating.md lists them. */
-export function createMetrics (deps: MetricsDeps): Metrics {
-  const { version, redact, upstream, streamUsageExceptions, ...recorderState } = deps
+export function createMetrics ({ version, redact }: MetricsDeps): Metrics {
   const registry = new Registry()
   const counts = new CallCounts(redact)
   addCallMetrics(registry, counts)
-  const recorder = addRecorderMetrics(registry, recorderState)
+  const recorder = addRecorderMetrics(registry)
   const alertAttempt = addAlertMetrics(registry)
-  addUpstreamMetrics(registry, upstream)
-  registry.registerMetric(new Gauge({
-    name: 'promptmeter_stream_usage_exceptions',
-    help: 'Models whose streams are not asked for usage at present, because the upstream rejects stream_options.',
-    registers: [],
-    collect () { this.set(streamUsageExceptions()) }
-  }))
   const stopMeasuring = addProcessMetrics(registry)
   new Gauge({
     name: 'promptmeter_build_info',
@@ -58,13 +55,23 @@ export function createMetrics (deps: MetricsDeps): Metrics {
     observeCall: record => counts.observe(record),
     recorder,
     alertAttempt,
+    watch: state => {
+      addRecorderGauges(registry, state)
+      addUpstreamGauges(registry, state)
+    },
     contentType: registry.contentType,
     text: () => render(registry),
     close: stopMeasuring
   }
 }
 
-function addUpstreamMetrics (registry: Registry, upstream: MetricsDeps['upstream']): void {
+function addUpstreamGauges (registry: Registry, { upstream, streamUsageExceptions }: GatewayState): void {
+  registry.registerMetric(new Gauge({
+    name: 'promptmeter_stream_usage_exceptions',
+    help: 'Models whose streams are not asked for usage at present, because the upstream rejects stream_options.',
+    registers: [],
+    collect () { this.set(streamUsageExceptions()) }
+  }))
   registry.registerMetric(new Gauge({
     name: 'promptmeter_upstream_connections',
     help: 'Open connections to the upstream, by state: busy or free.',

@@ -17,11 +17,8 @@ export interface RecorderState {
 }
 
 /** The metrics of what becomes of records. @returns what counts them */
-export function addRecorderMetrics (registry: Registry, { pending, journal }: RecorderState): RecorderObserver {
+export function addRecorderMetrics (registry: Registry): RecorderObserver {
   const counter = (name: string, help: string): Counter => new Counter({ name: `promptmeter_records_${name}_total`, help, registers: [registry] })
-  const gauge = (name: string, help: string, read: () => number): void => {
-    registry.registerMetric(new Gauge({ name, help, registers: [], collect () { this.set(read()) } }))
-  }
   // At one connection a batch is a call, so these too are counted by hand.
   const histogram = (name: string, help: string, bounds: readonly number[]): Buckets => {
     const buckets = new Buckets(bounds)
@@ -43,9 +40,6 @@ export function addRecorderMetrics (registry: Registry, { pending, journal }: Re
   })
   const batchRecords = histogram('promptmeter_batch_records', 'Records in a batch that went straight into the database.', BATCH_BOUNDS)
   const commitSeconds = histogram('promptmeter_commit_duration_seconds', 'How long such a batch took to commit.', COMMIT_BOUNDS)
-  gauge('promptmeter_records_pending', 'Records that are not in the database yet; those in the journal too.', pending)
-  gauge('promptmeter_journal_bytes', 'Size of the journal on disk.', () => journal().sizeBytes)
-  gauge('promptmeter_journal_oldest_seconds', 'Age of the oldest record in the journal; 0 when it is empty.', () => (journal().oldestAgeMs ?? 0) / 1000)
   return {
     committed: (records, durationMs) => {
       committed.inc(records)
@@ -59,4 +53,15 @@ export function addRecorderMetrics (registry: Registry, { pending, journal }: Re
     damaged: sizeBytes => damagedBytes.inc(sizeBytes),
     rejected: records => rejected.inc(records)
   }
+}
+
+/** The gauges of what waits. */
+export function addRecorderGauges (registry: Registry, { pending, journal }: RecorderState): void {
+  const gauge = (name: string, help: string, read: () => number): void => {
+    registry.registerMetric(new Gauge({ name, help, registers: [], collect () { this.set(read()) } }))
+  }
+  gauge('promptmeter_records_pending', 'Records that are not in the database yet; those in the journal too.', pending)
+  gauge('promptmeter_journal_bytes', 'Size of the journal on disk.', () => journal().sizeBytes)
+  gauge('promptmeter_journal_oldest_seconds', 'Age of the oldest record in the journal; 0 when it is empty.',
+    () => (journal().oldestAgeMs ?? 0) / 1000)
 }

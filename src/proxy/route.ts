@@ -1,8 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { performance } from 'node:perf_hooks'
-import { GatewayError, pathHoldsKey, pathLeavesBase, promptTypeRequired, websocketNotSupported } from '../errors.js'
+import { pathHoldsKey, pathLeavesBase, promptTypeRequired, websocketNotSupported } from '../errors.js'
 import type { Log } from '../log.js'
-import type { FinishedCall } from '../recording/call-record.js'
 import type { BodyRoom, BodyShare } from './body-room.js'
 import type { BudgetGate, Reservation } from '../policy/budget-gate.js'
 import { costCeiling } from '../metering/cost-ceiling.js'
@@ -10,6 +9,8 @@ import { gatewayError, relayedFacts, unsentFacts } from './call-outcome.js'
 import type { Cors } from './cors.js'
 import { type Endpoint, costliestMethod, endpointOf, mayCost } from '../metering/endpoints.js'
 import { type BookkeepingDeps, buildCallRecord } from './build-call-record.js'
+import type { CallRecorder } from './call-recorder.js'
+import { type ForwardDeps, forwardCall } from './forward-call.js'
 import { holdsGatewayKey, queryWithoutGatewayKeys } from './gateway-key-filter.js'
 import { type Caller, type IdentityOptions, identifyCaller, knowsKey } from './identity.js'
 import { leavesFolder, withoutQuery } from '../metering/path-readings.js'
@@ -18,24 +19,18 @@ import { isPreflight } from './preflight.js'
 import { type PreparedBody, UNREAD, prepareBody } from './prepare-body.js'
 import { type PromptHeaders, parsePromptHeaders } from './prompt-headers.js'
 import { redactKeys } from '../redaction/redact.js'
-import { Relay } from './relay.js'
-import { CallerGoneError, PassingBody, expectsContinue, hasBody } from './request-body.js'
-import type { KeepLimits } from '../metering/response-reader.js'
+import { rejectCall } from './reject-call.js'
+import { PassingBody, hasBody } from './request-body.js'
 import type { StreamUsageExceptions } from '../metering/stream-usage-exceptions.js'
 import { createUnreadCodings } from './unread-codings.js'
 import { StreamBufferLimit } from '../capture/stream-buffer-limit.js'
-import { upstreamHeaders } from './upstream-headers.js'
 import type { Upstream } from './upstream.js'
 
 export interface ProxyDeps extends BookkeepingDeps {
   readonly policy: Policy
   readonly budgets: Pick<BudgetGate, 'check' | 'isStrict' | 'reserve'>
   readonly upstream: Upstream
-  readonly recorder: {
-    /** A call was let in: exactly one `record` follows. */
-    readonly expect: () => void
-    readonly record: (call: FinishedCall) => Promise<void>
-  }
+  readonly recorder: Pick<CallRecorder, 'expect' | 'record'>
   readonly upstreamApiKey: string | null
   /** Null: preflights and CORS headers are the upstream's. */
   readonly cors: Cors | null
@@ -75,7 +70,11 @@ export function createProxyRoute (deps: ProxyDeps): ProxyRoute {
   const knows = knowsKey(deps.policy)
   const unreadCodings = createUnreadCodings(deps.log)
   const unread = new StreamBufferLimit()
-  const limits: KeepLimits = { payloadMaxBytes: deps.payloadMaxBytes, unreadBytes: () => unread.bytes }
+  const forwarding: ForwardDeps = {
+    upstream: deps.upstream,
+    knowsKey: knows,
+    limits: { payloadMaxBytes: deps.payloadMaxBytes, unreadBytes: () => unread.bytes }
+  }
 
   return async (req, res, requested, pathPromptType) => {
     const path = queryWithoutGatewayKeys(requested, knows)
@@ -98,7 +97,7 @@ export function createProxyRoute (deps: ProxyDeps): ProxyRoute {
       const bodyShare = deps.bodyRoom.open()
       call = { req, res, endpoint, path, headers, caller, admission, startedAtMs: performance.now(), bodyShare }
     } catch (error) {
-      refuse(deps, req, res, error)
+      rejectCall(deps.log, req, res, error)
       return
     }
     deps.recorder.expect()
@@ -117,9 +116,9 @@ export function createProxyRoute (deps: ProxyDeps): ProxyRoute {
       res.writeHead(204, deps.cors.preflight(req)).end()
       return
     }
-    const relay = send(deps, limits, { req, res, path, caller: ANONYMOUS }, NO_BODY, null)
+    const relay = forwardCall(forwarding, { req, res, path, caller: ANONYMOUS }, NO_BODY, null)
     const outcome = await relay.outcome
-    if (outcome.kind === 'unanswered') refuse(deps, req, res, gatewayError(outcome.error, deps.upstreamTimeoutMs))
+    if (outcome.kind === 'unanswered') rejectCall(deps.log, req, res, gatewayError(outcome.error, deps.upstreamTimeoutMs))
     else relay.release()
   }
 
@@ -138,7 +137,7 @@ export function createProxyRoute (deps: ProxyDeps): ProxyRoute {
     } catch (error) {
       if (body?.content instanceof PassingBody) body.content.destroy() // What is left of it is read and dropped.
       await deps.recorder.record(await buildCallRecord(deps, unsentFacts(call, body?.facts ?? UNREAD, error)))
-      refuse(deps, req, res, error)
+      rejectCall(deps.log, req, res, error)
       return
     }
     try {
@@ -153,12 +152,12 @@ export function createProxyRoute (deps: ProxyDeps): ProxyRoute {
     const model = body.facts.members?.string('model') ?? null
     const isException = body.asking !== null && deps.streamUsageExceptions.has(call.endpoint.name, model)
     let asking = isException ? null : body.asking
-    let relay = send(deps, limits, call, body, asking)
+    let relay = forwardCall(forwarding, call, body, asking)
     let outcome = await relay.outcome
     if (outcome.kind === 'usage_refused') {
       const rejected = relay
       asking = null
-      relay = send(deps, limits, call, body, asking)
+      relay = forwardCall(forwarding, call, body, asking)
       outcome = await relay.outcome
       rejected.abandon()
       // If it fails again, the fault may be the caller's own.
@@ -168,7 +167,7 @@ export function createProxyRoute (deps: ProxyDeps): ProxyRoute {
     const recorded = deps.recorder.record(await buildCallRecord(deps, relayedFacts(call, body.facts, relay, outcome, deps.upstreamTimeoutMs)))
     reservation?.release() // Its cost counts from now on.
     await recorded
-    if (outcome.kind === 'unanswered') refuse(deps, req, res, gatewayError(outcome.error, deps.upstreamTimeoutMs))
+    if (outcome.kind === 'unanswered') rejectCall(deps.log, req, res, gatewayError(outcome.error, deps.upstreamTimeoutMs))
     else relay.release()
   }
 }
@@ -188,46 +187,4 @@ function learnException ({ streamUsageExceptions, log }: ProxyDeps, endpoint: st
 async function reserve (deps: ProxyDeps, { endpoint, admission: { promptType } }: AdmittedCall, { facts }: PreparedBody): Promise<Reservation | null> {
   if (!mayCost(endpoint) || !deps.budgets.isStrict(promptType)) return null
   return deps.budgets.reserve(promptType, await costCeiling(deps, endpoint, facts))
-}
-
-/** Sends the call upstream, once. */
-function send (deps: ProxyDeps, limits: KeepLimits, call: Pick<AdmittedCall, 'req' | 'res' | 'path' | 'caller'>, body: PreparedBody, asking: Buffer | null): Relay {
-  const { req, res } = call
-  const expectsStream = body.facts.members?.value('stream') === true
-  const relay = new Relay({ res, strip: asking !== null, expectsStream, limits, monotonicMs: () => performance.now() })
-  const content = asking ?? body.content
-  relay.attach(deps.upstream.forward({
-    method: req.method ?? 'GET',
-    path: call.path,
-    headers: upstreamHeaders(req.rawHeaders, {
-      caller: call.caller,
-      knowsKey: knowsKey(deps.policy),
-      lengthIsOurs: content instanceof Buffer,
-      asksForUsage: asking !== null,
-      isDecoded: asking !== null && body.isCoded
-    }),
-    body: content
-  }, relay))
-  const leave = (): void => { if (!res.writableEnded) relay.callerGone(new CallerGoneError()) }
-  if (res.destroyed || req.socket.destroyed) leave()
-  res.on('close', leave)
-  return relay
-}
-
-/** Answers a call that went nowhere, with an error of the gateway's own. */
-function refuse (deps: ProxyDeps, req: IncomingMessage, res: ServerResponse, error: unknown): void {
-  if (error instanceof CallerGoneError || res.headersSent || res.destroyed) {
-    res.destroy()
-    return
-  }
-  if (!(error instanceof GatewayError)) deps.log.error({ err: error }, 'a call failed inside the gateway')
-  req.resume() // What is left of the body is read and dropped, so that the caller gets to read the answer.
-  const answer = error instanceof GatewayError
-    ? error
-    : new GatewayError(500, 'internal_error', 'api_error', 'The gateway failed to handle this call; its log says why.')
-  const body = Buffer.from(JSON.stringify(answer.toBody()))
-  // Who waits to be asked for its body may send it all the same or not at all: there is no telling what comes next.
-  const connection = expectsContinue(req) && !req.complete ? { connection: 'close' } : {}
-  res.writeHead(answer.statusCode, { 'content-type': 'application/json; charset=utf-8', 'content-length': body.length, ...connection, ...answer.headers })
-  res.end(body)
 }

@@ -1,12 +1,11 @@
-import { type Metrics, type MetricsDeps, createMetrics } from '../../src/metrics/metrics.js'
+import { type GatewayState, type Metrics, createMetrics } from '../../src/metrics/metrics.js'
 import { redactKeys } from '../../src/redaction/redact.js'
 import { type ExposedSample, type Family, parseExposition } from './exposition.js'
 
 /** Metrics of a gateway that does nothing, save what the test wants. */
-export function newMetrics (t: { teardown: (handler: () => void) => void }, wanted: Partial<MetricsDeps> = {}): Metrics {
-  const metrics = createMetrics({
-    version: '1.2.3',
-    redact: redactKeys,
+export function newMetrics (t: { teardown: (handler: () => void) => void }, wanted: Partial<GatewayState> = {}): Metrics {
+  const metrics = createMetrics({ version: '1.2.3', redact: redactKeys })
+  metrics.watch({
     pending: () => 0,
     journal: () => ({ sizeBytes: 0, oldestAgeMs: null }),
     upstream: () => ({ connected: 0, free: 0, running: 0, queued: 0 }),
