@@ -1,6 +1,7 @@
 import { performance } from 'node:perf_hooks'
 import t from 'tap'
-import type { BatchEntry, CallRecord, FinishedCall, RecordBatch } from '../../src/recording/call-record.js'
+import type { BatchEntry, CallRecord, FinishedCall, RecordBatch, StoredPayload } from '../../src/recording/call-record.js'
+import { callRecord } from '../helpers/batches.js'
 import { call, ids, someTurns, start } from './group-commit-scene.js'
 
 const payloads = (batch: RecordBatch): Array<string | null> => batch.entries.map(({ payload }) => payload?.prompt ?? null)
