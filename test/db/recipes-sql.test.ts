@@ -3,11 +3,11 @@ import postgres from 'postgres'
 import t from 'tap'
 import { createDatabase } from '../helpers/database.js'
 
-const readme = readFileSync(new URL('../../README.md', import.meta.url), 'utf8')
-const [, block = ''] = /```sql\n(.*?)```/s.exec(readme) ?? []
+const recipes = readFileSync(new URL('../../docs/recipes.md', import.meta.url), 'utf8')
+const [, block = ''] = /```sql\n(.*?)```/s.exec(recipes) ?? []
 const statements = block.split(';').map(part => part.trim()).filter(part => part !== '')
 
-t.test('the SQL of the README says the same in a session of any time zone', async t => {
+t.test('the SQL of docs/recipes.md says the same in a session of any time zone', async t => {
   const url = await createDatabase()
   const owner = postgres(url, { max: 1 })
   t.teardown(async () => await owner.end())
