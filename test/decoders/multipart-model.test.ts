@@ -4,6 +4,7 @@ import { MultipartModel } from '../../src/decoders/multipart-model.js'
 import { startGateway } from '../helpers/gateway.js'
 import { json, startUpstream } from '../helpers/upstream.js'
 import { logRowsOnce } from '../proxy/raw-caller.js'
+import { quickestMs } from '../helpers/cpu-time.js'
 
 const TYPE = 'multipart/form-data; boundary=----Form7X'
 const form = (...parts: ReadonlyArray<readonly [string, string]>): string =>
@@ -18,13 +19,6 @@ function modelOf (body: string, cuts: readonly number[] = [], type = TYPE): stri
   for (let i = 1; i < places.length; i++) reader?.feed(bytes.subarray(places[i - 1], places[i]))
   return reader?.model ?? null
 }
-
-/** Of five times, in milliseconds: what others do on the machine does not count. */
-const quickest = (work: () => void): number => Math.min(...Array.from({ length: 5 }, () => {
-  const startedAtMs = performance.now()
-  work()
-  return performance.now() - startedAtMs
-}))
 
 t.test('the field is found wherever it stands and however the body is cut', t => {
   const bodies = [
@@ -50,7 +44,7 @@ t.test('no model is known where there is none, or two', t => {
 t.test('whatever comes takes time in proportion', t => {
   for (const part of ['------Form7X\r\n', `------Form7X\r\nContent-Disposition: model${'; '.repeat(100)}\r\n\r\n`, '\r\n', '-', 'x']) {
     const chunk = Buffer.from(part.repeat(Math.ceil(10_000 / part.length)))
-    const [short = 0, long = 0] = [2, 200].map(chunks => quickest(() => {
+    const [short = 0, long = 0] = [2, 200].map(chunks => quickestMs(() => {
       const reader = MultipartModel.of(TYPE)
       for (let i = 0; i < chunks; i++) reader?.feed(chunk)
     }))
