@@ -13,6 +13,9 @@ export interface Caller {
   readonly upstreamAuthorization: string | null
 }
 
+/** A request that names no caller: a preflight carries no key, and gets none. */
+export const ANONYMOUS: Caller = { keyId: null, user: null, upstreamAuthorization: null }
+
 export interface IdentityOptions {
   /** `UPSTREAM_API_KEY`; null: callers bring the upstream's key themselves. */
   readonly upstreamApiKey: string | null

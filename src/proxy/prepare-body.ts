@@ -30,6 +30,9 @@ const UNTOLD_TYPE = /^(?:$|text\/|application\/x-www-form-urlencoded)/
 /** A request of which nothing but its headers was looked at. */
 export const UNREAD: RequestFacts = { body: null, members: null, unread: null, contentType: '', sizeBytes: 0 }
 
+/** Of a request that has none. */
+export const NO_BODY: PreparedBody = { content: null, asking: null, isCoded: false, facts: UNREAD }
+
 export interface PrepareOptions {
   readonly maxBodyBytes: number
   /** The gateway may add `stream_options` to this call. */

@@ -12,11 +12,11 @@ import { type BookkeepingDeps, buildCallRecord } from './build-call-record.js'
 import type { CallRecorder } from './call-recorder.js'
 import { type ForwardDeps, forwardCall } from './forward-call.js'
 import { holdsGatewayKey, queryWithoutGatewayKeys } from './gateway-key-filter.js'
-import { type Caller, type IdentityOptions, identifyCaller, knowsKey } from './identity.js'
+import { ANONYMOUS, type Caller, type IdentityOptions, identifyCaller, knowsKey } from './identity.js'
 import { leavesFolder, withoutQuery } from '../metering/path-readings.js'
 import { type Admission, type Policy, UNTYPED } from '../policy/policy.js'
 import { isPreflight } from './preflight.js'
-import { type PreparedBody, UNREAD, prepareBody } from './prepare-body.js'
+import { NO_BODY, type PreparedBody, UNREAD, prepareBody } from './prepare-body.js'
 import { type PromptHeaders, parsePromptHeaders } from './prompt-headers.js'
 import { redactKeys } from '../redaction/redact.js'
 import { rejectCall } from './reject-call.js'
@@ -25,6 +25,7 @@ import type { StreamUsageExceptions } from '../metering/stream-usage-exceptions.
 import { createUnreadCodings } from './unread-codings.js'
 import { StreamBufferLimit } from '../capture/stream-buffer-limit.js'
 import type { Upstream } from './upstream.js'
+import { asksForWebSocket } from './websocket.js'
 
 export interface ProxyDeps extends BookkeepingDeps {
   readonly policy: Policy
@@ -58,133 +59,147 @@ interface AdmittedCall {
   readonly bodyShare: BodyShare
 }
 
-/** A request that names no caller: a preflight carries no key, and gets none. */
-const ANONYMOUS: Caller = { keyId: null, user: null, upstreamAuthorization: null }
-const NO_BODY: PreparedBody = { content: null, asking: null, isCoded: false, facts: UNREAD }
-
 /** Handles one call, from its headers to its record. `path` is what stands behind `/v1`, with the query. */
 export type ProxyRoute = (req: IncomingMessage, res: ServerResponse, path: string, pathPromptType: string | null) => Promise<void>
 
 export function createProxyRoute (deps: ProxyDeps): ProxyRoute {
-  const identity: IdentityOptions = { upstreamApiKey: deps.upstreamApiKey, findKey: hash => deps.policy.findKey(hash), now: deps.now }
-  const knows = knowsKey(deps.policy)
-  const unreadCodings = createUnreadCodings(deps.log)
-  const unread = new StreamBufferLimit()
-  const forwarding: ForwardDeps = {
-    upstream: deps.upstream,
-    knowsKey: knows,
-    limits: { payloadMaxBytes: deps.payloadMaxBytes, unreadBytes: () => unread.bytes }
+  const calls = new CallHandler(deps)
+  return (req, res, path, pathPromptType) => calls.handle(req, res, path, pathPromptType)
+}
+
+/** Each step of a call is a method, in their order: docs/architecture.md has them in a table. */
+class CallHandler {
+  readonly #deps: ProxyDeps
+  readonly #identity: IdentityOptions
+  readonly #forwarding: ForwardDeps
+  readonly #unreadCodings: ReturnType<typeof createUnreadCodings>
+  readonly #bufferLimit = new StreamBufferLimit()
+
+  constructor (deps: ProxyDeps) {
+    this.#deps = deps
+    this.#identity = { upstreamApiKey: deps.upstreamApiKey, findKey: hash => deps.policy.findKey(hash), now: deps.now }
+    this.#unreadCodings = createUnreadCodings(deps.log)
+    this.#forwarding = {
+      upstream: deps.upstream,
+      knowsKey: knowsKey(deps.policy),
+      limits: { payloadMaxBytes: deps.payloadMaxBytes, unreadBytes: () => this.#bufferLimit.bytes }
+    }
   }
 
-  return async (req, res, requested, pathPromptType) => {
-    const path = queryWithoutGatewayKeys(requested, knows)
-    let call: AdmittedCall
+  async handle (req: IncomingMessage, res: ServerResponse, requested: string, pathPromptType: string | null): Promise<void> {
+    const path = queryWithoutGatewayKeys(requested, this.#forwarding.knowsKey)
     const asksFirst = isPreflight(req)
-    if (!asksFirst) deps.cors?.attach(req, res)
+    if (!asksFirst) this.#deps.cors?.attach(req, res)
+    let call: AdmittedCall
     try {
       if (asksForWebSocket(req)) throw websocketNotSupported()
       if (leavesFolder(withoutQuery(path))) throw pathLeavesBase()
-      if (holdsGatewayKey(withoutQuery(path), knows)) throw pathHoldsKey()
+      if (holdsGatewayKey(withoutQuery(path), this.#forwarding.knowsKey)) throw pathHoldsKey()
       if (asksFirst) {
-        await answerPreflight(req, res, path)
+        await this.#answerPreflight(req, res, path)
         return
       }
-      const headers = parsePromptHeaders(req.rawHeaders, pathPromptType)
-      const caller = identifyCaller(identity, req.rawHeaders, headers.promptType)
-      const endpoint = endpointOf(costliestMethod(req.method ?? 'GET', req.headers), path, hasBody(req))
-      if (deps.promptTypeRequired && headers.promptType === UNTYPED && mayCost(endpoint)) throw promptTypeRequired()
-      const admission = deps.policy.admit(headers.promptType, headers.storeFullData)
-      const bodyShare = deps.bodyRoom.open()
-      call = { req, res, endpoint, path, headers, caller, admission, startedAtMs: performance.now(), bodyShare }
+      call = this.#admit(req, res, path, pathPromptType)
     } catch (error) {
-      rejectCall(deps.log, req, res, error)
+      this.#reject(req, res, error)
       return
     }
-    deps.recorder.expect()
-    unread.enter()
+    this.#deps.recorder.expect()
+    this.#bufferLimit.enter()
     try {
-      await answer(call)
+      await this.#answer(call)
     } finally {
-      unread.leave()
+      this.#bufferLimit.leave()
       call.bodyShare.release()
     }
   }
 
   /** In no books: it is a question about a call, and not one. */
-  async function answerPreflight (req: IncomingMessage, res: ServerResponse, path: string): Promise<void> {
-    if (deps.cors !== null) {
-      res.writeHead(204, deps.cors.preflight(req)).end()
+  async #answerPreflight (req: IncomingMessage, res: ServerResponse, path: string): Promise<void> {
+    const { cors, upstreamTimeoutMs } = this.#deps
+    if (cors !== null) {
+      res.writeHead(204, cors.preflight(req)).end()
       return
     }
-    const relay = forwardCall(forwarding, { req, res, path, caller: ANONYMOUS }, NO_BODY, null)
+    const relay = forwardCall(this.#forwarding, { req, res, path, caller: ANONYMOUS }, NO_BODY, null)
     const outcome = await relay.outcome
-    if (outcome.kind === 'unanswered') rejectCall(deps.log, req, res, gatewayError(outcome.error, deps.upstreamTimeoutMs))
+    if (outcome.kind === 'unanswered') this.#reject(req, res, gatewayError(outcome.error, upstreamTimeoutMs))
     else relay.release()
   }
 
-  async function answer (call: AdmittedCall): Promise<void> {
-    const { req, res } = call
+  /** @throws GatewayError for what cannot be a call */
+  #admit (req: IncomingMessage, res: ServerResponse, path: string, pathPromptType: string | null): AdmittedCall {
+    const { policy, promptTypeRequired: isRequired, bodyRoom } = this.#deps
+    const headers = parsePromptHeaders(req.rawHeaders, pathPromptType)
+    const caller = identifyCaller(this.#identity, req.rawHeaders, headers.promptType)
+    const endpoint = endpointOf(costliestMethod(req.method ?? 'GET', req.headers), path, hasBody(req))
+    if (isRequired && headers.promptType === UNTYPED && mayCost(endpoint)) throw promptTypeRequired()
+    const admission = policy.admit(headers.promptType, headers.storeFullData)
+    return { req, res, endpoint, path, headers, caller, admission, startedAtMs: performance.now(), bodyShare: bodyRoom.open() }
+  }
+
+  async #answer (call: AdmittedCall): Promise<void> {
+    const { budgets, maxBodyBytes, streamUsage, recorder } = this.#deps
+    const { promptType } = call.admission
     let body: PreparedBody | null = null
     let reservation: Reservation | null
     try {
-      if (mayCost(call.endpoint)) deps.budgets.check(call.admission.promptType)
-      body = await prepareBody(call, {
-        maxBodyBytes: deps.maxBodyBytes,
-        mayAsk: deps.streamUsage === 'inject',
-        isStrict: deps.budgets.isStrict(call.admission.promptType)
-      })
-      reservation = await reserve(deps, call, body)
+      if (mayCost(call.endpoint)) budgets.check(promptType)
+      const isStrict = budgets.isStrict(promptType)
+      body = await prepareBody(call, { maxBodyBytes, mayAsk: streamUsage === 'inject', isStrict })
+      reservation = await this.#reserve(call, body)
     } catch (error) {
       if (body?.content instanceof PassingBody) body.content.destroy() // What is left of it is read and dropped.
-      await deps.recorder.record(await buildCallRecord(deps, unsentFacts(call, body?.facts ?? UNREAD, error)))
-      rejectCall(deps.log, req, res, error)
+      await recorder.record(await buildCallRecord(this.#deps, unsentFacts(call, body?.facts ?? UNREAD, error)))
+      this.#reject(call.req, call.res, error)
       return
     }
     try {
-      await exchange(call, body, reservation)
+      await this.#exchange(call, body, reservation)
     } finally {
       reservation?.release()
     }
   }
 
-  async function exchange (call: AdmittedCall, body: PreparedBody, reservation: Reservation | null): Promise<void> {
-    const { req, res } = call
+  /** Holds what the call may cost, where a strict budget wants that. @throws GatewayError 429 `budget_exceeded` */
+  async #reserve ({ endpoint, admission: { promptType } }: AdmittedCall, { facts }: PreparedBody): Promise<Reservation | null> {
+    const { budgets } = this.#deps
+    if (!mayCost(endpoint) || !budgets.isStrict(promptType)) return null
+    return budgets.reserve(promptType, await costCeiling(this.#deps, endpoint, facts))
+  }
+
+  async #exchange (call: AdmittedCall, body: PreparedBody, reservation: Reservation | null): Promise<void> {
+    const { streamUsageExceptions, upstreamTimeoutMs, recorder } = this.#deps
     const model = body.facts.members?.string('model') ?? null
-    const isException = body.asking !== null && deps.streamUsageExceptions.has(call.endpoint.name, model)
+    const isException = body.asking !== null && streamUsageExceptions.has(call.endpoint.name, model)
     let asking = isException ? null : body.asking
-    let relay = forwardCall(forwarding, call, body, asking)
+    let relay = forwardCall(this.#forwarding, call, body, asking)
     let outcome = await relay.outcome
     if (outcome.kind === 'usage_refused') {
       const rejected = relay
       asking = null
-      relay = forwardCall(forwarding, call, body, asking)
+      relay = forwardCall(this.#forwarding, call, body, asking)
       outcome = await relay.outcome
       rejected.abandon()
       // If it fails again, the fault may be the caller's own.
-      if (relay.head !== null && relay.head.statusCode < 400) learnException(deps, call.endpoint.name, model)
+      if (relay.head !== null && relay.head.statusCode < 400) learnException(this.#deps, call.endpoint.name, model)
     }
-    if (relay.unreadCoding !== null) unreadCodings.note(relay.unreadCoding, asking !== null)
-    const recorded = deps.recorder.record(await buildCallRecord(deps, relayedFacts(call, body.facts, relay, outcome, deps.upstreamTimeoutMs)))
+    if (relay.unreadCoding !== null) this.#unreadCodings.note(relay.unreadCoding, asking !== null)
+    const facts = relayedFacts(call, body.facts, relay, outcome, upstreamTimeoutMs)
+    const recorded = recorder.record(await buildCallRecord(this.#deps, facts))
     reservation?.release() // Its cost counts from now on.
     await recorded
-    if (outcome.kind === 'unanswered') rejectCall(deps.log, req, res, gatewayError(outcome.error, deps.upstreamTimeoutMs))
+    if (outcome.kind === 'unanswered') this.#reject(call.req, call.res, gatewayError(outcome.error, upstreamTimeoutMs))
     else relay.release()
   }
-}
 
-/** `Upgrade` is a list: RFC 9110 §7.8. */
-function asksForWebSocket ({ headers: { upgrade } }: IncomingMessage): boolean {
-  return upgrade !== undefined && /(?:^|,)\s*websocket\s*(?:,|\/|$)/i.test(upgrade)
+  #reject (req: IncomingMessage, res: ServerResponse, error: unknown): void {
+    rejectCall(this.#deps.log, req, res, error)
+  }
 }
 
 function learnException ({ streamUsageExceptions, log }: ProxyDeps, endpoint: string, model: string | null): void {
   streamUsageExceptions.add(endpoint, model)
   log.info({ endpoint, model: model === null ? null : redactKeys(model).slice(0, 256) },
     'the upstream rejects stream_options for this model: its streams are not asked for usage for an hour')
-}
-
-/** Holds what the call may cost, where a strict budget wants that. @throws GatewayError 429 `budget_exceeded` */
-async function reserve (deps: ProxyDeps, { endpoint, admission: { promptType } }: AdmittedCall, { facts }: PreparedBody): Promise<Reservation | null> {
-  if (!mayCost(endpoint) || !deps.budgets.isStrict(promptType)) return null
-  return deps.budgets.reserve(promptType, await costCeiling(deps, endpoint, facts))
 }

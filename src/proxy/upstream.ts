@@ -70,7 +70,7 @@ export function createUpstream (baseUrl: URL, timeoutMs: number): Upstream {
 }
 
 /** After so much of an answer others have their turn: a full socket hands over megabytes in one turn of the event loop. */
-const TURN_BYTES = 128 * 1024
+const TURN_BYTES = 64 * 1024
 /** What a chunk costs besides its bytes, of which it may have one. */
 const CHUNK_BYTES = 64
 
