@@ -1,4 +1,5 @@
 import { Type, type Static } from 'typebox'
+import { NextCursor } from '../keyset-page.js'
 import { Count, Instant, Nullable, Usd } from './common.js'
 
 const figures = {
@@ -98,7 +99,7 @@ export const DailyCostsSchema = Type.Object({
     costs: Type.Array(Usd('USD'), { description: 'One for each of `days`' })
   }), { description: 'In the order of the prompt configs' }),
   days: Type.Array(Instant('Start of the UTC day')),
-  next_cursor: Nullable(Type.String({ description: 'Send it as `cursor` for the next page; null on the last' }))
+  next_cursor: NextCursor()
 }, {
   $id: 'DailyCosts',
   description: 'What the prompt types of one page of a list cost on each of the last days',
