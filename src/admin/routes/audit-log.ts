@@ -18,6 +18,7 @@ const listQuery = Type.Object({
 }, { additionalProperties: false })
 
 export function auditLogRoutes (app: AdminApp, { database }: RouteDependencies): void {
+  app.addSchema(AuditLogSchema)
   app.get('/audit-log', {
     schema: {
       operationId: 'listAuditLog',

@@ -13,6 +13,7 @@ const listQuery = Type.Object({
 }, { additionalProperties: false })
 
 export function budgetAlertRoutes (app: AdminApp, { database }: RouteDependencies): void {
+  app.addSchema(BudgetAlertSchema)
   app.get('/budget-alerts', {
     schema: {
       operationId: 'listBudgetAlerts',

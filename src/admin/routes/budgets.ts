@@ -24,6 +24,7 @@ const listQuery = Type.Object({
 }, { additionalProperties: false })
 
 export function budgetRoutes (app: AdminApp, dependencies: RouteDependencies): void {
+  app.addSchema(BudgetSchema)
   listRoute(app, dependencies)
   createRoute(app, dependencies)
   readRoute(app, dependencies)

@@ -89,6 +89,8 @@ const moversQuery = Type.Object({
 }, { additionalProperties: false })
 
 export function costRoutes (app: AdminApp, dependencies: RouteDependencies): void {
+  app.addSchema(CostsSchema)
+  app.addSchema(TopMoversSchema)
   costsRoute(app, dependencies)
   topMoversRoute(app, dependencies)
 }

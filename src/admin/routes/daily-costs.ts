@@ -22,7 +22,8 @@ const query = Type.Object({
 /**
  * The lines beside a list's rows, in one request: by its filters and page, for a URL does not hold hundreds of names.
  */
-export function dailyCostsRoute (app: AdminApp, { database, now }: RouteDependencies): void {
+export function dailyCostRoutes (app: AdminApp, { database, now }: RouteDependencies): void {
+  app.addSchema(DailyCostsSchema)
   app.get('/costs/daily', {
     schema: {
       operationId: 'getDailyCosts',

@@ -19,6 +19,8 @@ const params = Type.Object({ id: Id('gateway key', '2f1de5a4-6f0a-4d5e-9a51-8f1f
 const listQuery = Type.Object(pageParameters, { additionalProperties: false })
 
 export function keyRoutes (app: AdminApp, dependencies: RouteDependencies): void {
+  app.addSchema(GatewayKeySchema)
+  app.addSchema(CreatedGatewayKeySchema)
   listRoute(app, dependencies)
   createRoute(app, dependencies)
   changeRoute(app, dependencies)

@@ -26,6 +26,7 @@ const deleteQuery = Type.Object({
 const placeSchema = Type.Tuple([Type.String({ minLength: 1, maxLength: 256, pattern: '^[^\\u0000]*$' })])
 
 export function priceRoutes (app: AdminApp, dependencies: RouteDependencies): void {
+  app.addSchema(ModelPriceSchema)
   listRoute(app, dependencies)
   readRoute(app, dependencies)
   putRoute(app, dependencies)

@@ -19,6 +19,8 @@ const params = Type.Object({
 })
 
 export function promptConfigRoutes (app: AdminApp, dependencies: RouteDependencies): void {
+  app.addSchema(PromptConfigSchema)
+  app.addSchema(PromptConfigSummarySchema)
   listRoute(app, dependencies)
   createRoute(app, dependencies)
   readRoute(app, dependencies)

@@ -17,6 +17,7 @@ const placeSchema = Type.Tuple([
 
 /** What needs a price of the operator's own, or a repricing. */
 export function unpricedModelRoutes (app: AdminApp, { database, provider, now }: RouteDependencies): void {
+  app.addSchema(UnpricedModelSchema)
   app.get('/unpriced-models', {
     schema: {
       operationId: 'listUnpricedModels',

@@ -23,7 +23,7 @@ const query = Type.Object({
 
 const csvColumns = Object.keys(UsageLogSummarySchema.properties) as Array<keyof typeof UsageLogSummarySchema.properties>
 
-export function usageLogExportRoute (app: AdminApp, { database, now }: RouteDependencies): void {
+export function usageLogExportRoutes (app: AdminApp, { database, now }: RouteDependencies): void {
   app.get('/usage-logs/export', {
     // Fastify's own answer to HEAD would read the whole file to throw it away.
     exposeHeadRoute: false,

@@ -48,6 +48,8 @@ const UsageLogPageSchema = Type.Object({
 }, { description: 'One page of the list' })
 
 export function usageLogRoutes (app: AdminApp, dependencies: RouteDependencies): void {
+  app.addSchema(UsageLogSchema)
+  app.addSchema(UsageLogSummarySchema)
   listRoute(app, dependencies)
   readRoute(app, dependencies)
 }

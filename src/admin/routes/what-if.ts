@@ -27,7 +27,8 @@ const query = Type.Object({
   ...rangeQuery
 }, { additionalProperties: false })
 
-export function whatIfRoute (app: AdminApp, { database, provider, now }: RouteDependencies): void {
+export function whatIfRoutes (app: AdminApp, { database, provider, now }: RouteDependencies): void {
+  app.addSchema(WhatIfSchema)
   app.get('/costs/what-if', {
     schema: {
       operationId: 'getWhatIf',
