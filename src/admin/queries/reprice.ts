@@ -2,7 +2,7 @@ import { eq, gte, isNotNull, lt, ne, or, sql, type SQL } from 'drizzle-orm'
 import { lockKeys } from '../../db/advisory-locks.js'
 import type { Drizzle } from '../../db/database.js'
 import { errorCode } from '../../db/database-errors.js'
-import { readPolicyPrices } from '../../db/policy-store.js'
+import { readOperatorPrices } from '../../db/policy-store.js'
 import { promptConfigs, usageLogs } from '../../db/schema/index.js'
 import { createPricing, type Pricing } from '../../pricing/pricing.js'
 import { textUsage, withUsageDetails } from '../../pricing/token-usage.js'
@@ -109,7 +109,7 @@ async function keepConfigs (transaction: Drizzle, { prompt_type: promptType }: R
 
 /** A log may hold calls to several providers, of the times before and after `UPSTREAM_PROVIDER` was changed. */
 async function pricingByProvider (transaction: Drizzle): Promise<(provider: string) => Pricing> {
-  const prices = await readPolicyPrices(transaction)
+  const prices = await readOperatorPrices(transaction)
   const known = new Map<string, Pricing>()
   return provider => {
     const pricing = known.get(provider) ?? createPricing({ provider, prices })

@@ -1,5 +1,6 @@
 import { Type } from 'typebox'
-import { type PolicyPrice, readPolicyPrices } from '../../db/policy-store.js'
+import { readOperatorPrices } from '../../db/policy-store.js'
+import type { OperatorPrice } from '../../lib/operator-price.js'
 import { modelNames } from '../../pricing/model-rates.js'
 import { createPricing } from '../../pricing/pricing.js'
 import { textUsage } from '../../pricing/token-usage.js'
@@ -31,7 +32,7 @@ export function unpricedModelRoutes (app: AdminApp, { database, provider, now }:
     const { limit, after } = readPageQuery(placeSchema, request.query)
     const page = await listUnpricedModels(database.operator, limit, after)
     const total = await countUnpricedModels(database.operator)
-    const prices = await readPolicyPrices(database.operator)
+    const prices = await readOperatorPrices(database.operator)
     const pricing = createPricing({ provider, prices })
     const hasPrice = (model: string, atMs: number): boolean => pricing.price({
       responseModel: model, requestModel: null, serviceTier: null, usage: textUsage(0, 0), atMs
@@ -52,7 +53,7 @@ export function unpricedModelRoutes (app: AdminApp, { database, provider, now }:
 }
 
 /** The first price of an operator's own that the model comes to have after that moment. */
-function priceAfter (prices: readonly PolicyPrice[], model: string, ms: number): LaterPrice | null {
+function priceAfter (prices: readonly OperatorPrice[], model: string, ms: number): LaterPrice | null {
   const names = modelNames(model)
   const later = prices.filter(price => names.includes(price.model) && price.effectiveFromMs > ms)
     .sort((a, b) => a.effectiveFromMs - b.effectiveFromMs)[0]

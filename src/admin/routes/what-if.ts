@@ -1,5 +1,5 @@
 import { Type } from 'typebox'
-import { readPolicyPrices } from '../../db/policy-store.js'
+import { readOperatorPrices } from '../../db/policy-store.js'
 import { createPricing } from '../../pricing/pricing.js'
 import { figuresOf, picoUsdOf, usdOf } from '../costs/cost-response.js'
 import { costRange } from '../costs/cost-range.js'
@@ -48,7 +48,7 @@ export function whatIfRoutes (app: AdminApp, { database, provider, now }: RouteD
       const [sum] = await sumCosts(snapshot, await readSummaryState(snapshot, range), {
         range, dimension: 'all', interval: 'none', most: 1, ...promptType === undefined ? {} : { promptType }
       })
-      return [sum, await readPolicyPrices(snapshot)] as const
+      return [sum, await readOperatorPrices(snapshot)] as const
     })
     const pricing = createPricing({ provider, prices })
     const actual = figuresOf(sum)
