@@ -7,7 +7,7 @@ import { promptConfigs, usageLogs } from '../../db/schema/index.js'
 import { createPricing, type Pricing } from '../../pricing/pricing.js'
 import { textUsage, withUsageDetails } from '../../pricing/token-usage.js'
 import { costOrNull } from '../../recording/batch-totals.js'
-import { decimalToPicoUsd, picoUsdToDecimal } from '../../lib/usd.js'
+import { decimalToPicoUsd, picoUsdToDecimal, picoUsdToNumber } from '../../lib/usd.js'
 import type { Repriced, RepriceFilter } from '../schemas/reprice.js'
 import { all, inUtc } from './expressions.js'
 import type { ChangePolicy } from './policy-change.js'
@@ -97,7 +97,7 @@ async function repriceAll (transaction: Drizzle, filter: RepriceFilter, nowMs: n
     place = page.at(-1)
   }
   if (rows > 0) await applyCostChanges(transaction, nowMs)
-  return { rows, cost_before: Number(picoUsdToDecimal(before)), cost_after: Number(picoUsdToDecimal(after)) }
+  return { rows, cost_before: picoUsdToNumber(before), cost_after: picoUsdToNumber(after) }
 }
 
 /** Whoever deletes a config updates its log rows, and then its statistics; we come to both the other way round. */
