@@ -36,6 +36,7 @@ export function Page<T extends TSchema> (
   })
 }
 
+/** A body's `next_cursor`. */
 export const NextCursor = () =>
   Nullable(Type.String({ description: 'Send it as `cursor` for the next page; null on the last' }))
 
@@ -62,6 +63,7 @@ export function pageOf<Row, Place> (
 export const toPage = <Item>({ items, next }: KeysetPage<Item, unknown>, total: number) =>
   ({ items, total, next_cursor: cursorOf(next) })
 
+/** The place as a body's `next_cursor`. */
 export const cursorOf = (place: unknown): string | null =>
   place === null ? null : Buffer.from(JSON.stringify(place)).toString('base64url')
 

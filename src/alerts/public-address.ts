@@ -5,9 +5,9 @@ import ipaddr from 'ipaddr.js'
 const GLOBAL_UNICAST_IPV6 = ipaddr.IPv6.parseCIDR('2000::/3')
 
 /**
- * Whether the IP address may be a host on the public Internet: it is in no special-purpose network
- * (https://www.iana.org/assignments/iana-ipv4-special-registry, and iana-ipv6-special-registry), nor multicast. False for
- * text that is no address.
+ * Whether the IP address may be a host on the public Internet: it is in no special-purpose network, nor multicast. False
+ * for text that is no address. https://www.iana.org/assignments/iana-ipv4-special-registry, and
+ * https://www.iana.org/assignments/iana-ipv6-special-registry
  */
 export function isPublicAddress (address: string): boolean {
   // ipaddr.js alone would take `0x7f.1` too.

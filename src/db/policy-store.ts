@@ -90,7 +90,14 @@ export async function loadPolicy (database: Drizzle): Promise<PolicyData> {
       revoked: sql<boolean>`${gatewayKeys.revoked_at} is not null`
     }).from(gatewayKeys)
     const { version, ...defaults } = settings
-    return { version, defaults, configs, keys, budgets: await blockingBudgets(snapshot), prices: await readOperatorPrices(snapshot) }
+    return {
+      version,
+      defaults,
+      configs,
+      keys,
+      budgets: await blockingBudgets(snapshot),
+      prices: await readOperatorPrices(snapshot)
+    }
   }, { isolationLevel: 'repeatable read', accessMode: 'read only' })
 }
 

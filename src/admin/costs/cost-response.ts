@@ -112,7 +112,8 @@ export async function * costsJson (
       if (items % (ITEMS_PER_CHUNK * CHUNKS_AT_ONCE) === 0) await immediate()
     }
   }
-  yield Buffer.from(`${chunk}],${JSON.stringify({ totals: totals ?? figures(total, picoUsdToNumber(totalPicoUsd)), ...range }).slice(1)}`)
+  const end = { totals: totals ?? figures(total, picoUsdToNumber(totalPicoUsd)), ...range }
+  yield Buffer.from(`${chunk}],${JSON.stringify(end).slice(1)}`)
 }
 
 /** What the sums cost, in 10⁻¹² USD: what is subtracted is exact. */

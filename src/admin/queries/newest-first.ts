@@ -3,7 +3,7 @@ import { Type } from 'typebox'
 import { type KeysetPage, pageOf } from '../keyset-page.js'
 import { fromMicroseconds } from './expressions.js'
 
-/** Where a page of the newest rows first ended: its last row's `created_at`, in microseconds since the epoch, and id. */
+/** Of a page's last row, the newest being first: its `created_at`, in microseconds since the epoch, and its id. */
 export type NewestFirstPlace = readonly [createdAtUs: number, id: string]
 
 export const newestFirstPlace = Type.Tuple([
@@ -15,6 +15,7 @@ interface DatedTable {
   readonly id: AnyColumn
 }
 
+/** The order: equal times by id, so that it is total. */
 export const newestFirst = (table: DatedTable): SQL[] => [desc(table.created_at), desc(table.id)]
 
 /** The row comes after the place; from the start, where that is null. */

@@ -17,7 +17,9 @@ export const rangeParameters = {
 /** Those of the period that it is compared with. */
 export const previousRangeParameters = {
   previous_from: Type.Optional(
-    InstantText(`Start of the period to compare with. ${hours}its start. Without it the period before is as long as the period`)
+    InstantText(
+      `Start of the period to compare with. ${hours}its start. Without it the period before is as long as the period`
+    )
   ),
   previous_to: Type.Optional(
     InstantText('End of the period to compare with, likewise. Without it that one ends where the period starts')
