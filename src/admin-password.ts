@@ -1,7 +1,6 @@
 import { randomBytes } from 'node:crypto'
-import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { readDataFile } from './lib/data-file.js'
+import { readOrCreateSecret } from './lib/data-file.js'
 
 export interface AdminPassword {
   readonly password: string
@@ -15,15 +14,7 @@ export interface AdminPassword {
 export async function loadAdminPassword (configured: string | null, dataDir: string): Promise<AdminPassword> {
   if (configured !== null) return { password: configured, isNew: false, file: null }
   const file = join(dataDir, 'admin-password')
-  await mkdir(dataDir, { recursive: true })
-  const made = randomBytes(18).toString('base64url')
-  try {
-    await writeFile(file, made + '\n', { mode: 0o600, flag: 'wx' })
-    return { password: made, isNew: true, file }
-  } catch (error) {
-    if (!(error instanceof Error && 'code' in error && error.code === 'EEXIST')) throw error
-  }
-  const password = (await readDataFile(file)).trim()
+  const { secret: password, isNew } = await readOrCreateSecret(file, randomBytes(18).toString('base64url'))
   if (password === '') throw new Error(`${file} is empty. Write a password into it, or delete it to have one made.`)
-  return { password, isNew: false, file }
+  return { password, isNew, file }
 }

@@ -14,37 +14,27 @@ import { answerError } from './error-handler.js'
 import { loginRequired, tooManyFailedLogins, unknownRoute } from './errors.js'
 import { refuseCrossSite } from './guards.js'
 import { createLoginFailures } from './login-failures.js'
-import { openapiOptions, OpenapiSchema } from './openapi.js'
+import { openapiOptions } from './openapi.js'
 import { createChangePolicy } from './queries/policy-change.js'
-import type { AdminApp } from './routes/admin-app.js'
+import type { AdminApp, AdminResource } from './routes/admin-app.js'
 import { auditLogRoutes } from './routes/audit-log.js'
 import { budgetAlertRoutes } from './routes/budget-alerts.js'
 import { budgetRoutes } from './routes/budgets.js'
 import { costRoutes } from './routes/costs.js'
-import { dailyCostsRoute } from './routes/daily-costs.js'
+import { dailyCostRoutes } from './routes/daily-costs.js'
 import { keyRoutes } from './routes/keys.js'
-import { promptConfigBulkRoutes } from './routes/prompt-config-bulk.js'
+import { openapiRoutes } from './routes/openapi.js'
 import { priceRoutes } from './routes/prices.js'
-import { promptConfigExportRoute } from './routes/prompt-config-export.js'
+import { promptConfigBulkRoutes } from './routes/prompt-config-bulk.js'
+import { promptConfigExportRoutes } from './routes/prompt-config-export.js'
 import { promptConfigRoutes } from './routes/prompt-configs.js'
 import { repriceRoutes } from './routes/reprice.js'
 import { settingsRoutes } from './routes/settings.js'
 import { unpricedModelRoutes } from './routes/unpriced-models.js'
-import { usageLogExportRoute } from './routes/usage-log-export.js'
+import { usageLogExportRoutes } from './routes/usage-log-export.js'
 import { usageLogRoutes } from './routes/usage-logs.js'
-import { whatIfRoute } from './routes/what-if.js'
-import { AuditLogSchema } from './schemas/audit-log.js'
-import { BudgetAlertSchema } from './schemas/budget-alert.js'
-import { BudgetSchema } from './schemas/budget.js'
-import { CostsSchema, DailyCostsSchema, TopMoversSchema, WhatIfSchema } from './schemas/costs.js'
-import { errors, ErrorSchema } from './schemas/common.js'
-import { CreatedGatewayKeySchema, GatewayKeySchema } from './schemas/gateway-key.js'
-import { ModelPriceSchema, UnpricedModelSchema } from './schemas/prices.js'
-import { PromptConfigSchema, PromptConfigSummarySchema } from './schemas/prompt-config.js'
-import { BulkChangeSchema } from './schemas/prompt-config-bulk.js'
-import { RepricedSchema } from './schemas/reprice.js'
-import { SettingsSchema } from './schemas/settings.js'
-import { UsageLogSchema, UsageLogSummarySchema } from './schemas/usage-log.js'
+import { whatIfRoutes } from './routes/what-if.js'
+import { ErrorSchema } from './schemas/common.js'
 import { validatorCompiler } from './validation.js'
 
 export interface AdminOptions {
@@ -72,6 +62,27 @@ const noQuery = Type.Object({}, { additionalProperties: false })
 /** A prompt type of 128 characters, each of them percent-encoded. */
 const LONGEST_PARAM = 3 * 128
 
+/** The resources of the API, in the OpenAPI document's order. */
+const RESOURCES: readonly AdminResource[] = [
+  promptConfigRoutes,
+  promptConfigBulkRoutes,
+  promptConfigExportRoutes,
+  usageLogRoutes,
+  usageLogExportRoutes,
+  costRoutes,
+  dailyCostRoutes,
+  whatIfRoutes,
+  keyRoutes,
+  priceRoutes,
+  unpricedModelRoutes,
+  repriceRoutes,
+  settingsRoutes,
+  budgetRoutes,
+  budgetAlertRoutes,
+  auditLogRoutes,
+  openapiRoutes
+]
+
 /**
  * The control plane: everything under /admin, behind the operator's login. Its schemas, hooks, parsers and error
  * answers are its own and touch no other route.
@@ -87,7 +98,6 @@ export async function adminPlugin (root: FastifyInstance, options: AdminOptions)
 async function serveAdmin (scope: FastifyInstance, options: AdminOptions): Promise<void> {
   const app = scope.withTypeProvider<TypeBoxTypeProvider>()
   app.setErrorHandler(answerError)
-  app.setValidatorCompiler(validatorCompiler)
   // A body that is left out is the schema's to judge, so that the message names the fields.
   app.removeAllContentTypeParsers()
   const parseJson = app.getDefaultJsonParser('error', 'error')
@@ -101,23 +111,21 @@ async function serveAdmin (scope: FastifyInstance, options: AdminOptions): Promi
   await requireLogin(app, options)
   app.setNotFoundHandler(request => { throw unknownRoute(request.method, request.url) })
 
-  for (const schema of [
-    ErrorSchema, PromptConfigSchema, PromptConfigSummarySchema, UsageLogSchema, UsageLogSummarySchema, GatewayKeySchema, CreatedGatewayKeySchema, SettingsSchema,
-    ModelPriceSchema, UnpricedModelSchema, RepricedSchema, BudgetSchema, BudgetAlertSchema, AuditLogSchema, BulkChangeSchema,
-    CostsSchema, DailyCostsSchema, TopMoversSchema, WhatIfSchema
-  ]) app.addSchema(schema)
+  app.addSchema(ErrorSchema)
   await app.register(swagger, openapiOptions(options.version))
   await app.register(swaggerUi, { routePrefix: '/docs', indexPrefix: '/admin' })
   await consoleRoutes(app)
   await app.register((api, _options, done) => {
+    // Here and not above: a scope that adds schemas gets Fastify's own compiler, unless it sets one.
+    api.setValidatorCompiler(validatorCompiler)
     // A route that reads no query refuses one, as it refuses unknown fields of a body.
     api.addHook('onRoute', ({ schema }) => { if (schema !== undefined) schema.querystring ??= noQuery })
-    addRoutes(api.withTypeProvider<TypeBoxTypeProvider>(), options)
+    addResources(api.withTypeProvider<TypeBoxTypeProvider>(), options)
     done()
   }, { prefix: '/api' })
 }
 
-function addRoutes (
+function addResources (
   api: AdminApp,
   {
     database, now, provider, username, onPolicyChange,
@@ -126,31 +134,7 @@ function addRoutes (
 ): void {
   const changePolicy = createChangePolicy(database, username, now, onPolicyChange)
   const dependencies = { database, now, provider, alertChannels, acceptsGatewayKeys, changePolicy }
-  promptConfigRoutes(api, dependencies)
-  promptConfigBulkRoutes(api, dependencies)
-  promptConfigExportRoute(api, dependencies)
-  usageLogRoutes(api, dependencies)
-  usageLogExportRoute(api, dependencies)
-  costRoutes(api, dependencies)
-  dailyCostsRoute(api, dependencies)
-  whatIfRoute(api, dependencies)
-  keyRoutes(api, dependencies)
-  priceRoutes(api, dependencies)
-  unpricedModelRoutes(api, dependencies)
-  repriceRoutes(api, dependencies)
-  settingsRoutes(api, dependencies)
-  budgetRoutes(api, dependencies)
-  budgetAlertRoutes(api, dependencies)
-  auditLogRoutes(api, dependencies)
-  api.get('/openapi.json', {
-    schema: {
-      operationId: 'getOpenapi',
-      tags: ['OpenAPI'],
-      summary: 'This document',
-      description: 'OpenAPI 3.1 of every route under /admin/api.',
-      response: { 200: OpenapiSchema, ...errors }
-    }
-  }, () => api.swagger())
+  for (const addResource of RESOURCES) addResource(api, dependencies)
 }
 
 async function addHeaders (app: FastifyInstance): Promise<void> {

@@ -1,7 +1,6 @@
 import { randomBytes } from 'node:crypto'
-import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { readDataFile } from '../lib/data-file.js'
+import { readOrCreateSecret } from '../lib/data-file.js'
 
 const SECRET_BYTES = 32
 
@@ -12,15 +11,7 @@ const SECRET_BYTES = 32
 export async function loadWebhookSecret (configured: string | null, dataDir: string): Promise<string> {
   if (configured !== null) return configured
   const file = join(dataDir, 'webhook-secret')
-  await mkdir(dataDir, { recursive: true })
-  const made = `whsec_${randomBytes(SECRET_BYTES).toString('base64')}`
-  try {
-    await writeFile(file, made + '\n', { mode: 0o600, flag: 'wx' })
-    return made
-  } catch (error) {
-    if (!(error instanceof Error && 'code' in error && error.code === 'EEXIST')) throw error
-  }
-  const secret = (await readDataFile(file)).trim()
+  const { secret } = await readOrCreateSecret(file, `whsec_${randomBytes(SECRET_BYTES).toString('base64')}`)
   if (!/^whsec_[A-Za-z0-9+/]{32,}={0,2}$/.test(secret)) {
     throw new Error(`${file} holds no webhook secret (whsec_…). Delete it to have one made, or set WEBHOOK_SECRET.`)
   }

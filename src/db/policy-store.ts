@@ -1,5 +1,6 @@
 import { type AnyColumn, eq, sql } from 'drizzle-orm'
 import type { BudgetPeriod } from '../lib/budget-period.js'
+import type { OperatorPrice } from '../lib/operator-price.js'
 import type { Drizzle } from './database.js'
 import { budgetLifts, budgetPeriods, budgets, gatewayKeys, gatewaySettings, modelPrices, promptConfigs } from './schema/index.js'
 
@@ -17,7 +18,7 @@ export interface PolicyData {
   /** Those that block. */
   readonly budgets: readonly PolicyBudget[]
   /** By model, the earliest first. */
-  readonly prices: readonly PolicyPrice[]
+  readonly prices: readonly OperatorPrice[]
 }
 
 export interface PolicyToggles {
@@ -65,18 +66,6 @@ export interface SpentBudget extends BudgetSpend {
   readonly budgetId: string
 }
 
-/** An operator's own price, USD per million tokens as decimal text; null: billed as what it is part of. */
-export interface PolicyPrice {
-  readonly model: string
-  /** It holds from then on, until the model's next price does. */
-  readonly effectiveFromMs: number
-  readonly input: string
-  readonly cachedInput: string | null
-  readonly output: string
-  readonly audioInput: string | null
-  readonly audioOutput: string | null
-}
-
 /** Reads the whole policy in one snapshot, so that its version belongs to what is read. */
 export async function loadPolicy (database: Drizzle): Promise<PolicyData> {
   return await database.transaction(async snapshot => {
@@ -101,7 +90,14 @@ export async function loadPolicy (database: Drizzle): Promise<PolicyData> {
       revoked: sql<boolean>`${gatewayKeys.revoked_at} is not null`
     }).from(gatewayKeys)
     const { version, ...defaults } = settings
-    return { version, defaults, configs, keys, budgets: await blockingBudgets(snapshot), prices: await readPolicyPrices(snapshot) }
+    return {
+      version,
+      defaults,
+      configs,
+      keys,
+      budgets: await blockingBudgets(snapshot),
+      prices: await readOperatorPrices(snapshot)
+    }
   }, { isolationLevel: 'repeatable read', accessMode: 'read only' })
 }
 
@@ -144,7 +140,7 @@ function byBudget<Fields> (rows: Iterable<Fields & { readonly budgetId: string }
 }
 
 /** The prices of operators' own, as they are now. */
-export async function readPolicyPrices (database: Drizzle): Promise<PolicyPrice[]> {
+export async function readOperatorPrices (database: Drizzle): Promise<OperatorPrice[]> {
   return await database.select({
     model: modelPrices.model,
     effectiveFromMs: epochMs(modelPrices.effective_from),

@@ -10,6 +10,9 @@ export function picoUsdToDecimal (picoUsd: bigint): string {
   return `${sign}${magnitude / PICO_USD_PER_USD}${fraction === '' ? '' : `.${fraction}`}`
 }
 
+/** The nearest number of USD, once, at the very end. */
+export const picoUsdToNumber = (picoUsd: bigint): number => Number(picoUsdToDecimal(picoUsd))
+
 /** The inverse of `picoUsdToDecimal`. Throws a RangeError for text that is no plain decimal, or not whole in 10⁻¹² USD. */
 export function decimalToPicoUsd (decimal: string): bigint {
   const [, sign, whole, fraction = ''] = /^(-?)(\d+)(?:\.(\d{1,12})0*)?$/.exec(decimal) ?? []

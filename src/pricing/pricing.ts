@@ -1,6 +1,7 @@
+import type { OperatorPrice } from '../lib/operator-price.js'
 import { builtInRates, type FoundRates, type RateBands, type RateSource, type TokenRates } from './model-rates.js'
 import type { ServiceTier } from './openai-prices.js'
-import { type OperatorPrice, operatorRates } from './operator-rates.js'
+import { operatorRates } from './operator-rates.js'
 import type { TokenUsage } from './token-usage.js'
 
 export { decimalToPicoUsd, picoUsdToDecimal } from '../lib/usd.js'

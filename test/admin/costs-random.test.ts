@@ -3,7 +3,7 @@ import { sql } from 'drizzle-orm'
 import fc from 'fast-check'
 import type { Database } from '../../src/db/database.js'
 import { gatewaySettings, staleDays, usageRollups, usageSummaries } from '../../src/db/schema/index.js'
-import { figuresOf } from '../../src/admin/costs/cost-response.js'
+import { costFigures } from '../../src/admin/costs/cost-response.js'
 import { greatestChanges, inSnapshot, readSummaryState, sumCosts, type CostQuestion } from '../../src/admin/costs/cost-sums.js'
 import { COST_INTERVALS, startOf, type CostRange } from '../../src/admin/costs/cost-range.js'
 import { advanceSummaries, summariseStaleDays } from '../../src/jobs/summaries.js'
@@ -123,7 +123,7 @@ onEachDatabase(t, 'costs are what a plain sum over the rollups says, whatever wa
     for (const step of steps) await take(database, step)
     for (const question of questions) {
       const sums = await inSnapshot(database.operator, async snapshot => await sumCosts(snapshot, await readSummaryState(snapshot, question.range), question))
-      t.strictSame(lines(sums.map(sum => ({ ...sum, ...figuresOf(sum) }))), await plainSums(database, question))
+      t.strictSame(lines(sums.map(sum => ({ ...sum, ...costFigures(sum) }))), await plainSums(database, question))
       const { interval: _interval, groups: _groups, ...asked } = question
       const { fromMs, toMs } = question.range
       const before = { fromMs: 2 * fromMs - toMs, toMs: fromMs }

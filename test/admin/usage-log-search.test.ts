@@ -2,7 +2,8 @@ import t from 'tap'
 import fc from 'fast-check'
 import { createPartitions, monthOf } from '../../src/db/partitions.js'
 import { usageLogs } from '../../src/db/schema/index.js'
-import { countUsageLogs, listUsageLogs, type UsageLogFilter, type UsageLogPlace } from '../../src/admin/queries/usage-logs.js'
+import { countUsageLogs, listUsageLogs, type UsageLogFilter } from '../../src/admin/queries/usage-logs.js'
+import type { NewestFirstPlace } from '../../src/admin/queries/newest-first.js'
 import { onEachDatabase } from './each-database.js'
 import { usageLogRow, uuidv7 } from './rows.js'
 
@@ -17,7 +18,7 @@ onEachDatabase(t, 'a search for something rare ends when its time is up, says ho
   await database.operator.insert(usageLogs).values(Array.from({ length: 50 }, (_, i) => usageLogRow({ created_at: second(i), user_name: rare.has(i) ? 'rare' : 'common' })))
   const pages: number[] = []
   const found: string[] = []
-  for (let after: UsageLogPlace | null = null; ;) {
+  for (let after: NewestFirstPlace | null = null; ;) {
     const { items, next } = await listUsageLogs(database.operator, { user: 'rare' }, 10, after, hurried)
     pages.push(items.length)
     found.push(...items.map(item => item.created_at))
@@ -57,7 +58,7 @@ onEachDatabase(t, 'while rows arrive, new ones and late ones, pages neither skip
       const late: string[] = []
       const seen: string[] = []
       let order = ''
-      for (let after: UsageLogPlace | null = null, page = 0; ; page++) {
+      for (let after: NewestFirstPlace | null = null, page = 0; ; page++) {
         const { items, next } = await listUsageLogs(database.operator, filter, limit, after, isHurried ? hurried : unhurried)
         seen.push(...items.map(item => item.id))
         for (const item of items) {

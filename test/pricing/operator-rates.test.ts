@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import t from 'tap'
-import type { OperatorPrice } from '../../src/pricing/operator-rates.js'
+import type { OperatorPrice } from '../../src/lib/operator-price.js'
 import { createPricing, type OperatedPricing, type PricedCall } from '../../src/pricing/pricing.js'
 import { textUsage, type TokenUsage, usageDetails, withUsageDetails } from '../../src/pricing/token-usage.js'
 

@@ -22,7 +22,7 @@ export interface CostPiece extends CostRange {
  *
  * @param grains those that can answer, the coarsest first
  */
-export function piecesOf (range: CostRange, grains: readonly Grain[], state: SummaryState): CostPiece[] {
+export function costPieces (range: CostRange, grains: readonly Grain[], state: SummaryState): CostPiece[] {
   const cut = cutBy(range, grains, state)
   // Where quarters can answer, months need not be kept to: thirty days are often fewer rows by weeks alone.
   const cutByWeeks = grains.includes('quarter') ? cutBy(range, grains.filter(grain => grain !== 'month'), state) : cut

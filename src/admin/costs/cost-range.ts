@@ -35,7 +35,7 @@ export function costRange (from: string | undefined, to: string | undefined, now
  * The period that one is compared with, in whole hours: as asked for, else as long as the range and up to its start.
  * @throws GatewayError 400 `invalid_field` if it would be empty
  */
-export function rangeBefore (range: CostRange, from: string | undefined, to: string | undefined): CostRange {
+export function costRangeBefore (range: CostRange, from: string | undefined, to: string | undefined): CostRange {
   const toMs = to === undefined ? range.fromMs : Math.ceil(Date.parse(to) / HOUR_MS) * HOUR_MS
   const fromMs = from === undefined
     ? toMs - (range.toMs - range.fromMs)
@@ -69,7 +69,7 @@ function monthStart (timeMs: number, monthsLater: number): number {
  * The starts of all buckets that the range touches; of `none` there is one, which is null. Null instead if there are
  * more than `most`.
  */
-export function bucketsOf (
+export function costBuckets (
   interval: CostInterval, { fromMs, toMs }: CostRange, most: number
 ): ReadonlyArray<number | null> | null {
   if (interval === 'none') return [null]
@@ -91,3 +91,7 @@ export function nextStart (interval: Exclude<CostInterval, 'none'> | 'quarter', 
     case 'quarter': return monthStart(startMs, 3)
   }
 }
+
+/** The range as the JSON bodies have it. */
+export const shownRange = ({ fromMs, toMs }: CostRange): { from: string, to: string } =>
+  ({ from: new Date(fromMs).toISOString(), to: new Date(toMs).toISOString() })

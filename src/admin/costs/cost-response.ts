@@ -1,10 +1,10 @@
 import { setImmediate as immediate } from 'node:timers/promises'
-import { decimalToPicoUsd, picoUsdToDecimal } from '../../lib/usd.js'
-import { COUNTS, type CostSum } from './cost-sums.js'
+import { decimalToPicoUsd, picoUsdToNumber } from '../../lib/usd.js'
 import type { CostFigures, Costs } from '../schemas/costs.js'
+import { COUNTS, type CostSum } from './cost-sums.js'
 
 /** The figures of a sum; zeros where there were no calls. */
-export const figuresOf = (sum: CostSum | undefined): CostFigures =>
+export const costFigures = (sum: CostSum | undefined): CostFigures =>
   sum === undefined ? figures([], 0) : figures(sum.counts.split(' ').map(Number), Number(sum.costUsd))
 
 function figures (
@@ -52,7 +52,7 @@ export interface CostGroup {
  * The sums by group: those that are named, in that order, or else the one of the greatest cost first, those of the same
  * by name.
  */
-export function groupsOf (
+export function costGroups (
   sums: readonly CostSum[], buckets: ReadonlyArray<number | null>, names: readonly string[] | null
 ): ReadonlyMap<string, CostGroup> {
   const groups = new Map<string, CostGroup>(names?.map(name => [name, { sums: [], costUsd: 0 }]))
@@ -112,11 +112,9 @@ export async function * costsJson (
       if (items % (ITEMS_PER_CHUNK * CHUNKS_AT_ONCE) === 0) await immediate()
     }
   }
-  yield Buffer.from(`${chunk}],${JSON.stringify({ totals: totals ?? figures(total, usdOf(totalPicoUsd)), ...range }).slice(1)}`)
+  const end = { totals: totals ?? figures(total, picoUsdToNumber(totalPicoUsd)), ...range }
+  yield Buffer.from(`${chunk}],${JSON.stringify(end).slice(1)}`)
 }
 
 /** What the sums cost, in 10⁻¹² USD: what is subtracted is exact. */
 export const picoUsdOf = (sum: CostSum | undefined): bigint => decimalToPicoUsd(sum?.costUsd ?? '0')
-
-/** 10⁻¹² USD as the nearest number of USD. */
-export const usdOf = (picoUsd: bigint): number => Number(picoUsdToDecimal(picoUsd))

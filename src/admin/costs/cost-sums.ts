@@ -1,9 +1,9 @@
 import { eq, gte, lt, sql, type SQL } from 'drizzle-orm'
 import type { Drizzle } from '../../db/database.js'
 import { gatewaySettings, staleDays, usageRollups, usageSummaries } from '../../db/schema/index.js'
-import { type CostPiece, type Grain, piecesOf, type SummaryState } from './cost-range-plan.js'
-import { type CostInterval, type CostRange, DAY_MS } from './cost-range.js'
 import { all } from '../queries/expressions.js'
+import { type CostPiece, costPieces, type Grain, type SummaryState } from './cost-range-plan.js'
+import { type CostInterval, type CostRange, DAY_MS } from './cost-range.js'
 
 /** What costs are summed along; `all` is one sum. */
 export type CostDimension = 'all' | 'prompt_type' | 'model' | 'user'
@@ -152,7 +152,7 @@ function partsOf (state: SummaryState, question: CostQuestion): SQL[] {
   // A type's calls by model or user are in the rollups only; of a type by itself they are a row of a summary.
   const isOneType = promptType !== undefined && (dimension === 'all' || dimension === 'prompt_type')
   const summary = isOneType ? 'prompt_type' : promptType === undefined ? dimension : null
-  const pieces = piecesOf(range, summary === null ? [] : grainsOf(interval, summary), state)
+  const pieces = costPieces(range, summary === null ? [] : grainsOf(interval, summary), state)
   return pieces.map(piece => {
     const part = piece.source === 'rollups'
       ? rollupPart(piece, question)

@@ -1,11 +1,13 @@
-import { desc, eq, gte, lt, sql, type SQL } from 'drizzle-orm'
+import { eq, gte, lt, type SQL } from 'drizzle-orm'
 import type { Drizzle } from '../../db/database.js'
 import { auditLog } from '../../db/schema/index.js'
 import { uuidV7 } from '../../recording/uuid-v7.js'
 import { redactKeys } from '../../redaction/redact.js'
 import { shownObject } from '../../lib/stored-object.js'
+import type { KeysetPage } from '../keyset-page.js'
 import type { AuditLog } from '../schemas/audit-log.js'
-import { all, fromMicroseconds, instantNotNull, inUtc, microseconds } from './expressions.js'
+import { all, instantNotNull, inUtc, microseconds } from './expressions.js'
+import { isAfter, newestFirst, newestFirstPage, type NewestFirstPlace } from './newest-first.js'
 
 /** One change that an operator made. */
 export interface AuditEntry {
@@ -44,18 +46,6 @@ export interface AuditLogFilter {
   readonly to?: string
 }
 
-/** Where a page ended: its last row's moment, in microseconds since the epoch, and its id. */
-export interface AuditLogPlace {
-  readonly createdAtUs: number
-  readonly id: string
-}
-
-export interface AuditLogPage {
-  readonly items: AuditLog[]
-  /** Where the next page begins; null if there is none. */
-  readonly next: AuditLogPlace | null
-}
-
 const columns = {
   id: auditLog.id,
   created_at: instantNotNull(auditLog.created_at),
@@ -69,21 +59,17 @@ const columns = {
 
 /** At most `limit` changes after `after`, newest first. */
 export async function listAuditLog (
-  database: Drizzle, filter: AuditLogFilter, limit: number, after: AuditLogPlace | null
-): Promise<AuditLogPage> {
-  const isAfter = after === null
-    ? undefined
-    : sql`(${auditLog.created_at}, ${auditLog.id}) < (${fromMicroseconds(after.createdAtUs)}, ${after.id}::uuid)`
+  database: Drizzle, filter: AuditLogFilter, limit: number, after: NewestFirstPlace | null
+): Promise<KeysetPage<AuditLog, NewestFirstPlace>> {
   const rows = await database.select(columns).from(auditLog)
-    .where(all(...conditions(filter), isAfter))
-    .orderBy(desc(auditLog.created_at), desc(auditLog.id))
+    .where(all(...conditions(filter), isAfter(auditLog, after)))
+    .orderBy(...newestFirst(auditLog))
     .limit(limit + 1)
-  const page = rows.slice(0, limit)
-  const last = rows.length > limit ? page.at(-1) : undefined
+  const { items, next } = newestFirstPage(rows, limit)
   return {
-    items: page.map(({ created_at_us: _us, before, after, ...row }) =>
+    items: items.map(({ before, after, ...row }) =>
       ({ ...row, before: shownObject(before), after: shownObject(after) })),
-    next: last === undefined ? null : { createdAtUs: last.created_at_us, id: last.id }
+    next
   }
 }
 

@@ -1,24 +1,14 @@
-import { asc, desc, eq, getTableColumns, inArray, sql, type SQL } from 'drizzle-orm'
+import { asc, eq, getTableColumns, inArray, sql, type SQL } from 'drizzle-orm'
 import type { Drizzle } from '../../db/database.js'
 import { alertDeliveries, budgetAlerts } from '../../db/schema/index.js'
+import type { KeysetPage } from '../keyset-page.js'
 import type { AlertDelivery, BudgetAlert } from '../schemas/budget-alert.js'
-import { all, fromMicroseconds, instant, instantNotNull, microseconds, usdNumber } from './expressions.js'
+import { all, instant, instantNotNull, microseconds, usdNumber } from './expressions.js'
+import { isAfter, newestFirst, newestFirstPage, type NewestFirstPlace } from './newest-first.js'
 
 export interface BudgetAlertFilter {
   readonly budget_id?: string
   readonly prompt_type?: string
-}
-
-/** Where a page ended: its last alert's moment, in microseconds since the epoch, and its id. */
-export interface BudgetAlertPlace {
-  readonly createdAtUs: number
-  readonly id: string
-}
-
-export interface BudgetAlertPage {
-  readonly items: BudgetAlert[]
-  /** Where the next page begins; null if there is none. */
-  readonly next: BudgetAlertPlace | null
 }
 
 const columns = {
@@ -33,23 +23,16 @@ const columns = {
 
 /** At most `limit` alerts after `after`, newest first, each with its deliveries. */
 export async function listBudgetAlerts (
-  database: Drizzle, filter: BudgetAlertFilter, limit: number, after: BudgetAlertPlace | null
-): Promise<BudgetAlertPage> {
-  const isAfter = after === null
-    ? undefined
-    : sql`(${budgetAlerts.created_at}, ${budgetAlerts.id}) < (${fromMicroseconds(after.createdAtUs)}, ${after.id}::uuid)`
+  database: Drizzle, filter: BudgetAlertFilter, limit: number, after: NewestFirstPlace | null
+): Promise<KeysetPage<BudgetAlert, NewestFirstPlace>> {
   const rows = await database.select({ ...columns, created_at_us: microseconds(budgetAlerts.created_at) })
     .from(budgetAlerts)
-    .where(all(...conditions(filter), isAfter))
-    .orderBy(desc(budgetAlerts.created_at), desc(budgetAlerts.id))
+    .where(all(...conditions(filter), isAfter(budgetAlerts, after)))
+    .orderBy(...newestFirst(budgetAlerts))
     .limit(limit + 1)
-  const page = rows.slice(0, limit)
-  const last = rows.length > limit ? page.at(-1) : undefined
-  const deliveries = await deliveriesOf(database, page.map(row => row.id))
-  return {
-    items: page.map(({ created_at_us: _us, ...row }) => ({ ...row, deliveries: deliveries.get(row.id) ?? [] })),
-    next: last === undefined ? null : { createdAtUs: last.created_at_us, id: last.id }
-  }
+  const { items, next } = newestFirstPage(rows, limit)
+  const deliveries = await deliveriesOf(database, items.map(row => row.id))
+  return { items: items.map(row => ({ ...row, deliveries: deliveries.get(row.id) ?? [] })), next }
 }
 
 /** How many alerts the filter matches; `ceiling` means that many or more, for counting goes no further. */

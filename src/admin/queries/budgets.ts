@@ -1,27 +1,17 @@
 import { randomUUID } from 'node:crypto'
-import { and, desc, eq, getTableColumns, sql, type SQL } from 'drizzle-orm'
+import { and, eq, getTableColumns, sql, type SQL } from 'drizzle-orm'
 import type { Drizzle } from '../../db/database.js'
 import { budgetLifts, budgetPeriods, budgets } from '../../db/schema/index.js'
+import type { KeysetPage } from '../keyset-page.js'
 import type { Budget } from '../schemas/budget.js'
 import { periodEnd, periodStart } from './budget-blocks.js'
-import { all, fromMicroseconds, instant, instantNotNull, microseconds, usdNumber } from './expressions.js'
+import { all, instant, instantNotNull, microseconds, usdNumber } from './expressions.js'
+import { isAfter, newestFirst, newestFirstPage, type NewestFirstPlace } from './newest-first.js'
 
 /** What an operator decides of a budget; `limit_usd` is exact decimal text. */
 export interface BudgetSettings extends Pick<Budget,
   'name' | 'prompt_type' | 'period' | 'thresholds' | 'action' | 'strict' | 'webhook_url' | 'email'> {
   readonly limit_usd: string
-}
-
-/** Where a page ended: its last budget's moment, in microseconds since the epoch, and its id. */
-export interface BudgetPlace {
-  readonly createdAtUs: number
-  readonly id: string
-}
-
-export interface BudgetPage {
-  readonly items: Budget[]
-  /** Where the next page begins; null if there is none. */
-  readonly next: BudgetPlace | null
 }
 
 export interface BudgetFilter {
@@ -56,23 +46,15 @@ const conditions = ({ prompt_type: promptType }: BudgetFilter): SQL | undefined 
 
 /** At most `limit` budgets after `after`, newest first, as they are at that moment. */
 export async function listBudgets (
-  database: Drizzle, filter: BudgetFilter, limit: number, after: BudgetPlace | null, nowMs: number
-): Promise<BudgetPage> {
-  const isAfter = after === null
-    ? undefined
-    : sql`(${budgets.created_at}, ${budgets.id}) < (${fromMicroseconds(after.createdAtUs)}, ${after.id}::uuid)`
+  database: Drizzle, filter: BudgetFilter, limit: number, after: NewestFirstPlace | null, nowMs: number
+): Promise<KeysetPage<Budget, NewestFirstPlace>> {
   const rows = await database
     .select({ ...columnsAt(nowMs), created_at_us: microseconds(budgets.created_at) })
     .from(budgets).leftJoin(budgetPeriods, isPeriodAt(nowMs))
-    .where(all(conditions(filter), isAfter))
-    .orderBy(desc(budgets.created_at), desc(budgets.id))
+    .where(all(conditions(filter), isAfter(budgets, after)))
+    .orderBy(...newestFirst(budgets))
     .limit(limit + 1)
-  const page = rows.slice(0, limit)
-  const last = rows.length > limit ? page.at(-1) : undefined
-  return {
-    items: page.map(({ created_at_us: _us, ...row }) => row),
-    next: last === undefined ? null : { createdAtUs: last.created_at_us, id: last.id }
-  }
+  return newestFirstPage(rows, limit)
 }
 
 export const countBudgets = async (database: Drizzle, filter: BudgetFilter): Promise<number> =>

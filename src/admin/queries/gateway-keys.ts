@@ -1,20 +1,10 @@
-import { and, desc, eq, isNull, sql } from 'drizzle-orm'
+import { and, eq, isNull, sql } from 'drizzle-orm'
 import type { Drizzle } from '../../db/database.js'
 import { gatewayKeys } from '../../db/schema/index.js'
 import type { GatewayKey, GatewayKeyPatch, NewGatewayKey } from '../schemas/gateway-key.js'
-import { all, fromMicroseconds, instant, instantNotNull, microseconds } from './expressions.js'
-
-/** Where a page ended: its last key's moment, in microseconds since the epoch, and its id. */
-export interface GatewayKeyPlace {
-  readonly createdAtUs: number
-  readonly id: string
-}
-
-export interface GatewayKeyPage {
-  readonly items: GatewayKey[]
-  /** Where the next page begins; null if there is none. */
-  readonly next: GatewayKeyPlace | null
-}
+import type { KeysetPage } from '../keyset-page.js'
+import { all, instant, instantNotNull, microseconds } from './expressions.js'
+import { isAfter, newestFirst, newestFirstPage, type NewestFirstPlace } from './newest-first.js'
 
 const columns = {
   id: gatewayKeys.id,
@@ -30,23 +20,15 @@ const notRevoked = isNull(gatewayKeys.revoked_at)
 
 /** At most `limit` keys after `after`, newest first, without the revoked ones. */
 export async function listGatewayKeys (
-  database: Drizzle, limit: number, after: GatewayKeyPlace | null
-): Promise<GatewayKeyPage> {
-  const isAfter = after === null
-    ? undefined
-    : sql`(${gatewayKeys.created_at}, ${gatewayKeys.id}) < (${fromMicroseconds(after.createdAtUs)}, ${after.id}::uuid)`
+  database: Drizzle, limit: number, after: NewestFirstPlace | null
+): Promise<KeysetPage<GatewayKey, NewestFirstPlace>> {
   const rows = await database
     .select({ ...columns, created_at_us: microseconds(gatewayKeys.created_at) })
     .from(gatewayKeys)
-    .where(all(notRevoked, isAfter))
-    .orderBy(desc(gatewayKeys.created_at), desc(gatewayKeys.id))
+    .where(all(notRevoked, isAfter(gatewayKeys, after)))
+    .orderBy(...newestFirst(gatewayKeys))
     .limit(limit + 1)
-  const page = rows.slice(0, limit)
-  const last = rows.length > limit ? page.at(-1) : undefined
-  return {
-    items: page.map(({ created_at_us: _us, ...row }) => row),
-    next: last === undefined ? null : { createdAtUs: last.created_at_us, id: last.id }
-  }
+  return newestFirstPage(rows, limit)
 }
 
 export const countGatewayKeys = async (database: Drizzle): Promise<number> =>

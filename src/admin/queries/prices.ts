@@ -1,6 +1,7 @@
 import { and, asc, countDistinct, eq, getTableColumns, gt, inArray, sql } from 'drizzle-orm'
 import type { Drizzle } from '../../db/database.js'
 import { modelPrices } from '../../db/schema/index.js'
+import { type KeysetPage, pageOf } from '../keyset-page.js'
 import type { ModelPrice, PriceEntry } from '../schemas/prices.js'
 import { all, instantNotNull, usdNumber } from './expressions.js'
 
@@ -13,11 +14,8 @@ export interface PriceRow {
   readonly audio_output: string | null
 }
 
-export interface ModelPricePage {
-  readonly items: ModelPrice[]
-  /** The model that the next page comes after; null if there is none. */
-  readonly next: string | null
-}
+/** The last model of a page. */
+export type ModelPricePlace = readonly [model: string]
 
 const { model, effective_from: effectiveFrom } = getTableColumns(modelPrices)
 const entryColumns = {
@@ -31,21 +29,19 @@ const entryColumns = {
 
 /** At most `limit` models after `after`, in order of their names. */
 export async function listPrices (
-  database: Drizzle, nowMs: number, limit: number, after: string | null
-): Promise<ModelPricePage> {
-  const models = await database.selectDistinct({ model }).from(modelPrices)
-    .where(all(after === null ? undefined : gt(model, after))).orderBy(asc(model)).limit(limit + 1)
-  const page = models.slice(0, limit).map(({ model }) => model)
+  database: Drizzle, nowMs: number, limit: number, after: ModelPricePlace | null
+): Promise<KeysetPage<ModelPrice, ModelPricePlace>> {
+  const rows = await database.selectDistinct({ model }).from(modelPrices)
+    .where(all(after === null ? undefined : gt(model, after[0]))).orderBy(asc(model)).limit(limit + 1)
+  const { items, next } = pageOf(rows, limit, ({ model }): ModelPricePlace => [model])
+  const page = items.map(({ model }) => model)
   const entries = page.length === 0
     ? []
     : await database.select({ model, ...entryColumns }).from(modelPrices).where(inArray(model, page))
       .orderBy(asc(effectiveFrom))
   const byModel = new Map<string, PriceEntry[]>(page.map(model => [model, []]))
   for (const { model, ...entry } of entries) byModel.get(model)?.push(entry)
-  return {
-    items: [...byModel].flatMap(([model, entries]) => modelPrice(model, entries, nowMs) ?? []),
-    next: models.length > limit ? page.at(-1) ?? null : null
-  }
+  return { items: [...byModel].flatMap(([model, entries]) => modelPrice(model, entries, nowMs) ?? []), next }
 }
 
 export async function countPricedModels (database: Drizzle): Promise<number> {

@@ -2,6 +2,7 @@ import { asc, eq, gte, ilike, lt, or, sql, type SQL } from 'drizzle-orm'
 import type { Drizzle } from '../../db/database.js'
 import { gatewaySettings, promptConfigs, promptStats } from '../../db/schema/index.js'
 import { shownObject } from '../../lib/stored-object.js'
+import { type KeysetPage, pageOf } from '../keyset-page.js'
 import type { NewPromptConfig, PromptConfig, PromptConfigPatch, PromptConfigSummary } from '../schemas/prompt-config.js'
 import { findBlocks, isBlocked, type Block } from './budget-blocks.js'
 import { all, containing, inUtc } from './expressions.js'
@@ -20,44 +21,32 @@ export interface PromptConfigFilter {
   readonly created_before?: string
 }
 
-/** Where a page ended: its last row's sort key as Postgres writes it (null: it had none), and its prompt type. */
-export interface PromptConfigPlace {
-  readonly key: string | null
-  readonly promptType: string
-}
-
-export interface PromptConfigPage {
-  readonly items: PromptConfigSummary[]
-  /** Where the next page begins; null if there is none. */
-  readonly next: PromptConfigPlace | null
-}
+/** The sort, and of a page's last row the sort key as Postgres writes it (null: it had none) and the prompt type. */
+export type PromptConfigPlace = readonly [sort: PromptConfigSort, key: string | null, promptType: string]
 
 /**
  * At most `limit` configs in the sort's order after `after`. Rows without a sort key come last, ties by prompt type.
  * @param nowMs decides which budgets block, milliseconds since the epoch
  */
 export async function listPromptConfigs (
-  database: Drizzle, filter: PromptConfigFilter, sort: PromptConfigSort, limit: number, after: PromptConfigPlace | null, nowMs: number
-): Promise<PromptConfigPage> {
+  database: Drizzle, filter: PromptConfigFilter, sort: PromptConfigSort, limit: number, after: PromptConfigPlace | null,
+  nowMs: number
+): Promise<KeysetPage<PromptConfigSummary, PromptConfigPlace>> {
   const { last_prompt: _prompt, last_response: _response, ...columns } = promptConfigColumns
   const { expression, descending } = parseSort(sort)
   const rows = await database
     .select({ ...columns, sort_key: sql<string | null>`(${expression})::text` })
     .from(promptConfigs)
     .leftJoin(promptStats, eq(promptStats.prompt_type, promptConfigs.prompt_type))
-    .where(all(...promptConfigConditions(filter, nowMs), after === null ? undefined : isAfter(sort, after)))
+    .where(all(...promptConfigConditions(filter, nowMs), after === null ? undefined : isAfter(after)))
     .orderBy(
       descending ? sql`${expression} desc nulls last` : sql`${expression} asc nulls last`,
       asc(promptConfigs.prompt_type)
     )
     .limit(limit + 1)
-  const page = rows.slice(0, limit)
-  const last = rows.length > limit ? page.at(-1) : undefined
-  const blocks = await findBlocks(database, page.map(row => row.prompt_type), nowMs)
-  return {
-    items: page.map(({ sort_key: _key, ...row }) => toPromptConfig(row, blocks)),
-    next: last === undefined ? null : { key: last.sort_key, promptType: last.prompt_type }
-  }
+  const { items, next } = pageOf(rows, limit, (row): PromptConfigPlace => [sort, row.sort_key, row.prompt_type])
+  const blocks = await findBlocks(database, items.map(row => row.prompt_type), nowMs)
+  return { items: items.map(({ sort_key: _key, ...row }) => toPromptConfig(row, blocks)), next }
 }
 
 /** How many configs the filter matches. There are at most some ten thousand, so counting is cheap. */
@@ -90,7 +79,7 @@ export function promptConfigConditions (filter: PromptConfigFilter, nowMs: numbe
   ]
 }
 
-function isAfter (sort: PromptConfigSort, { key, promptType }: PromptConfigPlace): SQL {
+function isAfter ([sort, key, promptType]: PromptConfigPlace): SQL {
   const { expression, type, descending } = parseSort(sort)
   const laterTie = sql`${promptConfigs.prompt_type} > ${promptType}`
   if (key === null) return sql`(${expression} is null and ${laterTie})`

@@ -2,12 +2,12 @@ import { eq, gte, isNotNull, lt, ne, or, sql, type SQL } from 'drizzle-orm'
 import { lockKeys } from '../../db/advisory-locks.js'
 import type { Drizzle } from '../../db/database.js'
 import { errorCode } from '../../db/database-errors.js'
-import { readPolicyPrices } from '../../db/policy-store.js'
+import { readOperatorPrices } from '../../db/policy-store.js'
 import { promptConfigs, usageLogs } from '../../db/schema/index.js'
 import { createPricing, type Pricing } from '../../pricing/pricing.js'
 import { textUsage, withUsageDetails } from '../../pricing/token-usage.js'
 import { costOrNull } from '../../recording/batch-totals.js'
-import { decimalToPicoUsd, picoUsdToDecimal } from '../../lib/usd.js'
+import { decimalToPicoUsd, picoUsdToDecimal, picoUsdToNumber } from '../../lib/usd.js'
 import type { Repriced, RepriceFilter } from '../schemas/reprice.js'
 import { all, inUtc } from './expressions.js'
 import type { ChangePolicy } from './policy-change.js'
@@ -97,7 +97,7 @@ async function repriceAll (transaction: Drizzle, filter: RepriceFilter, nowMs: n
     place = page.at(-1)
   }
   if (rows > 0) await applyCostChanges(transaction, nowMs)
-  return { rows, cost_before: Number(picoUsdToDecimal(before)), cost_after: Number(picoUsdToDecimal(after)) }
+  return { rows, cost_before: picoUsdToNumber(before), cost_after: picoUsdToNumber(after) }
 }
 
 /** Whoever deletes a config updates its log rows, and then its statistics; we come to both the other way round. */
@@ -109,7 +109,7 @@ async function keepConfigs (transaction: Drizzle, { prompt_type: promptType }: R
 
 /** A log may hold calls to several providers, of the times before and after `UPSTREAM_PROVIDER` was changed. */
 async function pricingByProvider (transaction: Drizzle): Promise<(provider: string) => Pricing> {
-  const prices = await readPolicyPrices(transaction)
+  const prices = await readOperatorPrices(transaction)
   const known = new Map<string, Pricing>()
   return provider => {
     const pricing = known.get(provider) ?? createPricing({ provider, prices })

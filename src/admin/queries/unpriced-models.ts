@@ -1,6 +1,7 @@
 import { asc, desc, gt, max, min, sql, sum } from 'drizzle-orm'
 import type { Drizzle } from '../../db/database.js'
 import { usageLogs, usageRollups } from '../../db/schema/index.js'
+import { type KeysetPage, pageOf } from '../keyset-page.js'
 import { instantNotNull } from './expressions.js'
 import { isUnpriced } from './usage-logs.js'
 
@@ -13,18 +14,8 @@ export interface UnpricedModelRow {
   readonly last_seen: string
 }
 
-/** Where a page ended. */
-export interface UnpricedModelPlace {
-  readonly unpricedCalls: number
-  readonly model: string
-}
-
-export interface UnpricedModelPage {
-  readonly items: UnpricedModelRow[]
-  readonly total: number
-  /** Where the next page begins; null if there is none. */
-  readonly next: UnpricedModelPlace | null
-}
+/** The last model of a page. */
+export type UnpricedModelPlace = readonly [unpricedCalls: number, model: string]
 
 /**
  * At most `limit` models after `after`, those with most such calls first. From the rollups: all calls, of inactive
@@ -32,7 +23,7 @@ export interface UnpricedModelPage {
  */
 export async function listUnpricedModels (
   database: Drizzle, limit: number, after: UnpricedModelPlace | null
-): Promise<UnpricedModelPage> {
+): Promise<KeysetPage<UnpricedModelRow, UnpricedModelPlace>> {
   const model = usageRollups.model
   const calls = sum(usageRollups.unpriced_calls)
   const unpriced = database
@@ -44,18 +35,16 @@ export async function listUnpricedModels (
     })
     .from(usageRollups).where(gt(usageRollups.unpriced_calls, 0)).groupBy(model)
   const rows = await unpriced
-    .having(after === null ? undefined : sql`(-${calls}, ${model}) > (${-after.unpricedCalls}, ${after.model})`)
+    .having(after === null ? undefined : sql`(-${calls}, ${model}) > (${-after[0]}, ${after[1]})`)
     .orderBy(desc(calls), asc(model))
     .limit(limit + 1)
-  const counted = database.selectDistinct({ model }).from(usageRollups).where(gt(usageRollups.unpriced_calls, 0))
-    .as('counted')
-  const items = rows.slice(0, limit)
-  const last = rows.length > limit ? items.at(-1) : undefined
-  return {
-    items,
-    total: await database.$count(counted),
-    next: last === undefined ? null : { unpricedCalls: last.unpriced_calls, model: last.model }
-  }
+  return pageOf(rows, limit, (row): UnpricedModelPlace => [row.unpriced_calls, row.model])
+}
+
+export async function countUnpricedModels (database: Drizzle): Promise<number> {
+  const counted = database.selectDistinct({ model: usageRollups.model }).from(usageRollups)
+    .where(gt(usageRollups.unpriced_calls, 0)).as('counted')
+  return await database.$count(counted)
 }
 
 /**

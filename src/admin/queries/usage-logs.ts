@@ -1,10 +1,12 @@
 import { performance } from 'node:perf_hooks'
-import { desc, eq, getTableColumns, gte, inArray, lt, or, sql, type SQL } from 'drizzle-orm'
+import { eq, getTableColumns, gte, inArray, lt, or, sql, type SQL } from 'drizzle-orm'
 import type { Drizzle } from '../../db/database.js'
 import { usageLogs } from '../../db/schema/index.js'
 import { shownObject } from '../../lib/stored-object.js'
+import type { KeysetPage } from '../keyset-page.js'
 import type { UsageLog, UsageLogSummary } from '../schemas/usage-log.js'
 import { all, exactUsd, fromMicroseconds, instantNotNull, inUtc, microseconds } from './expressions.js'
+import { isAfter, isUpTo, newestFirst, newestFirstPage, type NewestFirstPlace } from './newest-first.js'
 
 export interface UsageLogFilter {
   readonly prompt_type?: string
@@ -20,18 +22,6 @@ export interface UsageLogFilter {
   readonly from?: string
   /** Exclusive. */
   readonly to?: string
-}
-
-/** Where a page ended: its last row's moment, in microseconds since the epoch, and its id. */
-export interface UsageLogPlace {
-  readonly createdAtUs: number
-  readonly id: string
-}
-
-export interface UsageLogPage<Row> {
-  readonly items: Row[]
-  /** Where the next page begins; null if there is none. */
-  readonly next: UsageLogPlace | null
 }
 
 /** A row as the database has it: money as exact decimal text, metadata as JSON text. */
@@ -64,25 +54,21 @@ const COUNT_BOUNDS: SearchBounds = { ...BOUNDS, budgetMs: 250 }
  * fewer: the search ends when its time is up, and `next` is how far it came.
  */
 export async function listUsageLogRows (
-  database: Drizzle, filter: UsageLogFilter, limit: number, after: UsageLogPlace | null, bounds = BOUNDS
-): Promise<UsageLogPage<UsageLogRow>> {
+  database: Drizzle, filter: UsageLogFilter, limit: number, after: NewestFirstPlace | null, bounds = BOUNDS
+): Promise<KeysetPage<UsageLogRow, NewestFirstPlace>> {
   const rows: Array<UsageLogRow & { created_at_us: number }> = []
-  const next = await inWindows(database, filter, after, bounds, async isInWindow => {
+  const searchedTo = await inWindows(database, filter, after, bounds, async isInWindow => {
     rows.push(...await readRows(database, isInWindow, limit + 1 - rows.length))
     return rows.length > limit
   })
-  const page = rows.slice(0, limit)
-  const last = rows.length > limit ? page.at(-1) : undefined
-  return {
-    items: page.map(({ created_at_us: _us, ...row }) => row),
-    next: last === undefined ? next : { createdAtUs: last.created_at_us, id: last.id }
-  }
+  const { items, next } = newestFirstPage(rows, limit)
+  return { items, next: next ?? searchedTo }
 }
 
 /** As `listUsageLogRows`, as the JSON bodies have them. */
 export async function listUsageLogs (
-  database: Drizzle, filter: UsageLogFilter, limit: number, after: UsageLogPlace | null, bounds = BOUNDS
-): Promise<UsageLogPage<UsageLogSummary>> {
+  database: Drizzle, filter: UsageLogFilter, limit: number, after: NewestFirstPlace | null, bounds = BOUNDS
+): Promise<KeysetPage<UsageLogSummary, NewestFirstPlace>> {
   const { items, next } = await listUsageLogRows(database, filter, limit, after, bounds)
   return { items: items.map(toUsageLog), next }
 }
@@ -97,7 +83,7 @@ const readRows = async (
   })
   .from(usageLogs)
   .where(where)
-  .orderBy(desc(usageLogs.created_at), desc(usageLogs.id))
+  .orderBy(...newestFirst(usageLogs))
   .limit(limit)
 
 export interface UsageLogCount {
@@ -126,17 +112,15 @@ export async function countUsageLogs (
  * What indexes find is one window without an end.
  */
 async function inWindows (
-  database: Drizzle, filter: UsageLogFilter, after: UsageLogPlace | null, { windowRows, budgetMs }: SearchBounds,
+  database: Drizzle, filter: UsageLogFilter, after: NewestFirstPlace | null, { windowRows, budgetMs }: SearchBounds,
   look: (isInWindow: SQL) => Promise<boolean>
-): Promise<UsageLogPlace | null> {
+): Promise<NewestFirstPlace | null> {
   const { indexed, sifted } = conditions(filter)
   const startedAt = performance.now()
   for (let place = after; ;) {
-    const isAfter = place === null ? undefined : sql`${rowPlace} < ${placeOf(place)}`
-    const end = sifted.length === 0 ? null : await placeOfRow(database, all(...indexed, isAfter), windowRows)
-    const isEnough = await look(
-      all(...indexed, ...sifted, isAfter, end === null ? undefined : sql`${rowPlace} >= ${placeOf(end)}`)
-    )
+    const isLeft = isAfter(usageLogs, place)
+    const end = sifted.length === 0 ? null : await placeOfRow(database, all(...indexed, isLeft), windowRows)
+    const isEnough = await look(all(...indexed, ...sifted, isLeft, isUpTo(usageLogs, end)))
     if (isEnough || end === null) return null
     if (performance.now() - startedAt > budgetMs) return end
     place = end
@@ -144,14 +128,11 @@ async function inWindows (
 }
 
 /** The place of the row of that number; null if there are fewer. */
-async function placeOfRow (database: Drizzle, where: SQL, number: number): Promise<UsageLogPlace | null> {
+async function placeOfRow (database: Drizzle, where: SQL, number: number): Promise<NewestFirstPlace | null> {
   const [row] = await database.select({ createdAtUs: microseconds(usageLogs.created_at), id: usageLogs.id })
-    .from(usageLogs).where(where).orderBy(desc(usageLogs.created_at), desc(usageLogs.id)).offset(number - 1).limit(1)
-  return row ?? null
+    .from(usageLogs).where(where).orderBy(...newestFirst(usageLogs)).offset(number - 1).limit(1)
+  return row === undefined ? null : [row.createdAtUs, row.id]
 }
-
-const rowPlace = sql`(${usageLogs.created_at}, ${usageLogs.id})`
-const placeOf = ({ createdAtUs, id }: UsageLogPlace): SQL => sql`(${fromMicroseconds(createdAtUs)}, ${id}::uuid)`
 
 /**
  * The calls that `unpriced_calls` counts: there was something to price, and no price. Named as its index names them,

@@ -21,3 +21,6 @@ export interface RouteDependencies {
   /** Calls with a gateway key are served. */
   readonly acceptsGatewayKeys: boolean
 }
+
+/** A resource of the API, one a file: adds the schemas that it shares under their `$id`, and its routes. */
+export type AdminResource = (app: AdminApp, dependencies: RouteDependencies) => void

@@ -1,12 +1,10 @@
 import { Type } from 'typebox'
-import { decodeCursor, encodeCursor } from '../cursor.js'
+import { COUNT_CEILING, Page, pageParameters, readPageQuery, toPage } from '../keyset-page.js'
 import { countAuditLog, listAuditLog } from '../queries/audit-log.js'
+import { newestFirstPlace } from '../queries/newest-first.js'
 import { AuditLogSchema } from '../schemas/audit-log.js'
-import { errors, InstantText, Page, pageQuery, Shared } from '../schemas/common.js'
+import { errors, InstantText, Shared } from '../schemas/common.js'
 import type { AdminApp, RouteDependencies } from './admin-app.js'
-
-/** As for usage logs: beyond it a total is only slow. */
-const COUNT_CEILING = 100_000
 
 const listQuery = Type.Object({
   action: Type.Optional(Type.String({ examples: ['prompt_config.update'] })),
@@ -16,15 +14,11 @@ const listQuery = Type.Object({
   username: Type.Optional(Type.String()),
   from: Type.Optional(InstantText('Changed at this time or later')),
   to: Type.Optional(InstantText('Changed before this time')),
-  ...pageQuery
+  ...pageParameters
 }, { additionalProperties: false })
 
-/** A moment in microseconds, and an id. */
-const placeSchema = Type.Tuple([
-  Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER }), Type.String({ format: 'uuid' })
-])
-
 export function auditLogRoutes (app: AdminApp, { database }: RouteDependencies): void {
+  app.addSchema(AuditLogSchema)
   app.get('/audit-log', {
     schema: {
       operationId: 'listAuditLog',
@@ -40,14 +34,8 @@ export function auditLogRoutes (app: AdminApp, { database }: RouteDependencies):
       }
     }
   }, async request => {
-    const { limit = 50, cursor, ...filter } = request.query
-    const place = decodeCursor(placeSchema, cursor)
-    const after = place === null ? null : { createdAtUs: place[0], id: place[1] }
-    const { items, next } = await listAuditLog(database.operator, filter, limit, after)
-    return {
-      items,
-      total: await countAuditLog(database.operator, filter, COUNT_CEILING),
-      next_cursor: next === null ? null : encodeCursor([next.createdAtUs, next.id])
-    }
+    const { limit, after, filter } = readPageQuery(newestFirstPlace, request.query)
+    const page = await listAuditLog(database.operator, filter, limit, after)
+    return toPage(page, await countAuditLog(database.operator, filter, COUNT_CEILING))
   })
 }

@@ -1,25 +1,19 @@
 import { Type } from 'typebox'
-import { decodeCursor, encodeCursor } from '../cursor.js'
+import { COUNT_CEILING, Page, pageParameters, readPageQuery, toPage } from '../keyset-page.js'
 import { countBudgetAlerts, listBudgetAlerts } from '../queries/budget-alerts.js'
+import { newestFirstPlace } from '../queries/newest-first.js'
 import { BudgetAlertSchema } from '../schemas/budget-alert.js'
-import { errors, Page, pageQuery, PromptTypeName, Shared } from '../schemas/common.js'
+import { errors, PromptTypeName, Shared } from '../schemas/common.js'
 import type { AdminApp, RouteDependencies } from './admin-app.js'
-
-/** As for usage logs: beyond it a total is only slow. */
-const COUNT_CEILING = 100_000
 
 const listQuery = Type.Object({
   budget_id: Type.Optional(Type.String({ format: 'uuid', examples: ['5b0f6f0e-2d0c-4d62-8a53-0f3c1b3a9c11'] })),
   prompt_type: Type.Optional(PromptTypeName()),
-  ...pageQuery
+  ...pageParameters
 }, { additionalProperties: false })
 
-/** A moment in microseconds, and an id. */
-const placeSchema = Type.Tuple([
-  Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER }), Type.String({ format: 'uuid' })
-])
-
 export function budgetAlertRoutes (app: AdminApp, { database }: RouteDependencies): void {
+  app.addSchema(BudgetAlertSchema)
   app.get('/budget-alerts', {
     schema: {
       operationId: 'listBudgetAlerts',
@@ -34,14 +28,8 @@ export function budgetAlertRoutes (app: AdminApp, { database }: RouteDependencie
       }
     }
   }, async request => {
-    const { limit = 50, cursor, ...filter } = request.query
-    const place = decodeCursor(placeSchema, cursor)
-    const after = place === null ? null : { createdAtUs: place[0], id: place[1] }
-    const { items, next } = await listBudgetAlerts(database.operator, filter, limit, after)
-    return {
-      items,
-      total: await countBudgetAlerts(database.operator, filter, COUNT_CEILING),
-      next_cursor: next === null ? null : encodeCursor([next.createdAtUs, next.id])
-    }
+    const { limit, after, filter } = readPageQuery(newestFirstPlace, request.query)
+    const page = await listBudgetAlerts(database.operator, filter, limit, after)
+    return toPage(page, await countBudgetAlerts(database.operator, filter, COUNT_CEILING))
   })
 }

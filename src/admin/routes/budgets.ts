@@ -1,13 +1,14 @@
 import { createHash } from 'node:crypto'
 import { Type } from 'typebox'
 import { checkAlertTargets } from '../alert-channels.js'
-import { decodeCursor, encodeCursor } from '../cursor.js'
 import { budgetNotFound, invalidField } from '../errors.js'
+import { pageParameters, readPageQuery, toPage } from '../keyset-page.js'
 import {
   type BudgetSettings, countBudgets, deleteBudget, findBudget, holdCharges, insertBudget, listBudgets, lockBudget, updateBudget
 } from '../queries/budgets.js'
+import { newestFirstPlace } from '../queries/newest-first.js'
 import { type Budget, BudgetPageSchema, BudgetPatchSchema, BudgetSchema, NewBudgetSchema } from '../schemas/budget.js'
-import { errors, NoContent, pageQuery, PromptTypeName, Shared } from '../schemas/common.js'
+import { errors, NoContent, PromptTypeName, Shared } from '../schemas/common.js'
 import { usdText } from '../usd-text.js'
 import type { AdminApp, RouteDependencies } from './admin-app.js'
 import { Id, isUuid } from './ids.js'
@@ -19,13 +20,11 @@ const DEFAULTS = {
 const tags = ['Budgets']
 const params = Type.Object({ id: Id('budget', '5b0f6f0e-2d0c-4d62-8a53-0f3c1b3a9c11') })
 const listQuery = Type.Object({
-  prompt_type: Type.Optional(PromptTypeName()), ...pageQuery
+  prompt_type: Type.Optional(PromptTypeName()), ...pageParameters
 }, { additionalProperties: false })
-const placeSchema = Type.Tuple([
-  Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER }), Type.String({ format: 'uuid' })
-])
 
 export function budgetRoutes (app: AdminApp, dependencies: RouteDependencies): void {
+  app.addSchema(BudgetSchema)
   listRoute(app, dependencies)
   createRoute(app, dependencies)
   readRoute(app, dependencies)
@@ -45,16 +44,9 @@ function listRoute (app: AdminApp, { database, now, alertChannels }: RouteDepend
       response: { 200: BudgetPageSchema, ...errors }
     }
   }, async request => {
-    const { limit = 50, cursor, ...filter } = request.query
-    const place = decodeCursor(placeSchema, cursor)
-    const after = place === null ? null : { createdAtUs: place[0], id: place[1] }
-    const { items, next } = await listBudgets(database.operator, filter, limit, after, now())
-    return {
-      items,
-      total: await countBudgets(database.operator, filter),
-      next_cursor: next === null ? null : encodeCursor([next.createdAtUs, next.id]),
-      sends_email: alertChannels.email
-    }
+    const { limit, after, filter } = readPageQuery(newestFirstPlace, request.query)
+    const page = await listBudgets(database.operator, filter, limit, after, now())
+    return { ...toPage(page, await countBudgets(database.operator, filter)), sends_email: alertChannels.email }
   })
 }
 

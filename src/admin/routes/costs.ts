@@ -1,19 +1,15 @@
-import { Type, type Static } from 'typebox'
-import { costsJson, figuresOf, groupsOf } from '../costs/cost-response.js'
-import { bucketsOf, COST_INTERVALS, type CostInterval, type CostRange, costRange, rangeBefore } from '../costs/cost-range.js'
-import { tooManyItems } from '../errors.js'
+import { Type } from 'typebox'
 import {
-  type CostDimension,
-  type CostDirection,
-  type CostSum,
-  greatestChanges,
-  greatestGroups,
-  inSnapshot,
-  readSummaryState,
+  COST_INTERVALS, costBuckets, type CostInterval, costRange, costRangeBefore, shownRange
+} from '../costs/cost-range.js'
+import { costFigures, costGroups, costsJson } from '../costs/cost-response.js'
+import {
+  type CostDimension, type CostDirection, type CostSum, greatestChanges, greatestGroups, inSnapshot, readSummaryState,
   sumCosts
 } from '../costs/cost-sums.js'
-import { errors, InstantText, Shared } from '../schemas/common.js'
-import { CostsSchema, TopMoversSchema } from '../schemas/costs.js'
+import { tooManyItems } from '../errors.js'
+import { errors, Shared } from '../schemas/common.js'
+import { CostsSchema, previousRangeParameters, rangeParameters, TopMoversSchema } from '../schemas/costs.js'
 import type { AdminApp, RouteDependencies } from './admin-app.js'
 import { jsonFormat, sendChunks } from './export-reply.js'
 
@@ -21,16 +17,6 @@ import { jsonFormat, sendChunks } from './export-reply.js'
 const MAX_ITEMS = 100_000
 
 const tags = ['Costs']
-const hours = 'The books are kept by the hour: a moment within one stands for '
-
-export const rangeQuery = {
-  from: Type.Optional(
-    InstantText(`${hours}its start. Without it: thirty UTC days, of which the last is that of \`to\``)
-  ),
-  to: Type.Optional(
-    InstantText(`${hours}its end; a whole hour is not part of the period. Without it: the end of this hour`)
-  )
-}
 
 const groupBy = Type.Unsafe<'prompt_type' | 'model' | 'user' | 'none'>({
   type: 'string',
@@ -54,7 +40,7 @@ const costsQuery = Type.Object({
     default: 'none',
     description: 'UTC; weeks begin on Monday (ISO 8601). A bucket that the period cuts has what is inside'
   })),
-  ...rangeQuery,
+  ...rangeParameters,
   prompt_type: promptType,
   limit: Type.Optional(
     Type.Integer({ minimum: 1, maximum: 10_000, description: 'Only so many groups: those of the greatest cost' })
@@ -67,13 +53,8 @@ const moversQuery = Type.Object({
       type: 'string', enum: ['prompt_type', 'model', 'user'], default: 'prompt_type'
     })
   ),
-  ...rangeQuery,
-  previous_from: Type.Optional(
-    InstantText(`Start of the period to compare with. ${hours}its start. Without it the period before is as long as the period`)
-  ),
-  previous_to: Type.Optional(
-    InstantText('End of the period to compare with, likewise. Without it that one ends where the period starts')
-  ),
+  ...rangeParameters,
+  ...previousRangeParameters,
   direction: Type.Optional(
     Type.Unsafe<CostDirection>({
       type: 'string',
@@ -89,6 +70,8 @@ const moversQuery = Type.Object({
 }, { additionalProperties: false })
 
 export function costRoutes (app: AdminApp, dependencies: RouteDependencies): void {
+  app.addSchema(CostsSchema)
+  app.addSchema(TopMoversSchema)
   costsRoute(app, dependencies)
   topMoversRoute(app, dependencies)
 }
@@ -107,7 +90,7 @@ function costsRoute (app: AdminApp, { database, now }: RouteDependencies): void 
   }, async (request, reply) => {
     const { group_by: by = 'none', interval = 'none', from, to, prompt_type: ofType, limit } = request.query
     const range = costRange(from, to, now())
-    const buckets = bucketsOf(interval, range, MAX_ITEMS)
+    const buckets = costBuckets(interval, range, MAX_ITEMS)
     if (buckets === null) throw tooManyItems(MAX_ITEMS)
     const { totals, sums, names } = await inSnapshot(database.operator, async snapshot => {
       const state = await readSummaryState(snapshot, range)
@@ -122,7 +105,7 @@ function costsRoute (app: AdminApp, { database, now }: RouteDependencies): void 
       if (by !== 'none' && limit !== undefined) {
         const names = await greatestGroups(snapshot, state, { ...of, dimension: by, most: limit })
         const [totals] = await sum('all', 'none', 1)
-        return { totals: figuresOf(totals), sums: await sum(by, interval, MAX_ITEMS + 1, names), names }
+        return { totals: costFigures(totals), sums: await sum(by, interval, MAX_ITEMS + 1, names), names }
       }
       return {
         totals: null,
@@ -130,10 +113,10 @@ function costsRoute (app: AdminApp, { database, now }: RouteDependencies): void 
         names: by === 'none' ? [''] : null
       }
     })
-    const groups = groupsOf(sums, buckets, names)
+    const groups = costGroups(sums, buckets, names)
     if (groups.size * buckets.length > MAX_ITEMS) throw tooManyItems(MAX_ITEMS)
     return await sendChunks(
-      reply, jsonFormat.contentType, costsJson(groups, buckets, by !== 'none', totals, rangeOf(range))
+      reply, jsonFormat.contentType, costsJson(groups, buckets, by !== 'none', totals, shownRange(range))
     )
   })
 }
@@ -152,7 +135,7 @@ function topMoversRoute (app: AdminApp, { database, now }: RouteDependencies): v
   }, async request => await inSnapshot(database.operator, async snapshot => {
     const { group_by: dimension = 'prompt_type', from, to, prompt_type: ofType, direction, limit = 10 } = request.query
     const range = costRange(from, to, now())
-    const before = rangeBefore(range, request.query.previous_from, request.query.previous_to)
+    const before = costRangeBefore(range, request.query.previous_from, request.query.previous_to)
     const state = await readSummaryState(snapshot, {
       fromMs: Math.min(before.fromMs, range.fromMs), toMs: Math.max(before.toMs, range.toMs)
     })
@@ -170,14 +153,7 @@ function topMoversRoute (app: AdminApp, { database, now }: RouteDependencies): v
       calls,
       previous_calls: previousCalls
     }))
-    return {
-      items,
-      ...rangeOf(range),
-      previous_from: new Date(before.fromMs).toISOString(),
-      previous_to: new Date(before.toMs).toISOString()
-    }
+    const { from: previousFrom, to: previousTo } = shownRange(before)
+    return { items, ...shownRange(range), previous_from: previousFrom, previous_to: previousTo }
   }))
 }
-
-export const rangeOf = ({ fromMs, toMs }: CostRange): Pick<Static<typeof CostsSchema>, 'from' | 'to'> =>
-  ({ from: new Date(fromMs).toISOString(), to: new Date(toMs).toISOString() })

@@ -1,7 +1,8 @@
 import { Type } from 'typebox'
 import { DAY_MS, costRange, startOf } from '../costs/cost-range.js'
-import { placeCursor, promptConfigListQuery, readListQuery } from '../prompt-config-list.js'
 import { inSnapshot, readSummaryState, sumCosts } from '../costs/cost-sums.js'
+import { cursorOf } from '../keyset-page.js'
+import { promptConfigListQuery, readListQuery } from '../prompt-config-list.js'
 import { listPromptConfigs } from '../queries/prompt-configs.js'
 import { errors, Shared } from '../schemas/common.js'
 import { DailyCostsSchema } from '../schemas/costs.js'
@@ -21,7 +22,8 @@ const query = Type.Object({
 /**
  * The lines beside a list's rows, in one request: by its filters and page, for a URL does not hold hundreds of names.
  */
-export function dailyCostsRoute (app: AdminApp, { database, now }: RouteDependencies): void {
+export function dailyCostRoutes (app: AdminApp, { database, now }: RouteDependencies): void {
+  app.addSchema(DailyCostsSchema)
   app.get('/costs/daily', {
     schema: {
       operationId: 'getDailyCosts',
@@ -55,7 +57,7 @@ export function dailyCostsRoute (app: AdminApp, { database, now }: RouteDependen
     return {
       items: [...costs].map(([promptType, costs]) => ({ prompt_type: promptType, costs })),
       days: days.map(dayMs => new Date(dayMs).toISOString()),
-      next_cursor: placeCursor(sort, next)
+      next_cursor: cursorOf(next)
     }
   })
 }

@@ -1,11 +1,12 @@
 import { createHash, randomBytes, randomUUID } from 'node:crypto'
 import { Type } from 'typebox'
-import { decodeCursor, encodeCursor } from '../cursor.js'
 import { invalidField, keyNotFound } from '../errors.js'
+import { pageParameters, readPageQuery, toPage } from '../keyset-page.js'
 import {
   countGatewayKeys, insertGatewayKey, listGatewayKeys, lockGatewayKey, revokeGatewayKey, updateGatewayKey
 } from '../queries/gateway-keys.js'
-import { errors, NoContent, pageQuery, Shared } from '../schemas/common.js'
+import { newestFirstPlace } from '../queries/newest-first.js'
+import { errors, NoContent, Shared } from '../schemas/common.js'
 import {
   CreatedGatewayKeySchema, type GatewayKey, GatewayKeyPageSchema, GatewayKeyPatchSchema, GatewayKeySchema,
   NewGatewayKeySchema
@@ -15,12 +16,11 @@ import { Id, isUuid } from './ids.js'
 
 const tags = ['Gateway keys']
 const params = Type.Object({ id: Id('gateway key', '2f1de5a4-6f0a-4d5e-9a51-8f1f3d2b7c10') })
-const listQuery = Type.Object(pageQuery, { additionalProperties: false })
-const placeSchema = Type.Tuple([
-  Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER }), Type.String({ format: 'uuid' })
-])
+const listQuery = Type.Object(pageParameters, { additionalProperties: false })
 
 export function keyRoutes (app: AdminApp, dependencies: RouteDependencies): void {
+  app.addSchema(GatewayKeySchema)
+  app.addSchema(CreatedGatewayKeySchema)
   listRoute(app, dependencies)
   createRoute(app, dependencies)
   changeRoute(app, dependencies)
@@ -39,16 +39,9 @@ function listRoute (app: AdminApp, { database, acceptsGatewayKeys }: RouteDepend
       response: { 200: GatewayKeyPageSchema, ...errors }
     }
   }, async request => {
-    const { limit = 50, cursor } = request.query
-    const place = decodeCursor(placeSchema, cursor)
-    const after = place === null ? null : { createdAtUs: place[0], id: place[1] }
-    const { items, next } = await listGatewayKeys(database.operator, limit, after)
-    return {
-      items,
-      total: await countGatewayKeys(database.operator),
-      next_cursor: next === null ? null : encodeCursor([next.createdAtUs, next.id]),
-      accepted: acceptsGatewayKeys
-    }
+    const { limit, after } = readPageQuery(newestFirstPlace, request.query)
+    const page = await listGatewayKeys(database.operator, limit, after)
+    return { ...toPage(page, await countGatewayKeys(database.operator)), accepted: acceptsGatewayKeys }
   })
 }
 

@@ -1,12 +1,12 @@
 import { Type } from 'typebox'
-import { decodeCursor, encodeCursor } from '../cursor.js'
 import { isKeyName } from '../../redaction/redact.js'
 import { invalidField, priceNotFound } from '../errors.js'
+import { Page, pageParameters, readPageQuery, toPage } from '../keyset-page.js'
 import { inUtc } from '../queries/expressions.js'
 import {
   countPricedModels, deletePrices, findPrice, listPrices, priceEntries, putPrice, type PriceRow
 } from '../queries/prices.js'
-import { errors, InstantText, NoContent, Page, pageQuery, Shared } from '../schemas/common.js'
+import { errors, InstantText, NoContent, Shared } from '../schemas/common.js'
 import { ModelPriceSchema, NewPriceSchema, type ModelPrice, type NewPrice } from '../schemas/prices.js'
 import type { AdminApp, RouteDependencies } from './admin-app.js'
 
@@ -19,13 +19,14 @@ const params = Type.Object({
     examples: ['gpt-4o']
   })
 })
-const listQuery = Type.Object(pageQuery, { additionalProperties: false })
+const listQuery = Type.Object(pageParameters, { additionalProperties: false })
 const deleteQuery = Type.Object({
   effective_from: Type.Optional(InstantText('Only the price of this time; left out: all of the model\'s'))
 }, { additionalProperties: false })
 const placeSchema = Type.Tuple([Type.String({ minLength: 1, maxLength: 256, pattern: '^[^\\u0000]*$' })])
 
 export function priceRoutes (app: AdminApp, dependencies: RouteDependencies): void {
+  app.addSchema(ModelPriceSchema)
   listRoute(app, dependencies)
   readRoute(app, dependencies)
   putRoute(app, dependencies)
@@ -43,12 +44,9 @@ function listRoute (app: AdminApp, { database, now }: RouteDependencies): void {
       response: { 200: Page(Shared('ModelPrice', ModelPriceSchema)), ...errors }
     }
   }, async request => {
-    const { limit = 50, cursor } = request.query
-    const [after] = decodeCursor(placeSchema, cursor) ?? [null]
-    const { items, next } = await listPrices(database.operator, now(), limit, after)
-    return {
-      items, total: await countPricedModels(database.operator), next_cursor: next === null ? null : encodeCursor([next])
-    }
+    const { limit, after } = readPageQuery(placeSchema, request.query)
+    const page = await listPrices(database.operator, now(), limit, after)
+    return toPage(page, await countPricedModels(database.operator))
   })
 }
 

@@ -11,6 +11,7 @@ import type { AdminApp, RouteDependencies } from './admin-app.js'
 const BODY_LIMIT_BYTES = MAX_BULK_NAMES * 140 + 10_000
 
 export function promptConfigBulkRoutes (app: AdminApp, { changePolicy, now }: RouteDependencies): void {
+  app.addSchema(BulkChangeSchema)
   app.post('/prompt-configs/bulk', {
     bodyLimit: BODY_LIMIT_BYTES,
     schema: {

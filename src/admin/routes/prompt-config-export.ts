@@ -15,7 +15,7 @@ const query = Type.Object({
 const csvColumns = Object.keys(PromptConfigSummarySchema.properties).flatMap(name =>
   name === 'blocked' ? ['blocked_budget_id', 'blocked_since', 'blocked_until'] : [name])
 
-export function promptConfigExportRoute (app: AdminApp, { database, now }: RouteDependencies): void {
+export function promptConfigExportRoutes (app: AdminApp, { database, now }: RouteDependencies): void {
   app.get('/prompt-configs/export', {
     // Fastify's own answer to HEAD would read the whole file to throw it away.
     exposeHeadRoute: false,

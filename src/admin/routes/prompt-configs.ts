@@ -1,16 +1,17 @@
 import { Type } from 'typebox'
+import { UNTYPED } from '../../policy/policy.js'
 import { promptConfigExists, promptConfigNotFound } from '../errors.js'
+import { Page, toPage } from '../keyset-page.js'
+import { promptConfigListQuery, readListQuery } from '../prompt-config-list.js'
 import { liftBlocks } from '../queries/budget-blocks.js'
 import {
   countPromptConfigs, deletePromptConfig, findPromptConfig, insertPromptConfig, listPromptConfigs, lockSwitches, updatePromptConfig, upsertPromptConfig
 } from '../queries/prompt-configs.js'
-import { errors, NoContent, Page, Shared } from '../schemas/common.js'
-import { placeCursor, promptConfigListQuery, readListQuery } from '../prompt-config-list.js'
+import { errors, NoContent, Shared } from '../schemas/common.js'
 import {
   NewPromptConfigSchema, PromptConfigPatchSchema, PromptConfigSchema, PromptConfigSummarySchema, type PromptConfig
 } from '../schemas/prompt-config.js'
 import type { AdminApp, RouteDependencies } from './admin-app.js'
-import { UNTYPED } from '../../policy/policy.js'
 
 const tags = ['Prompt configs']
 const params = Type.Object({
@@ -18,6 +19,8 @@ const params = Type.Object({
 })
 
 export function promptConfigRoutes (app: AdminApp, dependencies: RouteDependencies): void {
+  app.addSchema(PromptConfigSchema)
+  app.addSchema(PromptConfigSummarySchema)
   listRoute(app, dependencies)
   createRoute(app, dependencies)
   readRoute(app, dependencies)
@@ -40,10 +43,8 @@ function listRoute (app: AdminApp, { database, now }: RouteDependencies): void {
   }, async request => {
     const { sort, limit, after, filter } = readListQuery(request.query)
     const nowMs = now()
-    const { items, next } = await listPromptConfigs(database.operator, filter, sort, limit, after, nowMs)
-    return {
-      items, total: await countPromptConfigs(database.operator, filter, nowMs), next_cursor: placeCursor(sort, next)
-    }
+    const page = await listPromptConfigs(database.operator, filter, sort, limit, after, nowMs)
+    return toPage(page, await countPromptConfigs(database.operator, filter, nowMs))
   })
 }
 

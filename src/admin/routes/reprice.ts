@@ -5,6 +5,7 @@ import { RepricedSchema, RepriceFilterSchema } from '../schemas/reprice.js'
 import type { AdminApp, RouteDependencies } from './admin-app.js'
 
 export function repriceRoutes (app: AdminApp, { changePolicy, now }: RouteDependencies): void {
+  app.addSchema(RepricedSchema)
   app.post('/usage-logs/reprice', {
     schema: {
       operationId: 'reprice',

@@ -6,6 +6,7 @@ import type { AdminApp, RouteDependencies } from './admin-app.js'
 const tags = ['Settings']
 
 export function settingsRoutes (app: AdminApp, { database, changePolicy }: RouteDependencies): void {
+  app.addSchema(SettingsSchema)
   app.get('/settings', {
     schema: {
       operationId: 'getSettings',

@@ -2,8 +2,9 @@ import { Type } from 'typebox'
 import type { Drizzle } from '../../db/database.js'
 import { shownObjectText } from '../../lib/stored-object.js'
 import { CSV_START, csvLine } from '../csv.js'
+import type { NewestFirstPlace } from '../queries/newest-first.js'
 import {
-  listUsageLogRows, readPayloads, toUsageLog, type UsageLogFilter, type UsageLogPlace, type UsageLogRow
+  listUsageLogRows, readPayloads, toUsageLog, type UsageLogFilter, type UsageLogRow
 } from '../queries/usage-logs.js'
 import { errors } from '../schemas/common.js'
 import { UsageLogSummarySchema } from '../schemas/usage-log.js'
@@ -22,7 +23,7 @@ const query = Type.Object({
 
 const csvColumns = Object.keys(UsageLogSummarySchema.properties) as Array<keyof typeof UsageLogSummarySchema.properties>
 
-export function usageLogExportRoute (app: AdminApp, { database, now }: RouteDependencies): void {
+export function usageLogExportRoutes (app: AdminApp, { database, now }: RouteDependencies): void {
   app.get('/usage-logs/export', {
     // Fastify's own answer to HEAD would read the whole file to throw it away.
     exposeHeadRoute: false,
@@ -56,7 +57,7 @@ export function usageLogExportRoute (app: AdminApp, { database, now }: RouteDepe
 
 /** A query a page, so that on the embedded database commits get their turn in between. */
 async function * pagesOf (database: Drizzle, filter: UsageLogFilter): AsyncGenerator<UsageLogRow[]> {
-  let after: UsageLogPlace | null = null
+  let after: NewestFirstPlace | null = null
   do {
     const page: Awaited<ReturnType<typeof listUsageLogRows>> = await listUsageLogRows(
       database, filter, PAGE_ROWS, after

@@ -1,14 +1,12 @@
 import { Type } from 'typebox'
-import { decodeCursor, encodeCursor } from '../cursor.js'
 import { usageLogNotFound } from '../errors.js'
+import { COUNT_CEILING, Page, pageParameters, readPageQuery, toPage } from '../keyset-page.js'
+import { newestFirstPlace, type NewestFirstPlace } from '../queries/newest-first.js'
 import { countUsageLogs, findUsageLog, listUsageLogs } from '../queries/usage-logs.js'
-import { errors, InstantText, Page, pageQuery, Shared } from '../schemas/common.js'
+import { errors, InstantText, Shared } from '../schemas/common.js'
 import { UsageLogSchema, UsageLogSummarySchema } from '../schemas/usage-log.js'
 import type { AdminApp, RouteDependencies } from './admin-app.js'
 import { Id, isUuid } from './ids.js'
-
-/** Counting more rows than this would make the first page of a big log slow, and tell nobody anything. */
-const COUNT_CEILING = 100_000
 
 const tags = ['Usage logs']
 const params = Type.Object({ id: Id('usage log', '019aae3f-9c4e-7cc3-98c4-dc0c0c07398f') })
@@ -29,12 +27,11 @@ export const usageLogFilter = {
   to: Type.Optional(InstantText('Finished before this time'))
 }
 
-const listQuery = Type.Object({ ...usageLogFilter, ...pageQuery }, { additionalProperties: false })
+const listQuery = Type.Object({ ...usageLogFilter, ...pageParameters }, { additionalProperties: false })
 
-/** A moment in microseconds, an id, and the total as the first page counted it: later pages need not count again. */
-const placeSchema = Type.Tuple([
-  Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER }),
-  Type.String({ format: 'uuid' }),
+/** After the place the total as the first page counted it: later pages need not count again. */
+const countedPlace = Type.Tuple([
+  ...newestFirstPlace.items,
   Type.Integer({ minimum: 0, maximum: COUNT_CEILING }),
   Type.Boolean()
 ])
@@ -51,6 +48,8 @@ const UsageLogPageSchema = Type.Object({
 }, { description: 'One page of the list' })
 
 export function usageLogRoutes (app: AdminApp, dependencies: RouteDependencies): void {
+  app.addSchema(UsageLogSchema)
+  app.addSchema(UsageLogSummarySchema)
   listRoute(app, dependencies)
   readRoute(app, dependencies)
 }
@@ -68,18 +67,15 @@ function listRoute (app: AdminApp, { database }: RouteDependencies): void {
       response: { 200: UsageLogPageSchema, ...errors }
     }
   }, async request => {
-    const { limit = 50, cursor, ...filter } = request.query
-    const place = decodeCursor(placeSchema, cursor)
-    const after = place === null ? null : { createdAtUs: place[0], id: place[1] }
-    const { items, next } = await listUsageLogs(database.operator, filter, limit, after)
-    const { total, isExact } = place === null
+    const { limit, after, filter } = readPageQuery(countedPlace, request.query)
+    const place: NewestFirstPlace | null = after === null ? null : [after[0], after[1]]
+    const { items, next } = await listUsageLogs(database.operator, filter, limit, place)
+    const { total, isExact } = after === null
       ? await countUsageLogs(database.operator, filter, COUNT_CEILING)
-      : { total: place[2], isExact: place[3] }
+      : { total: after[2], isExact: after[3] }
     return {
-      items,
-      total,
-      ...isExact ? {} : { total_is_exact: false as const },
-      next_cursor: next === null ? null : encodeCursor([next.createdAtUs, next.id, total, isExact])
+      ...toPage({ items, next: next === null ? null : [...next, total, isExact] }, total),
+      ...isExact ? {} : { total_is_exact: false as const }
     }
   })
 }

@@ -1,14 +1,14 @@
 import { Type } from 'typebox'
-import { readPolicyPrices } from '../../db/policy-store.js'
+import { readOperatorPrices } from '../../db/policy-store.js'
+import { picoUsdToNumber } from '../../lib/usd.js'
 import { createPricing } from '../../pricing/pricing.js'
-import { figuresOf, picoUsdOf, usdOf } from '../costs/cost-response.js'
-import { costRange } from '../costs/cost-range.js'
+import { costOnModel } from '../costs/cost-on-model.js'
+import { costRange, shownRange } from '../costs/cost-range.js'
+import { costFigures, picoUsdOf } from '../costs/cost-response.js'
 import { inSnapshot, readSummaryState, sumCosts } from '../costs/cost-sums.js'
 import { errors, Shared } from '../schemas/common.js'
-import { WhatIfSchema } from '../schemas/costs.js'
-import { costOnModel } from '../what-if.js'
+import { rangeParameters, WhatIfSchema } from '../schemas/costs.js'
 import type { AdminApp, RouteDependencies } from './admin-app.js'
-import { rangeOf, rangeQuery } from './costs.js'
 
 const DEFAULT_MODELS = ['gpt-5.6', 'gpt-5.4', 'gpt-5.4-mini', 'gpt-5.4-nano', 'gpt-4.1', 'gpt-4o-mini']
 const MAX_MODELS = 50
@@ -24,10 +24,11 @@ const query = Type.Object({
   model: Type.Optional(Type.Array(model, {
     minItems: 1, maxItems: MAX_MODELS, description: `Once for each model; without it: ${DEFAULT_MODELS.join(', ')}`
   })),
-  ...rangeQuery
+  ...rangeParameters
 }, { additionalProperties: false })
 
-export function whatIfRoute (app: AdminApp, { database, provider, now }: RouteDependencies): void {
+export function whatIfRoutes (app: AdminApp, { database, provider, now }: RouteDependencies): void {
+  app.addSchema(WhatIfSchema)
   app.get('/costs/what-if', {
     schema: {
       operationId: 'getWhatIf',
@@ -47,15 +48,16 @@ export function whatIfRoute (app: AdminApp, { database, provider, now }: RouteDe
       const [sum] = await sumCosts(snapshot, await readSummaryState(snapshot, range), {
         range, dimension: 'all', interval: 'none', most: 1, ...promptType === undefined ? {} : { promptType }
       })
-      return [sum, await readPolicyPrices(snapshot)] as const
+      return [sum, await readOperatorPrices(snapshot)] as const
     })
     const pricing = createPricing({ provider, prices })
-    const actual = figuresOf(sum)
+    const actual = costFigures(sum)
     const items = [...new Set(models)].map(model => {
       const { costPicoUsd, costReason } = costOnModel(pricing, model, actual, nowMs)
       if (costPicoUsd === null) return { model, cost: null, cost_reason: costReason, difference: null }
-      return { model, cost: usdOf(costPicoUsd), cost_reason: null, difference: usdOf(costPicoUsd - picoUsdOf(sum)) }
+      const difference = picoUsdToNumber(costPicoUsd - picoUsdOf(sum))
+      return { model, cost: picoUsdToNumber(costPicoUsd), cost_reason: null, difference }
     })
-    return { prompt_type: promptType ?? null, actual, items, ...rangeOf(range) }
+    return { prompt_type: promptType ?? null, actual, items, ...shownRange(range) }
   })
 }

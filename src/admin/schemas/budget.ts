@@ -1,6 +1,7 @@
 import { Type, type Static } from 'typebox'
 import { BUDGET_PERIODS, type BudgetPeriod } from '../../lib/budget-period.js'
-import { Instant, Nullable, Page, PromptTypeName, Shared, Usd } from './common.js'
+import { Page } from '../keyset-page.js'
+import { Instant, Nullable, PromptTypeName, Shared, Usd } from './common.js'
 
 /** A billion USD: with 12 decimals still far from what the column holds. */
 const MOST_USD = 1_000_000_000

@@ -32,27 +32,6 @@ export const PromptTypeName = () => Type.String({
   description: '1 to 128 of A-Z a-z 0-9 . _ : - beginning with a letter or digit'
 })
 
-/** The query parameters of every list. */
-export const pageQuery = {
-  limit: Type.Optional(
-    Type.Integer({ minimum: 1, maximum: 500, default: 50, description: 'The most items to answer with' })
-  ),
-  cursor: Type.Optional(
-    Type.String({ description: 'The `next_cursor` of the page before; send the same filters and `sort` with it' })
-  )
-}
-
-/** What a list answers: `items`, how many there are in `total`, and where the next page begins. */
-export function Page<T extends TSchema> (
-  item: T, totalDescription = 'How many items match the filters, over all pages'
-) {
-  return Type.Object({
-    items: Type.Array(item),
-    total: Count(totalDescription),
-    next_cursor: Nullable(Type.String({ description: 'Send it as `cursor` for the next page; null on the last' }))
-  }, { description: 'One page of the list' })
-}
-
 export const ErrorSchema = Type.Object({
   error: Type.Object({
     message: Type.String(),

@@ -1,5 +1,30 @@
 import { Type, type Static } from 'typebox'
-import { Count, Instant, Nullable, Usd } from './common.js'
+import { NextCursor } from '../keyset-page.js'
+import { Count, Instant, InstantText, Nullable, Usd } from './common.js'
+
+const hours = 'The books are kept by the hour: a moment within one stands for '
+
+/** The query parameters of a period. */
+export const rangeParameters = {
+  from: Type.Optional(
+    InstantText(`${hours}its start. Without it: thirty UTC days, of which the last is that of \`to\``)
+  ),
+  to: Type.Optional(
+    InstantText(`${hours}its end; a whole hour is not part of the period. Without it: the end of this hour`)
+  )
+}
+
+/** Those of the period that it is compared with. */
+export const previousRangeParameters = {
+  previous_from: Type.Optional(
+    InstantText(
+      `Start of the period to compare with. ${hours}its start. Without it the period before is as long as the period`
+    )
+  ),
+  previous_to: Type.Optional(
+    InstantText('End of the period to compare with, likewise. Without it that one ends where the period starts')
+  )
+}
 
 const figures = {
   calls: Count('Every call but those stopped by a budget'),
@@ -98,7 +123,7 @@ export const DailyCostsSchema = Type.Object({
     costs: Type.Array(Usd('USD'), { description: 'One for each of `days`' })
   }), { description: 'In the order of the prompt configs' }),
   days: Type.Array(Instant('Start of the UTC day')),
-  next_cursor: Nullable(Type.String({ description: 'Send it as `cursor` for the next page; null on the last' }))
+  next_cursor: NextCursor()
 }, {
   $id: 'DailyCosts',
   description: 'What the prompt types of one page of a list cost on each of the last days',

@@ -1,5 +1,6 @@
 import { Type, type Static } from 'typebox'
-import { Instant, InstantText, Nullable, Page, PromptTypeName, Shared } from './common.js'
+import { Page } from '../keyset-page.js'
+import { Instant, InstantText, Nullable, PromptTypeName, Shared } from './common.js'
 
 const name = Type.String({ minLength: 1, maxLength: 100, description: 'Who or what uses the key' })
 const user = Nullable(

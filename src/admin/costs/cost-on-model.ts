@@ -1,6 +1,6 @@
-import { textUsage } from '../pricing/token-usage.js'
-import type { Pricing } from '../pricing/pricing.js'
-import type { CostFigures } from './schemas/costs.js'
+import type { Pricing } from '../../pricing/pricing.js'
+import { textUsage } from '../../pricing/token-usage.js'
+import type { CostFigures } from '../schemas/costs.js'
 
 /** What the tokens would have cost on a model; null where nobody knows a price for it. */
 export type CostOnModel =
