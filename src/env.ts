@@ -54,7 +54,7 @@ type Variables = Readonly<Record<string, string | undefined>>
 export class SettingError extends Error {
   override readonly name = 'SettingError'
   constructor (variable: string, got: string, takes: string) {
-    super(`${variable} is '${got.replace(/[\p{Cc}\p{Zl}\p{Zp}]+/gu, '…')}', but takes ${takes}`)
+    super(`${variable} is '${got.replace(/[\p{Cc}\p{Zl}\p{Zp}]+/gu, '…')}', but must be ${takes}`)
   }
 }
 
@@ -211,7 +211,7 @@ function alertEmail (smtpUrl: string | null, from: string | null): Pick<Config, 
     if (url === null || !/^smtps?:$/.test(url.protocol) || url.hostname === '') {
       throw new SettingError('SMTP_URL', '…', 'a URL such as smtp://user:password@host:587, or smtps://… for TLS from the first byte')
     }
-    if (from === null) throw new SettingError('ALERT_EMAIL_FROM', '', 'the address that e-mails come from, for SMTP_URL is set')
+    if (from === null) throw new SettingError('ALERT_EMAIL_FROM', '', 'the address that e-mails come from, because SMTP_URL is set')
   }
   if (from !== null && !/^(?:[^\p{Cc}<>@]* <[^\s\p{Cc}<>@]+@[^\s\p{Cc}<>@]+>|[^\s\p{Cc}<>@]+@[^\s\p{Cc}<>@]+)$/u.test(from)) {
     throw new SettingError('ALERT_EMAIL_FROM', from, 'an address such as alerts@example.com, or a name with it: Alerts <alerts@example.com>')

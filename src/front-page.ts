@@ -5,10 +5,10 @@ const PLACES = [
   ['v1', 'calls: the base URL of an OpenAI client, with the header X-Prompt-Type', false],
   ['prompt-types/{prompt_type}/v1', 'the same, for clients that cannot set a header', false],
   ['admin', 'the console, for operators', true],
-  ['admin/docs', 'the operator API, described', true],
+  ['admin/docs', 'the operator API, documented', true],
   ['healthz', 'whether the process is up', true],
-  ['readyz', 'whether it can serve calls, and what of it is degraded', true],
-  ['metrics', 'for Prometheus', true]
+  ['readyz', 'whether it can serve calls, and which parts are degraded', true],
+  ['metrics', 'metrics for Prometheus', true]
 ] as const
 
 const escaped = (text: string): string => text.replaceAll('&', '&amp;').replaceAll('<', '&lt;')

@@ -34,5 +34,5 @@ Try it:
 /** A new password is shown this once. */
 function passwordHint ({ password, isNew, file }: AdminPassword): string {
   if (file === null) return 'from ADMIN_PASSWORD'
-  return isNew ? `${password}, kept in ${file}` : `in ${file}`
+  return isNew ? `${password}, stored in ${file}` : `in ${file}`
 }

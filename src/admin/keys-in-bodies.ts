@@ -45,7 +45,7 @@ function cleanedText (text: string, field: string): string {
   }
   if (ADDRESS_FIELDS.has(field)) {
     if (!holdsKey(text)) return text
-    const message = `The field '${field}' has an API key in it. Leave it out, and replace that key.`
+    const message = `The field '${field}' contains an API key. Remove it, and replace that key.`
     throw new KeyInField(invalidField(message, field))
   }
   return isKeyName(text) ? redactKeys(text) : text

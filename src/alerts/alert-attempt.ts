@@ -26,7 +26,7 @@ export interface Deadline {
 export function deadline (timeoutMs: number, closing: AbortSignal): Deadline {
   const cut = new AbortController()
   const timer = setTimeout(() => cut.abort(`no answer within ${timeoutMs / 1000} s`), timeoutMs)
-  const onClosing = (): void => cut.abort('broken off: the gateway stopped')
+  const onClosing = (): void => cut.abort('aborted: the gateway stopped')
   closing.addEventListener('abort', onClosing, { once: true })
   return {
     signal: cut.signal,

@@ -81,7 +81,7 @@ async function drop (answer: IncomingMessage): Promise<void> {
 
 function outcomeOf (statusCode: number, retryAfter: string | undefined, sentAt: Date): Outcome {
   if (statusCode >= 200 && statusCode < 300) return { statusCode, error: null }
-  if (statusCode === 410) return { statusCode, error: 'answered 410: the receiver wants no more of these', isFinal: true }
+  if (statusCode === 410) return { statusCode, error: 'answered 410: the receiver wants no more alerts', isFinal: true }
   if (statusCode >= 300 && statusCode < 400) {
     return { statusCode, error: `answered ${statusCode}: redirects are not followed; the budget's webhook_url must be the final one` }
   }
@@ -99,13 +99,13 @@ function delayMs (retryAfter: string | undefined, sentAt: Date): number {
 /** A target that may not be connected to. */
 class PrivateTarget extends Error {
   constructor (hostname: string, address: string) {
-    super(`'${hostname}' leads to ${address}, which is no public address`)
+    super(`'${hostname}' leads to ${address}, which is not a public address`)
   }
 }
 
 /** A name that is refused now may be mended in the DNS within the day, but it may as well be an attempt to get in: once is enough. */
 const refused = ({ message }: PrivateTarget): Outcome =>
-  ({ statusCode: null, error: `refused: ${message}; WEBHOOK_ALLOW_PRIVATE=true would allow it`, isFinal: true })
+  ({ statusCode: null, error: `not sent: ${message}; set WEBHOOK_ALLOW_PRIVATE=true to allow it`, isFinal: true })
 
 /** The look-up, less the addresses that are not public. The connection goes to one of those that it answers with. */
 function publicOnly (lookup: LookupFunction = systemLookup): LookupFunction {

@@ -116,7 +116,7 @@ export function scheduleAlerts (deps: AlertDeps): Job {
   }
   const firstRun = wake()
   database.listen(ALERTS_CHANNEL, () => { void wake() }).catch((error: unknown) => {
-    log.warn({ err: error }, 'alerts are not heard of; they are looked for every 15 s')
+    log.warn({ err: error }, 'no notifications of alerts arrive; new alerts are looked for every 15 s')
   })
   return {
     firstRun,

@@ -61,8 +61,8 @@ export async function lockFolder (folder: string, log: Log): Promise<FolderLock>
 }
 
 const inUse = (folder: string, pid: string): Error => new Error(
-  `The data folder ${folder} is in use by another promptmeter (process ${pid}). Stop that one, or give this one ` +
-  'a DATA_DIR of its own; instances that share their books share a PostgreSQL (DATABASE_URL), never a folder.')
+  `The data folder ${folder} is in use by another promptmeter (process ${pid}). Stop that process, ` +
+  'or set another DATA_DIR. Instances share data through PostgreSQL (DATABASE_URL), never through a folder.')
 
 interface Candidate extends FolderLock {
   readonly name: string

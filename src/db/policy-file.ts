@@ -29,7 +29,7 @@ export function policyFile (dataDir: string): PolicyFile {
       if (!existsSync(path)) return null
       try {
         const kept = JSON.parse(await readFile(path, 'utf8')) as { readonly format: number, readonly policy: PolicyData }
-        if (kept.format !== FORMAT) throw new Error(`it is of format ${String(kept.format)}, not ${FORMAT}`)
+        if (kept.format !== FORMAT) throw new Error(`its format is ${String(kept.format)}, not ${FORMAT}`)
         return kept.policy
       } catch (error) {
         log.warn({ err: error, file: path }, 'the policy of the last run cannot be read')

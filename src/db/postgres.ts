@@ -100,7 +100,7 @@ const prepare = async (connect: () => Sql, where: string, mayBeAway: boolean, lo
   const run = async (): Promise<void> => {
     try {
       pooled = await prepareSchema(client, where)
-      if (pooled) log.info({}, 'a pooler stands before PostgreSQL: no prepared statements, no notifications')
+      if (pooled) log.info({}, 'a pooler is in front of PostgreSQL: no prepared statements, no notifications')
       failure = null
       tellDone()
     } finally {
@@ -111,7 +111,7 @@ const prepare = async (connect: () => Sql, where: string, mayBeAway: boolean, lo
     client = connect()
     try {
       await run()
-      log.info({}, 'the database is there')
+      log.info({}, 'the database is available')
     } catch (error) {
       if (isClosed) return
       const last = error instanceof Error ? error : new Error(String(error))
@@ -126,7 +126,7 @@ const prepare = async (connect: () => Sql, where: string, mayBeAway: boolean, lo
   } catch (error) {
     if (!mayBeAway || !(error instanceof DatabaseUnavailable)) throw error
     failure = error
-    log.error({ err: error }, 'starting without the database, with the policy of the last run; records go to the journal until it is there')
+    log.error({ err: error }, 'starting without the database, with the policy of the last run; records go to the journal until it is available')
     later()
   }
   return {
@@ -162,7 +162,7 @@ const prepareSchema = async (client: Sql, where: string): Promise<boolean> => {
     return pooled
   } catch (error) {
     if (!isConnectionLost(error)) throw error
-    throw new DatabaseUnavailable(`The database was lost while its schema was brought up to date (${String(driverError(error))}).`, { cause: error })
+    throw new DatabaseUnavailable(`The connection to the database was lost during the migration (${String(driverError(error))}).`, { cause: error })
   }
 }
 
@@ -184,7 +184,7 @@ const checkServer = async (client: Sql, where: string): Promise<void> => {
       throw isConnectionLost(error) ? new DatabaseUnavailable(message, { cause: error }) : new Error(message, { cause: error })
     })
   if (row !== undefined && row.version < oldestServer) {
-    throw new Error(`PostgreSQL ${Math.floor(row.version / 10_000)} runs the database ${where}; ` +
-      'promptmeter needs 15 or newer.')
+    throw new Error(`The database ${where} runs on PostgreSQL ${Math.floor(row.version / 10_000)}. ` +
+      'Upgrade it: promptmeter needs PostgreSQL 15 or newer.')
   }
 }

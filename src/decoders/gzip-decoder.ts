@@ -37,7 +37,7 @@ export class GzipDecoder extends Transform {
   override _flush (done: TransformCallback): void {
     const member = this.#member
     const isCut = member !== null || this.#skipBytes > 0 || (this.#head.length > 0 && !this.#isOver)
-    const end = (): void => done(isCut && this.#needsEnd ? new Error('it breaks off') : null)
+    const end = (): void => done(isCut && this.#needsEnd ? new Error('it is truncated') : null)
     if (member === null) {
       end()
       return
@@ -75,7 +75,7 @@ export class GzipDecoder extends Transform {
     const headerBytes = headerLength(head)
     if (!isMember(head) || (headerBytes === null && head.length > MAX_HEADER_BYTES)) {
       this.#isOver = true
-      done(this.#members > 0 ? null : new Error('it does not begin as gzip'))
+      done(this.#members > 0 ? null : new Error('it is not gzip'))
       return
     }
     if (headerBytes === null) {

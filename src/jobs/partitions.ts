@@ -12,5 +12,5 @@ export const ensurePartitions = async (database: Drizzle, nowMs: number): Promis
 /** Runs `ensurePartitions` daily. Where that fails there are months to try again in, and the batch writer makes a partition that is missing after all. */
 export const schedulePartitions = (database: Drizzle, log: Log, now: () => number = Date.now): Job => daily(async () => {
   const created = await ensurePartitions(database, now())
-  if (created.length > 0) log.info({ partitions: created }, 'Made partitions of the usage log')
-}, 'Could not make partitions of the usage log', log)
+  if (created.length > 0) log.info({ partitions: created }, 'Created partitions of the usage log')
+}, 'Could not create partitions of the usage log', log)

@@ -41,5 +41,5 @@ const firstUuidOf = (timeMs: number): string => {
 /** Runs `forgetOldBatches` daily. */
 export const scheduleRecordedBatches = (database: Drizzle, log: Log, now: () => number = Date.now): Job => daily(async () => {
   const batches = await forgetOldBatches(database, now())
-  if (batches > 0) log.info({ batches }, 'Forgot the ids of old batches')
+  if (batches > 0) log.info({ batches }, 'Deleted the ids of old batches')
 }, 'Could not delete the ids of old batches', log)

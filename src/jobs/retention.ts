@@ -80,5 +80,5 @@ export const scheduleRetention = (database: Drizzle, days: RetentionDays, log: L
     const partitions = await dropOldLogs(database, now(), days.logs, closing)
     if (partitions.length > 0) log.info({ partitions }, 'Dropped months of the usage log that are older than LOG_RETENTION_DAYS')
     const rows = await emptyOldPayloads(database, now(), days.payloads, closing)
-    if (rows > 0) log.info({ rows }, 'Emptied prompts and responses that are older than PAYLOAD_RETENTION_DAYS')
+    if (rows > 0) log.info({ rows }, 'Deleted prompts and responses that are older than PAYLOAD_RETENTION_DAYS')
   }, 'Could not remove what is older than LOG_RETENTION_DAYS and PAYLOAD_RETENTION_DAYS', log)

@@ -58,7 +58,7 @@ export async function costCeiling (
   if (body === null) return { why: unread ?? 'it has no body' }
   const otherCharset = charsetsOf(contentType).find(charset => !UTF8_NAMES.has(charset))
   if (otherCharset !== undefined) {
-    return { why: `its Content-Type says that it is no UTF-8 but '${otherCharset.slice(0, 64)}'` }
+    return { why: `its Content-Type names a charset other than UTF-8: '${otherCharset.slice(0, 64)}'` }
   }
   const read = await readObject(body, MEMBERS)
   if ('why' in read) return read
@@ -66,7 +66,7 @@ export async function costCeiling (
   const model = members.value('model')
   if (typeof model !== 'string') return { why: 'it names no model' }
   const outputTokens = outputAtMost(endpoint, model, members)
-  if (outputTokens === null) return { why: `its '${members.badCount}' is no number that limits anything` }
+  if (outputTokens === null) return { why: `its '${members.badCount}' is not a number that sets a limit` }
 
   const isSearched = body.length <= MAX_SEARCHED_BYTES
   const text = isSearched ? body.toString() : ''
@@ -89,7 +89,7 @@ export async function costCeiling (
 
 function withoutPrice (model: string): Ceiling {
   const name = model.length > MAX_NAMED_CHARACTERS ? `${model.slice(0, MAX_NAMED_CHARACTERS)}…` : model
-  const fix = 'Set its price: PUT /admin/api/prices/{model}, 0 if it is free; or name a model that has one.'
+  const fix = 'Set its price with PUT /admin/api/prices/{model} (0 if it is free), or use a model that has one.'
   return { why: `the model '${name}' has no price`, fix }
 }
 

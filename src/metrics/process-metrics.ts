@@ -18,7 +18,7 @@ export function addProcessMetrics (registry: Registry): () => void {
   delay.enable()
   registry.registerMetric(new Gauge({
     name: 'promptmeter_event_loop_delay_seconds',
-    help: 'How much later than asked for a timer ran, since the last scrape; quantile 1 is the longest.',
+    help: 'Event loop delay since the last scrape: how late a timer ran; quantile 1 is the longest.',
     labelNames: ['quantile'],
     registers: [],
     collect () {

@@ -127,7 +127,7 @@ export class BudgetGate {
 
   #check (budgets: readonly BlockingBudget[], promptType: string, nowMs: number): void {
     for (const budget of budgets) {
-      if (budget.isSpent(promptType, nowMs)) throw budgetExceeded(`The budget ${budget.label}, is spent. Its calls are let through again ${budget.resetAt(nowMs)}.`)
+      if (budget.isSpent(promptType, nowMs)) throw budgetExceeded(`The budget ${budget.label}, is spent. Its calls are accepted again ${budget.resetAt(nowMs)}.`)
     }
   }
 
@@ -151,13 +151,13 @@ export class BudgetGate {
 
 function notLeft (budget: BlockingBudget, ceilingPicoUsd: bigint, left: bigint, nowMs: number): string {
   const usd = (picoUsd: bigint): string => `${picoUsdToDecimal(picoUsd > 0n ? picoUsd : 0n)} USD`
-  return `This call may cost up to ${usd(ceilingPicoUsd)}. Of the budget ${budget.label}, ${usd(left)} are free: calls under way hold the rest, ` +
-    `or it is spent. A lower max_completion_tokens may fit; the budget resets ${budget.resetAt(nowMs)}.`
+  return `This call may cost up to ${usd(ceilingPicoUsd)}. The budget ${budget.label}, has ${usd(left)} free: calls in flight hold the rest, ` +
+    `or it is spent. Lower max_completion_tokens; the budget resets ${budget.resetAt(nowMs)}.`
 }
 
-const READABLE = 'Fix the client: name the model, and send JSON in UTF-8, as it is or in gzip, deflate, br or zstd.'
+const READABLE = 'Fix the client: name the model, and send JSON in UTF-8, uncompressed or in gzip, deflate, br or zstd.'
 
 function notTold (budget: BlockingBudget, { why, fix = READABLE }: Exclude<Ceiling, bigint>): string {
-  return `What this call may cost cannot be told: ${why}. ` +
-    `The strict budget ${budget.label}, lets only calls through of which it can. ${fix}`
+  return `The cost ceiling of this call is unknown: ${why}. ` +
+    `The strict budget ${budget.label}, accepts only calls with a known cost ceiling. ${fix}`
 }

@@ -81,7 +81,7 @@ export class Policy {
       await this.#keep() // From the first call on there is something to start by.
     } catch (error) {
       if (this.#options.kept === null) throw error
-      this.#options.log.warn({ err: error }, 'the policy cannot be read; calls are admitted by that of the last run')
+      this.#options.log.warn({ err: error }, 'the policy cannot be read; the policy of the last run applies to calls')
       this.#stale = true
       this.#use(this.#options.kept)
     }
@@ -173,7 +173,7 @@ export class Policy {
     try {
       await this.#options.keep(this.#read)
     } catch (error) {
-      this.#options.log.warn({ err: error }, 'the policy cannot be kept on disk; a start while the database is away would go by an older one')
+      this.#options.log.warn({ err: error }, 'the policy cannot be written to disk; a start without the database would use an older one')
     }
   }
 
@@ -190,7 +190,7 @@ export class Policy {
       if (version !== this.#version || this.#stale) await this.refresh()
       else this.#options.onSpent?.(spent)
     } catch (error) {
-      if (!this.#stale) this.#tellFailed(error, 'the policy cannot be read; calls are admitted by the last one known')
+      if (!this.#stale) this.#tellFailed(error, 'the policy cannot be read; the last known policy applies to calls')
       this.#stale = true
     }
   }

@@ -155,7 +155,7 @@ async function usedBy (deps: BookkeepingDeps, facts: CallFacts, requestModel: st
     }
     return { answer, usage, source, cost: costOf(deps, facts, answer, requestModel, usage) }
   } catch (error) {
-    deps.log.error({ err: error }, 'what a call used could not be found out; it is recorded without')
+    deps.log.error({ err: error }, 'the usage of a call could not be determined; the call is recorded without it')
     return { answer: null, usage: null, source: 'none', cost: costOf(deps, facts, null, requestModel, null) }
   }
 }
@@ -212,7 +212,7 @@ function jsonText (value: object): string {
   try {
     return JSON.stringify(value)
   } catch {
-    return 'The upstream API answered with an error that is nested too deep to be kept.'
+    return 'The upstream API answered with an error that is nested too deep to be stored.'
   }
 }
 

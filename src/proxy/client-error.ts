@@ -25,6 +25,6 @@ function answerTo (code: string | undefined): GatewayError {
     case 'ERR_HTTP_REQUEST_TIMEOUT':
       return requestTimeout()
     default:
-      return new GatewayError(400, 'invalid_request', 'invalid_request_error', `This is not an HTTP request (${code ?? 'unknown'}). Mend what sends it.`)
+      return new GatewayError(400, 'invalid_request', 'invalid_request_error', `The gateway cannot read this as an HTTP request (${code ?? 'unknown'}). Fix the client: send HTTP/1.1.`)
   }
 }

@@ -91,7 +91,7 @@ function gatewayKey (rawHeaders: readonly string[]): string {
     }
   }
   const hasToken = all.some(({ name, value }) => tokenIn(name, value) !== '')
-  throw invalidApiKey(hasToken ? 'That is not a gateway key.' : 'The gateway key is missing.')
+  throw invalidApiKey(hasToken ? 'This is not a gateway key.' : 'The gateway key is missing.')
 }
 
 /** Without the scheme, which `Authorization` has to have (RFC 6750 §2.1), and others may. */

@@ -66,7 +66,7 @@ export async function prepareBody (
     const mayBeForm = endpoint.metering === 'usage' && coding === null
     const form = mayBeForm ? MultipartModel.of(req.headers['content-type'] ?? '') : null
     if (form !== null) req.on('data', (chunk: Buffer) => form.feed(chunk))
-    const unknownCoding = `nothing here reads the coding '${redactKeys(contentEncoding ?? '').slice(0, 64)}'`
+    const unknownCoding = `the gateway cannot decode the coding '${redactKeys(contentEncoding ?? '').slice(0, 64)}'`
     const unread = coding === undefined ? unknownCoding : 'it was not read'
     const facts = {
       body: null,
@@ -101,7 +101,7 @@ async function prepareCoded (
   const content = await readBody(req, maxBodyBytes, null, bodyShare)
   const body = await decodeBody(coding, content, { maxBytes: maxBodyBytes, members, share: bodyShare })
   if (body === null) {
-    const unread = 'it is not what its Content-Encoding says'
+    const unread = 'it does not match its Content-Encoding'
     const facts = { body: null, members: null, unread, contentType, sizeBytes: content.length }
     return { content, asking: null, isCoded: true, facts }
   }

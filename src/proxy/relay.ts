@@ -116,7 +116,7 @@ export class Relay implements UpstreamHandler, Opener {
 
   /** The request was sent again: what is left of this answer is not waited for. */
   abandon (): void {
-    this.#exchange?.abort(new Error('The answer is not wanted any more.'))
+    this.#exchange?.abort(new Error('The response is no longer needed.'))
   }
 
   onHeaders (statusCode: number, statusMessage: string, rawHeaders: string[]): void {

@@ -21,7 +21,7 @@ export async function bisectBatch (batch: RecordBatch, reason: unknown, ask: Ask
   }
   if (refused.size > 0) return refused
   const refusal = await ask(batch)
-  if (refusal === null) throw new Error('the database refused records that it would take now', { cause: reason })
+  if (refusal === null) throw new Error('the database rejected records that it accepts now', { cause: reason })
   return new Map(batch.entries.map(entry => [entry, refusal.reason]))
 }
 
@@ -35,6 +35,6 @@ export async function refusedAgain (
 ): Promise<Map<BatchEntry, unknown>> {
   const batch = { id, entries: [...refused.keys()] }
   const refusal = await ask(batch)
-  if (refusal === null) throw new Error('the database refused records that it would take now')
+  if (refusal === null) throw new Error('the database rejected records that it accepts now')
   return await bisectBatch(batch, refusal.reason, ask)
 }

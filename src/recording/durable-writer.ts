@@ -153,7 +153,7 @@ export class DurableWriter {
   #goAway (error: unknown): void {
     if (!this.#away && !(error instanceof RefusedWhole)) {
       this.#options.log.error({ err: error },
-        'the database does not take records; they go to the journal until it does')
+        'the database does not accept records; they go to the journal until it does')
     }
     this.#away = true
   }
@@ -189,7 +189,7 @@ export class DurableWriter {
         } else {
           const message = String(error)
           if (message !== lastError) {
-            this.#options.log.warn({ err: error }, 'the database does not take what is in the journal yet')
+            this.#options.log.warn({ err: error }, 'the database does not accept the records of the journal yet')
           }
           lastError = message
           // After a failover the old connections may be to a server that only reads.
@@ -211,7 +211,7 @@ export class DurableWriter {
       return
     }
     if (uuidTimeMs(batch.id) < this.#options.now() - this.#options.database.remembersForMs) {
-      const reason = new Error('The batch is too old to be told from one that is in the database already.')
+      const reason = new Error('The batch is too old to check whether the database already has it.')
       for (const entry of batch.entries) await this.#deadLetters.add(entry, reason)
       this.#tellOnce(batch)
       await journal.dropOldest()
@@ -254,7 +254,7 @@ export class DurableWriter {
   }
 
   #comeBack (): void {
-    if (this.#away) this.#options.log.info({}, 'the database takes records again')
+    if (this.#away) this.#options.log.info({}, 'the database accepts records again')
     this.#away = false
     this.#journalFails = false // It is not needed: whether the disk is mended, the next outage will tell.
   }

@@ -75,7 +75,7 @@ export class Journal {
       journal.#lastNumber = Number(number)
       if (damaged === undefined) journal.#segments.push(await journal.#scan(join(folder, name)))
     }
-    if (journal.records > 0) log.warn({ records: journal.records, bytes: journal.sizeBytes }, 'the journal holds records of an earlier run; they go into the database now')
+    if (journal.records > 0) log.warn({ records: journal.records, bytes: journal.sizeBytes }, 'the journal contains records of an earlier run; they are replayed into the database now')
     return journal
   }
 
@@ -231,7 +231,7 @@ export class Journal {
       if (segment.damaged) await rename(segment.path, `${segment.path}.damaged`)
       else await rm(segment.path)
     } catch (error) {
-      this.#log.warn({ err: error }, 'a journal file with nothing more to do in it cannot be removed; the next start reads it once more')
+      this.#log.warn({ err: error }, 'a finished journal file cannot be removed; the next start reads it again')
     }
   }
 
@@ -254,12 +254,12 @@ export class Journal {
     else if (known !== undefined || error.records !== null) segment.records -= records
     if (kind === 'torn') {
       this.#log.warn({ file: segment.path, bytes: sizeBytes },
-        `the journal's last entry is torn and dropped: ${error.message}. No answer had been released for it`)
+        `the journal's last entry is incomplete and dropped: ${error.message}. No response was released for it`)
     } else {
       segment.damaged = true
       this.#onDamage(records, sizeBytes)
       this.#log.error({ file: `${segment.path}.damaged`, bytes: sizeBytes, records },
-        `the journal is damaged: ${error.message}. Its records are lost, those behind it are not; the file is kept. ` +
+        `the journal is damaged: ${error.message}. Its records are lost, those after it are not; the file is retained. ` +
         'Check the disk under DATA_DIR')
     }
     await this.#removeIfDone(segment)

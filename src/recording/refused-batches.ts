@@ -8,7 +8,7 @@ export class RefusedWhole extends Error {
   override readonly name = 'RefusedWhole'
 
   constructor (cause: unknown) {
-    super(`the database refuses a whole batch: ${String(cause)}`, { cause })
+    super(`the database rejects a whole batch: ${String(cause)}`, { cause })
   }
 }
 
@@ -69,7 +69,7 @@ export class RefusedBatches {
     const nowMs = performance.now()
     if (nowMs - this.#loggedAtMs < LOGGED_EVERY_MS) return
     this.#options.log.error({ err: cause, sqlstate: sqlStateOf(cause), records: this.#unlogged },
-      `the database refuses whole batches of records (SQLSTATE ${sqlStateOf(cause) ?? 'unknown'}); ` +
+      `the database rejects whole batches of records (SQLSTATE ${sqlStateOf(cause) ?? 'unknown'}); ` +
       'they wait in the journal and are tried again. Fix the database: look for a trigger, a constraint, ' +
       'a missing right or column, or an extension that does not support the statement')
     this.#loggedAtMs = nowMs

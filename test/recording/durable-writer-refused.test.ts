@@ -42,7 +42,7 @@ t.test('a batch that is refused whole waits in the journal, aloud; its records a
     t.same(scene.aside, ids.map(id => `${id}: Error: bad data`))
     t.same(scene.books, ['other'])
     t.equal(scene.writer.away, false)
-    t.match(scene.logged.filter(({ level }) => level === 'error'), [{ fields: { records: ids.length }, message: /refuses whole batches.*Fix the database/ }, ...ids.map(id => ({ fields: { id } }))])
+    t.match(scene.logged.filter(({ level }) => level === 'error'), [{ fields: { records: ids.length }, message: /rejects whole batches.*Fix the database/ }, ...ids.map(id => ({ fields: { id } }))])
   }
 })
 

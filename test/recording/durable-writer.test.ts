@@ -66,7 +66,7 @@ t.test('the journal is replayed in order, and with its first success new batches
   await until(() => scene.journal.length === 0)
   t.same(scene.books, ['1', '5', '2', '3', '4'])
   t.same(scene.events.filter(event => !event.startsWith('journaled')), ['replayed 1', 'committed 1', 'replayed 1', 'replayed 2'])
-  t.same(scene.messages('info'), ['the database takes records again'])
+  t.same(scene.messages('info'), ['the database accepts records again'])
 })
 
 t.test('a commit whose answer was lost is not committed again by the replay', async t => {
@@ -148,7 +148,7 @@ t.test('a statement that is not answered for 10 s is given up with its connectio
   await scene.writer.save(batch('1'), within(1))
   await until(() => scene.reconnects > 1)
   t.equal(scene.writer.away, true)
-  t.match(scene.messages('warn'), [/does not take what is in the journal/])
+  t.match(scene.messages('warn'), [/does not accept the records of the journal/])
   scene.onWrite = () => {}
   await until(() => scene.journal.length === 0)
   t.same(scene.books, ['1'])

@@ -58,11 +58,11 @@ export const ErrorSchema = Type.Object({
     message: Type.String(),
     type: Type.String(),
     param: Nullable(Type.String({ description: 'The field or parameter that the error is about' })),
-    code: Nullable(Type.String({ description: 'Stays the same while messages may change' }))
+    code: Nullable(Type.String({ description: 'Stays the same; messages may change' }))
   })
 }, {
   $id: 'Error',
-  description: 'Why not, and what to do',
+  description: 'What happened, and what to do',
   examples: [{
     error: {
       message: "Unknown field 'is_actve'. Known are: description, track_full_data, is_active.",

@@ -32,7 +32,7 @@ const throwErrors: Middleware = {
       body.error?.message ?? `The gateway answered ${response.status} without saying why.`, body.error?.param ?? null)
   },
   onError () {
-    return new ApiError(0, null, 'The gateway cannot be reached. Is it running? Is the network up?', null)
+    return new ApiError(0, null, 'The gateway cannot be reached. Check that it runs and the network.', null)
   }
 }
 
