@@ -51,7 +51,7 @@ export const invalidApiKey = (why: string): GatewayError => new GatewayError(401
   `${why} Send a gateway key as 'Authorization: Bearer pm_…', 'api-key' or 'x-api-key'; ` +
   'an operator creates one with POST /admin/api/keys.')
 
-/** A gateway key, where there is no key of the upstream's to put in its place. */
+/** Rejects a gateway key where the gateway has no upstream key to replace it. */
 export const gatewayKeysNotAccepted = (): GatewayError => new GatewayError(401, 'invalid_api_key', request,
   'This gateway has no UPSTREAM_API_KEY, so gateway keys (pm_…) do not work here. Send the upstream\'s own key, ' +
   'or set UPSTREAM_API_KEY and restart the gateway.')
@@ -62,7 +62,7 @@ export const promptTypeNotAllowed = (promptType: string): GatewayError => new Ga
 export const requestTooLarge = (limitBytes: number): GatewayError => new GatewayError(413, 'request_too_large', request,
   `The request body is over the limit of ${limitBytes} bytes (MAX_BODY_BYTES). Send a smaller one, or raise the limit.`)
 
-/** The rest of the request is not waited for, so its connection ends. */
+/** Rejects a request that takes too long. The rest of it is not read, so its connection ends. */
 export const requestTimeout = (): GatewayError => new GatewayError(408, 'request_timeout', request,
   'The request did not arrive in time. Send it again without long pauses.', null, { connection: 'close' })
 
@@ -80,7 +80,7 @@ export const pathHoldsKey = (): GatewayError => new GatewayError(400, 'invalid_p
   'The path contains a gateway key, which must not go upstream. ' +
   "Fix the client: send the key as 'Authorization: Bearer pm_…', and replace that key.")
 
-/** RFC 9110 §15.5.22: `Upgrade` says by which protocol the request can be made instead. */
+/** Rejects a WebSocket. RFC 9110 §15.5.22: `Upgrade` says by which protocol the request can be made instead. */
 export const websocketNotSupported = (): GatewayError => new GatewayError(426, 'websocket_not_supported', request,
   'This gateway does not support WebSocket connections yet. Make the same call over HTTP, or connect to the upstream API directly.', null,
   { upgrade: 'HTTP/1.1', connection: 'Upgrade' })
@@ -88,10 +88,13 @@ export const websocketNotSupported = (): GatewayError => new GatewayError(426, '
 export const originNotAllowed = (): GatewayError => new GatewayError(403, 'origin_not_allowed', request,
   "Pages of this origin are not allowed to call this gateway. Add the origin to the gateway's CORS_ORIGINS.")
 
-/** The code of calls that a budget stopped, and the `error_type` of their records. */
+/** The code of calls that a budget rejected, and the `error_type` of their records. */
 export const BUDGET_EXCEEDED = 'budget_exceeded'
 
-/** @param why which budget, and when it lets calls through again */
+/**
+ * Rejects a call because of a budget.
+ * @param why which budget, and when it accepts calls again
+ */
 export const budgetExceeded = (why: string): GatewayError => new GatewayError(429, BUDGET_EXCEEDED, 'insufficient_quota', why, null,
   // The official clients try a 429 again, unless they are told not to.
   { 'x-should-retry': 'false' })

@@ -32,7 +32,10 @@ const HEADERS = {
   vary: 'accept', 'content-security-policy': "default-src 'none'", 'x-content-type-options': 'nosniff'
 }
 
-/** `GET /`: where things are, as text, or as a page for a browser. No login, and nothing of this instance. */
+/**
+ * `GET /`: the paths of the gateway, as text, or as a page for a browser. It needs no login, and shows nothing of this
+ * instance.
+ */
 export function frontPage (app: FastifyInstance, _options: object, done: () => void): void {
   app.get('/', (request, reply) => {
     const isBrowser = request.headers.accept?.includes('text/html') === true

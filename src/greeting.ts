@@ -10,7 +10,7 @@ interface Started {
   readonly databaseKind: Database['kind']
 }
 
-/** What a person who has just started the gateway wants to know. */
+/** The text on stdout after a start: addresses, login, a first call. */
 export function greeting ({ address, config, admin, databaseKind }: Started): string {
   const database = databaseKind === 'embedded' ? `embedded, in ${config.dataDir}/db` : 'PostgreSQL (DATABASE_URL)'
   const key = config.upstreamApiKey === null ? '$OPENAI_API_KEY' : '$GATEWAY_KEY'

@@ -2,7 +2,7 @@
 const LONG_NAME = /^(?=.{8})[A-Za-z\d]+_\w+$/
 const MAX_EDITS = 2
 
-/** Variables that are nearly a setting, in another case or but for two letters, and that setting, which is unset. */
+/** Variables that are nearly a setting (another case, or up to two letters), each with that setting, which is unset. */
 export function misspeltSettings (
   settings: ReadonlySet<string>, variables: Readonly<Record<string, string | undefined>>
 ): Array<{ name: string, meant: string }> {

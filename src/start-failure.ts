@@ -1,4 +1,4 @@
-/** What of the configuration a failed start may have to do with. */
+/** The settings that a failed start may be caused by. */
 export interface StartSettings {
   readonly host: string
   readonly port: number

@@ -43,7 +43,7 @@ async function start (starting: Starting): Promise<void> {
   }
   // The embedded database starts in a thread of its own; loading the rest meanwhile saves a third of the start.
   const { databaseUrl, dataDir } = config
-  const opening = openDatabase({ databaseUrl, dataDir, mayBeAway: hasPolicyFile(dataDir), log })
+  const opening = openDatabase({ databaseUrl, dataDir, mayBeUnavailable: hasPolicyFile(dataDir), log })
   const [database, { buildApp }] = await Promise.all([opening, import('./app.js')])
   starting.close.unshift(() => database.close())
   const admin = await loadAdminPassword(config.adminPassword, config.dataDir)

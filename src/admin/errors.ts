@@ -34,7 +34,7 @@ export const promptConfigNotFound = (promptType: string): GatewayError =>
   new GatewayError(404, 'prompt_config_not_found', request,
   `There is no prompt config '${promptType}'. The first call of that type creates it, or POST /admin/api/prompt-configs.`, 'prompt_type')
 
-/** The first few of them are named. */
+/** Names at most the first five of them. */
 export const promptConfigsNotFound = (promptTypes: readonly string[]): GatewayError =>
   new GatewayError(404, 'prompt_config_not_found', request,
   `There is no prompt config ${promptTypes.slice(0, 5).map(name => `'${name}'`).join(', ')}${promptTypes.length > 5 ? ` and ${promptTypes.length - 5} more` : ''}. Nothing was changed.`,

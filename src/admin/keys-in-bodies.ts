@@ -10,8 +10,8 @@ const ADDRESS_FIELDS = new Set(['webhook_url', 'email'])
 const SEARCHED_FIELDS = new Set(['prompt_types', 'filter'])
 
 /**
- * A request body without the API keys in its texts, for none is stored. A prompt type that is a key, and an address
- * with one in it, are refused instead.
+ * A request body without the API keys in its texts, because none is stored. A prompt type that is a key, and an
+ * address with a key in it, are rejected instead.
  */
 export function withoutKeys (body: unknown): { readonly value: unknown } | { readonly error: GatewayError } {
   try {

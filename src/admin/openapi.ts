@@ -2,7 +2,7 @@ import type { FastifyDynamicSwaggerOptions } from '@fastify/swagger'
 import { Type } from 'typebox'
 import { addExamples } from './openapi-examples.js'
 
-/** What the OpenAPI document says beside the routes' own schemas. */
+/** The parts of the OpenAPI document that are not in the routes' own schemas. */
 export const openapiOptions = (version: string): FastifyDynamicSwaggerOptions => ({
   openapi: {
     openapi: '3.1.0',

@@ -12,7 +12,7 @@ import type { AlertChannels } from './alert-channels.js'
 import { consoleRoutes } from './console.js'
 import { answerError } from './error-handler.js'
 import { loginRequired, tooManyFailedLogins, unknownRoute } from './errors.js'
-import { refuseCrossSite } from './guards.js'
+import { rejectCrossSite } from './guards.js'
 import { createLoginFailures } from './login-failures.js'
 import { openapiOptions, OpenapiSchema } from './openapi.js'
 import { createChangePolicy } from './queries/policy-change.js'
@@ -74,8 +74,8 @@ const LONGEST_PARAM = 3 * 128
 
 /**
  * The control plane: everything under /admin, behind the operator's login. Its schemas, hooks, parsers and error
- * answers are its own and touch no other route.
- * @throws Error if the app's router would refuse a long prompt type in a path
+ * answers are its own and affect no other route.
+ * @throws Error if the app's router would reject a long prompt type in a path
  */
 export async function adminPlugin (root: FastifyInstance, options: AdminOptions): Promise<void> {
   if ((root.initialConfig.routerOptions?.maxParamLength ?? 0) < LONGEST_PARAM) {
@@ -192,7 +192,7 @@ async function requireLogin (
     })
   })
   app.addHook('onRequest', (request, _reply, done) => {
-    refuseCrossSite(request)
+    rejectCrossSite(request)
     done()
   })
 }

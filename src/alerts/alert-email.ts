@@ -63,6 +63,6 @@ function describe (error: MailError): Outcome {
   const statusCode = responseCode ?? null
   // What a server says while one logs in may repeat what it was told, password and all.
   if (code === 'EAUTH') return { statusCode, error: 'the SMTP server rejected the login of SMTP_URL' }
-  const isRefused = (code === 'EENVELOPE' || code === 'EMESSAGE') && responseCode !== undefined && responseCode >= 500
-  return { statusCode, error: message.replace(/\s+/g, ' ').slice(0, 500), isFinal: isRefused }
+  const isRejected = (code === 'EENVELOPE' || code === 'EMESSAGE') && responseCode !== undefined && responseCode >= 500
+  return { statusCode, error: message.replace(/\s+/g, ' ').slice(0, 500), isFinal: isRejected }
 }

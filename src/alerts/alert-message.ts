@@ -1,14 +1,14 @@
 import { periodOf } from '../lib/budget-period.js'
 import type { Alert } from './alert-outbox.js'
 
-/** An alert in words, for an e-mail and for `text` of a webhook. */
+/** The text of an alert, for an e-mail and for `text` of a webhook. */
 export interface AlertMessage {
   readonly subject: string
   /** Plain sentences. */
   readonly text: string
 }
 
-/** What of, how much, since when, and what happens now. */
+/** Which budget, how much, since when, and what happens now. */
 export function alertMessage (alert: Alert): AlertMessage {
   const name = `Budget "${alert.budgetName}"`
   const whose = alert.promptType === null ? 'by all traffic' : `by prompt type ${alert.promptType}`

@@ -39,10 +39,10 @@ export interface AlertDeps {
 }
 
 /**
- * Attempts every delivery that is due, until none is, and answers with how many it attempted. Any number of instances may do so at
- * the same time: each delivery is one instance's, until its attempt is written down or its claim lapses.
- * @param stop no more are begun
- * @param cut those under way are broken off
+ * Attempts every delivery that is due, until none is, and returns how many it attempted. Any number of instances may
+ * run it at the same time: each delivery belongs to one instance, until its attempt is stored or its claim lapses.
+ * @param stop no more attempts begin
+ * @param cut attempts in flight are aborted
  */
 export async function deliverDue (deps: AlertDeps, stop: AbortSignal, cut: AbortSignal): Promise<number> {
   let attempted = 0
@@ -80,7 +80,10 @@ async function attempt ({ database, webhook, email, observe, log, now, random = 
   await settleDelivery(database.operator, claim, attempt, dueMs === null ? { state: 'failed' } : { state: 'pending', nextAttemptAtMs: dueMs }, endedAtMs)
 }
 
-/** Delivers what waits, now, at each notification and when the next is due. `close` gives attempts under way 5 s, then breaks them off. */
+/**
+ * Delivers alerts: now, at each notification, and when the next is due. `close` gives attempts in flight 5 s, then
+ * aborts them.
+ */
 export function scheduleAlerts (deps: AlertDeps): Job {
   const { database, log, now } = deps
   const stop = new AbortController()

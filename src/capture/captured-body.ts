@@ -1,6 +1,6 @@
 import type { Steps } from '../lib/slices.js'
 
-/** A body, or its beginning, as it is kept to be stored and counted. */
+/** A body, or its beginning, as it is retained to be stored and counted. */
 export interface CapturedBody {
   /** Text decoded; of a stream, the object that its events add up to. */
   readonly content: Buffer | string
@@ -18,7 +18,7 @@ export interface CapturedResponse {
   readonly isLong: boolean
 }
 
-/** A longer body is looked at in slices. */
+/** A longer body is processed in slices. */
 export const LONG_BODY_BYTES = 256 * 1024
 
 export function isLong (body: CapturedBody | null): boolean {

@@ -16,8 +16,8 @@ const deferredChars = 262_144
 const responseEvent = '{"type":"response.'
 
 /**
- * What is kept of a stream: the one object that its events add up to. `push` costs a copy; events are read when
- * `unreadBytes` of them have gathered, or at the end, and never hold more than that, one event, and `maxBytes` of JSON text.
+ * Accumulates the events of a stream into one object. `push` costs a copy. Events are read when `unreadBytes` of them
+ * have come, or at the end. Memory is at most that, one event, and `maxBytes` of JSON text.
  */
 export class StreamAccumulator {
   readonly #events: SseEvents
@@ -59,7 +59,7 @@ export class StreamAccumulator {
     yield
     this.#readDeferred()
     yield
-    this.#text = this.#assembled()
+    this.#text = this.#accumulated()
     return this.#text
   }
 
@@ -119,7 +119,7 @@ export class StreamAccumulator {
     if (this.#fold.takeElement(Buffer.byteLength(text))) this.#others.push(text)
   }
 
-  #assembled (): string | null {
+  #accumulated (): string | null {
     const known = this.#response?.toObject() ?? this.#choices?.toObject()
     const marks = emptyObject()
     if (this.#error !== undefined) marks.error = this.#error

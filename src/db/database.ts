@@ -4,10 +4,10 @@ import type { PostgresJsDatabase, PostgresJsQueryResultHKT } from 'drizzle-orm/p
 import type { Sql } from 'postgres'
 import type * as schema from './schema/index.js'
 
-/** What queries need: a pool, or a transaction. */
+/** What queries run on: a pool, or a transaction. */
 export type Drizzle = PgDatabase<PostgresJsQueryResultHKT, typeof schema, ExtractTablesWithRelations<typeof schema>>
 
-/** A pool, with the postgres.js client under it for what drizzle cannot say (prepared statements over arrays). */
+/** A pool, with its postgres.js client for what drizzle does not support (prepared statements over arrays). */
 export type DrizzlePool = PostgresJsDatabase<typeof schema> & { readonly $client: Sql }
 
 /** The one database behind both planes, opened and migrated by `openDatabase`. */

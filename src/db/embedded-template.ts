@@ -16,7 +16,10 @@ const prefix = 'embedded-template-'
 /** The same place from src/db and from dist/db. */
 const templates = fileURLToPath(new URL('../../dist/db', import.meta.url))
 
-/** Puts a migrated data directory where there is none. It appears whole or not at all, whenever the process is killed. */
+/**
+ * Creates a migrated data directory where there is none. It appears whole or not at all, whenever the process is
+ * killed.
+ */
 export async function createFolder (folder: string): Promise<void> {
   const unfinished = `${folder}.new`
   await rm(unfinished, { recursive: true, force: true })

@@ -34,7 +34,7 @@ const maxSocketPathBytes = 100
 /** File systems without sockets (some that are shared with a virtual machine's host). */
 const noSockets = new Set(['ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EPERM'])
 
-/** Takes the folder for this process, until it is released or the process ends. Rejects if another process has it. */
+/** Locks the folder for this process, until it is released or the process ends. Rejects if another process has it. */
 export async function lockFolder (folder: string, log: Log): Promise<FolderLock> {
   const short = await shortPath(folder)
   try {

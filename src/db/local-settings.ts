@@ -10,7 +10,7 @@ export interface AtWork {
 
 /**
  * Makes each statement, and each transaction, begin with `set local …`. As parameters of the connection the settings
- * would cost nothing more; but a pooler refuses those, or hands the session to another client.
+ * would cost nothing; but a pooler rejects those, or gives the session to another client.
  * @param settings statements without parameters, one or more
  */
 export function setLocally (client: Sql, settings: string): AtWork {

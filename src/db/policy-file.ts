@@ -7,7 +7,7 @@ import type { PolicyData } from './policy-store.js'
 /** Changes when what is kept does. */
 const FORMAT = 2
 
-/** The last policy read, kept on disk for a start while the database is away. */
+/** The last policy read, stored on disk for a start while the database is unavailable. */
 export interface PolicyFile {
   /** Null where there is none that this build can read; the log says why. */
   read: (log: Log) => Promise<PolicyData | null>
@@ -17,10 +17,13 @@ export interface PolicyFile {
 
 const pathIn = (dataDir: string): string => join(dataDir, 'policy.json')
 
-/** Whether an earlier run has kept its policy there. */
+/** Whether an earlier run has stored its policy there. */
 export const hasPolicyFile = (dataDir: string): boolean => existsSync(pathIn(dataDir))
 
-/** Keys are kept as their hashes, as in the database; the file is its owner's only all the same. */
+/**
+ * The policy file of a data folder. It contains only hashes of keys, as the database does, and only its owner can read
+ * it.
+ */
 export function policyFile (dataDir: string): PolicyFile {
   const path = pathIn(dataDir)
   let writing = Promise.resolve()

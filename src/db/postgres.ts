@@ -27,13 +27,13 @@ const prepareAgainMs = 1000
 const firstAnswerMs = 10_000
 
 /**
- * Opens PostgreSQL: one pool a plane, and the schema brought up to date on a connection of its own. Where the server may
- * be away and is, that is done as soon as it is there; until then nothing can be recorded in it.
+ * Opens PostgreSQL: one pool for each plane. A connection of its own migrates the schema. If the server may be
+ * unavailable and is, that happens as soon as it is available; until then nothing can be recorded in it.
  */
-export const openPostgres = async (databaseUrl: string, mayBeAway: boolean, log: Log, onClosed: () => Promise<void>): Promise<Database> => {
+export const openPostgres = async (databaseUrl: string, mayBeUnavailable: boolean, log: Log, onClosed: () => Promise<void>): Promise<Database> => {
   const target = connectionOptions(databaseUrl, 'promptmeter')
   const connectOnce = (): Sql => openClient(target, log, { max: 1, prepare: false })
-  const preparation = await prepare(connectOnce, target.where, mayBeAway, log)
+  const preparation = await prepare(connectOnce, target.where, mayBeUnavailable, log)
   let recording: DrizzlePool | null = null
   let isClosed = false
   const recordingPool = (): DrizzlePool => {
@@ -89,7 +89,7 @@ interface Preparation {
 }
 
 /** Checks the server and migrates, now, or, where the server may be away and is, again and again until it could be done. */
-const prepare = async (connect: () => Sql, where: string, mayBeAway: boolean, log: Log): Promise<Preparation> => {
+const prepare = async (connect: () => Sql, where: string, mayBeUnavailable: boolean, log: Log): Promise<Preparation> => {
   let failure: Error | null = null
   let pooled = false
   let isClosed = false
@@ -124,7 +124,7 @@ const prepare = async (connect: () => Sql, where: string, mayBeAway: boolean, lo
   try {
     await run()
   } catch (error) {
-    if (!mayBeAway || !(error instanceof DatabaseUnavailable)) throw error
+    if (!mayBeUnavailable || !(error instanceof DatabaseUnavailable)) throw error
     failure = error
     log.error({ err: error }, 'starting without the database, with the policy of the last run; records go to the journal until it is available')
     later()

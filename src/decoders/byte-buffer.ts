@@ -7,8 +7,8 @@ const LOOSE_CHUNKS = 16
 const STEP_BYTES = 1024 * 1024
 
 /**
- * The chunks of a body until it is whole. Past the first few, small ones are copied together: in a body that comes byte
- * by byte each byte would cost a hundred.
+ * Buffers the chunks of a body until it is complete. After the first few, small chunks are copied together: a body
+ * that comes byte by byte would take a hundred bytes for each.
  */
 export class ByteBuffer {
   readonly #chunks: Buffer[] = []

@@ -10,9 +10,9 @@ import { type Job, daily } from '../lib/scheduled-job.js'
 const CHUNK_ROWS = 10_000
 
 /**
- * Deletes the ids of batches that were made and committed longer ago than `RECORDED_BATCHES_KEPT_MS`, and answers with
- * how many. An id begins with its milliseconds, so the primary key finds them; one that came late, by way of a
- * journal, stays until its commit is as old. Does nothing while another instance is at it.
+ * Deletes the ids of batches that were created and committed longer ago than `RECORDED_BATCHES_KEPT_MS`, and returns
+ * how many. An id begins with its milliseconds, so the primary key finds them. The id of a batch that came late, from
+ * a journal, stays until its commit is as old. Does nothing while another instance runs it.
  */
 export async function forgetOldBatches (database: Drizzle, nowMs: number, chunkRows = CHUNK_ROWS): Promise<number> {
   const beforeMs = nowMs - RECORDED_BATCHES_KEPT_MS

@@ -20,8 +20,8 @@ const MARGIN_MS = 15 * 60_000
 const LOCK_TIMEOUT = '200ms'
 
 /**
- * Declares the days that ended before `nowMs` summed up, and stale. The lock waits for every batch that is writing into
- * the rollups, and lets no further one begin: none can have seen the old date and be still to commit.
+ * Marks the days that ended before `nowMs` as summarised, and as stale. The lock waits for every batch that is writing
+ * into the rollups, and holds new ones back: no batch can have seen the old date and still have to commit.
  */
 export async function advanceSummaries (database: Drizzle, nowMs: number): Promise<void> {
   const to = new Date(nowMs - MARGIN_MS).toISOString().slice(0, 10)
@@ -46,7 +46,10 @@ export async function advanceSummaries (database: Drizzle, nowMs: number): Promi
   })
 }
 
-/** Sums up every stale day, the latest first, each with all that holds it in a transaction of its own. Answers with how many there were. */
+/**
+ * Summarises every stale day, the latest first, each with its week, month and quarter in one transaction. Returns how
+ * many there were.
+ */
 export async function summariseStaleDays (database: Drizzle, closing?: AbortSignal): Promise<number> {
   let days = 0
   while (closing?.aborted !== true && await summariseOne(database)) days++

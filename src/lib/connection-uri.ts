@@ -7,7 +7,7 @@ export interface ServerAddress {
 
 export type SslMode = 'disable' | 'prefer' | 'require' | 'verify-ca' | 'verify-full'
 
-/** What `DATABASE_URL` says, in the words of libpq. Null: not said. */
+/** The contents of `DATABASE_URL`, in the terms of libpq. Null: not given. */
 export interface ConnectionUri {
   /** Tried in turn; at least one. */
   readonly servers: readonly ServerAddress[]
@@ -35,7 +35,7 @@ export interface ConnectionUri {
 const TLS_VERSIONS = ['TLSv1', 'TLSv1.1', 'TLSv1.2', 'TLSv1.3'] as const
 export type TlsVersion = typeof TLS_VERSIONS[number]
 
-/** A `DATABASE_URL` that cannot be taken, and why. No value of it is repeated: it may be a secret. */
+/** An invalid `DATABASE_URL`, and why. None of its values is repeated, because they may be secret. */
 export class ConnectionUriError extends Error {
   override readonly name = 'ConnectionUriError'
   /** @param what continues the sentence that begins with the variable's name */
@@ -63,7 +63,7 @@ const AS_IT_IS: Readonly<Record<string, readonly [values: readonly string[], why
 }
 
 /** Parameters of libpq that the gateway does not take at all, and what to do instead. */
-const REFUSED: Readonly<Record<string, string>> = {
+const UNSUPPORTED: Readonly<Record<string, string>> = {
   hostaddr: 'name the address in host',
   passfile: 'give the password in the URL',
   service: 'write its parameters into the URL',
@@ -100,7 +100,7 @@ const TAKEN = new Set([
 /**
  * Reads a connection URI as libpq does:
  * https://www.postgresql.org/docs/current/libpq-connect.html#LIBPQ-CONNSTRING-URIS
- * Each parameter either works or is refused by its name.
+ * Each parameter either works or is rejected by its name.
  * @throws ConnectionUriError
  */
 export function parseConnectionUri (uri: string): ConnectionUri {
@@ -201,20 +201,20 @@ function parseQuery (query: string, mayBeSecret: boolean): Map<string, string> {
     }
     const name = decode(rawName, 'a parameter\'s name') ?? ''
     const value = decode(rawValue, `the parameter ${TAKEN.has(name) ? name : ''}`.trim()) ?? ''
-    refuseUnknown(name, value, mayBeSecret || given.has('password'))
+    rejectUnknown(name, value, mayBeSecret || given.has('password'))
     given.set(name, value)
   }
   return given
 }
 
-function refuseUnknown (name: string, value: string, mayBeSecret: boolean): void {
+function rejectUnknown (name: string, value: string, mayBeSecret: boolean): void {
   if (TAKEN.has(name)) return
   const [values, why] = Object.hasOwn(AS_IT_IS, name) ? AS_IT_IS[name] ?? [] : []
   if (values !== undefined) {
     if (values.includes(value)) return
     throw new ConnectionUriError(`has ${name}, which must be ${list(values)}: ${why ?? ''}`)
   }
-  const instead = Object.hasOwn(REFUSED, name) ? REFUSED[name] : undefined
+  const instead = Object.hasOwn(UNSUPPORTED, name) ? UNSUPPORTED[name] : undefined
   if (instead !== undefined) throw new ConnectionUriError(`has ${name}, which the gateway does not support: ${instead}`)
   const named = !mayBeSecret && /^[a-z][a-z_.]{1,62}$/i.test(name) ? ` '${name}'` : ''
   throw new ConnectionUriError(`has a parameter${named} that libpq does not have; ` +

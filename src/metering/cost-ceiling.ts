@@ -13,10 +13,12 @@ export interface CeilingDeps {
   readonly now: () => number
 }
 
-/** What a call may cost at most, in 10⁻¹² USD; or why that cannot be told, and what to do unless it is to fix the request. */
+/**
+ * The cost ceiling of a call in 10⁻¹² USD; or why it is unknown, and what to do if fixing the request does not help.
+ */
 export type Ceiling = bigint | { readonly why: string, readonly fix?: string }
 
-/** What is known of a request's body. */
+/** What is known of the body of a request. */
 export interface ReadRequest {
   /** Decoded; null where it was not read, or there is none. */
   readonly body: Buffer | null
@@ -47,8 +49,8 @@ const MORE_THAN_TEXT = new RegExp('"type"\\s*:\\s*"(?:image_url|input_image|inpu
 const UTF8_NAMES: ReadonlySet<string> = new Set(['utf-8', 'utf8', 'us-ascii', 'ascii'])
 
 /**
- * What a call may cost at most, before it is sent: as many tokens as it can have, at the dearest rate that may apply to
- * them. 0 for a free endpoint. What cannot be read, or can be read in more than one way, has no ceiling; nor has a model
+ * The most that a call may cost, before it is sent: its maximum of tokens, at the highest rate that may apply. 0 for a
+ * free endpoint. A request that cannot be read, or can be read in more than one way, has no ceiling; nor has a model
  * without a price.
  */
 export async function costCeiling (

@@ -22,7 +22,7 @@ const LIMITS: ReadonlyArray<readonly [RegExp, ModelLimits]> = [
 /** No model of OpenAI's has larger ones. */
 const LARGEST: ModelLimits = { contextTokens: 1_050_000, outputTokens: 128_000 }
 
-/** What a model takes and gives at most; of one that is not known, the largest there are. */
+/** The most tokens that a model takes and returns; for an unknown model, the largest limits there are. */
 export function modelLimits (model: string): ModelLimits {
   const base = model.replace(/^ft:/, '')
   return LIMITS.find(([name]) => name.test(base))?.[1] ?? LARGEST

@@ -32,7 +32,10 @@ export interface Metrics {
   readonly close: () => void
 }
 
-/** Names and units follow https://prometheus.io/docs/practices/naming/; docs/operating.md lists them. */
+/**
+ * Creates the metrics of one gateway. Names and units follow https://prometheus.io/docs/practices/naming/;
+ * docs/operating.md lists them.
+ */
 export function createMetrics (deps: MetricsDeps): Metrics {
   const { version, redact, upstream, streamUsageExceptions, ...recorderState } = deps
   const registry = new Registry()

@@ -8,7 +8,7 @@ const BATCH_BOUNDS = [1, 2, 4, 8, 16, 32, 64, 128, 256, 512]
 /** Seconds: from one round trip to a database nearby, to a commit that is given up. */
 const COMMIT_BOUNDS = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10]
 
-/** What the recorder has in hand, asked at each scrape. */
+/** The state of the recorder, read at each scrape. */
 export interface RecorderState {
   /** Records that are not in the database yet, including those in the journal. */
   readonly pending: () => number
@@ -16,7 +16,7 @@ export interface RecorderState {
   readonly journal: () => { readonly sizeBytes: number, readonly oldestAgeMs: number | null }
 }
 
-/** The metrics of what becomes of records. @returns what counts them */
+/** The metrics of recorded, journaled and lost records. @returns what counts them */
 export function addRecorderMetrics (registry: Registry, { pending, journal }: RecorderState): RecorderObserver {
   const counter = (name: string, help: string): Counter => new Counter({ name: `promptmeter_records_${name}_total`, help, registers: [registry] })
   const gauge = (name: string, help: string, read: () => number): void => {

@@ -10,8 +10,8 @@ interface Known {
 /**
  * One blocking budget as this instance knows it, amounts in 10⁻¹² USD:
  *
- *     spend    = what the database is known to have + what is under way in this instance's recorder
- *     reserved = what calls that are not finished yet may cost at most (strict budgets)
+ *     spend    = what the database is known to have + what this instance's recorder has not committed yet
+ *     reserved = cost ceilings of calls in flight (strict budgets)
  */
 export class BlockingBudget {
   #policy: PolicyBudget
@@ -21,7 +21,7 @@ export class BlockingBudget {
   #bounds: PeriodBounds = { startMs: 0, endMs: 0 }
   /** By the start of their period. */
   readonly #known = new Map<number, Known>()
-  readonly #underWay = new Map<number, bigint>()
+  readonly #uncommitted = new Map<number, bigint>()
   #reservedPicoUsd = 0n
 
   constructor (policy: PolicyBudget) {
@@ -39,7 +39,7 @@ export class BlockingBudget {
     this.#policy = policy
     this.#limitPicoUsd = decimalToPicoUsd(policy.limitUsd)
     this.#lifted = liftsOf(policy)
-    this.#underWay.clear()
+    this.#uncommitted.clear()
     // Older periods than a reading has are over. One that has none may be of before the first call.
     const oldestMs = Math.min(...policy.spent.map(({ periodStartMs }) => periodStartMs))
     if (policy.spent.length > 0) for (const startMs of this.#known.keys()) if (startMs < oldestMs) this.#known.delete(startMs)
@@ -55,11 +55,11 @@ export class BlockingBudget {
   }
 
   /** @param picoUsd negative where what was under way is in the database now, or never will be */
-  addUnderWay (timeMs: number, picoUsd: bigint): void {
+  addUncommitted (timeMs: number, picoUsd: bigint): void {
     const { startMs } = this.#boundsAt(timeMs)
-    const sum = (this.#underWay.get(startMs) ?? 0n) + picoUsd
-    if (sum > 0n) this.#underWay.set(startMs, sum)
-    else this.#underWay.delete(startMs)
+    const sum = (this.#uncommitted.get(startMs) ?? 0n) + picoUsd
+    if (sum > 0n) this.#uncommitted.set(startMs, sum)
+    else this.#uncommitted.delete(startMs)
   }
 
   reserve (picoUsd: bigint): void { this.#reservedPicoUsd += picoUsd }
@@ -80,9 +80,9 @@ export class BlockingBudget {
 
   /** All that is known to be spent, what is under way too: a start without the database may go by it. */
   get spent (): BudgetSpend[] {
-    return [...new Set([...this.#known.keys(), ...this.#underWay.keys()])].map(periodStartMs => {
+    return [...new Set([...this.#known.keys(), ...this.#uncommitted.keys()])].map(periodStartMs => {
       const { spentPicoUsd = 0n, revision = 0 } = this.#known.get(periodStartMs) ?? {}
-      return { periodStartMs, spentUsd: picoUsdToDecimal(spentPicoUsd + (this.#underWay.get(periodStartMs) ?? 0n)), revision }
+      return { periodStartMs, spentUsd: picoUsdToDecimal(spentPicoUsd + (this.#uncommitted.get(periodStartMs) ?? 0n)), revision }
     })
   }
 
@@ -100,7 +100,7 @@ export class BlockingBudget {
 
   #spentPicoUsd (nowMs: number): bigint {
     const { startMs } = this.#boundsAt(nowMs)
-    return (this.#known.get(startMs)?.spentPicoUsd ?? 0n) + (this.#underWay.get(startMs) ?? 0n)
+    return (this.#known.get(startMs)?.spentPicoUsd ?? 0n) + (this.#uncommitted.get(startMs) ?? 0n)
   }
 
   /** Nearly always the same as the last time. */

@@ -8,7 +8,7 @@ import type { Ceiling } from '../metering/cost-ceiling.js'
 import { BlockingBudget } from './blocking-budget.js'
 import { UncommittedSpend } from './uncommitted-spend.js'
 
-/** What a call holds of strict budgets until its cost counts. */
+/** What a call reserves of strict budgets until its cost counts. */
 export interface Reservation {
   /** Doing so twice is the same as once. */
   readonly release: () => void
@@ -34,7 +34,7 @@ export class BudgetGate {
   readonly #now: () => number
   /** Records of this run have later ids than this one. */
   readonly #firstId: string
-  readonly #underWay = new UncommittedSpend()
+  readonly #uncommitted = new UncommittedSpend()
   #byId = new Map<string, BlockingBudget>()
   #ofAll: readonly BlockingBudget[] = NONE
   #ofType = new Map<string, BlockingBudget[]>()
@@ -63,7 +63,7 @@ export class BudgetGate {
       if (others === undefined) this.#ofType.set(budget.promptType, [budget])
       else others.push(budget)
     }
-    for (const { promptType, timeMs, picoUsd } of this.#underWay) this.#add(promptType, timeMs, picoUsd)
+    for (const { promptType, timeMs, picoUsd } of this.#uncommitted) this.#add(promptType, timeMs, picoUsd)
   }
 
   /** The budgets of a reading with what is spent of them by now. */
@@ -140,12 +140,12 @@ export class BudgetGate {
   #count ({ promptType, createdAtMs, costPicoUsd }: CallRecord, sign: 1n | -1n): void {
     const cost = costOrNull(costPicoUsd)
     if (cost === null || cost === 0n) return
-    this.#underWay.add(promptType, createdAtMs, sign * cost)
+    this.#uncommitted.add(promptType, createdAtMs, sign * cost)
     this.#add(promptType, createdAtMs, sign * cost)
   }
 
   #add (promptType: string, timeMs: number, picoUsd: bigint): void {
-    for (const budget of this.#of(promptType)) budget.addUnderWay(timeMs, picoUsd)
+    for (const budget of this.#of(promptType)) budget.addUncommitted(timeMs, picoUsd)
   }
 }
 

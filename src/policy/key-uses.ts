@@ -13,8 +13,8 @@ const EVERY_MS = 10_000
 const CLOSE_WAIT_MS = 1000
 
 /**
- * Remembers when gateway keys were last used, and writes what is new every ten seconds: calls neither wait for it nor
- * cause a statement each. What cannot be written waits for the next time.
+ * Remembers when gateway keys were last used, and writes new times every ten seconds. Calls neither wait for it nor
+ * cause a statement each. After a failure the times are written at the next try.
  */
 export class KeyUses {
   readonly #options: KeyUsesOptions

@@ -3,10 +3,10 @@ import type { PolicyData, PolicyKey, PolicyPulse, SpentBudget } from '../db/poli
 import { promptTypeLimit } from '../errors.js'
 import type { Log } from '../log.js'
 
-/** The type of calls that name none. */
+/** The prompt type of calls that name none. */
 export const UNTYPED = 'untyped'
 
-/** What holds for one call: decided when it comes in, kept to its end. */
+/** The policy of one call: decided when it arrives, unchanged to its end. */
 export interface Admission {
   readonly promptType: string
   /** `is_active`: a usage-log row is written. */
@@ -47,9 +47,9 @@ const KEEP_MS = 1000
 const KEEP_SPENT_MS = 30_000
 
 /**
- * The snapshot of operators' switches and keys that calls are admitted by: no call waits for a query. `refresh` is
- * called at every notification; a poll of the version finds what a notification missed. While the database is away the
- * last snapshot holds.
+ * The snapshot of operators' switches and keys that calls are admitted by, so that no call waits for a query.
+ * `refresh` runs at every notification; a poll of the version finds what a notification missed. While the database is
+ * unavailable the last snapshot applies.
  */
 export class Policy {
   readonly #options: PolicyOptions

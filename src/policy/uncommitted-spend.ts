@@ -1,8 +1,8 @@
 const DAY_MS = 86_400_000
 
 /**
- * What calls cost that this instance has recorded and that are not in the database yet, by prompt type and UTC day: every
- * budget's periods are made of those. So its size does not grow with the length of an outage.
+ * The cost of calls that this instance has recorded but the database does not have yet, by prompt type and UTC day.
+ * The periods of all budgets consist of UTC days. So its size does not grow with the length of an outage.
  */
 export class UncommittedSpend {
   readonly #days = new Map<string, Map<number, bigint>>()

@@ -2,8 +2,8 @@ import type { Socket } from 'node:net'
 import { GatewayError, requestTimeout } from '../errors.js'
 
 /**
- * Answers what the HTTP parser refuses, so that no request was made of it, and closes the connection (RFC 9112 §2.2).
- * Where something was written to it already, an answer would land in the middle of another: then it is closed only.
+ * Answers a request that the HTTP parser rejects, and closes the connection (RFC 9112 §2.2). If bytes were already
+ * written to it, an answer would land in the middle of another: then it is only closed.
  */
 export function answerClientError (error: NodeJS.ErrnoException, socket: Socket): void {
   if (error.code === 'ECONNRESET' || !socket.writable || socket.bytesWritten > 0) {

@@ -27,7 +27,7 @@ export interface PreparedBody {
 /** What clients send JSON under that do not say so. */
 const UNTOLD_TYPE = /^(?:$|text\/|application\/x-www-form-urlencoded)/
 
-/** A request of which nothing but its headers was looked at. */
+/** A request of which only the headers were read. */
 export const UNREAD: RequestFacts = { body: null, members: null, unread: null, contentType: '', sizeBytes: 0 }
 
 export interface PrepareOptions {
@@ -46,8 +46,8 @@ interface IncomingCall {
 }
 
 /**
- * Bodies that may be JSON are read whole, for their model and to ask for usage, compressed ones too; everything else streams
- * through. What cannot be read goes on as it came: whether it is any good, upstream decides.
+ * Reads bodies that may be JSON whole, compressed ones too, for their model and to inject `stream_options`. Everything
+ * else streams through. A body that cannot be read goes on as it came: the upstream decides whether it is valid.
  */
 export async function prepareBody (
   { req, res, endpoint, bodyShare }: IncomingCall, { maxBodyBytes, mayAsk, isStrict }: PrepareOptions

@@ -50,7 +50,7 @@ export function parsePromptHeaders (rawHeaders: readonly string[], pathPromptTyp
 
 const PROMPT_HEADERS = new Set(['x-prompt-type', 'x-prompt-description', 'x-prompt-user', 'x-prompt-metadata', 'x-prompt-store-full-data'])
 
-/** Whether the gateway reads this header, and so keeps it from going upstream. */
+/** Whether the gateway reads this header, and so does not send it upstream. */
 export function isPromptHeader (name: string): boolean {
   const first = name.charCodeAt(0) | 0x20
   return first === 0x78 /* x */ && name.length >= 13 && PROMPT_HEADERS.has(name.toLowerCase())

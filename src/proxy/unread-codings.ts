@@ -7,7 +7,7 @@ export interface UnreadCodings {
   readonly note: (contentEncoding: string, wasAsked: boolean) => void
 }
 
-/** Says once of each coding that answers in it pass unread: their usage is in no book. */
+/** Logs each coding once whose answers pass unread: their usage is not recorded. */
 export function createUnreadCodings (log: Log): UnreadCodings {
   const noted = new Set<string>()
   return {

@@ -56,7 +56,10 @@ export function entryToJson (entry: BatchEntry): string {
   return JSON.stringify(entry, withoutBigints)
 }
 
-/** @throws SyntaxError where the text is not JSON. It is ours and was checked by its checksum: its shape is not checked. */
+/**
+ * The batch of a JSON text that `batchToJson` wrote. Its checksum was checked, so its shape is not.
+ * @throws SyntaxError where the text is not JSON
+ */
 export function parseBatch (json: string): RecordBatch {
   const batch = JSON.parse(json) as JsonBatch
   return { id: batch.id, entries: batch.entries.map(({ record, payload }): BatchEntry => ({ record: fromJson(record), payload })) }

@@ -6,7 +6,7 @@ import type { Journal } from './journal.js'
 import { DeadLetters, type DeadLettersOptions } from './dead-letters.js'
 import { LossLog } from './loss-log.js'
 import type { RecorderObserver } from './recorder-observer.js'
-import { RefusedBatches, RefusedWhole } from './refused-batches.js'
+import { RejectedBatches, BatchRejected } from './rejected-batches.js'
 import { uuidTimeMs } from './uuid-v7.js'
 import { pause, settledWithin, timer } from '../lib/timeouts.js'
 
@@ -54,12 +54,12 @@ const CLOSE_WAIT_MS = 1000
 export class DurableWriter {
   readonly #options: DurableWriterOptions
   readonly #closing = new AbortController()
-  #away = false
+  #isUnavailable = false
   #journalFails = false
   #replaying: Promise<void> | null = null
   readonly #deadLetters: DeadLetters
   readonly #losses: LossLog
-  readonly #refused: RefusedBatches
+  readonly #rejected: RejectedBatches
   readonly #writes: DatabaseWrite
   /** Of batches in the journal: whether it was told that they are in the database, which a commit that is late may bring them into. */
   readonly #told = new Map<string, boolean>()
@@ -68,12 +68,12 @@ export class DurableWriter {
     this.#options = options
     this.#deadLetters = new DeadLetters(options)
     this.#losses = new LossLog(options.log)
-    this.#refused = new RefusedBatches(options)
-    this.#writes = new DatabaseWrite(options.database, this.#deadLetters, this.#refused)
+    this.#rejected = new RejectedBatches(options)
+    this.#writes = new DatabaseWrite(options.database, this.#deadLetters, this.#rejected)
   }
 
   /** The database did not take the last batch. */
-  get away (): boolean { return this.#away }
+  get isUnavailable (): boolean { return this.#isUnavailable }
 
   /** The disk did not take the last batch that it was given. */
   get journalFails (): boolean { return this.#journalFails }
@@ -89,7 +89,7 @@ export class DurableWriter {
    * @param deadlineMs how long the database has, on the clock of `performance.now()`
    */
   async save (batch: RecordBatch, deadlineMs: number): Promise<void> {
-    const tried = this.#away ? null : await this.#writeInTime(batch, deadlineMs)
+    const tried = this.#isUnavailable ? null : await this.#writeInTime(batch, deadlineMs)
     if (tried === 'committed') return
     const { journal, observer } = this.#options
     try {
@@ -126,10 +126,10 @@ export class DurableWriter {
         this.#options.observer.committed(records, performance.now() - startedAtMs)
         return 'committed'
       }
-      this.#goAway(new Error(`no commit within ${Math.round(performance.now() - startedAtMs)} ms`))
+      this.#becomeUnavailable(new Error(`no commit within ${Math.round(performance.now() - startedAtMs)} ms`))
     } catch (error) {
-      if (error instanceof RefusedWhole) this.#refused.add(batch, error)
-      this.#goAway(error)
+      if (error instanceof BatchRejected) this.#rejected.add(batch, error)
+      this.#becomeUnavailable(error)
     } finally {
       outOfTime = true
       timedOut.cancel()
@@ -143,30 +143,30 @@ export class DurableWriter {
       try {
         return await this.#writes.write(batch, isOver)
       } catch (error) {
-        if (isOver() || error instanceof RefusedWhole) throw error
+        if (isOver() || error instanceof BatchRejected) throw error
         await pause(waitMs, this.#closing.signal)
         if (isOver()) throw error
       }
     }
   }
 
-  #goAway (error: unknown): void {
-    if (!this.#away && !(error instanceof RefusedWhole)) {
+  #becomeUnavailable (error: unknown): void {
+    if (!this.#isUnavailable && !(error instanceof BatchRejected)) {
       this.#options.log.error({ err: error },
         'the database does not accept records; they go to the journal until it does')
     }
-    this.#away = true
+    this.#isUnavailable = true
   }
 
   #lose (batch: RecordBatch, error: unknown): void {
-    this.#refused.settle(batch)
+    this.#rejected.settle(batch)
     this.#options.observer.lost(batch.entries.length)
     this.#losses.add(batch.entries.length, error)
     this.#options.onSettled?.(batch)
   }
 
   get #isDone (): boolean {
-    return this.#closing.signal.aborted || (!this.#away && this.#options.journal.isEmpty)
+    return this.#closing.signal.aborted || (!this.#isUnavailable && this.#options.journal.isEmpty)
   }
 
   #replay (): void {
@@ -223,7 +223,7 @@ export class DurableWriter {
       observer.replayed(records)
     }
     this.#deadLetters.settle(batch)
-    this.#refused.settle(batch)
+    this.#rejected.settle(batch)
     this.#told.delete(batch.id)
   }
 
@@ -232,9 +232,9 @@ export class DurableWriter {
     try {
       return await this.#writes.write(batch, () => this.#closing.signal.aborted)
     } catch (error) {
-      if (!(error instanceof RefusedWhole)) throw error
+      if (!(error instanceof BatchRejected)) throw error
       this.#options.journal.setOldestBack()
-      throw new SetBack(this.#refused.add(batch, error))
+      throw new SetBack(this.#rejected.add(batch, error))
     }
   }
 
@@ -243,7 +243,7 @@ export class DurableWriter {
     try {
       return await this.#options.journal.oldest()
     } catch (error) {
-      if (this.#away) await this.#findBack()
+      if (this.#isUnavailable) await this.#findBack()
       throw error
     }
   }
@@ -254,8 +254,8 @@ export class DurableWriter {
   }
 
   #comeBack (): void {
-    if (this.#away) this.#options.log.info({}, 'the database accepts records again')
-    this.#away = false
+    if (this.#isUnavailable) this.#options.log.info({}, 'the database accepts records again')
+    this.#isUnavailable = false
     this.#journalFails = false // It is not needed: whether the disk is mended, the next outage will tell.
   }
 

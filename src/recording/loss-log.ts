@@ -3,7 +3,7 @@ import type { Log } from '../log.js'
 
 const LOGGED_EVERY_MS = 60_000
 
-/** Tells of lost records, once a minute: that is enough for whoever reads the log. */
+/** Logs lost records, at most once a minute. */
 export class LossLog {
   readonly #log: Log
   #loggedAtMs = -Infinity

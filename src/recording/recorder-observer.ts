@@ -1,4 +1,4 @@
-/** What becomes of records, for whoever counts it. Called as it happens, so it must be quick, and must not throw. */
+/** Counts what happens to records. Called as it happens, so it must be quick, and must not throw. */
 export interface RecorderObserver {
   /** A batch went into the database directly, in so long. */
   committed: (records: number, durationMs: number) => void

@@ -200,7 +200,7 @@ function isAlphanumeric (code: number): boolean {
   return (code >= 0x61 && code <= 0x7a) || (code >= 0x41 && code <= 0x5a) || (code >= 0x30 && code <= 0x39)
 }
 
-/** What has the shape of a gateway key in a text, however it is escaped there. */
+/** A text in the shape of a gateway key, however it is escaped. */
 export interface GatewayKeyLike extends Range {
   readonly key: string
   /** Nothing that a key may have in it stands before or behind it. */
@@ -210,13 +210,13 @@ export interface GatewayKeyLike extends Range {
 const GATEWAY_KEY_CHARACTERS = 46
 const ESCAPED_GATEWAY_MARKER = /%(?:25|5c|5f|6d|70)|\\[ux]|&(?:#|amp;|lowbar;)/i
 
-/** Whether a text may hold a gateway key at all; says so at little cost. */
+/** Whether a text may contain a gateway key at all; a cheap check. */
 export function mayHoldGatewayKey (text: string): boolean {
   if (text.includes('pm_')) return true
   return (text.includes('%') || text.includes('\\') || text.includes('&')) && ESCAPED_GATEWAY_MARKER.test(text)
 }
 
-/** All that has the shape of a gateway key, in its order. */
+/** All texts in the shape of a gateway key, in order. */
 export function findGatewayKeys (text: string): GatewayKeyLike[] {
   if (!mayHoldGatewayKey(text)) return []
   const { text: plain, starts } = unescape(text)

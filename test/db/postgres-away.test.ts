@@ -17,7 +17,7 @@ async function ownServer (t: Test): Promise<PostgresServer> {
 }
 
 async function openAway (t: Test, server: PostgresServer, log: Log = silentLog): Promise<Database> {
-  const database = await openDatabase({ databaseUrl: server.url(), dataDir: temporaryFolder(t), mayBeAway: true, log })
+  const database = await openDatabase({ databaseUrl: server.url(), dataDir: temporaryFolder(t), mayBeUnavailable: true, log })
   t.teardown(async () => await database.close())
   return database
 }

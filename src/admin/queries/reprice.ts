@@ -44,7 +44,7 @@ interface LogRow extends Record<string, unknown> {
 
 /**
  * Computes the costs of logged calls again, in one transaction (docs/decisions/0013-repricing.md). Null if another
- * repricing is under way. What the log does not know the tokens of is left alone.
+ * repricing is running. Calls whose tokens the log does not contain are not changed.
  */
 export async function reprice (
   changePolicy: ChangePolicy, filter: RepriceFilter, nowMs: number

@@ -3,16 +3,16 @@ import type { Log } from '../log.js'
 import type { RecordBatch } from './call-record.js'
 import type { RecorderObserver } from './recorder-observer.js'
 
-/** The database takes none of a batch's records, or not the statement itself. Its cause is the database's own error. */
-export class RefusedWhole extends Error {
-  override readonly name = 'RefusedWhole'
+/** The database rejects all records of a batch, or the statement itself. Its cause is the database's own error. */
+export class BatchRejected extends Error {
+  override readonly name = 'BatchRejected'
 
   constructor (cause: unknown) {
     super(`the database rejects a whole batch: ${String(cause)}`, { cause })
   }
 }
 
-export interface RefusedBatchesOptions {
+export interface RejectedBatchesOptions {
   readonly observer: Pick<RecorderObserver, 'refused'>
   readonly log: Log
 }
@@ -20,19 +20,19 @@ export interface RefusedBatchesOptions {
 const LOGGED_EVERY_MS = 60_000
 
 /**
- * Batches that the database refused whole. That is its own fault (a trigger, a schema of another build, what an
- * extension does not support), so they wait in the journal; only where others went in since are their records at
- * fault.
+ * Batches that the database rejected whole. That is the fault of the database (a trigger, a schema of another build, a
+ * limit of an extension), so they wait in the journal. Their records are at fault only if other batches were committed
+ * since.
  */
-export class RefusedBatches {
-  readonly #options: RefusedBatchesOptions
+export class RejectedBatches {
+  readonly #options: RejectedBatchesOptions
   /** Batch id → how many batches had gone in when it was last refused. */
-  readonly #refused = new Map<string, number>()
+  readonly #rejected = new Map<string, number>()
   #committed = 0
   #loggedAtMs = -Infinity
   #unlogged = 0
 
-  constructor (options: RefusedBatchesOptions) {
+  constructor (options: RejectedBatchesOptions) {
     this.#options = options
   }
 
@@ -40,19 +40,19 @@ export class RefusedBatches {
   committed (): void { this.#committed++ }
 
   /** It was refused whole before. */
-  has ({ id }: RecordBatch): boolean { return this.#refused.has(id) }
+  has ({ id }: RecordBatch): boolean { return this.#rejected.has(id) }
 
   /** It was refused whole before, and others went in since. */
-  othersWentInSince ({ id }: RecordBatch): boolean {
-    const before = this.#refused.get(id)
+  othersCommittedSince ({ id }: RecordBatch): boolean {
+    const before = this.#rejected.get(id)
     return before !== undefined && before < this.#committed
   }
 
   /** @returns whether it is the first time since any other went in */
-  add (batch: RecordBatch, error: RefusedWhole): boolean {
+  add (batch: RecordBatch, error: BatchRejected): boolean {
     const isNew = !this.has(batch)
-    const isFirst = isNew || this.othersWentInSince(batch)
-    this.#refused.set(batch.id, this.#committed)
+    const isFirst = isNew || this.othersCommittedSince(batch)
+    this.#rejected.set(batch.id, this.#committed)
     if (isNew) {
       this.#options.observer.refused(batch.entries.length)
       this.#tell(batch, error.cause)
@@ -61,7 +61,7 @@ export class RefusedBatches {
   }
 
   /** Nothing more becomes of it. */
-  settle ({ id }: RecordBatch): void { this.#refused.delete(id) }
+  settle ({ id }: RecordBatch): void { this.#rejected.delete(id) }
 
   /** Once a minute: where one is refused, all that follow may be. */
   #tell ({ entries }: RecordBatch, cause: unknown): void {
