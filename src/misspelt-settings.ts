@@ -14,7 +14,7 @@ export function misspeltSettings (
   })
 }
 
-/** Whether so many letters added, left out or replaced make the one of the other (Levenshtein). */
+/** Whether at most `edits` letters added, removed or replaced turn one into the other (Levenshtein). */
 function isNear (a: string, b: string, edits: number): boolean {
   if (a === '' || b === '') return a.length + b.length <= edits
   if (a[0] === b[0]) return isNear(a.slice(1), b.slice(1), edits)

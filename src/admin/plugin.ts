@@ -110,7 +110,7 @@ async function serveAdmin (scope: FastifyInstance, options: AdminOptions): Promi
   await app.register(swaggerUi, { routePrefix: '/docs', indexPrefix: '/admin' })
   await consoleRoutes(app)
   await app.register((api, _options, done) => {
-    // A route that reads no query refuses one, as it refuses unknown fields of a body.
+    // A route without query parameters rejects any, as it rejects unknown fields of a body.
     api.addHook('onRoute', ({ schema }) => { if (schema !== undefined) schema.querystring ??= noQuery })
     addRoutes(api.withTypeProvider<TypeBoxTypeProvider>(), options)
     done()
@@ -156,7 +156,7 @@ function addRoutes (
 async function addHeaders (app: FastifyInstance): Promise<void> {
   await app.register(helmet, {
     // The gateway speaks plain HTTP, often inside a private network: a page that upgrades its own requests to HTTPS
-    // would find nobody there, and whether a host is HTTPS only is for whoever ends TLS before it to say.
+    // would get no answer. Whether a host is HTTPS only is for the proxy that ends TLS to say.
     contentSecurityPolicy: { directives: { upgradeInsecureRequests: null } },
     strictTransportSecurity: false
   })

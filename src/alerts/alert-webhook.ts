@@ -104,7 +104,7 @@ class PrivateTarget extends Error {
   }
 }
 
-/** A name that is refused now may be mended in the DNS within the day, but it may as well be an attempt to get in: once is enough. */
+/** Final: the DNS may be fixed within the day, but the name may as well be an attack, so it is tried only once. */
 const notSent = ({ message }: PrivateTarget): Outcome =>
   ({ statusCode: null, error: `not sent: ${message}; set WEBHOOK_ALLOW_PRIVATE=true to allow it`, isFinal: true })
 

@@ -17,9 +17,9 @@ const LEAST_WAIT_MS = 100
 const RETRY_MS = 60_000
 /** How long a claim holds: longer than any attempt. */
 const LEASE_MS = 120_000
-/** So many are under way at once. */
+/** The attempts that are in flight at once. */
 const AT_ONCE = 10
-/** How long `close` lets the attempts under way go on. */
+/** How long `close` waits for the attempts in flight. */
 const CLOSE_MS = 5000
 /** How long it then waits for a database that may not answer: what is not written down is tried again when the claim lapses. */
 const SETTLE_MS = 1000
@@ -29,7 +29,7 @@ export interface AlertDeps {
   readonly webhook: Deliver
   /** Null: there is no SMTP server. */
   readonly email: Deliver | null
-  /** Told of each attempt that ended. */
+  /** Called at the end of each attempt. */
   readonly observe: AlertObserver
   readonly log: Log
   /** Wall clock, milliseconds since the epoch. */

@@ -14,7 +14,7 @@ export interface CapturedResponse {
   text: () => string | null
   /** What of the body can be read; null where that is nothing. May be asked for until `text` is not wanted any more. */
   kept: () => Steps<CapturedBody | null>
-  /** So much is kept that `text` would take long. */
+  /** So long that `text` would take too much time at once. */
   readonly isLong: boolean
 }
 

@@ -10,7 +10,7 @@ import { SseEvents } from '../decoders/sse-events.js'
 const minEventBytes = 65_536
 /** What is nested deeper is kept as the text that it is: it could not be written again within other objects. */
 const maxDepth = 500
-/** Of a response's events, so many characters wait unread for the one that makes them needless. */
+/** The characters of a response's events that wait unread for the event that makes them needless. */
 const deferredChars = 262_144
 /** As OpenAI writes the events of a response. */
 const responseEvent = '{"type":"response.'
@@ -63,7 +63,7 @@ export class StreamAccumulator {
     return this.#text
   }
 
-  /** Of what came, so much is not in the object. Known once `toText` was asked for. */
+  /** The bytes that came but are not in the object. Known after `toText`. */
   get droppedBytes (): number {
     return this.#response?.isComplete === true ? 0 : this.#events.droppedBytes + this.#fold.droppedBytes
   }

@@ -22,7 +22,7 @@ export interface Database {
   readonly operator: DrizzlePool
   /**
    * Calls back at every NOTIFY on the channel, and after each connect, the first one too: notifications may have been
-   * missed before it. While the database is away the connection is tried again and again. Behind a pooler there are no
+   * missed before it. While the database is unavailable the connection is tried again and again. Behind a pooler there are no
    * notifications: it calls back once, and the listener has to ask by itself.
    */
   listen: (channel: string, onNotify: () => void) => Promise<void>

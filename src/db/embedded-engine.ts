@@ -81,7 +81,7 @@ async function startWorker (folder: string): Promise<Worker> {
       'The disk may be full, or the folder damaged. Free disk space, restore a backup of DATA_DIR, ' +
       'or set DATA_DIR to an empty folder.', { cause: error })
   }
-  // A later one reaches the statements under way as a lost connection.
+  // A later one reaches the statements in flight as a lost connection.
   worker.on('error', () => {})
   return worker
 }

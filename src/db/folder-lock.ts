@@ -15,7 +15,7 @@ import type { Log } from '../log.js'
 //
 // Each process listens on a socket of its own and then calls all others. Of two that come at once at least one hears the
 // other; if both do, both hang up and try again a little later. A socket's name is never used twice, so one that is dead
-// stays dead, and whoever finds it may remove it.
+// stays dead, and any process that finds it may remove it.
 
 export interface FolderLock {
   release: () => Promise<void>
@@ -105,7 +105,7 @@ async function findHolder (folder: string, path: string, own: string): Promise<{
   return trying
 }
 
-/** Null: nobody is there any more. */
+/** Null: the process is gone. */
 async function call (path: string): Promise<Answer | null> {
   const socket = connect(path)
   socket.setTimeout(answerTimeoutMs, () => socket.destroy())

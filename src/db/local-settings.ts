@@ -37,7 +37,7 @@ export function setLocally (client: Sql, settings: string): AtWork {
   }) as T
   client.begin = transact as Sql['begin']
   client.unsafe = ((query, parameters, options) => {
-    // The library's own BEGIN comes by here too.
+    // The library's own BEGIN passes here too.
     if (options !== undefined && 'onexecute' in options) return unsafe(query, parameters, options)
     const run = async (as: (statement: PendingQuery<Row[]>) => PromiseLike<unknown>): Promise<unknown> =>
       await transact(async transaction => await as(transaction.unsafe(query, parameters, options)))

@@ -40,7 +40,7 @@ export function policyFile (dataDir: string): PolicyFile {
       }
     },
     write: policy => {
-      // One at a time, for they share the file that is renamed. Whoever asked for the one before has its error.
+      // One at a time, for they share the file that is renamed. The caller of the one before has its error.
       writing = writing.catch(() => {}).then(() => replace(path, JSON.stringify({ format: FORMAT, policy })))
       return writing
     }

@@ -15,12 +15,12 @@ const oldestServer = 150_000
 const recordingConnections = 4
 const operatorConnections = 4
 /**
- * Rows and tables are locked for moments; one who waits longer is told so, and holds no connection meanwhile. One core
- * at most, the others are for calls; workers and compiled plans also take longer than they save here.
+ * Locks are short: a query that waits longer fails, and frees its connection. It uses one core at most, the others are
+ * for calls; workers and compiled plans also take longer than they save here.
  */
 const operatorSettings = `set local statement_timeout = '15s'; set local lock_timeout = '5s';
   set local max_parallel_workers_per_gather = 0; set local jit = off`
-/** Whatever was under way is over when the pools are closed; a connection that was lost under a statement waits for its answer still. */
+/** No call is in flight when the pools close; a connection that was lost during a statement still waits for its answer. */
 const closeTimeoutSeconds = 1
 const prepareAgainMs = 1000
 /** How long the first answer may take after the first connection may have. */
@@ -88,7 +88,7 @@ interface Preparation {
   close: () => Promise<void>
 }
 
-/** Checks the server and migrates, now, or, where the server may be away and is, again and again until it could be done. */
+/** Checks the server and migrates, now. If the server may be unavailable and is, it tries until it succeeds. */
 const prepare = async (connect: () => Sql, where: string, mayBeUnavailable: boolean, log: Log): Promise<Preparation> => {
   let failure: Error | null = null
   let pooled = false

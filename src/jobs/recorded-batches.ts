@@ -6,7 +6,7 @@ import { recordedBatches } from '../db/schema/index.js'
 import type { Log } from '../log.js'
 import { type Job, daily } from '../lib/scheduled-job.js'
 
-/** One transaction deletes so many rows: short enough to hold up nobody. */
+/** Rows that one transaction deletes: short enough not to delay others. */
 const CHUNK_ROWS = 10_000
 
 /**

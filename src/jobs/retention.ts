@@ -20,7 +20,7 @@ const DAY_MS = 86_400_000
 /** The log is never free of queries for long, and never busy with one that takes longer than operators' may. */
 const DROP_ATTEMPTS = 10
 const DROP_PAUSE_MS = 2000
-/** One transaction empties so many rows, of up to a megabyte each, and makes way for the batches that came meanwhile. */
+/** Rows of up to a megabyte that one transaction empties. Waiting batches then get their turn. */
 const CHUNK_ROWS = 200
 const CHUNK_PAUSE_MS = 50
 /** SQLSTATE, https://www.postgresql.org/docs/current/errcodes-appendix.html */

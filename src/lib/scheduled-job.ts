@@ -6,7 +6,7 @@ const RETRY_MS = 60_000
 export interface Job {
   /** The first run is over; if it failed, the log says why. */
   readonly firstRun: Promise<void>
-  /** Waits for a run that is under way; none begins afterwards. */
+  /** Waits for a run in progress; none begins afterwards. */
   close: () => Promise<void>
 }
 

@@ -26,7 +26,7 @@ const IMAGE_TOKENS = 765
 
 /** Of a longer body the media are taken out first. */
 const MAX_PARSED_BYTES = 1024 * 1024
-/** So much text no model takes: media behind it are not looked for. */
+/** More text than any model takes: media after it are not searched for. */
 const MAX_SEARCHED_BYTES = 4 * 1024 * 1024
 /** Shorter ones make no difference. */
 const MIN_MEDIA_BYTES = 1024

@@ -74,7 +74,7 @@ export async function costCeiling (
   const text = isSearched ? body.toString() : ''
   const hasMore = endpoint.name !== 'embeddings' && (!isSearched || isMoreThanText(endpoint, members, text))
   const { contextTokens } = modelLimits(model)
-  // A request that does not fit is refused by the upstream, and costs nothing.
+  // The upstream rejects a request that does not fit, which costs nothing.
   const counted = hasMore || !isSearched ? body.length : await countAtMost(deps.tokenizer, model, text)
   const inputTokens = hasMore ? contextTokens : Math.min(counted, contextTokens)
 

@@ -15,7 +15,7 @@ const LIMITS: ReadonlyArray<readonly [RegExp, ModelLimits]> = [
   [/^o1-(?:mini|preview)/, { contextTokens: 128_000, outputTokens: 65_536 }],
   [/^o[134]/, { contextTokens: 200_000, outputTokens: 100_000 }],
   [/^gpt-5(?:\.[0-3])?(?:-|$)/, { contextTokens: 400_000, outputTokens: 128_000 }],
-  // A request takes at most so many, however many inputs it has.
+  // The limit of a request, however many inputs it has.
   [/^text-embedding-/, { contextTokens: 300_000, outputTokens: 0 }]
 ]
 

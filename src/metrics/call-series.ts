@@ -139,7 +139,7 @@ export class CallCounts {
 
   /**
    * A label's value: short, without keys, and cleaned before it is looked up, for two names that only became one in UTF-8 would be one
-   * series twice, for which Prometheus refuses the whole scrape.
+   * series twice, for which Prometheus rejects the whole scrape.
    */
   #label (text: string): string {
     return this.#redact(text).slice(0, MAX_LABEL_CHARACTERS).replace(/[\0\p{Surrogate}]/gu, '\uFFFD')

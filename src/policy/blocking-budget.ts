@@ -33,7 +33,7 @@ export class BlockingBudget {
   get promptType (): string | null { return this.#policy.promptType }
   get isStrict (): boolean { return this.#policy.strict }
 
-  /** The budget was read again. What is under way has to be added anew, for it may be of another scope and period now. */
+  /** The budget was read again. Uncommitted spend has to be added again: its scope and period may have changed. */
   use (policy: PolicyBudget): void {
     if (policy.period !== this.#policy.period) this.#bounds = { startMs: 0, endMs: 0 }
     this.#policy = policy
@@ -46,7 +46,7 @@ export class BlockingBudget {
     for (const spend of policy.spent) this.learn(spend)
   }
 
-  /** Of two readings the one of the higher revision is newer; of the same, the greater one. */
+  /** The reading with the higher revision wins; of the same revision, the greater one. */
   learn ({ periodStartMs, spentUsd, revision }: BudgetSpend): void {
     const known = this.#known.get(periodStartMs)
     const spentPicoUsd = decimalToPicoUsd(spentUsd)
@@ -54,7 +54,7 @@ export class BlockingBudget {
     this.#known.set(periodStartMs, { spentPicoUsd, revision })
   }
 
-  /** @param picoUsd negative where what was under way is in the database now, or never will be */
+  /** @param picoUsd negative once it is in the database, or never will be */
   addUncommitted (timeMs: number, picoUsd: bigint): void {
     const { startMs } = this.#boundsAt(timeMs)
     const sum = (this.#uncommitted.get(startMs) ?? 0n) + picoUsd
@@ -69,7 +69,7 @@ export class BlockingBudget {
     return this.#limitPicoUsd - this.#spentPicoUsd(nowMs) - this.#reservedPicoUsd
   }
 
-  /** Whether it keeps calls of that type out. */
+  /** Whether it blocks calls of that type. */
   isSpent (promptType: string, nowMs: number): boolean {
     return this.#spentPicoUsd(nowMs) >= this.#limitPicoUsd && !this.isLifted(promptType, nowMs)
   }
@@ -78,7 +78,7 @@ export class BlockingBudget {
     return this.#lifted.size > 0 && this.#lifted.has(`${this.#boundsAt(nowMs).startMs} ${promptType}`)
   }
 
-  /** All that is known to be spent, what is under way too: a start without the database may go by it. */
+  /** All known spend, uncommitted too: a start without the database may use it. */
   get spent (): BudgetSpend[] {
     return [...new Set([...this.#known.keys(), ...this.#uncommitted.keys()])].map(periodStartMs => {
       const { spentPicoUsd = 0n, revision = 0 } = this.#known.get(periodStartMs) ?? {}
@@ -92,7 +92,7 @@ export class BlockingBudget {
     return `'${name}', ${picoUsdToDecimal(this.#limitPicoUsd)} USD ${period === 'total' ? 'in total' : `a ${period}`}`
   }
 
-  /** When it lets calls through again, as the end of a sentence. */
+  /** When it accepts calls again, as the end of a sentence. */
   resetAt (nowMs: number): string {
     const { endMs } = this.#boundsAt(nowMs)
     return endMs === null ? 'when the limit is raised or an operator lifts it' : `at ${new Date(endMs).toISOString()}`

@@ -27,7 +27,7 @@ const NONE: readonly BlockingBudget[] = []
  *   settled()   …until its batch is in the database (whose answer came first) or nowhere
  * ```
  *
- * So a call of this instance counts at each moment, and while the database is away what lies in the journal does too.
+ * So a call of this instance counts at each moment, and while the database is unavailable the journal counts too.
  * Others' calls count within a second. What an earlier run left in the journal counts as it is replayed.
  */
 export class BudgetGate {

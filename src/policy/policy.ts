@@ -39,7 +39,7 @@ export interface PolicyOptions {
   readonly log: Log
 }
 
-/** A change that no notification told of holds within a second all the same. */
+/** A change whose notification was missed applies within a second all the same. */
 const POLL_MS = 500
 /** New prompt types may raise the version many times a second; of ten thousand types the policy is a megabyte. */
 const KEEP_MS = 1000
@@ -101,13 +101,13 @@ export class Policy {
 
   /** Reads the policy again. What was committed before the call is in force once it resolves. */
   async refresh (): Promise<void> {
-    // A reading under way may have begun before the change: one more follows it, shared by all who wait here.
+    // A reading in progress may have begun before the change: one more follows, shared by all that wait here.
     if (this.#loading !== null) await Promise.allSettled([this.#loading])
     this.#loading ??= this.#load().finally(() => { this.#loading = null })
     await this.#loading
   }
 
-  /** A notification told of a change. Where it cannot be read, the poll finds it. */
+  /** A notification of a change arrived. Where it cannot be read, the poll finds it. */
   heard (): void {
     if (!this.#closed) this.refresh().catch((error: unknown) => this.#tellFailed(error, 'the policy cannot be read'))
   }
@@ -142,7 +142,7 @@ export class Policy {
     this.#use(data)
     this.#read = data
     this.#keepWithin(KEEP_MS)
-    // Those that the reading lacks have a call under way, or a record that is not committed yet.
+    // Those that the reading lacks have a call in flight, or a record that is not committed yet.
     for (const promptType of this.#newTypes) if (this.#configs.has(promptType)) this.#newTypes.delete(promptType)
     this.#stale = false
   }
@@ -195,7 +195,7 @@ export class Policy {
     }
   }
 
-  /** The database is closed behind the policy: a reading under way then is lost, and that is no fault. */
+  /** The database closes after the policy: a reading in progress is then lost, which is no fault. */
   #tellFailed (error: unknown, message: string): void {
     if (!this.#closed) this.#options.log.warn({ err: error }, message)
   }

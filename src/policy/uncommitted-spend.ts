@@ -7,7 +7,7 @@ const DAY_MS = 86_400_000
 export class UncommittedSpend {
   readonly #days = new Map<string, Map<number, bigint>>()
 
-  /** @param picoUsd negative where it is under way no longer */
+  /** @param picoUsd negative once it is settled */
   add (promptType: string, timeMs: number, picoUsd: bigint): void {
     const dayMs = Math.floor(timeMs / DAY_MS) * DAY_MS
     let days = this.#days.get(promptType)

@@ -1,7 +1,7 @@
 import { totalmem } from 'node:os'
 import { gatewayOverloaded } from '../errors.js'
 
-/** How long a body waits for room before it is refused. */
+/** How long a body waits for room before it is rejected. */
 const WAIT_MS = 10_000
 
 /**

@@ -50,7 +50,7 @@ export function knowsKey (keys: Pick<IdentityOptions, 'findKey'>): KnowsKey {
  */
 export function identifyCaller (options: IdentityOptions, rawHeaders: readonly string[], promptType: string): Caller {
   if (options.upstreamApiKey === null) {
-    // A gateway key must not leave the gateway, not even towards an upstream that would only refuse it.
+    // A gateway key must not leave the gateway, not even towards an upstream that would only reject it.
     const knows = knowsKey(options)
     if (carried(rawHeaders).some(({ value }) => holdsGatewayKey(value, knows))) throw gatewayKeysNotAccepted()
     return PASS_THROUGH

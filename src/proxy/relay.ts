@@ -65,7 +65,7 @@ export class Relay implements UpstreamHandler, Opener {
   #isCallerGone = false
   /** Who keeps upstream from sending on. */
   #pausedBy: Set<Holder> | null = null
-  /** Bytes of an answer that nobody gets: it rejects what the gateway added. */
+  /** Bytes of an answer that is dropped: it rejects what the gateway added. */
   #rejectedBytes: number | null = null
   firstByteAtMs: number | null = null
   /** The answer's `Content-Encoding`, where it cannot be read here. */

@@ -69,7 +69,7 @@ export function createUpstream (baseUrl: URL, timeoutMs: number): Upstream {
   }
 }
 
-/** After so much of an answer others have their turn: a full socket hands over megabytes in one turn of the event loop. */
+/** After this much of an answer other calls run: a full socket hands over megabytes in one turn of the event loop. */
 const TURN_BYTES = 128 * 1024
 /** What a chunk costs besides its bytes, of which it may have one. */
 const CHUNK_BYTES = 64

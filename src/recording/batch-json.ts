@@ -17,7 +17,7 @@ export function batchToJson (batch: RecordBatch): string {
   return JSON.stringify(batch, withoutBigints)
 }
 
-/** So much of a prompt or response is written in a step, in UTF-16 code units. */
+/** The part of a prompt or response that is written in a step, in UTF-16 code units. */
 const STEP_CHARACTERS = 65_536
 
 /** As `batchToJson`, in steps, as the pieces of its UTF-8: for prompts and responses of megabytes. */

@@ -29,7 +29,7 @@ const foreignKeyViolation = '23503'
 const checkViolation = '23514'
 
 export interface BatchWriterOptions {
-  /** So many configs' ids are remembered. */
+  /** The number of configs whose ids are remembered. */
   readonly maxConfigIds?: number
   /** Told what is spent of budgets as soon as a batch that adds to them is known to be committed, before `write` resolves. */
   readonly onSpent?: ((spent: readonly SpentBudget[]) => void) | undefined

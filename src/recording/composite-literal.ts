@@ -88,7 +88,7 @@ const specials = /["\\\0]/g
 const escapes: Record<string, string> = { '"': '\\"\\"', '\\': '\\\\\\\\', '\0': '\uFFFD' }
 
 /**
- * Any string is safe in it: a NUL, which Postgres refuses in text, becomes U+FFFD, as a lone surrogate does on its way
+ * Any string is safe in it: a NUL, which Postgres rejects in text, becomes U+FFFD, as a lone surrogate does on its way
  * through UTF-8.
  */
 const quoted = (text: string): string =>

@@ -10,7 +10,7 @@ export interface WritableDatabase {
   readonly write: (batch: RecordBatch) => Promise<void>
   /** Resolves if the database would take the batch, and rejects as `write` would; nothing is committed. */
   readonly tryOut: (batch: RecordBatch) => Promise<void>
-  /** Whether an error means that the database refuses this batch as it is; null: not now. */
+  /** Whether an error means that the database rejects this batch as it is; null: a later try may succeed. */
   readonly rejectionOf: (error: unknown) => Rejection
   /** Resolves if it answers. */
   readonly ping: () => Promise<void>
@@ -18,7 +18,7 @@ export interface WritableDatabase {
   readonly reconnect: () => void
 }
 
-/** A statement that is not answered for so long is given up, with its connection. */
+/** After this time without an answer a statement is given up, with its connection. */
 const HANGS_MS = 10_000
 
 /** One try to commit a batch: whole, or without the records that the database rejects while it accepts others. */
@@ -34,7 +34,7 @@ export class DatabaseWrite {
   }
 
   /**
-   * @returns how many of its records are committed; the others are kept aside
+   * @returns how many of its records are committed; the others are dead letters
    * @throws BatchRejected, and what the database throws
    */
   async write (batch: RecordBatch, isOver: () => boolean): Promise<number> {
@@ -45,7 +45,7 @@ export class DatabaseWrite {
     } catch (error) {
       const rejection = isOver() ? null : this.#database.rejectionOf(error)
       if (rejection === null) throw error
-      // One that was rejected before is not searched again until there is something new to know.
+      // One that was rejected before is not searched again until others were committed.
       const isKnown = this.#rejected.has(batch) && !this.#rejected.othersCommittedSince(batch)
       if (rejection === 'statement' || isKnown) throw new BatchRejected(error)
       return await this.#writeWithoutRejected(batch, error, isOver)
@@ -58,11 +58,11 @@ export class DatabaseWrite {
   }
 
   /**
-   * Finds the records that the database refuses, keeps them aside, and commits the others under the batch's own id: so
+   * Finds the records that the database rejects, makes them dead letters, and commits the others under the batch's id: so
    * it stays one commit, which is there or not, however often this is begun again. Of two that do it (a try that is out
-   * of time, and the replay) only the later keeps records aside.
+   * of time, and the replay) only the later writes dead letters.
    *
-   * @throws BatchRejected where that is all of them, and no others went in since they were rejected before
+   * @throws BatchRejected where that is all of them, and no others were committed since they were rejected before
    */
   async #writeWithoutRejected (batch: RecordBatch, error: unknown, isOver: () => boolean): Promise<number> {
     const ask: AskRejection = async part => {
@@ -77,7 +77,7 @@ export class DatabaseWrite {
       }
     }
     let rejected = await bisectBatch(batch, error, ask)
-    // The database may have come to itself in the middle of the search: those count that are rejected after others
+    // The database may have recovered in the middle of the search: those count that are rejected after others
     // were taken.
     if (rejected.size < batch.entries.length) rejected = await rejectedAgain(batch.id, rejected, ask)
     else if (!this.#rejected.othersCommittedSince(batch)) throw new BatchRejected(error)

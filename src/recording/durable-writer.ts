@@ -29,27 +29,26 @@ const RETRY_FIRST_MS = 50
 const RETRY_MAX_MS = 2000
 /** With the pauses between them, every 15 seconds or so. */
 const RECONNECT_EVERY = 10
-/** What a shutdown waits for a commit under way; the journal has the batch. */
+/** How long a shutdown waits for a commit in flight; the journal has the batch. */
 const CLOSE_WAIT_MS = 1000
 
 /**
- * Puts batches where they last: into the database, or into the journal until the database takes them.
+ * Writes batches durably: to the database, or to the journal until the database accepts them.
  *
  * ```
- *             ┌──────────── direct ────────────┐        not committed in time        ┌─────────── away ───────────┐
+ *             ┌──────────── direct ────────────┐        not committed in time        ┌─────── unavailable ────────┐
  *  save() ──▶ │ database, retried until `dead- │ ──────────────────────────────────▶ │ journal; none: lost        │ ◀── save()
  *             │ line`                          │ ◀────────────────────────────────── │ replay: the oldest, again  │
  *             └────────────────────────────────┘    the first batch is replayed,     │ and again, with pauses     │
  *                                                   or a ping is answered            └────────────────────────────┘
  * ```
  *
- * A batch in the journal stays there until a replay of it is committed, whatever became of earlier tries: its id makes
- * the second commit a no-op. While what is left of the journal is replayed, in its order, new batches go into the
- * database beside it: waiting for the journal to be empty could last for ever under load. The books are the same, for
- * counters add up in any order and the latest call is found by its time.
+ * A journaled batch stays until its replay commits. Its id makes a second commit a no-op. During a replay, which is in
+ * order, new batches go directly into the database: under load the journal might never be empty. The result is the
+ * same, because counters do not depend on the order, and the latest call is found by its time.
  *
- * A batch that the database refuses whole is the database's fault: it is set back in the journal, behind all others,
- * and tried again. Its records are kept aside only once others went in since, so that they hold up nothing for ever.
+ * A batch that the database rejects whole is the database's fault: it is set back in the journal, behind all others,
+ * and tried again. Its records become dead letters only once others were committed since: they never block the journal.
  */
 export class DurableWriter {
   readonly #options: DurableWriterOptions
@@ -112,7 +111,7 @@ export class DurableWriter {
     if (this.#replaying !== null) await settledWithin(this.#replaying, CLOSE_WAIT_MS)
   }
 
-  /** If it is not committed in time the database counts as away, and what becomes of the last try is not known yet. */
+  /** Without a commit in time the database counts as unavailable, and the result of the last try is not known yet. */
   async #writeInTime (batch: RecordBatch, deadlineMs: number): Promise<'committed' | { readonly late: Promise<number> }> {
     const startedAtMs = performance.now()
     let outOfTime = false
@@ -256,7 +255,7 @@ export class DurableWriter {
   #comeBack (): void {
     if (this.#isUnavailable) this.#options.log.info({}, 'the database accepts records again')
     this.#isUnavailable = false
-    this.#journalFails = false // It is not needed: whether the disk is mended, the next outage will tell.
+    this.#journalFails = false // The journal is not needed now; the next outage tests the disk again.
   }
 
   #tellOfLate (batch: RecordBatch, late: Promise<number>): void {
@@ -273,7 +272,7 @@ export class DurableWriter {
   }
 }
 
-/** A batch of the journal was refused whole, and set back. */
+/** A batch of the journal was rejected whole, and set back. */
 class SetBack extends Error {
   /** For the first time since any other went in: others may go in without a pause that grows. */
   readonly isFirst: boolean

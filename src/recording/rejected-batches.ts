@@ -26,7 +26,7 @@ const LOGGED_EVERY_MS = 60_000
  */
 export class RejectedBatches {
   readonly #options: RejectedBatchesOptions
-  /** Batch id → how many batches had gone in when it was last refused. */
+  /** Batch id → how many batches were committed when it was last rejected. */
   readonly #rejected = new Map<string, number>()
   #committed = 0
   #loggedAtMs = -Infinity
@@ -36,19 +36,19 @@ export class RejectedBatches {
     this.#options = options
   }
 
-  /** A batch went in. */
+  /** A batch was committed. */
   committed (): void { this.#committed++ }
 
-  /** It was refused whole before. */
+  /** It was rejected whole before. */
   has ({ id }: RecordBatch): boolean { return this.#rejected.has(id) }
 
-  /** It was refused whole before, and others went in since. */
+  /** It was rejected whole before, and others were committed since. */
   othersCommittedSince ({ id }: RecordBatch): boolean {
     const before = this.#rejected.get(id)
     return before !== undefined && before < this.#committed
   }
 
-  /** @returns whether it is the first time since any other went in */
+  /** @returns whether it is the first time since any other was committed */
   add (batch: RecordBatch, error: BatchRejected): boolean {
     const isNew = !this.has(batch)
     const isFirst = isNew || this.othersCommittedSince(batch)
@@ -60,10 +60,10 @@ export class RejectedBatches {
     return isFirst
   }
 
-  /** Nothing more becomes of it. */
+  /** The batch is done with, by commit or dead letters. */
   settle ({ id }: RecordBatch): void { this.#rejected.delete(id) }
 
-  /** Once a minute: where one is refused, all that follow may be. */
+  /** Once a minute: where one is rejected, all that follow may be. */
   #tell ({ entries }: RecordBatch, cause: unknown): void {
     this.#unlogged += entries.length
     const nowMs = performance.now()

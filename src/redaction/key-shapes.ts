@@ -19,9 +19,9 @@ export interface Range {
 }
 
 const MARKER = /sk-|pm_|sess-|ek_/g
-/** So much of a key is looked at where it has to look random. */
+/** The part of a key that has to look random. */
 const LOOKED_AT = 96
-/** Of a key that the end of the text cuts, so many characters behind its marker are a part of it worth hiding. */
+/** A key that the end of the text cuts is hidden from this many characters after its marker on. */
 const CUT_KEY_CHARACTERS = 4
 
 const EPHEMERAL = /^ek_[A-Za-z0-9]{24}/
@@ -37,7 +37,7 @@ const ESCAPE = /%[2-7][\da-f]|\\[ux]|&(?:#|amp;|lowbar;)/i
 /** One that may stand for a character of a marker. */
 const MARKER_ESCAPE = /(?:%|\\u00|\\x)(?:2[56d]|5[cf]|6[5bd]|7[03])|\\u\{|&(?:#|amp;|lowbar;)/i
 
-/** So much text is searched in a step. */
+/** The text that is searched in a step. */
 const STEP_CHARACTERS = 16_384
 /** No marker, and no escape of a character of one, is longer: each is found where it begins. */
 const LONGEST_MATCH = 16

@@ -34,7 +34,7 @@ export function isKeyName (name: string): boolean {
   return holdsKey(name) && !WORDS.test(name)
 }
 
-/** So many are replaced in a step. */
+/** The number of ranges that are replaced in a step. */
 const STEP_RANGES = 1024
 
 /** The text with these ranges replaced, which are in order. */

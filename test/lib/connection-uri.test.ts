@@ -82,23 +82,23 @@ t.test('a URI says what libpq reads in it', t => {
 
 t.test('a parameter of libpq that does not work is refused by its name, with what to do', t => {
   for (const [parameter, message] of [
-    ['channel_binding=require', 'has channel_binding, which takes disable or prefer: the gateway has no channel binding; use sslmode=verify-full'],
-    ['gssencmode=require', 'has gssencmode, which takes disable or prefer'],
-    ['sslmode=full', 'has sslmode, which takes disable, allow, prefer, require, verify-ca or verify-full'],
-    ['target_session_attrs=standby', 'has target_session_attrs, which takes any, read-write or primary'],
-    ['connect_timeout=0', 'has connect_timeout, which takes a whole number from 1 to 600'],
-    ['load_balance_hosts=random', 'has load_balance_hosts, which takes disable'],
-    ['client_encoding=LATIN1', 'has client_encoding, which takes'],
+    ['channel_binding=require', 'has channel_binding, which must be disable or prefer: the gateway has no channel binding; use sslmode=verify-full'],
+    ['gssencmode=require', 'has gssencmode, which must be disable or prefer'],
+    ['sslmode=full', 'has sslmode, which must be disable, allow, prefer, require, verify-ca or verify-full'],
+    ['target_session_attrs=standby', 'has target_session_attrs, which must be any, read-write or primary'],
+    ['connect_timeout=0', 'has connect_timeout, which must be a whole number from 1 to 600'],
+    ['load_balance_hosts=random', 'has load_balance_hosts, which must be disable'],
+    ['client_encoding=LATIN1', 'has client_encoding, which must be'],
     ['sslrootcert=ca.pem', 'has sslrootcert, which needs sslmode=verify-full (or verify-ca)'],
-    ['sslmode=prefer&sslrootcert=ca.pem', 'has sslrootcert, which takes'],
+    ['sslmode=prefer&sslrootcert=ca.pem', 'has sslrootcert, which needs'],
     ['sslrootcert=system&sslmode=require', 'has sslrootcert=system, which needs sslmode=verify-full'],
-    ['sslcert=a&sslkey=b', 'has sslcert, which takes sslmode=require'],
+    ['sslcert=a&sslkey=b', 'has sslcert, which needs sslmode=require'],
     ['sslmode=require&sslcert=a', 'has only one of sslcert and sslkey; set both'],
-    ['statement_timeout=5', "has a parameter 'statement_timeout' that is none of libpq's; settings of the server are written as options=-c%20name%3Dvalue"],
+    ['statement_timeout=5', "has a parameter 'statement_timeout' that is libpq does not have; settings of the server are written as options=-c%20name%3Dvalue"],
     ['search_path=a', "has a parameter 'search_path'"],
     ['pgbouncer=true', "has a parameter 'pgbouncer'"],
     ...['service', 'passfile', 'hostaddr', 'keepalives_count', 'tcp_user_timeout', 'sslcrl', 'krbsrvname', 'require_auth', 'replication']
-      .map(name => [`${name}=x`, `has ${name}, which the gateway does not take: `])
+      .map(name => [`${name}=x`, `has ${name}, which the gateway does not support: `])
   ] as Array<[string, string]>) {
     t.ok(refusal(`postgres://db/books?${parameter}`)?.startsWith(message), `${parameter}: ${refusal(`postgres://db/books?${parameter}`) ?? ''}`)
   }

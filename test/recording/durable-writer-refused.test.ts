@@ -195,7 +195,7 @@ t.test('a record that can be neither committed nor kept aside is lost aloud, and
   await scene.writer.save(batch('1', 'bad', '2'), within(60_000))
   t.same(scene.books, ['1', '2'])
   t.same(scene.events, ['lost 1', 'committed 2'])
-  t.match(scene.logged, [{ level: 'error', fields: { id: 'bad', err: { message: 'the disk is full' }, refusal: { message: 'bad data' } }, message: /lost/ }])
+  t.match(scene.logged, [{ level: 'error', fields: { id: 'bad', err: { message: 'the disk is full' }, rejection: { message: 'bad data' } }, message: /lost/ }])
   t.equal(scene.logged.length, 1)
 })
 

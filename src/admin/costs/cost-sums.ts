@@ -56,7 +56,7 @@ export async function inSnapshot<T> (database: Drizzle, work: (snapshot: Drizzle
     return await work(snapshot)
   }, { isolationLevel: 'repeatable read', accessMode: 'read only' })
   const done = (turns.get(database) ?? Promise.resolve()).then(turn)
-  turns.set(database, done.catch(() => {})) // Whoever asked is told.
+  turns.set(database, done.catch(() => {})) // Its caller gets the error.
   return await done
 }
 

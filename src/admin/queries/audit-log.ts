@@ -20,8 +20,8 @@ export interface AuditEntry {
 }
 
 /**
- * Writes the entry in the transaction of the change, so that both exist or neither. Fields that did not change are not
- * written.
+ * Writes the entry in the transaction of the change, so that both exist or neither. A change that changes nothing is
+ * not written.
  */
 export async function insertAudit (
   transaction: Drizzle, username: string, nowMs: number, { action, target, before, after }: AuditEntry

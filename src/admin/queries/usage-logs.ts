@@ -49,14 +49,14 @@ const summaryColumns = {
 
 /** The limits of a search through rows that no index finds. */
 export interface SearchBounds {
-  /** So many rows are looked at per query: other queries get their turn in between. */
+  /** Rows that are read per query: other queries run in between. */
   readonly windowRows: number
   /** After this time no further query begins. */
   readonly budgetMs: number
 }
 
 const BOUNDS: SearchBounds = { windowRows: 20_000, budgetMs: 500 }
-/** Nobody waits as long for a number as for the rows. */
+/** Shorter than for the rows: a count is worth less waiting. */
 const COUNT_BOUNDS: SearchBounds = { ...BOUNDS, budgetMs: 250 }
 
 /**
@@ -102,7 +102,7 @@ const readRows = async (
 
 export interface UsageLogCount {
   readonly total: number
-  /** False: there are so many or more. */
+  /** False: there are that many or more. */
   readonly isExact: boolean
 }
 

@@ -3,7 +3,7 @@ import type { components, paths } from './schema.js'
 
 export type Schema = components['schemas']
 
-/** What the gateway refused, in its own words. */
+/** Why the gateway rejected a request, in its own words. */
 export class ApiError extends Error {
   override readonly name = 'ApiError'
   readonly status: number

@@ -45,7 +45,7 @@ export default function Overview () {
   )
 }
 
-/** Says what to do first where no call has ever come by; a range without calls is no reason for that. */
+/** Says what to do first before the first call ever; a range without calls is no reason for that. */
 function AnyCallYet () {
   const { data } = useQuery({
     queryKey: ['any-config'],
