@@ -48,7 +48,7 @@ t.test('a webhook is signed as Standard Webhooks has it, and its text reads well
     type: 'budget.threshold_reached',
     timestamp: '2028-02-29T12:00:00.000Z',
     text: 'Budget "Images &lt;monthly&gt; &amp; more" has reached 100 %: $250.00 of $250.00 spent by prompt type generate_image_metadata this month (since 2028-02-01, UTC). ' +
-      'Calls of this prompt type are refused now, until 2028-03-01 00:00 UTC or until the limit is raised or an operator lifts the block.',
+      'Calls of this prompt type are rejected now, until 2028-03-01 00:00 UTC or until the limit is raised or an operator lifts the block.',
     data: {
       alert_id: claim.alertId,
       budget_id: claim.budgetId,

@@ -94,7 +94,7 @@ t.test('a parameter of libpq that does not work is refused by its name, with wha
     ['sslrootcert=system&sslmode=require', 'has sslrootcert=system, which needs sslmode=verify-full'],
     ['sslcert=a&sslkey=b', 'has sslcert, which needs sslmode=require'],
     ['sslmode=require&sslcert=a', 'has only one of sslcert and sslkey; set both'],
-    ['statement_timeout=5', "has a parameter 'statement_timeout' that is libpq does not have; settings of the server are written as options=-c%20name%3Dvalue"],
+    ['statement_timeout=5', "has a parameter 'statement_timeout' that libpq does not have; write settings of the server as options=-c%20name%3Dvalue"],
     ['search_path=a', "has a parameter 'search_path'"],
     ['pgbouncer=true', "has a parameter 'pgbouncer'"],
     ...['service', 'passfile', 'hostaddr', 'keepalives_count', 'tcp_user_timeout', 'sslcrl', 'krbsrvname', 'require_auth', 'replication']

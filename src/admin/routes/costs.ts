@@ -21,7 +21,7 @@ import { jsonFormat, sendChunks } from './export-reply.js'
 const MAX_ITEMS = 100_000
 
 const tags = ['Costs']
-const hours = 'The books are kept by the hour: a moment within one stands for '
+const hours = 'Costs are counted by the hour: a moment within an hour stands for '
 
 export const rangeQuery = {
   from: Type.Optional(
@@ -52,7 +52,7 @@ const costsQuery = Type.Object({
       ...COST_INTERVALS
     ],
     default: 'none',
-    description: 'UTC; weeks begin on Monday (ISO 8601). A bucket that the period cuts has what is inside'
+    description: 'UTC; weeks begin on Monday (ISO 8601). A bucket that the period cuts contains only what is inside'
   })),
   ...rangeQuery,
   prompt_type: promptType,

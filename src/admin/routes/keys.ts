@@ -58,7 +58,7 @@ function createRoute (app: AdminApp, { changePolicy, now }: RouteDependencies): 
       operationId: 'createKey',
       tags,
       summary: 'Create a gateway key',
-      description: "Callers send the `key` of the answer as `Authorization: Bearer pm_…`. It is shown only once.",
+      description: 'Callers send the `key` of the answer as `Authorization: Bearer pm_…`. It is shown only once.',
       body: NewGatewayKeySchema,
       response: { 201: Shared('CreatedGatewayKey', CreatedGatewayKeySchema), ...errors }
     }

@@ -33,7 +33,7 @@ function listRoute (app: AdminApp, { database, now }: RouteDependencies): void {
       tags,
       summary: 'List prompt configs',
       description: 'Every prompt type with its switches and statistics, without `last_prompt` and `last_response`. ' +
-        'Pages neither skip nor repeat a config that stays as it is; one whose sort field moves in between may.',
+        'Pages neither skip nor repeat an unchanged config. If its sort field changes in between, they may.',
       querystring: promptConfigListQuery,
       response: { 200: Page(Shared('PromptConfigSummary', PromptConfigSummarySchema)), ...errors }
     }

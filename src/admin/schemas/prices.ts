@@ -75,7 +75,7 @@ export const UnpricedModelSchema = Type.Object({
   later_price: Type.Unsafe<LaterPrice | null>({
     type: ['object', 'null'],
     required: ['model', 'effective_from'],
-    description: 'The price of your own that begins only after the first of them: calls before it stay unpriced until you give them one too. Null where there is none',
+    description: 'Your own price that begins only after the first of them; earlier calls stay unpriced until they get one too. Null where there is none',
     properties: {
       model: Type.String({ description: 'Its name: the model, or the family that this is a dated snapshot of' }),
       effective_from: Instant('From when on it applies')

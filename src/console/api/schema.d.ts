@@ -13,7 +13,7 @@ export interface paths {
         };
         /**
          * List prompt configs
-         * @description Every prompt type with its switches and statistics, without `last_prompt` and `last_response`. Pages neither skip nor repeat a config that stays as it is; one whose sort field moves in between may.
+         * @description Every prompt type with its switches and statistics, without `last_prompt` and `last_response`. Pages neither skip nor repeat an unchanged config. If its sort field changes in between, they may.
          */
         get: operations["listPromptConfigs"];
         put?: never;
@@ -245,7 +245,7 @@ export interface paths {
         };
         /**
          * Price the tokens on other models
-         * @description What the period's tokens would cost on other models: the same counts, the same share of cached input, prices as of now (an operator's own where there is one) at the standard tier, long contexts by the average length of a call. Another model would count and write somewhat other tokens. Audio and image tokens, which the sums do not tell apart, are priced as text, and tokens of calls without a cost count too.
+         * @description What the period's tokens would cost on other models: the same counts, the same share of cached input, prices as of now (an operator's own where there is one) at the standard tier, long contexts by the average length of a call. Another model would count and write somewhat other tokens. Audio and image tokens, which the sums do not distinguish, are priced as text, and tokens of calls without a cost count too.
          */
         get: operations["getWhatIf"];
         put?: never;
@@ -1166,7 +1166,7 @@ export interface components {
              * @description When the first of them began, of those in the usage log; null where the log does not contain it. A price of your own from this time on covers them all, but for longer calls that began earlier
              */
             first_call_at: string | null;
-            /** @description The price of your own that begins only after the first of them: calls before it stay unpriced until you give them one too. Null where there is none */
+            /** @description Your own price that begins only after the first of them; earlier calls stay unpriced until they get one too. Null where there is none */
             later_price: {
                 /** @description Its name: the model, or the family that this is a dated snapshot of */
                 model: string;
@@ -2867,11 +2867,11 @@ export interface operations {
             query?: {
                 /** @description The response's model, or the request's where there was none */
                 group_by?: "prompt_type" | "model" | "user" | "none";
-                /** @description UTC; weeks begin on Monday (ISO 8601). A bucket that the period cuts has what is inside */
+                /** @description UTC; weeks begin on Monday (ISO 8601). A bucket that the period cuts contains only what is inside */
                 interval?: "hour" | "day" | "week" | "month" | "none";
-                /** @description The books are kept by the hour: a moment within one stands for its start. Without it: thirty UTC days, of which the last is that of `to` */
+                /** @description Costs are counted by the hour: a moment within an hour stands for its start. Without it: thirty UTC days, of which the last is that of `to` */
                 from?: string;
-                /** @description The books are kept by the hour: a moment within one stands for its end; a whole hour is not part of the period. Without it: the end of this hour */
+                /** @description Costs are counted by the hour: a moment within an hour stands for its end; a whole hour is not part of the period. Without it: the end of this hour */
                 to?: string;
                 /**
                  * @description Of this prompt type alone
@@ -2974,11 +2974,11 @@ export interface operations {
         parameters: {
             query?: {
                 group_by?: "prompt_type" | "model" | "user";
-                /** @description The books are kept by the hour: a moment within one stands for its start. Without it: thirty UTC days, of which the last is that of `to` */
+                /** @description Costs are counted by the hour: a moment within an hour stands for its start. Without it: thirty UTC days, of which the last is that of `to` */
                 from?: string;
-                /** @description The books are kept by the hour: a moment within one stands for its end; a whole hour is not part of the period. Without it: the end of this hour */
+                /** @description Costs are counted by the hour: a moment within an hour stands for its end; a whole hour is not part of the period. Without it: the end of this hour */
                 to?: string;
-                /** @description Start of the period to compare with. The books are kept by the hour: a moment within one stands for its start. Without it the period before is as long as the period */
+                /** @description Start of the period to compare with. Costs are counted by the hour: a moment within an hour stands for its start. Without it the period before is as long as the period */
                 previous_from?: string;
                 /** @description End of the period to compare with, likewise. Without it that one ends where the period starts */
                 previous_to?: string;
@@ -3176,9 +3176,9 @@ export interface operations {
                 prompt_type?: string;
                 /** @description Once for each model; without it: gpt-5.6, gpt-5.4, gpt-5.4-mini, gpt-5.4-nano, gpt-4.1, gpt-4o-mini */
                 model?: string[];
-                /** @description The books are kept by the hour: a moment within one stands for its start. Without it: thirty UTC days, of which the last is that of `to` */
+                /** @description Costs are counted by the hour: a moment within an hour stands for its start. Without it: thirty UTC days, of which the last is that of `to` */
                 from?: string;
-                /** @description The books are kept by the hour: a moment within one stands for its end; a whole hour is not part of the period. Without it: the end of this hour */
+                /** @description Costs are counted by the hour: a moment within an hour stands for its end; a whole hour is not part of the period. Without it: the end of this hour */
                 to?: string;
             };
             header?: never;
