@@ -27,7 +27,7 @@ export function parseOptions (args: readonly string[]): Options {
   })
   const number = (name: keyof typeof values): number => {
     const value = Number(values[name].replaceAll('_', ''))
-    if (!(value > 0)) throw new Error(`--${name} is '${values[name]}', but takes a number above 0`)
+    if (!(value > 0)) throw new Error(`--${name} is '${values[name]}', but must be a number above 0`)
     return value
   }
   return { parts: positionals, seconds: number('seconds'), rounds: number('rounds'), rows: number('rows'), calls: number('calls') }

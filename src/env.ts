@@ -50,21 +50,21 @@ export type LogLevel = typeof LOG_LEVELS[number]
 
 type Variables = Readonly<Record<string, string | undefined>>
 
-/** A variable that cannot be taken: one line that names it, what it got and what it takes. */
+/** A setting with an invalid value: one line that names the variable, its value, and what it must be. */
 export class SettingError extends Error {
   override readonly name = 'SettingError'
   constructor (variable: string, got: string, takes: string) {
-    super(`${variable} is '${got.replace(/[\p{Cc}\p{Zl}\p{Zp}]+/gu, '…')}', but takes ${takes}`)
+    super(`${variable} is '${got.replace(/[\p{Cc}\p{Zl}\p{Zp}]+/gu, '…')}', but must be ${takes}`)
   }
 }
 
-/** Reads `.env` in the working folder, if there is one, under what the environment says already. */
+/** Reads the settings from the environment, and from `.env` in the working folder for variables that are not set. */
 export function readEnvironment (): Config {
   if (existsSync('.env')) loadEnvFile('.env')
   return parseConfig(process.env)
 }
 
-/** Variables of the environment that are nearly a setting, each with the one that it is likely meant for. */
+/** Variables of the environment that are nearly a setting, each with the setting that is probably meant. */
 export function misspeltVariables (variables: Variables = process.env): ReturnType<typeof misspeltSettings> {
   const settings = new Set<string>()
   const asked = (_none: object, name: string | symbol): undefined => { settings.add(String(name)) }
@@ -72,7 +72,10 @@ export function misspeltVariables (variables: Variables = process.env): ReturnTy
   return misspeltSettings(settings, variables)
 }
 
-/** @throws SettingError, or ConnectionUriError, for the first variable that has an impossible value */
+/**
+ * The settings from these variables, with defaults.
+ * @throws SettingError, or ConnectionUriError, for the first variable with an invalid value
+ */
 export function parseConfig (variables: Variables): Config {
   const text = (name: string): string | null => {
     const value = variables[name]?.trim()
@@ -211,7 +214,7 @@ function alertEmail (smtpUrl: string | null, from: string | null): Pick<Config, 
     if (url === null || !/^smtps?:$/.test(url.protocol) || url.hostname === '') {
       throw new SettingError('SMTP_URL', '…', 'a URL such as smtp://user:password@host:587, or smtps://… for TLS from the first byte')
     }
-    if (from === null) throw new SettingError('ALERT_EMAIL_FROM', '', 'the address that e-mails come from, for SMTP_URL is set')
+    if (from === null) throw new SettingError('ALERT_EMAIL_FROM', '', 'the address that e-mails come from, because SMTP_URL is set')
   }
   if (from !== null && !/^(?:[^\p{Cc}<>@]* <[^\s\p{Cc}<>@]+@[^\s\p{Cc}<>@]+>|[^\s\p{Cc}<>@]+@[^\s\p{Cc}<>@]+)$/u.test(from)) {
     throw new SettingError('ALERT_EMAIL_FROM', from, 'an address such as alerts@example.com, or a name with it: Alerts <alerts@example.com>')

@@ -5,10 +5,10 @@ const PLACES = [
   ['v1', 'calls: the base URL of an OpenAI client, with the header X-Prompt-Type', false],
   ['prompt-types/{prompt_type}/v1', 'the same, for clients that cannot set a header', false],
   ['admin', 'the console, for operators', true],
-  ['admin/docs', 'the operator API, described', true],
+  ['admin/docs', 'the operator API, documented', true],
   ['healthz', 'whether the process is up', true],
-  ['readyz', 'whether it can serve calls, and what of it is degraded', true],
-  ['metrics', 'for Prometheus', true]
+  ['readyz', 'whether it can serve calls, and which parts are degraded', true],
+  ['metrics', 'metrics for Prometheus', true]
 ] as const
 
 const escaped = (text: string): string => text.replaceAll('&', '&amp;').replaceAll('<', '&lt;')
@@ -32,7 +32,10 @@ const HEADERS = {
   vary: 'accept', 'content-security-policy': "default-src 'none'", 'x-content-type-options': 'nosniff'
 }
 
-/** `GET /`: where things are, as text, or as a page for a browser. No login, and nothing of this instance. */
+/**
+ * `GET /`: the paths of the gateway, as text, or as a page for a browser. It needs no login, and shows nothing of this
+ * instance.
+ */
 export function frontPage (app: FastifyInstance, _options: object, done: () => void): void {
   app.get('/', (request, reply) => {
     const isBrowser = request.headers.accept?.includes('text/html') === true

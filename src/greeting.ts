@@ -10,7 +10,7 @@ interface Started {
   readonly databaseKind: Database['kind']
 }
 
-/** What a person who has just started the gateway wants to know. */
+/** The text on stdout after a start: addresses, login, a first call. */
 export function greeting ({ address, config, admin, databaseKind }: Started): string {
   const database = databaseKind === 'embedded' ? `embedded, in ${config.dataDir}/db` : 'PostgreSQL (DATABASE_URL)'
   const key = config.upstreamApiKey === null ? '$OPENAI_API_KEY' : '$GATEWAY_KEY'
@@ -34,5 +34,5 @@ Try it:
 /** A new password is shown this once. */
 function passwordHint ({ password, isNew, file }: AdminPassword): string {
   if (file === null) return 'from ADMIN_PASSWORD'
-  return isNew ? `${password}, kept in ${file}` : `in ${file}`
+  return isNew ? `${password}, stored in ${file}` : `in ${file}`
 }

@@ -9,13 +9,15 @@ export interface HealthDeps {
   readonly recorder: Recorder
 }
 
-/** `/healthz`: the process is up. `/readyz`: it can serve calls, and says what of it is degraded. Neither needs a login. */
+/**
+ * `/healthz`: the process is up. `/readyz`: it can serve calls, and which parts are degraded. Neither needs a login.
+ */
 export function healthRoutes (app: FastifyInstance, { database, policy, recorder }: HealthDeps, done: () => void): void {
   app.get('/healthz', () => ({ status: 'ok' }))
   app.get('/readyz', async () => {
     const pings = [database.ping(), database.pingOperator()]
     const [records, operators] = await Promise.all(pings.map(ping => ping.then(() => true, () => false)))
-    const calls = records === true && policy.fresh && !recorder.away
+    const calls = records === true && policy.fresh && !recorder.isUnavailable
     const databaseState = calls && operators === true ? 'ok' : 'degraded'
     const isOk = databaseState === 'ok' && recorder.journalState === 'ok'
     // Calls are served without the database, from the last policy known: degraded is still ready.

@@ -2,7 +2,7 @@
 const LONG_NAME = /^(?=.{8})[A-Za-z\d]+_\w+$/
 const MAX_EDITS = 2
 
-/** Variables that are nearly a setting, in another case or but for two letters, and that setting, which is unset. */
+/** Variables that are nearly a setting (another case, or up to two letters), each with that setting, which is unset. */
 export function misspeltSettings (
   settings: ReadonlySet<string>, variables: Readonly<Record<string, string | undefined>>
 ): Array<{ name: string, meant: string }> {
@@ -14,7 +14,7 @@ export function misspeltSettings (
   })
 }
 
-/** Whether so many letters added, left out or replaced make the one of the other (Levenshtein). */
+/** Whether at most `edits` letters added, removed or replaced turn one into the other (Levenshtein). */
 function isNear (a: string, b: string, edits: number): boolean {
   if (a === '' || b === '') return a.length + b.length <= edits
   if (a[0] === b[0]) return isNear(a.slice(1), b.slice(1), edits)

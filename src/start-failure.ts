@@ -1,4 +1,4 @@
-/** What of the configuration a failed start may have to do with. */
+/** The settings that a failed start may be caused by. */
 export interface StartSettings {
   readonly host: string
   readonly port: number
@@ -12,7 +12,7 @@ const SHORTEST_SECRET = 4
 /** Insufficient privilege, no such schema, a read-only server: PostgreSQL's appendix A. */
 const RIGHTS: ReadonlySet<string> = new Set(['42501', '3F000', '25006'])
 const NEEDED_RIGHTS = 'The role in DATABASE_URL needs CREATE on the database and on the first schema of its search_path, ' +
-  'has to own tables that are there already, and the server has to take writes.'
+  'must own the existing tables, and the server must accept writes.'
 
 /** A port that could not be opened. */
 export class ListenError extends Error {
@@ -51,13 +51,13 @@ function listenFault (error: Error, code: string, { host, port }: StartSettings)
         'Set PORT to 1024 or more, or give the process CAP_NET_BIND_SERVICE.'
     case 'EADDRNOTAVAIL':
     case 'EINVAL':
-      return `HOST '${host}' is no address of this machine (${code}). ` +
-        'Set HOST to one that is; 0.0.0.0 stands for all.'
+      return `HOST '${host}' is not an address of this machine (${code}). ` +
+        'Set HOST to one that is; 0.0.0.0 means all.'
     case 'ENOTFOUND':
     case 'EAI_AGAIN':
       return `HOST '${host}' has no address (${code}). ` +
-        'Set HOST to a name or address of this machine; 0.0.0.0 stands for all.'
-    default: return `it cannot listen on ${host}, port ${port} (${error.message}). Set HOST and PORT to others.`
+        'Set HOST to a name or address of this machine; 0.0.0.0 means all.'
+    default: return `it cannot listen on ${host}, port ${port} (${error.message}). Set another HOST or PORT.`
   }
 }
 
@@ -66,19 +66,19 @@ function fileFault (error: Error, code: string, path: string): string {
     case 'EACCES':
     case 'EPERM':
       return `${path} is not accessible (${code}). ` +
-        'Give it to the user that promptmeter runs as, or set DATA_DIR to another folder.'
+        'Make the user that promptmeter runs as its owner, or set DATA_DIR to another folder.'
     case 'EROFS':
-      return `${path} is on a file system that can only be read (${code}). Set DATA_DIR to a folder elsewhere.`
+      return `${path} is on a read-only file system (${code}). Set DATA_DIR to a folder elsewhere.`
     case 'ENOSPC':
     case 'EDQUOT':
-      return `there is no space left for ${path} (${code}). Free some, or set DATA_DIR to a folder elsewhere.`
+      return `there is no space left for ${path} (${code}). Free some space, or set DATA_DIR to a folder elsewhere.`
     case 'EEXIST':
     case 'ENOTDIR':
-      return `${path} has to be a folder, and something else is in its place (${code}). ` +
-        'Remove that, or set DATA_DIR to another folder.'
+      return `${path} must be a folder, but is something else (${code}). ` +
+        'Remove it, or set DATA_DIR to another folder.'
     case 'EISDIR':
-      return `${path} has to be a file, and a folder is in its place (${code}). Remove that.`
-    default: return `${error.message}. Check DATA_DIR, and what lies there.`
+      return `${path} must be a file, but is a folder (${code}). Remove it.`
+    default: return `${error.message}. Check DATA_DIR and the files in it.`
   }
 }
 

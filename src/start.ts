@@ -39,11 +39,11 @@ async function start (starting: Starting): Promise<void> {
   const log = createLogger(config.logLevel, destination)
   starting.log = log
   for (const { name, meant } of misspeltVariables()) {
-    log.warn(`the environment has ${name}, which is no setting; ${meant} is one, and is not set`)
+    log.warn(`the environment has ${name}, which is not a setting; did you mean ${meant}?`)
   }
   // The embedded database starts in a thread of its own; loading the rest meanwhile saves a third of the start.
   const { databaseUrl, dataDir } = config
-  const opening = openDatabase({ databaseUrl, dataDir, mayBeAway: hasPolicyFile(dataDir), log })
+  const opening = openDatabase({ databaseUrl, dataDir, mayBeUnavailable: hasPolicyFile(dataDir), log })
   const [database, { buildApp }] = await Promise.all([opening, import('./app.js')])
   starting.close.unshift(() => database.close())
   const admin = await loadAdminPassword(config.adminPassword, config.dataDir)
@@ -59,10 +59,10 @@ function closeOnSignal (app: FastifyInstance, database: Database, config: Config
   let stopSignal: string | undefined
   const delay = config.shutdownGraceMs + LAST_RECORDS_MS
   const closing = closeWithGrace({ delay, logger: log, skip: ['SIGINT', 'SIGTERM'] }, async ({ err, signal = stopSignal }) => {
-    if (err !== undefined) log.fatal({ err }, 'closing after an error that nobody handled')
-    else log.info({ signal }, 'closing: no new calls, those under way are finished and recorded')
+    if (err !== undefined) log.fatal({ err }, 'closing after an unhandled error')
+    else log.info({ signal }, 'closing: no new calls are accepted, calls in flight are finished and recorded')
     const cut = setTimeout(() => {
-      log.warn('SHUTDOWN_GRACE_MS is over: the calls that are still under way are cut, and recorded as that')
+      log.warn('SHUTDOWN_GRACE_MS is over: calls that are still in flight are cut off, and recorded as such')
       app.server.closeAllConnections()
     }, config.shutdownGraceMs)
     await app.close()
@@ -75,7 +75,7 @@ function closeOnSignal (app: FastifyInstance, database: Database, config: Config
       closing.close()
     },
     again: signal => {
-      log.error(`second ${signal}: ending at once`)
+      log.error(`second ${signal}: exiting at once`)
       process.exit(1)
     }
   })

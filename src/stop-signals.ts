@@ -19,7 +19,7 @@ export interface StopSignals {
 
 const listen: Required<StopSignals>['on'] = (signal, heard) => { process.on(signal, heard) }
 
-/** Listens for the signals that stop the gateway, and takes one that comes twice for one. */
+/** Listens for the signals that stop the gateway. A signal that comes twice at once counts as one. */
 export function onStopSignals ({ stop, again, monotonicMs = () => performance.now(), on = listen }: StopSignals): void {
   let firstAtMs: number | null = null
   const heard = (signal: StopSignal): void => {

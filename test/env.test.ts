@@ -138,7 +138,7 @@ t.test('a number is whole, plain and within its bounds', t => {
   for (const [name, key, min, max] of numbers) {
     for (const value of [min, max]) t.equal(parseConfig({ [name]: String(value) })[key], value)
     for (const got of [String(min - 1), String(max + 1), '9'.repeat(30), '1e3', '0x50', '80.5', '1_000', 'many', 'NaN', 'Infinity', '٣', '5 0']) {
-      t.equal(refusal({ [name]: got }), `${name} is '${got}', but takes a whole number from ${min} to ${max}`)
+      t.equal(refusal({ [name]: got }), `${name} is '${got}', but must be a whole number from ${min} to ${max}`)
     }
   }
   t.end()
@@ -146,27 +146,27 @@ t.test('a number is whole, plain and within its bounds', t => {
 
 t.test('a word is one of those there are', t => {
   for (const level of ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']) t.equal(parseConfig({ LOG_LEVEL: level }).logLevel, level)
-  t.equal(refusal({ LOG_LEVEL: 'verbose' }), "LOG_LEVEL is 'verbose', but takes one of fatal, error, warn, info, debug, trace, silent")
-  t.equal(refusal({ STREAM_USAGE: 'Inject' }), "STREAM_USAGE is 'Inject', but takes one of inject, estimate")
+  t.equal(refusal({ LOG_LEVEL: 'verbose' }), "LOG_LEVEL is 'verbose', but must be one of fatal, error, warn, info, debug, trace, silent")
+  t.equal(refusal({ STREAM_USAGE: 'Inject' }), "STREAM_USAGE is 'Inject', but must be one of inject, estimate")
   t.end()
 })
 
 t.test('a host is a name or an address', t => {
   for (const host of ['localhost', '0.0.0.0', '::', 'fe80::1%eth0', 'gateway_1.internal']) t.equal(parseConfig({ HOST: host }).host, host)
   for (const host of ['http://0.0.0.0', '0.0.0.0:80', '[::]', 'a b']) {
-    t.equal(refusal({ HOST: host }), `HOST is '${host}', but takes a host name or IP address without port or brackets`)
+    t.equal(refusal({ HOST: host }), `HOST is '${host}', but must be a host name or IP address without port or brackets`)
   }
   t.end()
 })
 
 t.test('a URL is one of its kind', t => {
   const takes = 'an http or https URL such as https://api.openai.com/v1'
-  for (const got of ['api.openai.com/v1', 'ftp://example.com/', 'nonsense', '/v1']) t.equal(refusal({ UPSTREAM_BASE_URL: got }), `UPSTREAM_BASE_URL is '${got}', but takes ${takes}`)
+  for (const got of ['api.openai.com/v1', 'ftp://example.com/', 'nonsense', '/v1']) t.equal(refusal({ UPSTREAM_BASE_URL: got }), `UPSTREAM_BASE_URL is '${got}', but must be ${takes}`)
   t.equal(refusal({ UPSTREAM_BASE_URL: 'https://api.openai.com/v1?a=1' }),
-    "UPSTREAM_BASE_URL is 'https://api.openai.com/v1…', but takes a URL without user, password, query or fragment")
+    "UPSTREAM_BASE_URL is 'https://api.openai.com/v1…', but must be a URL without user, password, query or fragment")
   for (const url of ['https://me@host/v1', 'https://host/v1#x']) t.match(refusal({ UPSTREAM_BASE_URL: url }), /without user, password, query or fragment$/)
   for (const got of ['db:5432/books', 'mysql://db/books', 'localhost', 'https://db/books']) {
-    t.equal(refusal({ DATABASE_URL: got }), "DATABASE_URL is '…', but takes a URL such as postgres://user:password@host:5432/promptmeter")
+    t.equal(refusal({ DATABASE_URL: got }), "DATABASE_URL is '…', but must be a URL such as postgres://user:password@host:5432/promptmeter")
   }
   t.end()
 })
@@ -176,7 +176,7 @@ t.test('origins are written as browsers write them, or * alone', t => {
   t.same(parseConfig({ CORS_ORIGINS: 'HTTPS://App.example:443,http://[::1]:80 ,chrome-extension://abc' }).corsOrigins, ['https://app.example', 'http://[::1]', 'chrome-extension://abc'])
   const takes = 'origins such as https://app.example.com with commas between them, without paths, or * alone'
   for (const got of ['https://a/', 'https://a/b', 'https://*.a', 'app.example', 'null', '*,https://a', 'https://a,', 'https://a?x', 'javascript:x', 'https://a\\b', '://']) {
-    t.match(refusal({ CORS_ORIGINS: got }), /^CORS_ORIGINS is '.*', but takes /, got)
+    t.match(refusal({ CORS_ORIGINS: got }), /^CORS_ORIGINS is '.*', but must be /, got)
     t.match(refusal({ CORS_ORIGINS: got }), takes)
   }
   t.end()
@@ -185,16 +185,16 @@ t.test('origins are written as browsers write them, or * alone', t => {
 t.test('trusted proxies are addresses and ranges', t => {
   for (const got of ['192.0.2.1', '192.0.2.0/24', '0.0.0.0/0', '2001:db8::/32', '::ffff:192.0.2.0/120', '::1/128']) t.same(parseConfig({ TRUSTED_PROXIES: got }).trustedProxies, [got])
   for (const got of ['192.0.2.1/33', '2001:db8::/129', '192.0.2', '192.0.2.1/', '192.0.2.1/-1', '192.0.2.1/08x', 'proxy.internal', 'loopback', 'fe80::1%eth0', '10.0.0.1,', '*']) {
-    t.match(refusal({ TRUSTED_PROXIES: got }), /^TRUSTED_PROXIES is '.*', but takes IP addresses and CIDR ranges such as /, got)
+    t.match(refusal({ TRUSTED_PROXIES: got }), /^TRUSTED_PROXIES is '.*', but must be IP addresses and CIDR ranges such as /, got)
   }
   t.end()
 })
 
 t.test('a user name has no colon, a key no spaces', t => {
-  t.equal(refusal({ ADMIN_USERNAME: 'ann:secret' }), "ADMIN_USERNAME is 'ann:…', but takes a name without a colon (RFC 7617)")
+  t.equal(refusal({ ADMIN_USERNAME: 'ann:secret' }), "ADMIN_USERNAME is 'ann:…', but must be a name without a colon (RFC 7617)")
   for (const key of ['sk-secret x', 'sk-secret\nx', 'sk-secreté']) {
     for (const name of ['UPSTREAM_API_KEY', 'METRICS_TOKEN']) {
-      t.equal(refusal({ [name]: key }), `${name} is '…', but takes a key of printable ASCII without spaces`)
+      t.equal(refusal({ [name]: key }), `${name} is '…', but must be a key of printable ASCII without spaces`)
     }
   }
   t.end()
@@ -202,7 +202,7 @@ t.test('a user name has no colon, a key no spaces', t => {
 
 t.test('a gateway key is no key of the upstream', t => {
   const key = `pm_${'aZ09_-x'.repeat(6)}q`
-  t.equal(refusal({ UPSTREAM_API_KEY: key }), "UPSTREAM_API_KEY is 'pm_…', but takes the upstream's own key, such as sk-…: gateway keys (pm_…) are for callers")
+  t.equal(refusal({ UPSTREAM_API_KEY: key }), "UPSTREAM_API_KEY is 'pm_…', but must be the upstream's own key, such as sk-…: gateway keys (pm_…) are for callers")
   for (const other of ['pm_short', `sk-${key}`, `${key}x`]) t.equal(refusal({ UPSTREAM_API_KEY: other }), 'taken')
   t.end()
 })
@@ -210,11 +210,11 @@ t.test('a gateway key is no key of the upstream', t => {
 t.test('e-mail needs a server and a sender', t => {
   const takes = 'a URL such as smtp://user:password@host:587, or smtps://… for TLS from the first byte'
   for (const url of ['mail.example.com:587', 'mailto:a@b', 'https://mail.example.com', 'smtp:', 'smtp://']) {
-    t.equal(refusal({ SMTP_URL: url, ALERT_EMAIL_FROM: 'a@b' }), `SMTP_URL is '…', but takes ${takes}`)
+    t.equal(refusal({ SMTP_URL: url, ALERT_EMAIL_FROM: 'a@b' }), `SMTP_URL is '…', but must be ${takes}`)
   }
-  t.equal(refusal({ SMTP_URL: 'smtp://localhost' }), "ALERT_EMAIL_FROM is '', but takes the address that e-mails come from, for SMTP_URL is set")
+  t.equal(refusal({ SMTP_URL: 'smtp://localhost' }), "ALERT_EMAIL_FROM is '', but must be the address that e-mails come from, because SMTP_URL is set")
   for (const from of ['a', 'a@b@c', 'a@b, c@d', 'Alerts a@b', 'Alerts <a@b', 'A\r\nBcc: x <a@b>', 'a <b> <a@b>']) {
-    t.match(refusal({ ALERT_EMAIL_FROM: from }), /^ALERT_EMAIL_FROM is '.*', but takes an address such as/)
+    t.match(refusal({ ALERT_EMAIL_FROM: from }), /^ALERT_EMAIL_FROM is '.*', but must be an address such as/)
   }
   for (const from of ['alerts@example.com', 'Alërts <a@b>', ' a@b ', '"Alerts, all" <a@b>']) {
     t.equal(parseConfig({ ALERT_EMAIL_FROM: from }).alertEmailFrom, from.trim())
@@ -226,7 +226,7 @@ t.test('a webhook secret is one of Standard Webhooks', t => {
   const secret = (bytes: number): string => `whsec_${Buffer.alloc(bytes, 251).toString('base64')}`
   for (const bytes of [24, 32, 64]) t.equal(parseConfig({ WEBHOOK_SECRET: secret(bytes) }).webhookSecret, secret(bytes))
   for (const wrong of [secret(23), secret(65), 'whsec_', secret(32).slice(6), `${secret(32)}=`, secret(32).replace('=', ''), `whsec_${'_'.repeat(40)}`]) {
-    t.match(refusal({ WEBHOOK_SECRET: wrong }), "WEBHOOK_SECRET is '…', but takes 'whsec_' and 24 to 64 random bytes in base64")
+    t.match(refusal({ WEBHOOK_SECRET: wrong }), "WEBHOOK_SECRET is '…', but must be 'whsec_' and 24 to 64 random bytes in base64")
   }
   t.end()
 })

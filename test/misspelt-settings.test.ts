@@ -21,6 +21,6 @@ t.test('a start says it in the log, without the value', async t => {
     env: { UPSTREAM_APIKEY: 'sk-very-secret' }
   })
   await gateway.stop()
-  t.match(gateway.log.filter(({ level }) => level === 40), [{ msg: /UPSTREAM_APIKEY.*UPSTREAM_API_KEY is one/ }])
+  t.match(gateway.log.filter(({ level }) => level === 40), [{ msg: /UPSTREAM_APIKEY.*did you mean UPSTREAM_API_KEY/ }])
   t.notMatch(JSON.stringify(gateway.log), 'very-secret')
 })

@@ -29,7 +29,7 @@ for (const kind of databaseKinds) {
     await once(taken, 'listening')
     const { port } = taken.address() as AddressInfo
     t.equal(await lastLine(t, location, { PORT: String(port) }), `${did}port ${port} on 127.0.0.1 is in use (EADDRINUSE). Stop what listens there, or set PORT to another.`)
-    t.match(await lastLine(t, location, { HOST: '192.0.2.1' }), `${did}HOST '192.0.2.1' is no address of this machine (EADDRNOTAVAIL). Set HOST to one that is`)
+    t.match(await lastLine(t, location, { HOST: '192.0.2.1' }), `${did}HOST '192.0.2.1' is not an address of this machine (EADDRNOTAVAIL). Set HOST to one that is`)
     t.match(await lastLine(t, location, { HOST: 'nowhere.invalid' }), /^promptmeter did not start: HOST 'nowhere\.invalid' has no address \((ENOTFOUND|EAI_AGAIN)\)\. Set HOST/)
     taken.close()
     const gateway = await startGatewayProcess(t, { upstreamUrl: 'http://127.0.0.1:9/v1', location, env: { PORT: String(port) } })
@@ -45,14 +45,14 @@ for (const kind of databaseKinds) {
       return dataDir
     }
     const journal = folderWith('journal', 'file')
-    t.match(await lastLine(t, { databaseUrl, dataDir: journal }), `${did}${journal}/journal has to be a folder, and something else is in its place (EEXIST).`)
+    t.match(await lastLine(t, { databaseUrl, dataDir: journal }), `${did}${journal}/journal must be a folder, but is something else (EEXIST).`)
     const secret = folderWith('webhook-secret', 'folder')
-    t.match(await lastLine(t, { databaseUrl, dataDir: secret }), `${did}${secret}/webhook-secret has to be a file, and a folder is in its place (EISDIR).`)
+    t.match(await lastLine(t, { databaseUrl, dataDir: secret }), `${did}${secret}/webhook-secret must be a file, but is a folder (EISDIR).`)
     const password = folderWith('admin-password', 'folder')
-    t.match(await lastLine(t, { databaseUrl, dataDir: password }, { ADMIN_PASSWORD: '' }), `${did}${password}/admin-password has to be a file`)
+    t.match(await lastLine(t, { databaseUrl, dataDir: password }, { ADMIN_PASSWORD: '' }), `${did}${password}/admin-password must be a file`)
     const here = temporaryFolder(t)
     writeFileSync(join(here, 'file'), '')
-    for (const [name, line] of [['file', /has to be a folder/], ['file/below', /has to be a folder/], ['/proc/here', /\/proc\/here/]] as const) {
+    for (const [name, line] of [['file', /must be a folder/], ['file/below', /must be a folder/], ['/proc/here', /\/proc\/here/]] as const) {
       t.match(await lastLine(t, { databaseUrl, dataDir: here }, { DATA_DIR: name }), line)
     }
   })
@@ -101,18 +101,18 @@ t.test('a PostgreSQL that cannot be used is the last line, without its password'
 })
 
 t.test('a setting that is impossible is the last line', async t => {
-  t.equal(await lastLine(t, { databaseUrl: null, dataDir: temporaryFolder(t) }, { PORT: 'x' }), `${did}PORT is 'x', but takes a whole number from 0 to 65535`)
+  t.equal(await lastLine(t, { databaseUrl: null, dataDir: temporaryFolder(t) }, { PORT: 'x' }), `${did}PORT is 'x', but must be a whole number from 0 to 65535`)
 })
 
 t.test('a failure is one line that says what to do, and shows no secret', t => {
   const system = (code: string, more: object = {}): Error => Object.assign(new Error(`${code}: it failed\n    at there`), { code, ...more })
   for (const [error, line] of [
     [new ListenError('', { cause: system('EACCES') }), 'this user may not listen on port 80 (EACCES). Set PORT to 1024 or more, or give the process CAP_NET_BIND_SERVICE.'],
-    [new ListenError('', { cause: system('EOTHER') }), 'it cannot listen on 127.0.0.1, port 80 (EOTHER: it failed at there). Set HOST and PORT to others.'],
-    [system('EACCES', { path: '/data' }), '/data is not accessible (EACCES). Give it to the user that promptmeter runs as, or set DATA_DIR to another folder.'],
-    [system('EROFS', { path: '/data' }), '/data is on a file system that can only be read (EROFS). Set DATA_DIR to a folder elsewhere.'],
-    [system('ENOSPC', { path: '/data' }), 'there is no space left for /data (ENOSPC). Free some, or set DATA_DIR to a folder elsewhere.'],
-    [system('EACCES', { address: '/data/db-1.lock', syscall: 'listen' }), '/data/db-1.lock is not accessible (EACCES). Give it to the user that promptmeter runs as, or set DATA_DIR to another folder.'],
+    [new ListenError('', { cause: system('EOTHER') }), 'it cannot listen on 127.0.0.1, port 80 (EOTHER: it failed at there). Set another HOST or PORT.'],
+    [system('EACCES', { path: '/data' }), '/data is not accessible (EACCES). Make the user that promptmeter runs as its owner, or set DATA_DIR to another folder.'],
+    [system('EROFS', { path: '/data' }), '/data is on a read-only file system (EROFS). Set DATA_DIR to a folder elsewhere.'],
+    [system('ENOSPC', { path: '/data' }), 'there is no space left for /data (ENOSPC). Free some space, or set DATA_DIR to a folder elsewhere.'],
+    [system('EACCES', { address: '/data/db-1.lock', syscall: 'listen' }), '/data/db-1.lock is not accessible (EACCES). Make the user that promptmeter runs as its owner, or set DATA_DIR to another folder.'],
     [new Error('Failed query: select 1\nparams: ', { cause: new Error('no room') }), 'no room'],
     [new Error('sent hush-hush\r\n to\u2028 abc'), 'sent … to abc'],
     ['a word', 'a word'],

@@ -15,8 +15,9 @@ const address =
   /^[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]+@[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?(?:\.[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?)*$/
 
 /**
- * @throws GatewayError 400 where an alert could not be sent there: no such address or URL, or a setting forbids it or
- * is missing, which the message names. What a host name resolves to is looked at when an alert is sent.
+ * Checks that alerts can be sent to these targets. The address of a host name is checked when an alert is sent.
+ * @throws GatewayError 400 for an invalid address or URL, or where a setting forbids it or is missing; the message
+ *   names it
  */
 export function checkAlertTargets (
   channels: AlertChannels, { webhook_url: url, email }: { webhook_url?: string | null, email?: string | null }

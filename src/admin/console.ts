@@ -12,8 +12,8 @@ const NONCE = '__NONCE__'
 const A_YEAR_S = 31_536_000
 
 /**
- * The console: one page for every path that is neither the API's nor the documentation's, and the files it loads.
- * Nothing of another host is let in, and no inline script; its style elements carry the answer's nonce
+ * The console: one page for every path that belongs neither to the API nor to the documentation, and its files. Its
+ * policy allows nothing of another host and no inline script; its style elements carry the answer's nonce
  * (https://www.w3.org/TR/CSP3/).
  */
 export async function consoleRoutes (app: FastifyInstance): Promise<void> {

@@ -12,7 +12,7 @@ export function answerError (error: FastifyError, request: FastifyRequest, reply
 
 function toGatewayError (error: FastifyError): GatewayError {
   if (error instanceof GatewayError) return error
-  // What Fastify itself refuses: broken JSON, a body too large, a content type that nobody reads.
+  // Rejected by Fastify itself: broken JSON, a body too large, an unsupported content type.
   if (error.statusCode !== undefined && error.statusCode < 500) {
     const code = error.code.replace(/^FST_(ERR_)?/, '').toLowerCase()
     return new GatewayError(error.statusCode, code, 'invalid_request_error', error.message)

@@ -10,8 +10,8 @@ const ADDRESS_FIELDS = new Set(['webhook_url', 'email'])
 const SEARCHED_FIELDS = new Set(['prompt_types', 'filter'])
 
 /**
- * A request body without the API keys in its texts, for none is stored. A prompt type that is a key, and an address
- * with one in it, are refused instead.
+ * A request body without the API keys in its texts, because none is stored. A prompt type that is a key, and an
+ * address with a key in it, are rejected instead.
  */
 export function withoutKeys (body: unknown): { readonly value: unknown } | { readonly error: GatewayError } {
   try {
@@ -45,7 +45,7 @@ function cleanedText (text: string, field: string): string {
   }
   if (ADDRESS_FIELDS.has(field)) {
     if (!holdsKey(text)) return text
-    const message = `The field '${field}' has an API key in it. Leave it out, and replace that key.`
+    const message = `The field '${field}' contains an API key. Remove it, and replace that key.`
     throw new KeyInField(invalidField(message, field))
   }
   return isKeyName(text) ? redactKeys(text) : text

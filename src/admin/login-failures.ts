@@ -7,8 +7,8 @@ export interface LoginFailures {
 }
 
 /**
- * Counts failed logins per address over a sliding window. At most `limit` times are kept of at most `maxAddresses`
- * addresses; when a new one comes to a full table, the address that was first seen makes room.
+ * Counts failed logins per address over a sliding window. It remembers at most `limit` times of at most `maxAddresses`
+ * addresses. A new address in a full table replaces the one that was first seen.
  */
 export function createLoginFailures ({
   limit = 10, windowMs = 60_000, maxAddresses = 10_000, now = Date.now

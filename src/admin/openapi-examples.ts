@@ -21,8 +21,8 @@ interface Content {
 }
 
 /**
- * Writes the example of a shared schema, and for a list an array or page that has it, to each body of an OpenAPI
- * document that has no example of its own: readers and generators look for it there.
+ * Adds the examples of shared schemas to the bodies of an OpenAPI document that have none. A list gets an array or
+ * page with that example. Readers and generators look for examples there.
  */
 export function addExamples<T extends object> (openapi: T): T {
   const { components, paths } = openapi as unknown as Document

@@ -12,7 +12,7 @@ import type { AlertChannels } from './alert-channels.js'
 import { consoleRoutes } from './console.js'
 import { answerError } from './error-handler.js'
 import { loginRequired, tooManyFailedLogins, unknownRoute } from './errors.js'
-import { refuseCrossSite } from './guards.js'
+import { rejectCrossSite } from './guards.js'
 import { createLoginFailures } from './login-failures.js'
 import { openapiOptions } from './openapi.js'
 import { createChangePolicy } from './queries/policy-change.js'
@@ -85,8 +85,8 @@ const RESOURCES: readonly AdminResource[] = [
 
 /**
  * The control plane: everything under /admin, behind the operator's login. Its schemas, hooks, parsers and error
- * answers are its own and touch no other route.
- * @throws Error if the app's router would refuse a long prompt type in a path
+ * answers are its own and affect no other route.
+ * @throws Error if the app's router would reject a long prompt type in a path
  */
 export async function adminPlugin (root: FastifyInstance, options: AdminOptions): Promise<void> {
   if ((root.initialConfig.routerOptions?.maxParamLength ?? 0) < LONGEST_PARAM) {
@@ -118,7 +118,7 @@ async function serveAdmin (scope: FastifyInstance, options: AdminOptions): Promi
   await app.register((api, _options, done) => {
     // Here and not above: a scope that adds schemas gets Fastify's own compiler, unless it sets one.
     api.setValidatorCompiler(validatorCompiler)
-    // A route that reads no query refuses one, as it refuses unknown fields of a body.
+    // A route without query parameters rejects any, as it rejects unknown fields of a body.
     api.addHook('onRoute', ({ schema }) => { if (schema !== undefined) schema.querystring ??= noQuery })
     addResources(api.withTypeProvider<TypeBoxTypeProvider>(), options)
     done()
@@ -140,7 +140,7 @@ function addResources (
 async function addHeaders (app: FastifyInstance): Promise<void> {
   await app.register(helmet, {
     // The gateway speaks plain HTTP, often inside a private network: a page that upgrades its own requests to HTTPS
-    // would find nobody there, and whether a host is HTTPS only is for whoever ends TLS before it to say.
+    // would get no answer. Whether a host is HTTPS only is for the proxy that ends TLS to say.
     contentSecurityPolicy: { directives: { upgradeInsecureRequests: null } },
     strictTransportSecurity: false
   })
@@ -176,7 +176,7 @@ async function requireLogin (
     })
   })
   app.addHook('onRequest', (request, _reply, done) => {
-    refuseCrossSite(request)
+    rejectCrossSite(request)
     done()
   })
 }

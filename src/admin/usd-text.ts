@@ -4,7 +4,7 @@ const MOST_DECIMALS = 12
 
 /**
  * The decimal text of an amount in USD that came as a JSON number, exactly as it was written. Null if it has more
- * decimals than the books, or more digits than a JSON number surely keeps.
+ * decimals than the books, or more digits than a JSON number can represent exactly.
  */
 export function usdText (amount: number): string | null {
   const [, whole = '', fraction = '', exponent = '0'] = /^(\d+)(?:\.(\d+))?(?:e([+-]\d+))?$/.exec(String(amount)) ?? []

@@ -8,9 +8,9 @@ import { withoutKeys } from './keys-in-bodies.js'
 import { INSTANT_PATTERN } from './schemas/common.js'
 
 /**
- * Checks a request's parts against their TypeBox schemas. A body is taken as it came: nothing is converted, nothing
- * dropped. A query string, which knows only text, has its numbers and booleans read, and only where the text is
- * exactly one (`limit=1.5` is no integer, `is_active=yes` no boolean).
+ * Checks the parts of a request against their TypeBox schemas. A body is taken as it came: nothing is converted or
+ * dropped. A query string is text, so its numbers and booleans are parsed, but only from exact text: `limit=1.5` is no
+ * integer, `is_active=yes` no boolean.
  */
 export const validatorCompiler: FastifySchemaCompiler<TSchema> = ({ schema, httpPart }) => {
   const validator = Compile(schema)

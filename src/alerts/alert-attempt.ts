@@ -1,6 +1,6 @@
 import type { Claim } from './alert-outbox.js'
 
-/** How an attempt to deliver an alert ended. */
+/** The result of an attempt to deliver an alert. */
 export interface Outcome {
   /** Of a webhook's answer, or an SMTP server's; null where there was none. */
   readonly statusCode: number | null
@@ -12,21 +12,24 @@ export interface Outcome {
   readonly retryAfterMs?: number
 }
 
-/** Attempts one delivery. Never rejects for what the receiver does; gives up when the signal is aborted. */
+/** Attempts one delivery. Never rejects because of the receiver; ends when the signal is aborted. */
 export type Deliver = (claim: Claim, signal: AbortSignal) => Promise<Outcome>
 
-/** Ends an attempt: the signal's reason says in words why. To be cleared when the attempt is over. */
+/** Ends an attempt: the signal's reason says in words why. Clear it when the attempt is over. */
 export interface Deadline {
   readonly signal: AbortSignal
   readonly reason: () => string
   readonly clear: () => void
 }
 
-/** Comes after the time, or when the gateway closes. Not by `AbortSignal.any`, whose signals may be collected while they are waited for. */
+/**
+ * Aborts after the time, or when the gateway closes. Not by `AbortSignal.any`, whose signals may be garbage-collected
+ * while they are awaited.
+ */
 export function deadline (timeoutMs: number, closing: AbortSignal): Deadline {
   const cut = new AbortController()
   const timer = setTimeout(() => cut.abort(`no answer within ${timeoutMs / 1000} s`), timeoutMs)
-  const onClosing = (): void => cut.abort('broken off: the gateway stopped')
+  const onClosing = (): void => cut.abort('aborted: the gateway stopped')
   closing.addEventListener('abort', onClosing, { once: true })
   return {
     signal: cut.signal,

@@ -62,7 +62,7 @@ function describe (error: MailError): Outcome {
   const { code, responseCode, message } = error
   const statusCode = responseCode ?? null
   // What a server says while one logs in may repeat what it was told, password and all.
-  if (code === 'EAUTH') return { statusCode, error: 'the SMTP server refused the login of SMTP_URL' }
-  const isRefused = (code === 'EENVELOPE' || code === 'EMESSAGE') && responseCode !== undefined && responseCode >= 500
-  return { statusCode, error: message.replace(/\s+/g, ' ').slice(0, 500), isFinal: isRefused }
+  if (code === 'EAUTH') return { statusCode, error: 'the SMTP server rejected the login of SMTP_URL' }
+  const isRejected = (code === 'EENVELOPE' || code === 'EMESSAGE') && responseCode !== undefined && responseCode >= 500
+  return { statusCode, error: message.replace(/\s+/g, ' ').slice(0, 500), isFinal: isRejected }
 }

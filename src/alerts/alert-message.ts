@@ -1,14 +1,14 @@
 import { periodOf } from '../lib/budget-period.js'
 import type { Alert } from './alert-outbox.js'
 
-/** An alert in words, for an e-mail and for `text` of a webhook. */
+/** The text of an alert, for an e-mail and for `text` of a webhook. */
 export interface AlertMessage {
   readonly subject: string
   /** Plain sentences. */
   readonly text: string
 }
 
-/** What of, how much, since when, and what happens now. */
+/** Which budget, how much, since when, and what happens now. */
 export function alertMessage (alert: Alert): AlertMessage {
   const name = `Budget "${alert.budgetName}"`
   const whose = alert.promptType === null ? 'by all traffic' : `by prompt type ${alert.promptType}`
@@ -54,12 +54,12 @@ function since ({ period, periodStart }: Alert): string {
 }
 
 function consequence (alert: Alert): string {
-  if (alert.action === 'alert') return 'Calls go on: this budget only alerts.'
-  if (!isBlocking(alert)) return 'Calls go on; from 100 % they are refused.'
+  if (alert.action === 'alert') return 'Calls continue: this budget only alerts.'
+  if (!isBlocking(alert)) return 'Calls continue; from 100 % they are rejected.'
   const calls = alert.promptType === null ? 'All calls' : 'Calls of this prompt type'
   const end = periodEnd(alert)
   const until = end === null ? '' : `${end.slice(0, 10)} 00:00 UTC or until `
-  return `${calls} are refused now, until ${until}the limit is raised or an operator lifts the block.`
+  return `${calls} are rejected now, until ${until}the limit is raised or an operator lifts the block.`
 }
 
 /** Whole cents, or for a small limit as many decimals as there are. */

@@ -21,7 +21,7 @@ export interface Alert {
   readonly createdAt: string
 }
 
-/** A delivery that this instance may attempt now: until the lease ends, no other does. */
+/** A delivery that this instance may attempt now: until the lease ends, no other instance does. */
 export interface Claim extends Alert {
   readonly id: string
   readonly channel: AlertChannel
@@ -35,8 +35,8 @@ export interface Claim extends Alert {
 const instant = (ms: number) => sql`${new Date(ms).toISOString()}::timestamptz`
 
 /**
- * Takes at most `limit` deliveries that are due. One that was never attempted always is: a clock that is behind the one
- * that wrote it delays nothing. Whoever holds a claim and dies lets it lapse at `leaseUntilMs`.
+ * Claims at most `limit` deliveries that are due. A delivery without an attempt is always due, so that clocks that
+ * differ delay nothing. The claim of an instance that dies lapses at `leaseUntilMs`.
  */
 export async function claimDeliveries (database: Drizzle, nowMs: number, leaseUntilMs: number, limit: number): Promise<Claim[]> {
   const rows = await database.execute<Claim & Record<string, unknown>>(sql`
@@ -58,12 +58,12 @@ export async function claimDeliveries (database: Drizzle, nowMs: number, leaseUn
 
 const utc = (column: string) => sql`to_char(${sql.raw(column)} at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')`
 
-/** What is to become of a delivery after an attempt. */
+/** The result of an attempt, and what happens to the delivery next. */
 export type Settlement = { readonly state: 'delivered' | 'failed' } | { readonly state: 'pending', readonly nextAttemptAtMs: number }
 
 /**
- * Writes down how a claimed attempt went. Where the claim had lapsed meanwhile and another instance is at it, the attempt is kept
- * all the same, and a delivery is a delivery; what happens after a failure is then the other's to say.
+ * Stores the result of a claimed attempt. If the claim has lapsed and another instance attempts the delivery, the
+ * attempt is stored all the same, and a success counts. After a failure the other instance decides.
  */
 export async function settleDelivery (
   database: Drizzle, { id, attempt: number }: Claim, attempt: DeliveryAttempt, settlement: Settlement, nowMs: number

@@ -24,8 +24,9 @@ export interface WebhookOptions {
 }
 
 /**
- * Posts alerts as Standard Webhooks (https://www.standardwebhooks.com): any 2xx is a delivery, 410 says never again. Redirects are
- * not followed. Where a host name leads is checked on the addresses that are then connected to, not on an earlier look-up.
+ * Posts alerts as Standard Webhooks (https://www.standardwebhooks.com): any 2xx is a delivery, 410 means never again.
+ * Redirects are not followed. The check for private addresses applies to the addresses that are connected to, not to
+ * an earlier look-up.
  */
 export function webhookDelivery ({ secret, allowPrivate, now, lookup, timeoutMs = TIMEOUT_MS }: WebhookOptions): Deliver {
   const signer = new Webhook(secret)
@@ -33,7 +34,7 @@ export function webhookDelivery ({ secret, allowPrivate, now, lookup, timeoutMs 
   return async (claim, closing) => {
     const url = new URL(claim.target)
     const literal = literalAddress(url.hostname)
-    if (!allowPrivate && literal !== null && !isPublicAddress(literal)) return refused(new PrivateTarget(literal, literal))
+    if (!allowPrivate && literal !== null && !isPublicAddress(literal)) return notSent(new PrivateTarget(literal, literal))
     const body = webhookBody(claim)
     const timestamp = new Date(now())
     const headers = {
@@ -51,7 +52,7 @@ export function webhookDelivery ({ secret, allowPrivate, now, lookup, timeoutMs 
       return outcomeOf(answer.statusCode ?? 0, answer.headers['retry-after'], timestamp)
     } catch (error) {
       if (signal.aborted) return { statusCode: null, error: reason() }
-      return error instanceof PrivateTarget ? refused(error) : { statusCode: null, error: describe(error) }
+      return error instanceof PrivateTarget ? notSent(error) : { statusCode: null, error: describe(error) }
     } finally {
       clear()
     }
@@ -81,7 +82,7 @@ async function drop (answer: IncomingMessage): Promise<void> {
 
 function outcomeOf (statusCode: number, retryAfter: string | undefined, sentAt: Date): Outcome {
   if (statusCode >= 200 && statusCode < 300) return { statusCode, error: null }
-  if (statusCode === 410) return { statusCode, error: 'answered 410: the receiver wants no more of these', isFinal: true }
+  if (statusCode === 410) return { statusCode, error: 'answered 410: the receiver wants no more alerts', isFinal: true }
   if (statusCode >= 300 && statusCode < 400) {
     return { statusCode, error: `answered ${statusCode}: redirects are not followed; the budget's webhook_url must be the final one` }
   }
@@ -99,13 +100,13 @@ function delayMs (retryAfter: string | undefined, sentAt: Date): number {
 /** A target that may not be connected to. */
 class PrivateTarget extends Error {
   constructor (hostname: string, address: string) {
-    super(`'${hostname}' leads to ${address}, which is no public address`)
+    super(`'${hostname}' leads to ${address}, which is not a public address`)
   }
 }
 
-/** A name that is refused now may be mended in the DNS within the day, but it may as well be an attempt to get in: once is enough. */
-const refused = ({ message }: PrivateTarget): Outcome =>
-  ({ statusCode: null, error: `refused: ${message}; WEBHOOK_ALLOW_PRIVATE=true would allow it`, isFinal: true })
+/** Final: the DNS may be fixed within the day, but the name may as well be an attack, so it is tried only once. */
+const notSent = ({ message }: PrivateTarget): Outcome =>
+  ({ statusCode: null, error: `not sent: ${message}; set WEBHOOK_ALLOW_PRIVATE=true to allow it`, isFinal: true })
 
 /** The look-up, less the addresses that are not public. The connection goes to one of those that it answers with. */
 function publicOnly (lookup: LookupFunction = systemLookup): LookupFunction {

@@ -17,9 +17,9 @@ const LEAST_WAIT_MS = 100
 const RETRY_MS = 60_000
 /** How long a claim holds: longer than any attempt. */
 const LEASE_MS = 120_000
-/** So many are under way at once. */
+/** The attempts that are in flight at once. */
 const AT_ONCE = 10
-/** How long `close` lets the attempts under way go on. */
+/** How long `close` waits for the attempts in flight. */
 const CLOSE_MS = 5000
 /** How long it then waits for a database that may not answer: what is not written down is tried again when the claim lapses. */
 const SETTLE_MS = 1000
@@ -29,7 +29,7 @@ export interface AlertDeps {
   readonly webhook: Deliver
   /** Null: there is no SMTP server. */
   readonly email: Deliver | null
-  /** Told of each attempt that ended. */
+  /** Called at the end of each attempt. */
   readonly observe: AlertObserver
   readonly log: Log
   /** Wall clock, milliseconds since the epoch. */
@@ -39,10 +39,10 @@ export interface AlertDeps {
 }
 
 /**
- * Attempts every delivery that is due, until none is, and answers with how many it attempted. Any number of instances may do so at
- * the same time: each delivery is one instance's, until its attempt is written down or its claim lapses.
- * @param stop no more are begun
- * @param cut those under way are broken off
+ * Attempts every delivery that is due, until none is, and returns how many it attempted. Any number of instances may
+ * run it at the same time: each delivery belongs to one instance, until its attempt is stored or its claim lapses.
+ * @param stop no more attempts begin
+ * @param cut attempts in flight are aborted
  */
 export async function deliverDue (deps: AlertDeps, stop: AbortSignal, cut: AbortSignal): Promise<number> {
   let attempted = 0
@@ -80,7 +80,10 @@ async function attempt ({ database, webhook, email, observe, log, now, random = 
   await settleDelivery(database.operator, claim, attempt, dueMs === null ? { state: 'failed' } : { state: 'pending', nextAttemptAtMs: dueMs }, endedAtMs)
 }
 
-/** Delivers what waits, now, at each notification and when the next is due. `close` gives attempts under way 5 s, then breaks them off. */
+/**
+ * Delivers alerts: now, at each notification, and when the next is due. `close` gives attempts in flight 5 s, then
+ * aborts them.
+ */
 export function scheduleAlerts (deps: AlertDeps): Job {
   const { database, log, now } = deps
   const stop = new AbortController()
@@ -116,7 +119,7 @@ export function scheduleAlerts (deps: AlertDeps): Job {
   }
   const firstRun = wake()
   database.listen(ALERTS_CHANNEL, () => { void wake() }).catch((error: unknown) => {
-    log.warn({ err: error }, 'alerts are not heard of; they are looked for every 15 s')
+    log.warn({ err: error }, 'no notifications of alerts arrive; new alerts are looked for every 15 s')
   })
   return {
     firstRun,

@@ -52,8 +52,9 @@ const structureBytes = 8
 const reserveBytes = 4096
 
 /**
- * Adds the members of many events up into objects whose JSON text stays within `maxBytes`. Text past it is dropped and
- * counted; once one piece was dropped no later one is added, so that what is kept is the beginning, without a gap.
+ * Accumulates the members of many events in objects whose JSON text stays within `maxBytes`. Text past it is dropped
+ * and counted. Once one piece was dropped no later one is added, so that the stored text is the beginning, without a
+ * gap.
  */
 export class BoundedObject {
   droppedBytes = 0

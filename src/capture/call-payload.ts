@@ -12,7 +12,7 @@ export interface StorableRequest {
 }
 
 /**
- * A call's prompt and response as they are stored, made at most once. Until then it holds what they are made of: the
+ * A call's prompt and response as they are stored, built at most once. Until then it refers to their sources: the
  * request as far as it was read, and the response's reader.
  */
 export class CallPayload {
@@ -65,7 +65,7 @@ export class CallPayload {
 
 const NO_REQUEST: StorableRequest = { body: null, contentType: '', sizeBytes: 0 }
 
-/** What of a request can be read; null where that is nothing. */
+/** The part of a request that can be read; null where there is none. */
 export function readableBody (request: Pick<StorableRequest, 'body'> | null): CapturedBody | null {
   const body = request?.body ?? null
   return body === null || body.length === 0 ? null : { content: body, sizeBytes: body.length }

@@ -1,6 +1,6 @@
 import type { Steps } from '../lib/slices.js'
 
-/** A body, or its beginning, as it is kept to be stored and counted. */
+/** A body, or its beginning, as it is retained to be stored and counted. */
 export interface CapturedBody {
   /** Text decoded; of a stream, the object that its events add up to. */
   readonly content: Buffer | string
@@ -14,11 +14,11 @@ export interface CapturedResponse {
   text: () => string | null
   /** What of the body can be read; null where that is nothing. May be asked for until `text` is not wanted any more. */
   kept: () => Steps<CapturedBody | null>
-  /** So much is kept that `text` would take long. */
+  /** So long that `text` would take too much time at once. */
   readonly isLong: boolean
 }
 
-/** A longer body is looked at in slices. */
+/** A longer body is processed in slices. */
 export const LONG_BODY_BYTES = 256 * 1024
 
 export function isLong (body: CapturedBody | null): boolean {

@@ -2,7 +2,9 @@ import { createHash } from 'node:crypto'
 import { emptyObject, isObject, type BoundedObject, type JsonObject } from './bounded-object.js'
 import { elided } from './inline-media.js'
 
-/** The chunks of a streamed chat or text completion, added up to the object that the same call returns unstreamed. */
+/**
+ * Accumulates the chunks of a streamed chat or text completion into the object that the same call returns unstreamed.
+ */
 export class ChatAccumulator {
   readonly #fold: BoundedObject
   readonly #object = emptyObject()

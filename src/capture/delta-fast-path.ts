@@ -8,8 +8,8 @@ const OBFUSCATION = '"obfuscation":"'
 const NOT_PLAIN = /[^ !#-[\]-\uffff]/
 
 /**
- * A chunk of a chat completion that brings text and nothing else. Those that follow it are mostly the same, letter by
- * letter, but for their text and their `obfuscation` (which only evens out the chunks' lengths): they need no parser.
+ * Reads a chunk of a chat completion that brings text and nothing else without a parser. The chunks after it mostly
+ * differ only in their text and their `obfuscation`, which only evens out the chunks' lengths.
  */
 export class DeltaFastPath {
   readonly choiceIndex: number

@@ -2,12 +2,12 @@ import { readBase64, type Media } from './media-runs.js'
 import type { Steps } from '../lib/slices.js'
 import { percentDecoded, urlTextEnd } from './url-runs.js'
 
-/** What stands in the place of media that is not stored (CONTRACT: "What is kept"). */
+/** The text in place of media that is not stored (CONTRACT: "What is kept"). */
 export function elided (mime: string, sizeBytes: number, sha256?: string): string {
   return `[elided ${mime}, ${sizeBytes} bytes${sha256 === undefined ? '' : `, sha256:${sha256}`}]`
 }
 
-/** Media found in a body: its place there, and what it is. */
+/** Media in a body: its place and its description. */
 export interface Found extends Media {
   readonly start: number
   readonly mime: string
@@ -28,7 +28,7 @@ interface Marker {
   readonly read: (body: Body, at: number) => Steps<Found | null>
 }
 
-/** What stands in the stored text in the place of media. */
+/** The text that is stored in place of media. */
 export const elisionMark = ({ mime, sizeBytes, sha256 }: Found): string => elided(mime, sizeBytes, sha256)
 
 /**
@@ -84,7 +84,7 @@ export function * findInlineMedia (bytes: Buffer, wantedBytes: number): Steps<Fo
   }
 }
 
-/** The body in pieces, each of the media replaced by what `mark` says of it. */
+/** The body in pieces, with each of the media replaced by its `mark`. */
 export function * withoutMedia (
   bytes: Buffer, media: readonly Found[], mark: (found: Found) => string
 ): Steps<Buffer[]> {

@@ -3,9 +3,9 @@ import { redactingKeys } from '../redaction/redact.js'
 import { type Steps, inOneGo } from '../lib/slices.js'
 import { behindPair, decodingUtf8 } from '../lib/utf8-steps.js'
 
-/** Of a key that the cut goes through, so much is looked at: enough to know it for one, each character escaped. */
+/** The part of a cut key that is searched: enough to recognise it, with each character escaped. */
 const LONGEST_KEY_BYTES = 512
-/** So much text is measured in a step. */
+/** The text that is measured in a step. */
 const STEP_CHARACTERS = 65_536
 const STEP_PIECES = 1024
 
@@ -15,7 +15,7 @@ export function storedText (body: Buffer | string, maxBytes: number, endsEarly =
 }
 
 /**
- * A request or response body as it is stored in Postgres `text`: inline media elided, what `text` refuses (NUL bytes,
+ * A request or response body as it is stored in Postgres `text`: inline media elided, what `text` rejects (NUL bytes,
  * broken UTF-8) replaced by U+FFFD, API keys redacted, and cut to `maxBytes` bytes of UTF-8, the mark that says so
  * included. All else is the body's own text, byte for byte. Never throws.
  *
@@ -60,7 +60,7 @@ function * firstOf (pieces: readonly Buffer[], sizeBytes: number): Steps<Buffer>
   return head.subarray(0, at)
 }
 
-/** What Postgres refuses in a text is replaced. */
+/** What Postgres rejects in a text is replaced. */
 function cleaned (text: string): string {
   // (A regular expression: what `replaceAll` makes is a rope of as many pieces as it replaced.)
   return text.includes('\0') ? text.replace(/\0/g, '\ufffd') : text

@@ -10,14 +10,14 @@ import { SseEvents } from '../decoders/sse-events.js'
 const minEventBytes = 65_536
 /** What is nested deeper is kept as the text that it is: it could not be written again within other objects. */
 const maxDepth = 500
-/** Of a response's events, so many characters wait unread for the one that makes them needless. */
+/** The characters of a response's events that wait unread for the event that makes them needless. */
 const deferredChars = 262_144
 /** As OpenAI writes the events of a response. */
 const responseEvent = '{"type":"response.'
 
 /**
- * What is kept of a stream: the one object that its events add up to. `push` costs a copy; events are read when
- * `unreadBytes` of them have gathered, or at the end, and never hold more than that, one event, and `maxBytes` of JSON text.
+ * Accumulates the events of a stream into one object. `push` costs a copy. Events are read when `unreadBytes` of them
+ * have come, or at the end. Memory is at most that, one event, and `maxBytes` of JSON text.
  */
 export class StreamAccumulator {
   readonly #events: SseEvents
@@ -59,11 +59,11 @@ export class StreamAccumulator {
     yield
     this.#readDeferred()
     yield
-    this.#text = this.#assembled()
+    this.#text = this.#accumulated()
     return this.#text
   }
 
-  /** Of what came, so much is not in the object. Known once `toText` was asked for. */
+  /** The bytes that came but are not in the object. Known after `toText`. */
   get droppedBytes (): number {
     return this.#response?.isComplete === true ? 0 : this.#events.droppedBytes + this.#fold.droppedBytes
   }
@@ -119,7 +119,7 @@ export class StreamAccumulator {
     if (this.#fold.takeElement(Buffer.byteLength(text))) this.#others.push(text)
   }
 
-  #assembled (): string | null {
+  #accumulated (): string | null {
     const known = this.#response?.toObject() ?? this.#choices?.toObject()
     const marks = emptyObject()
     if (this.#error !== undefined) marks.error = this.#error

@@ -3,9 +3,9 @@ const MIN_BYTES = 4 * 1024
 const MAX_BYTES = 256 * 1024
 
 /**
- * How much of a stream is kept as it came, before it is read for the object that it adds up to. Most streams are never
- * read: of the calls of a batch only the latest of its type is stored. But raw events take memory, so the more calls are
- * open, the less each may keep.
+ * How many raw bytes of a stream are buffered before they are parsed and accumulated. Most streams are never parsed:
+ * of the calls of a batch only the latest of its type is stored. But raw events take memory, so with more open calls
+ * each may buffer less.
  */
 export class StreamBufferLimit {
   #openCalls = 0

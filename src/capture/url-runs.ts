@@ -3,7 +3,7 @@ import { characterTable } from './character-table.js'
 import type { Media } from './media-runs.js'
 import type { Steps } from '../lib/slices.js'
 
-/** So many bytes are looked at in a step. */
+/** The bytes that are read in a step. */
 const stepBytes = 32_768
 /** A step's text without JSON's escapes, behind up to two bytes that the step before left. */
 const plainText = Buffer.allocUnsafeSlow(2 * stepBytes)

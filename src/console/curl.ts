@@ -34,6 +34,6 @@ export function curlLine (
 /** Why the line does not do again what the call did; null where it does. */
 export function curlCaveat ({ prompt, cost_reason: costReason }: Repeatable): string | null {
   if (prompt === null) return costReason === 'not_metered' ? null : 'The body was not stored: put one into body.json.'
-  if (prompt.includes('… [truncated: ')) return 'The body was cut before it was stored: mend it first.'
+  if (prompt.includes('… [truncated: ')) return 'The body was cut before it was stored: fix it first.'
   return prompt.includes('[elided ') ? 'Images, sounds and files were not stored: put them in again first.' : null
 }

@@ -11,7 +11,7 @@ export const theme = createTheme({
   headings: { sizes: { h1: { fontSize: '1.375rem' }, h2: { fontSize: '1.0625rem' }, h3: { fontSize: '0.9375rem' } } },
   respectReducedMotion: true,
   components: {
-    // To hold the page still behind a dialogue takes a style element without a nonce, which the page's policy refuses.
+    // To hold the page still behind a dialogue takes a style element without a nonce, which the page's policy rejects.
     Modal: { defaultProps: { lockScroll: false } },
     Drawer: { defaultProps: { lockScroll: false } },
     // The page has one banner: its own.

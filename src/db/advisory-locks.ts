@@ -4,7 +4,10 @@ import type { SQL } from 'drizzle-orm'
 /** PostgreSQL's advisory locks share one number space per database: the first half of ours is 'prom' in ASCII. */
 const namespace = 0x70726f6d
 
-/** What only one instance does at a time. A number, once used, keeps its meaning: old and new builds may run together. */
+/**
+ * Locks for work that only one instance does at a time. A number never changes its meaning: old and new builds may run
+ * together.
+ */
 export const advisoryLocks = { migrate: 1, partitions: 2, recordedBatches: 3, retention: 4, reprice: 5, summaries: 6 } as const
 
 export type AdvisoryLock = keyof typeof advisoryLocks

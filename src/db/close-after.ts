@@ -1,4 +1,4 @@
-/** Closes what a start had opened before it failed, and throws the error that it failed with, come what may. */
+/** Closes what a failed start had opened, and throws the error of the start, whatever the closing throws. */
 export async function closeAfter (error: unknown, close: () => Promise<void>): Promise<never> {
   try {
     await close()

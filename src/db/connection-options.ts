@@ -5,14 +5,14 @@ import type { ConnectionOptions as TlsOptions, PeerCertificate } from 'node:tls'
 import type { Options, PostgresType } from 'postgres'
 import { type ConnectionUri, ConnectionUriError, parseConnectionUri } from '../lib/connection-uri.js'
 
-/** As the driver takes them, which is more than its types say. */
+/** The driver's options, which are more than its types say. */
 export interface ClientOptions extends Omit<Options<Record<string, PostgresType>>, 'host' | 'port'> {
   readonly host?: readonly string[]
   readonly port?: readonly number[]
   readonly sslnegotiation?: 'direct'
 }
 
-/** Where `DATABASE_URL` leads, in the driver's words. */
+/** The target of `DATABASE_URL`, in the driver's terms. */
 export interface ConnectionOptions {
   readonly options: ClientOptions
   /** `'promptmeter' at db.internal:5432`, for messages. */

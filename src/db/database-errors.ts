@@ -5,7 +5,9 @@ export class DatabaseUnavailable extends Error {
   override readonly name = 'DatabaseUnavailable'
 }
 
-/** What the driver threw: drizzle wraps it, and repeats the statement with its parameters, which are not for the log. */
+/**
+ * The driver's own error. drizzle wraps it, and repeats the statement with its parameters, which must not be logged.
+ */
 export const driverError = (error: unknown): unknown => error instanceof DrizzleQueryError ? error.cause : error
 
 /** SQLSTATE, or the driver's or the socket's own code; '' where there is none. */
@@ -14,7 +16,7 @@ export function errorCode (error: unknown): string {
   return cause instanceof Error && 'code' in cause && typeof cause.code === 'string' ? cause.code : ''
 }
 
-/** Whether the database is away, full or closing, rather than at odds with the statement. */
+/** Whether the database is unavailable, full or closing, rather than rejecting the statement. */
 export const isConnectionLost = (error: unknown): boolean => error instanceof DatabaseUnavailable || connectionLost.test(errorCode(error))
 
 /**

@@ -4,10 +4,10 @@ import type { PostgresJsDatabase, PostgresJsQueryResultHKT } from 'drizzle-orm/p
 import type { Sql } from 'postgres'
 import type * as schema from './schema/index.js'
 
-/** What queries need: a pool, or a transaction. */
+/** What queries run on: a pool, or a transaction. */
 export type Drizzle = PgDatabase<PostgresJsQueryResultHKT, typeof schema, ExtractTablesWithRelations<typeof schema>>
 
-/** A pool, with the postgres.js client under it for what drizzle cannot say (prepared statements over arrays). */
+/** A pool, with its postgres.js client for what drizzle does not support (prepared statements over arrays). */
 export type DrizzlePool = PostgresJsDatabase<typeof schema> & { readonly $client: Sql }
 
 /** The one database behind both planes, opened and migrated by `openDatabase`. */
@@ -22,7 +22,7 @@ export interface Database {
   readonly operator: DrizzlePool
   /**
    * Calls back at every NOTIFY on the channel, and after each connect, the first one too: notifications may have been
-   * missed before it. While the database is away the connection is tried again and again. Behind a pooler there are no
+   * missed before it. While the database is unavailable the connection is tried again and again. Behind a pooler there are no
    * notifications: it calls back once, and the listener has to ask by itself.
    */
   listen: (channel: string, onNotify: () => void) => Promise<void>

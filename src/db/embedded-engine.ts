@@ -78,10 +78,10 @@ async function startWorker (folder: string): Promise<Worker> {
     })
     const why = error instanceof Error ? error.message : JSON.stringify(error)
     throw new Error(`The embedded database in ${folder} cannot be opened (${why}). ` +
-      'Is the disk full, or the folder damaged? Free the disk, put a backup of DATA_DIR in its place, ' +
+      'The disk may be full, or the folder damaged. Free disk space, restore a backup of DATA_DIR, ' +
       'or set DATA_DIR to an empty folder.', { cause: error })
   }
-  // A later one reaches the statements under way as a lost connection.
+  // A later one reaches the statements in flight as a lost connection.
   worker.on('error', () => {})
   return worker
 }

@@ -16,7 +16,10 @@ const prefix = 'embedded-template-'
 /** The same place from src/db and from dist/db. */
 const templates = fileURLToPath(new URL('../../dist/db', import.meta.url))
 
-/** Puts a migrated data directory where there is none. It appears whole or not at all, whenever the process is killed. */
+/**
+ * Creates a migrated data directory where there is none. It appears whole or not at all, whenever the process is
+ * killed.
+ */
 export async function createFolder (folder: string): Promise<void> {
   const unfinished = `${folder}.new`
   await rm(unfinished, { recursive: true, force: true })
@@ -67,7 +70,7 @@ async function initialise (folder: string): Promise<void> {
   try {
     const database = openPool(engine.client)
     await migrate(database)
-    // Nobody makes databases here, and nobody could vacuum these: transaction ids would run out on them.
+    // No databases are created here, and these could not be vacuumed: transaction ids would run out on them.
     await database.execute(sql`update pg_database set datistemplate = false where datname <> current_database()`)
     await database.execute(sql`drop database template1`)
     await database.execute(sql`drop database template0`)
@@ -84,7 +87,7 @@ async function templateKey (): Promise<string> {
   return createHash('sha256').update([version, ...migrationHashes()].join('\n')).digest('hex').slice(0, 16)
 }
 
-/** Whoever runs the build need not be who runs the gateway. */
+/** Another user may run the build than the gateway. */
 async function openToAll (folder: string): Promise<void> {
   await chmod(folder, 0o755)
   for (const entry of await readdir(folder, { recursive: true, withFileTypes: true })) {

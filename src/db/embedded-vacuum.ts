@@ -9,9 +9,10 @@ const hotBytes = 4 * 1024 * 1024
 const hourMs = 3_600_000
 
 /**
- * PGlite has neither autovacuum nor a checkpointer: without this, counters that are updated a thousand times a second grow
- * fifty-fold, the write-ahead log for ever (and with it the start after a crash), and after two thousand million
- * transactions Postgres would take no more. Idle, it does nothing.
+ * Vacuums the embedded database, because PGlite has neither autovacuum nor a checkpointer. Without it, counters that
+ * are updated a thousand times a second grow fifty-fold, and the write-ahead log without end, and with it the start
+ * after a crash. After two thousand million transactions Postgres would accept no more. Does nothing while the
+ * database is idle.
  */
 export function scheduleVacuum (database: Drizzle, sentBytes: () => number, log: Log): { close: () => Promise<void> } {
   let hotAt = 0

@@ -11,7 +11,7 @@ import { migrate } from './migrate.js'
 import { sharedPing } from './ping.js'
 import { openPool } from './pool.js'
 
-/** Opens the embedded database in `dataDir/db`, which it makes if need be. Both planes share its one connection. */
+/** Opens the embedded database in `dataDir/db`, which is created if needed. Both planes share its one connection. */
 export async function openEmbedded (dataDir: string, log: Log, onClosed: () => Promise<void>): Promise<Database> {
   const folder = join(dataDir, 'db')
   if (!existsSync(folder)) await createFolder(folder)

@@ -15,7 +15,7 @@ import type { Log } from '../log.js'
 //
 // Each process listens on a socket of its own and then calls all others. Of two that come at once at least one hears the
 // other; if both do, both hang up and try again a little later. A socket's name is never used twice, so one that is dead
-// stays dead, and whoever finds it may remove it.
+// stays dead, and any process that finds it may remove it.
 
 export interface FolderLock {
   release: () => Promise<void>
@@ -34,7 +34,7 @@ const maxSocketPathBytes = 100
 /** File systems without sockets (some that are shared with a virtual machine's host). */
 const noSockets = new Set(['ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EPERM'])
 
-/** Takes the folder for this process, until it is released or the process ends. Rejects if another process has it. */
+/** Locks the folder for this process, until it is released or the process ends. Rejects if another process has it. */
 export async function lockFolder (folder: string, log: Log): Promise<FolderLock> {
   const short = await shortPath(folder)
   try {
@@ -61,8 +61,8 @@ export async function lockFolder (folder: string, log: Log): Promise<FolderLock>
 }
 
 const inUse = (folder: string, pid: string): Error => new Error(
-  `The data folder ${folder} is in use by another promptmeter (process ${pid}). Stop that one, or give this one ` +
-  'a DATA_DIR of its own; instances that share their books share a PostgreSQL (DATABASE_URL), never a folder.')
+  `The data folder ${folder} is in use by another promptmeter (process ${pid}). Stop that process, ` +
+  'or set another DATA_DIR. Instances share data through PostgreSQL (DATABASE_URL), never through a folder.')
 
 interface Candidate extends FolderLock {
   readonly name: string
@@ -105,7 +105,7 @@ async function findHolder (folder: string, path: string, own: string): Promise<{
   return trying
 }
 
-/** Null: nobody is there any more. */
+/** Null: the process is gone. */
 async function call (path: string): Promise<Answer | null> {
   const socket = connect(path)
   socket.setTimeout(answerTimeoutMs, () => socket.destroy())

@@ -10,7 +10,7 @@ export interface AtWork {
 
 /**
  * Makes each statement, and each transaction, begin with `set local …`. As parameters of the connection the settings
- * would cost nothing more; but a pooler refuses those, or hands the session to another client.
+ * would cost nothing; but a pooler rejects those, or gives the session to another client.
  * @param settings statements without parameters, one or more
  */
 export function setLocally (client: Sql, settings: string): AtWork {
@@ -37,7 +37,7 @@ export function setLocally (client: Sql, settings: string): AtWork {
   }) as T
   client.begin = transact as Sql['begin']
   client.unsafe = ((query, parameters, options) => {
-    // The library's own BEGIN comes by here too.
+    // The library's own BEGIN passes here too.
     if (options !== undefined && 'onexecute' in options) return unsafe(query, parameters, options)
     const run = async (as: (statement: PendingQuery<Row[]>) => PromiseLike<unknown>): Promise<unknown> =>
       await transact(async transaction => await as(transaction.unsafe(query, parameters, options)))

@@ -7,7 +7,7 @@ import type { Drizzle } from './database.js'
 /** The same folder from src/db and from dist/db. */
 const migrationsFolder = fileURLToPath(new URL('../../drizzle', import.meta.url))
 
-/** Names the schema that this build migrates to: changes whenever a migration does. */
+/** Identifies the schema that this build migrates to: changes with every migration. */
 export const migrationHashes = (): string[] => readMigrationFiles({ migrationsFolder }).map(({ hash }) => hash)
 
 /**
@@ -21,7 +21,7 @@ export const migrate = async (database: Drizzle): Promise<void> => {
     await transaction.execute(sql`select pg_advisory_xact_lock(${lockKeys('migrate')})`)
     const appliedMs = await lastApplied(transaction)
     const migrations = readMigrationFiles({ migrationsFolder })
-    refuseNewerSchema(appliedMs, migrations)
+    rejectNewerSchema(appliedMs, migrations)
     if (appliedMs === null) {
       await transaction.execute(sql`create schema if not exists drizzle`)
       await transaction.execute(sql`create table if not exists ${appliedMigrations}
@@ -48,7 +48,7 @@ const lastApplied = async (transaction: Drizzle): Promise<number | null> => {
   return last?.applied_ms == null ? null : Number(last.applied_ms)
 }
 
-const refuseNewerSchema = (appliedMs: number | null, migrations: readonly MigrationMeta[]): void => {
+const rejectNewerSchema = (appliedMs: number | null, migrations: readonly MigrationMeta[]): void => {
   const knownMs = migrations.at(-1)?.folderMillis
   if (appliedMs === null || knownMs === undefined || appliedMs <= knownMs) return
   throw new Error('The database was migrated by a newer promptmeter ' +

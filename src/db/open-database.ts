@@ -13,21 +13,21 @@ export interface DatabaseOptions {
   /** Locked for this process until `close`, with either database: the journal lies there too. */
   readonly dataDir: string
   /** A PostgreSQL that cannot be reached is no reason not to start: it is opened as soon as it can be. */
-  readonly mayBeAway?: boolean
+  readonly mayBeUnavailable?: boolean
   readonly log: Log
 }
 
 /**
- * Opens the database and brings its schema up to date. Rejects, in words that say what to do and without the password,
- * if it cannot be reached (unless it may be away), is too old, was migrated by a newer build, or if another process has
- * the data folder.
+ * Opens the database and migrates it. Rejects if it cannot be reached (unless it may be unavailable), is too old, was
+ * migrated by a newer build, or if another process uses the data folder. The message says what to do, without the
+ * password.
  */
-export const openDatabase = async ({ databaseUrl, dataDir, mayBeAway = false, log }: DatabaseOptions): Promise<Database> => {
+export const openDatabase = async ({ databaseUrl, dataDir, mayBeUnavailable = false, log }: DatabaseOptions): Promise<Database> => {
   const home = resolve(dataDir)
   await makeFolder(home)
   const lock = await lockFolder(home, log)
   try {
-    return databaseUrl === null ? await openEmbedded(home, log, lock.release) : await openPostgres(databaseUrl, mayBeAway, log, lock.release)
+    return databaseUrl === null ? await openEmbedded(home, log, lock.release) : await openPostgres(databaseUrl, mayBeUnavailable, log, lock.release)
   } catch (error) {
     return await closeAfter(error, lock.release)
   }

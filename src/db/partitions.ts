@@ -6,7 +6,7 @@ import { usageLogs } from './schema/index.js'
 /** The first millisecond of a UTC month. */
 export type MonthStartMs = number
 
-/** The month that a moment falls in, or the one so many months later. */
+/** The month that a moment falls in, or a later one. */
 export const monthOf = (timeMs: number, monthsLater = 0): MonthStartMs => {
   const time = new Date(timeMs)
   return Date.UTC(time.getUTCFullYear(), time.getUTCMonth() + monthsLater)
@@ -47,8 +47,8 @@ export const createPartitions = async (database: Drizzle, months: Iterable<Month
 const dropLockTimeout = '100ms'
 
 /**
- * Drops the oldest partition of `usage_logs` whose whole month is before that moment, and answers with its name; null if
- * there is none, or another instance is at it. Rejects (SQLSTATE 55P03) if the log is in use just then.
+ * Drops the oldest partition of `usage_logs` whose whole month is before that moment, and returns its name. Null if
+ * there is none, or another instance drops one. Rejects (SQLSTATE 55P03) if the log is in use just then.
  *
  * It takes an ACCESS EXCLUSIVE lock on the log, which waits for every query on it, but is then held for milliseconds,
  * whatever the partition's size: its files go after the commit. A drop needs none on `prompt_configs`; a DETACH would.

@@ -6,8 +6,8 @@ import type { AtWork } from './local-settings.js'
 const pingTimeoutMs = 5_000
 
 /**
- * Asks the database for one row. A frozen database answers nothing, so there is a time-out; and callers who ask meanwhile
- * share the question, so that questions do not pile up behind one that nobody answers.
+ * Asks the database for one row, with a time-out, because a frozen database never answers. Concurrent callers share
+ * the query, so that queries do not accumulate behind one without an answer.
  */
 export const sharedPing = (database: () => Drizzle): () => Promise<void> => {
   let asked: Promise<void> | null = null
@@ -32,8 +32,8 @@ export const sharedPing = (database: () => Drizzle): () => Promise<void> => {
 const BUSY_MS = 60_000
 
 /**
- * A ping of a pool whose connections may all be at work. Such a pool is busy, which is no fault, unless nothing of it
- * has moved for a minute: then its statements are lost, time-outs and all.
+ * A ping of a pool whose connections may all be busy. That is no fault, unless none of them has progressed for a
+ * minute: then its statements are lost, time-outs included.
  */
 export const pingUnlessBusy = (
   ping: () => Promise<void>, connections: number, { transactions, movedAtMs }: AtWork,

@@ -7,7 +7,7 @@ import type { PolicyData } from './policy-store.js'
 /** Changes when what is kept does. */
 const FORMAT = 2
 
-/** The last policy read, kept on disk for a start while the database is away. */
+/** The last policy read, stored on disk for a start while the database is unavailable. */
 export interface PolicyFile {
   /** Null where there is none that this build can read; the log says why. */
   read: (log: Log) => Promise<PolicyData | null>
@@ -17,10 +17,13 @@ export interface PolicyFile {
 
 const pathIn = (dataDir: string): string => join(dataDir, 'policy.json')
 
-/** Whether an earlier run has kept its policy there. */
+/** Whether an earlier run has stored its policy there. */
 export const hasPolicyFile = (dataDir: string): boolean => existsSync(pathIn(dataDir))
 
-/** Keys are kept as their hashes, as in the database; the file is its owner's only all the same. */
+/**
+ * The policy file of a data folder. It contains only hashes of keys, as the database does, and only its owner can read
+ * it.
+ */
 export function policyFile (dataDir: string): PolicyFile {
   const path = pathIn(dataDir)
   let writing = Promise.resolve()
@@ -29,7 +32,7 @@ export function policyFile (dataDir: string): PolicyFile {
       if (!existsSync(path)) return null
       try {
         const kept = JSON.parse(await readFile(path, 'utf8')) as { readonly format: number, readonly policy: PolicyData }
-        if (kept.format !== FORMAT) throw new Error(`it is of format ${String(kept.format)}, not ${FORMAT}`)
+        if (kept.format !== FORMAT) throw new Error(`its format is ${String(kept.format)}, not ${FORMAT}`)
         return kept.policy
       } catch (error) {
         log.warn({ err: error, file: path }, 'the policy of the last run cannot be read')
@@ -37,7 +40,7 @@ export function policyFile (dataDir: string): PolicyFile {
       }
     },
     write: policy => {
-      // One at a time, for they share the file that is renamed. Whoever asked for the one before has its error.
+      // One at a time, for they share the file that is renamed. The caller of the one before has its error.
       writing = writing.catch(() => {}).then(() => replace(path, JSON.stringify({ format: FORMAT, policy })))
       return writing
     }

@@ -7,7 +7,7 @@ import { budgetLifts, budgetPeriods, budgets, gatewayKeys, gatewaySettings, mode
 /** The NOTIFY channel of policy changes. Its payload is the new version. */
 export const POLICY_CHANNEL = 'promptmeter_policy'
 
-/** All that the data plane goes by, as of one moment. */
+/** The whole policy of the data plane, as of one moment. */
 export interface PolicyData {
   /** Rises with every change of policy. */
   readonly version: number
@@ -54,14 +54,14 @@ export interface PolicyBudget {
   readonly lifts: ReadonlyArray<{ readonly promptType: string, readonly periodStartMs: number }>
 }
 
-/** What was spent in one period. Of two readings the one of the higher revision is newer; of the same, the greater one. */
+/** The spend of one period. The reading with the higher revision wins; of the same revision, the greater one. */
 export interface BudgetSpend {
   readonly periodStartMs: number
   readonly spentUsd: string
   readonly revision: number
 }
 
-/** What was spent of one budget in one period. */
+/** The spend of one budget in one period. */
 export interface SpentBudget extends BudgetSpend {
   readonly budgetId: string
 }
@@ -152,14 +152,14 @@ export async function readOperatorPrices (database: Drizzle): Promise<OperatorPr
   }).from(modelPrices).orderBy(modelPrices.model, modelPrices.effective_from)
 }
 
-/** What is worth asking for twice a second. */
+/** What is polled twice a second. */
 export interface PolicyPulse {
   readonly version: number
   /** Of the blocking budgets, which calls on all instances add to without a change of policy. */
   readonly spent: readonly SpentBudget[]
 }
 
-/** One query: the version, and a row or two for each blocking budget, each by its key. */
+/** Reads the version, and a row or two for each blocking budget, in one query by key. */
 export async function readPolicyPulse (database: Drizzle): Promise<PolicyPulse> {
   const [pulse] = await database.select({
     version: gatewaySettings.policy_version,
@@ -170,8 +170,9 @@ export async function readPolicyPulse (database: Drizzle): Promise<PolicyPulse> 
 }
 
 /**
- * Raises the version and tells every instance, once the transaction commits. Comes last in a transaction that changes
- * policy: whoever holds the settings row waits for no other row, so that changes and batches do not deadlock.
+ * Raises the version and notifies every instance, once the transaction commits. Comes last in a transaction that
+ * changes policy: a transaction that holds the settings row waits for no other row, so that changes and batches do not
+ * deadlock.
  */
 export async function announcePolicyChange (transaction: Drizzle): Promise<void> {
   await transaction.update(gatewaySettings)

@@ -27,15 +27,14 @@ interface Hooks { readonly onexecute?: (connection: Connection) => boolean }
 /**
  * Makes the client send a statement only on an idle connection, and makes it fail with that connection.
  *
- * Left to itself, postgres.js 3.4 sends up to a hundred ahead on a busy one, and when that connection's socket or its
- * queue is full, it sends a BEGIN without setting the connection aside for its transaction: whatever comes next runs
- * inside a transaction that nobody commits. And it takes an idle connection for open between its socket's 'error' and
- * 'close'. A statement sent meanwhile is never answered; or, once the connection is made anew, with an empty result: a
- * batch that never left would count as committed.
+ * postgres.js 3.4 pipelines up to 100 statements per connection. When the connection's socket or queue is full, it sends
+ * a BEGIN without reserving the connection: the next statement runs inside a transaction that is never committed. It
+ * also treats an idle connection as open between its socket's 'error' and 'close'. A statement sent meanwhile is never
+ * answered, or gets an empty result after the reconnect: a batch that was never sent would count as committed.
  *
- * `onexecute` is the library's own hook for what happens once a statement is sent; a false answer means that the
- * connection takes no more for now. `onclose` is its hook for transactions. A statement with parameters shows no
- * connection unless it is prepared, so what others on that connection showed is remembered.
+ * `onexecute` is the library's own hook that runs once a statement is sent; a false result means that the connection
+ * accepts no more for now. `onclose` is its hook for transactions. A statement with parameters shows its connection
+ * only if it is prepared, so the connections of earlier statements are remembered.
  */
 function sendAlone (client: Sql): void {
   const unsafe = client.unsafe.bind(client)
@@ -50,7 +49,7 @@ function sendAlone (client: Sql): void {
     const onexecute = (connection: Connection): boolean => {
       if (statement.state !== null) connections.set(statement.state, connection)
       watch(connection)
-      // The library's own BEGIN comes by here too, with the hook that sets its connection aside.
+      // The library's own BEGIN passes here too, with the hook that sets its connection aside.
       return (options as Hooks | undefined)?.onexecute?.(connection) ?? false
     }
     const pending = unsafe(query, parameters, { ...options, onexecute } as typeof options)
@@ -70,13 +69,12 @@ function sendAlone (client: Sql): void {
 }
 
 /**
- * Makes a transaction end with its connection. Left to itself, postgres.js 3.4 sends its ROLLBACK on the connection that was
- * just lost, which ends the process with an error that nobody can catch (https://github.com/porsager/postgres/issues/1208),
+ * Makes a transaction end with its connection. By default postgres.js 3.4 sends its ROLLBACK on the connection that was
+ * just lost, which ends the process with an error that cannot be caught (https://github.com/porsager/postgres/issues/1208),
  * or on the connection made in its place, outside of any transaction.
  *
- * The library sends ROLLBACK or COMMIT once the transaction's body settles, so here the body of a lost one never does; its
- * caller is told by the library once the connection is closed. Savepoints would need
- * the same; nothing here uses them.
+ * The library sends ROLLBACK or COMMIT once the transaction's body settles, so here the body of a lost one never does; the
+ * library rejects its promise once the connection is closed. Savepoints would need the same; nothing here uses them.
  */
 function endWithConnection (client: Sql): void {
   const begin = client.begin.bind(client)

@@ -15,25 +15,25 @@ const oldestServer = 150_000
 const recordingConnections = 4
 const operatorConnections = 4
 /**
- * Rows and tables are locked for moments; one who waits longer is told so, and holds no connection meanwhile. One core
- * at most, the others are for calls; workers and compiled plans also take longer than they save here.
+ * Locks are short: a query that waits longer fails, and frees its connection. It uses one core at most, the others are
+ * for calls; workers and compiled plans also take longer than they save here.
  */
 const operatorSettings = `set local statement_timeout = '15s'; set local lock_timeout = '5s';
   set local max_parallel_workers_per_gather = 0; set local jit = off`
-/** Whatever was under way is over when the pools are closed; a connection that was lost under a statement waits for its answer still. */
+/** No call is in flight when the pools close; a connection that was lost during a statement still waits for its answer. */
 const closeTimeoutSeconds = 1
 const prepareAgainMs = 1000
 /** How long the first answer may take after the first connection may have. */
 const firstAnswerMs = 10_000
 
 /**
- * Opens PostgreSQL: one pool a plane, and the schema brought up to date on a connection of its own. Where the server may
- * be away and is, that is done as soon as it is there; until then nothing can be recorded in it.
+ * Opens PostgreSQL: one pool for each plane. A connection of its own migrates the schema. If the server may be
+ * unavailable and is, that happens as soon as it is available; until then nothing can be recorded in it.
  */
-export const openPostgres = async (databaseUrl: string, mayBeAway: boolean, log: Log, onClosed: () => Promise<void>): Promise<Database> => {
+export const openPostgres = async (databaseUrl: string, mayBeUnavailable: boolean, log: Log, onClosed: () => Promise<void>): Promise<Database> => {
   const target = connectionOptions(databaseUrl, 'promptmeter')
   const connectOnce = (): Sql => openClient(target, log, { max: 1, prepare: false })
-  const preparation = await prepare(connectOnce, target.where, mayBeAway, log)
+  const preparation = await prepare(connectOnce, target.where, mayBeUnavailable, log)
   let recording: DrizzlePool | null = null
   let isClosed = false
   const recordingPool = (): DrizzlePool => {
@@ -88,8 +88,8 @@ interface Preparation {
   close: () => Promise<void>
 }
 
-/** Checks the server and migrates, now, or, where the server may be away and is, again and again until it could be done. */
-const prepare = async (connect: () => Sql, where: string, mayBeAway: boolean, log: Log): Promise<Preparation> => {
+/** Checks the server and migrates, now. If the server may be unavailable and is, it tries until it succeeds. */
+const prepare = async (connect: () => Sql, where: string, mayBeUnavailable: boolean, log: Log): Promise<Preparation> => {
   let failure: Error | null = null
   let pooled = false
   let isClosed = false
@@ -100,7 +100,7 @@ const prepare = async (connect: () => Sql, where: string, mayBeAway: boolean, lo
   const run = async (): Promise<void> => {
     try {
       pooled = await prepareSchema(client, where)
-      if (pooled) log.info({}, 'a pooler stands before PostgreSQL: no prepared statements, no notifications')
+      if (pooled) log.info({}, 'a pooler is in front of PostgreSQL: no prepared statements, no notifications')
       failure = null
       tellDone()
     } finally {
@@ -111,7 +111,7 @@ const prepare = async (connect: () => Sql, where: string, mayBeAway: boolean, lo
     client = connect()
     try {
       await run()
-      log.info({}, 'the database is there')
+      log.info({}, 'the database is available')
     } catch (error) {
       if (isClosed) return
       const last = error instanceof Error ? error : new Error(String(error))
@@ -124,9 +124,9 @@ const prepare = async (connect: () => Sql, where: string, mayBeAway: boolean, lo
   try {
     await run()
   } catch (error) {
-    if (!mayBeAway || !(error instanceof DatabaseUnavailable)) throw error
+    if (!mayBeUnavailable || !(error instanceof DatabaseUnavailable)) throw error
     failure = error
-    log.error({ err: error }, 'starting without the database, with the policy of the last run; records go to the journal until it is there')
+    log.error({ err: error }, 'starting without the database, with the policy of the last run; records go to the journal until it is available')
     later()
   }
   return {
@@ -162,7 +162,7 @@ const prepareSchema = async (client: Sql, where: string): Promise<boolean> => {
     return pooled
   } catch (error) {
     if (!isConnectionLost(error)) throw error
-    throw new DatabaseUnavailable(`The database was lost while its schema was brought up to date (${String(driverError(error))}).`, { cause: error })
+    throw new DatabaseUnavailable(`The connection to the database was lost during the migration (${String(driverError(error))}).`, { cause: error })
   }
 }
 
@@ -184,7 +184,7 @@ const checkServer = async (client: Sql, where: string): Promise<void> => {
       throw isConnectionLost(error) ? new DatabaseUnavailable(message, { cause: error }) : new Error(message, { cause: error })
     })
   if (row !== undefined && row.version < oldestServer) {
-    throw new Error(`PostgreSQL ${Math.floor(row.version / 10_000)} runs the database ${where}; ` +
-      'promptmeter needs 15 or newer.')
+    throw new Error(`The database ${where} runs on PostgreSQL ${Math.floor(row.version / 10_000)}. ` +
+      'Upgrade it: promptmeter needs PostgreSQL 15 or newer.')
   }
 }

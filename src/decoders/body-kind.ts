@@ -1,10 +1,13 @@
-/** What a response body is to its readers. `lines`: of JSON, each a value of its own, which may come slowly. */
+/** What kind of body a response has. `lines`: JSON lines, each a value of its own, which may come slowly. */
 export type BodyKind = 'stream' | 'json' | 'text' | 'binary' | 'lines'
 
 const JSON_TYPE = /^application\/(?:[a-z0-9.+-]+\+)?json\b/
 const LINES_TYPE = /^application\/(?:x-)?(?:ndjson|jsonlines|jsonl)\b/
 
-/** @param contentType lower-case; empty where there is none */
+/**
+ * The kind that a `Content-Type` declares.
+ * @param contentType lower-case; empty where there is none
+ */
 export function declaredKind (contentType: string): BodyKind {
   if (contentType.startsWith('text/event-stream')) return 'stream'
   if (JSON_TYPE.test(contentType)) return 'json'

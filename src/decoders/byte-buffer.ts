@@ -3,12 +3,12 @@ import type { Steps } from '../lib/slices.js'
 const SMALL_BYTES = 1024
 const BLOCK_BYTES = 16 * 1024
 const LOOSE_CHUNKS = 16
-/** So much is copied in a step. */
+/** The bytes that are copied in a step. */
 const STEP_BYTES = 1024 * 1024
 
 /**
- * The chunks of a body until it is whole. Past the first few, small ones are copied together: in a body that comes byte
- * by byte each byte would cost a hundred.
+ * Buffers the chunks of a body until it is complete. After the first few, small chunks are copied together: a body
+ * that comes byte by byte would otherwise take a hundred bytes for each byte.
  */
 export class ByteBuffer {
   readonly #chunks: Buffer[] = []

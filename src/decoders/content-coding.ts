@@ -3,7 +3,7 @@ import * as zlib from 'node:zlib'
 import { GzipDecoder } from './gzip-decoder.js'
 import { type Decoder, type Extent, StagedDecoder } from './staged-decoder.js'
 
-/** A stream coder that can be made to hand over all it has so far. */
+/** A stream coder that can flush all it has so far. */
 export type Coder = Transform & { flush: (callback?: () => void) => void }
 
 export interface Coding {

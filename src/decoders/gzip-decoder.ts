@@ -8,8 +8,8 @@ const [HEADER_CRC, EXTRA, NAME, COMMENT] = [2, 4, 8, 16]
 const MAX_HEADER_BYTES = 80 * 1024
 
 /**
- * gzip (RFC 1952) as far as it goes: of a body that breaks off, or has other bytes behind its last member, all the text
- * that is there. (Node's own gives up what it holds when it meets such bytes.)
+ * Decodes gzip (RFC 1952) as far as possible: a truncated body, or one with other bytes after its last member, yields
+ * all its text. Node's own decoder loses buffered text when it meets such bytes.
  */
 export class GzipDecoder extends Transform {
   /** A header that is not whole yet. */
@@ -37,7 +37,7 @@ export class GzipDecoder extends Transform {
   override _flush (done: TransformCallback): void {
     const member = this.#member
     const isCut = member !== null || this.#skipBytes > 0 || (this.#head.length > 0 && !this.#isOver)
-    const end = (): void => done(isCut && this.#needsEnd ? new Error('it breaks off') : null)
+    const end = (): void => done(isCut && this.#needsEnd ? new Error('it is truncated') : null)
     if (member === null) {
       end()
       return
@@ -75,7 +75,7 @@ export class GzipDecoder extends Transform {
     const headerBytes = headerLength(head)
     if (!isMember(head) || (headerBytes === null && head.length > MAX_HEADER_BYTES)) {
       this.#isOver = true
-      done(this.#members > 0 ? null : new Error('it does not begin as gzip'))
+      done(this.#members > 0 ? null : new Error('it is not gzip'))
       return
     }
     if (headerBytes === null) {

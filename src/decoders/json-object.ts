@@ -65,7 +65,7 @@ export async function readObject (body: Buffer, wanted: ReadonlySet<string>): Pr
     scanner.run(Math.min(scanner.at + TURN_BYTES, body.length))
   }
   if (scanner.why !== null) return { why: scanner.why }
-  return scanner.isWhole ? scanner.members : { why: 'it is not a whole JSON object' }
+  return scanner.isWhole ? scanner.members : { why: 'it is not a complete JSON object' }
 }
 
 class ObjectScanner {
@@ -182,7 +182,7 @@ class ObjectScanner {
 
   #startValue (byte: number): void {
     if (this.#depth === 0 && byte !== OPEN_BRACE) {
-      this.why = 'it is no JSON object in UTF-8'
+      this.why = 'it is not a JSON object in UTF-8'
       return
     }
     if (this.#depth === 1) {
@@ -272,7 +272,7 @@ class ObjectScanner {
   }
 
   #fail (): void {
-    this.why = 'it is no valid JSON'
+    this.why = 'it is not valid JSON'
   }
 }
 

@@ -7,8 +7,8 @@ const MAX_HEAD_BYTES = 4096
 const MAX_VALUE_BYTES = 256
 
 /**
- * Reads the field `model` of a form (RFC 7578) as its bytes pass: transcriptions and edits of images name their model
- * there, and their answers do not. It keeps no more than a part's head. Of a form that names two models, none is known.
+ * Reads the field `model` of a form (RFC 7578) as its bytes pass. Transcriptions and edits of images name their model
+ * there, and their answers do not. It buffers only a part's head. A form that names two models has none.
  */
 export class MultipartModel {
   readonly #delimiter: Buffer

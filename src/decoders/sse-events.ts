@@ -41,7 +41,7 @@ export class SseEvents {
   /** What of the data it was not fed yet. */
   #unscanned = ''
 
-  /** @param onEvent is told of each event, and `onRead` when a batch of them is read: they were pieces of one text. */
+  /** @param onEvent gets each event; `onRead` follows a batch of them, which were pieces of one text. */
   constructor (
     maxEventBytes: number, batchBytes: () => number, onEvent: (data: string, type: string) => void, onRead: () => void
   ) {

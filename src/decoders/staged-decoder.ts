@@ -1,11 +1,11 @@
 import { Transform, type TransformCallback } from 'node:stream'
 
-/** A decoder that says how much of what was written to it it has used: less than all where the rest belongs to no coding. */
+/** A decoder that reports how many of its input bytes it used: less than all if the rest belongs to no coding. */
 export type Decoder = Transform & { readonly bytesWritten: number }
 
 /**
- * `whole`: a body that breaks off, or goes on behind its end, is an error. `ended`: one that breaks off is an error, at
- * its end. `far`: it is decoded as far as it goes.
+ * How to treat an incomplete body. `whole`: a body that is truncated, or has bytes after its end, is an error.
+ * `ended`: a truncated one is an error, at its end. `far`: it is decoded as far as possible.
  */
 export type Extent = 'whole' | 'ended' | 'far'
 

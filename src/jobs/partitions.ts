@@ -5,12 +5,15 @@ import { type Job, daily } from '../lib/scheduled-job.js'
 
 const monthsAhead = 3
 
-/** Makes the usage log's partitions of this month (UTC) and the next three, where they are missing. */
+/** Creates the missing partitions of the usage log for this month (UTC) and the next three. */
 export const ensurePartitions = async (database: Drizzle, nowMs: number): Promise<string[]> =>
   await createPartitions(database, Array.from({ length: monthsAhead + 1 }, (_, later) => monthOf(nowMs, later)))
 
-/** Runs `ensurePartitions` daily. Where that fails there are months to try again in, and the batch writer makes a partition that is missing after all. */
+/**
+ * Runs `ensurePartitions` daily. A failure leaves months for further tries, and the batch writer creates a missing
+ * partition itself.
+ */
 export const schedulePartitions = (database: Drizzle, log: Log, now: () => number = Date.now): Job => daily(async () => {
   const created = await ensurePartitions(database, now())
-  if (created.length > 0) log.info({ partitions: created }, 'Made partitions of the usage log')
-}, 'Could not make partitions of the usage log', log)
+  if (created.length > 0) log.info({ partitions: created }, 'Created partitions of the usage log')
+}, 'Could not create partitions of the usage log', log)

@@ -6,13 +6,13 @@ import { recordedBatches } from '../db/schema/index.js'
 import type { Log } from '../log.js'
 import { type Job, daily } from '../lib/scheduled-job.js'
 
-/** One transaction deletes so many rows: short enough to hold up nobody. */
+/** Rows that one transaction deletes: short enough not to delay others. */
 const CHUNK_ROWS = 10_000
 
 /**
- * Deletes the ids of batches that were made and committed longer ago than `RECORDED_BATCHES_KEPT_MS`, and answers with
- * how many. An id begins with its milliseconds, so the primary key finds them; one that came late, by way of a
- * journal, stays until its commit is as old. Does nothing while another instance is at it.
+ * Deletes the ids of batches that were created and committed longer ago than `RECORDED_BATCHES_KEPT_MS`, and returns
+ * how many. An id begins with its milliseconds, so the primary key finds them. The id of a batch that came late, from
+ * a journal, stays until its commit is as old. Does nothing while another instance runs it.
  */
 export async function forgetOldBatches (database: Drizzle, nowMs: number, chunkRows = CHUNK_ROWS): Promise<number> {
   const beforeMs = nowMs - RECORDED_BATCHES_KEPT_MS
@@ -41,5 +41,5 @@ const firstUuidOf = (timeMs: number): string => {
 /** Runs `forgetOldBatches` daily. */
 export const scheduleRecordedBatches = (database: Drizzle, log: Log, now: () => number = Date.now): Job => daily(async () => {
   const batches = await forgetOldBatches(database, now())
-  if (batches > 0) log.info({ batches }, 'Forgot the ids of old batches')
+  if (batches > 0) log.info({ batches }, 'Deleted the ids of old batches')
 }, 'Could not delete the ids of old batches', log)

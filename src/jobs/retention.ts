@@ -8,7 +8,7 @@ import type { Log } from '../log.js'
 import { pause } from '../lib/timeouts.js'
 import { type Job, repeatedly } from '../lib/scheduled-job.js'
 
-/** How long what is logged of a call is kept, in days of 24 hours. */
+/** How long the log of a call is retained, in days of 24 hours. */
 export interface RetentionDays {
   /** `LOG_RETENTION_DAYS`: whole rows, which go with their month. */
   readonly logs: number
@@ -20,16 +20,16 @@ const DAY_MS = 86_400_000
 /** The log is never free of queries for long, and never busy with one that takes longer than operators' may. */
 const DROP_ATTEMPTS = 10
 const DROP_PAUSE_MS = 2000
-/** One transaction empties so many rows, of up to a megabyte each, and makes way for the batches that came meanwhile. */
+/** Rows of up to a megabyte that one transaction empties. Waiting batches then get their turn. */
 const CHUNK_ROWS = 200
 const CHUNK_PAUSE_MS = 50
 /** SQLSTATE, https://www.postgresql.org/docs/current/errcodes-appendix.html */
 const LOCK_NOT_AVAILABLE = '55P03'
 
 /**
- * Drops the months of the log that ended so many days ago, and answers with their partitions. Statistics, rollups and
- * `last_*` are tables of their own, and stay.
- * @throws what the database throws, if the log is in use whenever it is tried
+ * Drops the months of the log that ended more than `days` days ago, and returns their partitions. Statistics, rollups
+ * and `last_*` are in tables of their own, and stay.
+ * @throws what the database throws, if the log is in use at every try
  */
 export async function dropOldLogs (database: Drizzle, nowMs: number, days: number, closing: AbortSignal, pauseMs = DROP_PAUSE_MS): Promise<string[]> {
   const dropped: string[] = []
@@ -47,8 +47,8 @@ export async function dropOldLogs (database: Drizzle, nowMs: number, days: numbe
 }
 
 /**
- * Takes the prompt and response out of rows that are so many days old, the oldest first, and answers with how many.
- * Rows that are locked (a repricing is at them) are left for the next day. Ends early if another instance is at it.
+ * Deletes the prompt and response of rows older than `days` days, the oldest first, and returns how many. Rows that a
+ * repricing has locked wait for the next day. Ends early if another instance runs it.
  */
 export async function emptyOldPayloads (database: Drizzle, nowMs: number, days: number, closing: AbortSignal, chunkRows = CHUNK_ROWS): Promise<number> {
   const before = new Date(nowMs - days * DAY_MS).toISOString()
@@ -80,5 +80,5 @@ export const scheduleRetention = (database: Drizzle, days: RetentionDays, log: L
     const partitions = await dropOldLogs(database, now(), days.logs, closing)
     if (partitions.length > 0) log.info({ partitions }, 'Dropped months of the usage log that are older than LOG_RETENTION_DAYS')
     const rows = await emptyOldPayloads(database, now(), days.payloads, closing)
-    if (rows > 0) log.info({ rows }, 'Emptied prompts and responses that are older than PAYLOAD_RETENTION_DAYS')
+    if (rows > 0) log.info({ rows }, 'Deleted prompts and responses that are older than PAYLOAD_RETENTION_DAYS')
   }, 'Could not remove what is older than LOG_RETENTION_DAYS and PAYLOAD_RETENTION_DAYS', log)

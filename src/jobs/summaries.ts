@@ -8,7 +8,7 @@ import { type Job, repeatedly } from '../lib/scheduled-job.js'
 // The rollups of a day are summed up into `usage_summaries` once the day is over (docs/decisions/0012-summaries.md).
 //
 //   gateway_settings.summarised_to   hours before it are summed up, or their day is in usage_summaries_stale
-//   usage_summaries_stale            days to sum up (again); whoever writes into an hour before summarised_to puts its
+//   usage_summaries_stale            days to sum up (again); a write into an hour before summarised_to puts its
 //                                    day here in the same transaction, and locks it if it is there already
 //
 // So who reads both and the summaries in one snapshot knows for each day whether its summaries say what its rollups say.
@@ -16,12 +16,12 @@ import { type Job, repeatedly } from '../lib/scheduled-job.js'
 const EVERY_MS = 5 * 60_000
 /** Batches of a day's last calls come in a little later. What comes later still makes its day stale. */
 const MARGIN_MS = 15 * 60_000
-/** Batches queue up behind the job while it waits for those under way: not for longer than a call may wait for its record. */
+/** Batches queue up while the job waits for those in flight: at most as long as a call may wait for its record. */
 const LOCK_TIMEOUT = '200ms'
 
 /**
- * Declares the days that ended before `nowMs` summed up, and stale. The lock waits for every batch that is writing into
- * the rollups, and lets no further one begin: none can have seen the old date and be still to commit.
+ * Marks the days that ended before `nowMs` as summarised, and as stale. The lock waits for every batch that is writing
+ * into the rollups, and holds new ones back: no batch can have seen the old date and still have to commit.
  */
 export async function advanceSummaries (database: Drizzle, nowMs: number): Promise<void> {
   const to = new Date(nowMs - MARGIN_MS).toISOString().slice(0, 10)
@@ -46,7 +46,10 @@ export async function advanceSummaries (database: Drizzle, nowMs: number): Promi
   })
 }
 
-/** Sums up every stale day, the latest first, each with all that holds it in a transaction of its own. Answers with how many there were. */
+/**
+ * Summarises every stale day, the latest first, each with its week, month and quarter in one transaction. Returns how
+ * many there were.
+ */
 export async function summariseStaleDays (database: Drizzle, closing?: AbortSignal): Promise<number> {
   let days = 0
   while (closing?.aborted !== true && await summariseOne(database)) days++
@@ -93,7 +96,7 @@ async function summariseDay (tx: Drizzle, day: SQL): Promise<void> {
 const partOf = { week: 'day', month: 'day', quarter: 'month' } as const
 
 /**
- * The sum of the days so far of the week, month or quarter that holds the day. While one of them is stale nobody reads it:
+ * The sum of the days so far of the week, month or quarter that holds the day. While one of them is stale it is not read:
  * then it is left to the last of those.
  */
 async function summariseDaysOf (tx: Drizzle, grain: keyof typeof partOf, day: string): Promise<void> {
@@ -112,7 +115,7 @@ async function summariseDaysOf (tx: Drizzle, grain: keyof typeof partOf, day: st
 
 const startOfDay = (day: SQL): SQL => sql`((${day})::timestamp at time zone 'UTC')`
 
-/** Whether no other instance is at it, until the transaction ends. */
+/** Whether no other instance does this work, until the transaction ends. */
 async function isAlone (tx: Drizzle): Promise<boolean> {
   const [lock] = await tx.execute<{ held: boolean }>(sql`select pg_try_advisory_xact_lock(${lockKeys('summaries')}) as held`)
   return lock?.held === true

@@ -1,4 +1,4 @@
-/** How long a budget's limit holds: a UTC day, an ISO 8601 week (from Monday), a calendar month, or for ever. */
+/** How long a budget's limit applies: a UTC day, an ISO 8601 week (from Monday), a calendar month, or forever. */
 export const BUDGET_PERIODS = ['day', 'week', 'month', 'total'] as const
 export type BudgetPeriod = typeof BUDGET_PERIODS[number]
 

@@ -7,7 +7,7 @@ export interface ServerAddress {
 
 export type SslMode = 'disable' | 'prefer' | 'require' | 'verify-ca' | 'verify-full'
 
-/** What `DATABASE_URL` says, in the words of libpq. Null: not said. */
+/** The contents of `DATABASE_URL`, in the terms of libpq. Null: not given. */
 export interface ConnectionUri {
   /** Tried in turn; at least one. */
   readonly servers: readonly ServerAddress[]
@@ -35,7 +35,7 @@ export interface ConnectionUri {
 const TLS_VERSIONS = ['TLSv1', 'TLSv1.1', 'TLSv1.2', 'TLSv1.3'] as const
 export type TlsVersion = typeof TLS_VERSIONS[number]
 
-/** A `DATABASE_URL` that cannot be taken, and why. No value of it is repeated: it may be a secret. */
+/** An invalid `DATABASE_URL`, and why. None of its values is repeated, because they may be secret. */
 export class ConnectionUriError extends Error {
   override readonly name = 'ConnectionUriError'
   /** @param what continues the sentence that begins with the variable's name */
@@ -44,7 +44,7 @@ export class ConnectionUriError extends Error {
   }
 }
 
-const NO_URI = "is '…', but takes a URL such as postgres://user:password@host:5432/promptmeter"
+const NO_URI = "is '…', but must be a URL such as postgres://user:password@host:5432/promptmeter"
 const ESCAPES = 'In user and password write % as %25, / as %2F, ? as %3F, @ as %40 and : as %3A'
 const DEFAULT_PORT = 5432
 
@@ -63,7 +63,7 @@ const AS_IT_IS: Readonly<Record<string, readonly [values: readonly string[], why
 }
 
 /** Parameters of libpq that the gateway does not take at all, and what to do instead. */
-const REFUSED: Readonly<Record<string, string>> = {
+const UNSUPPORTED: Readonly<Record<string, string>> = {
   hostaddr: 'name the address in host',
   passfile: 'give the password in the URL',
   service: 'write its parameters into the URL',
@@ -100,7 +100,7 @@ const TAKEN = new Set([
 /**
  * Reads a connection URI as libpq does:
  * https://www.postgresql.org/docs/current/libpq-connect.html#LIBPQ-CONNSTRING-URIS
- * Each parameter either works or is refused by its name.
+ * Each parameter either works or is rejected by its name.
  * @throws ConnectionUriError
  */
 export function parseConnectionUri (uri: string): ConnectionUri {
@@ -111,7 +111,7 @@ export function parseConnectionUri (uri: string): ConnectionUri {
   const at = authority.lastIndexOf('@')
   const hosts = authority.slice(at + 1)
   const [, user = '', password] = /^([^:]*)(?::(.*))?$/s.exec(authority.slice(0, Math.max(at, 0))) ?? []
-  if (path.includes('@')) throw new ConnectionUriError(`has an @ behind the host. ${ESCAPES}`)
+  if (path.includes('@')) throw new ConnectionUriError(`has an @ after the host. ${ESCAPES}`)
   // Behind a ? in a password everything looks like parameters.
   const given = parseQuery(query, query.includes('@'))
   const textOf = (name: string): string | null => {
@@ -121,14 +121,14 @@ export function parseConnectionUri (uri: string): ConnectionUri {
   const oneOf = <T extends string>(name: string, values: readonly T[]): T | null => {
     const got = textOf(name)
     const value = values.find(value => value === got)
-    if (got !== null && value === undefined) throw new ConnectionUriError(`has ${name}, which takes ${list(values)}`)
+    if (got !== null && value === undefined) throw new ConnectionUriError(`has ${name}, which must be ${list(values)}`)
     return value ?? null
   }
   const integer = (name: string, min: number, max: number): number | null => {
     const got = textOf(name)
     if (got === null) return null
     if (!/^\d{1,9}$/.test(got) || Number(got) < min || Number(got) > max) {
-      throw new ConnectionUriError(`has ${name}, which takes a whole number from ${min} to ${max}`)
+      throw new ConnectionUriError(`has ${name}, which must be a whole number from ${min} to ${max}`)
     }
     return Number(got)
   }
@@ -137,11 +137,11 @@ export function parseConnectionUri (uri: string): ConnectionUri {
   if (mode === 'disable' || mode === 'prefer') {
     const useless = ONLY_WITH_TLS.find(name => textOf(name) !== null)
     if (useless !== undefined) {
-      throw new ConnectionUriError(`has ${useless}, which takes sslmode=require, verify-ca or verify-full with it`)
+      throw new ConnectionUriError(`has ${useless}, which needs sslmode=require, verify-ca or verify-full`)
     }
   }
   if ((textOf('sslcert') === null) !== (textOf('sslkey') === null)) {
-    throw new ConnectionUriError('has one of sslcert and sslkey, which belong together')
+    throw new ConnectionUriError('has only one of sslcert and sslkey; set both')
   }
   return {
     servers: parseServers(hosts, textOf('host'), textOf('port')),
@@ -178,7 +178,7 @@ function sslMode (
   const said = mode ?? (ssl === 'true' ? 'require' : ssl === 'false' ? 'disable' : ssl)
   if (rootCert === 'system') {
     if (said !== null && said !== 'verify-full') {
-      throw new ConnectionUriError('has sslrootcert=system, which takes sslmode=verify-full with it')
+      throw new ConnectionUriError('has sslrootcert=system, which needs sslmode=verify-full')
     }
     return 'verify-full'
   }
@@ -186,7 +186,7 @@ function sslMode (
   // libpq does so where it finds a root certificate.
   if (said === 'require' && rootCert !== null) return 'verify-ca'
   if (rootCert !== null && said !== 'verify-ca' && said !== 'verify-full') {
-    throw new ConnectionUriError('has sslrootcert, which takes sslmode=verify-full (or verify-ca) with it')
+    throw new ConnectionUriError('has sslrootcert, which needs sslmode=verify-full (or verify-ca)')
   }
   return said ?? 'disable'
 }
@@ -201,24 +201,24 @@ function parseQuery (query: string, mayBeSecret: boolean): Map<string, string> {
     }
     const name = decode(rawName, 'a parameter\'s name') ?? ''
     const value = decode(rawValue, `the parameter ${TAKEN.has(name) ? name : ''}`.trim()) ?? ''
-    refuseUnknown(name, value, mayBeSecret || given.has('password'))
+    rejectUnknown(name, value, mayBeSecret || given.has('password'))
     given.set(name, value)
   }
   return given
 }
 
-function refuseUnknown (name: string, value: string, mayBeSecret: boolean): void {
+function rejectUnknown (name: string, value: string, mayBeSecret: boolean): void {
   if (TAKEN.has(name)) return
   const [values, why] = Object.hasOwn(AS_IT_IS, name) ? AS_IT_IS[name] ?? [] : []
   if (values !== undefined) {
     if (values.includes(value)) return
-    throw new ConnectionUriError(`has ${name}, which takes ${list(values)}: ${why ?? ''}`)
+    throw new ConnectionUriError(`has ${name}, which must be ${list(values)}: ${why ?? ''}`)
   }
-  const instead = Object.hasOwn(REFUSED, name) ? REFUSED[name] : undefined
-  if (instead !== undefined) throw new ConnectionUriError(`has ${name}, which the gateway does not take: ${instead}`)
+  const instead = Object.hasOwn(UNSUPPORTED, name) ? UNSUPPORTED[name] : undefined
+  if (instead !== undefined) throw new ConnectionUriError(`has ${name}, which the gateway does not support: ${instead}`)
   const named = !mayBeSecret && /^[a-z][a-z_.]{1,62}$/i.test(name) ? ` '${name}'` : ''
-  throw new ConnectionUriError(`has a parameter${named} that is none of libpq's; ` +
-    'settings of the server are written as options=-c%20name%3Dvalue')
+  throw new ConnectionUriError(`has a parameter${named} that libpq does not have; ` +
+    'write settings of the server as options=-c%20name%3Dvalue')
 }
 
 /** libpq: a list in the query replaces that of the authority; one port is for all hosts. */
@@ -239,9 +239,9 @@ function parseServers (authority: string, host: string | null, port: string | nu
     host: name === '' ? 'localhost' : name,
     port: portNumber(ports.length === 1 ? ports[0] : ports[i])
   }))
-  if (servers.some(({ host }) => /[\s@]/.test(host))) throw new ConnectionUriError('has a host that is none')
+  if (servers.some(({ host }) => /[\s@]/.test(host))) throw new ConnectionUriError('has an invalid host')
   if (servers.length > 1 && servers.some(({ host }) => host.startsWith('/'))) {
-    throw new ConnectionUriError('has several hosts, one of them a Unix socket, which stands alone')
+    throw new ConnectionUriError('has several hosts, one of them a Unix socket, which must be the only one')
   }
   return servers
 }
@@ -249,7 +249,7 @@ function parseServers (authority: string, host: string | null, port: string | nu
 function portNumber (text = ''): number {
   if (text === '') return DEFAULT_PORT
   if (!/^\d{1,5}$/.test(text) || Number(text) < 1 || Number(text) > 65_535) {
-    throw new ConnectionUriError('has a port that is none: it takes a whole number from 1 to 65535')
+    throw new ConnectionUriError('has an invalid port: it must be a whole number from 1 to 65535')
   }
   return Number(text)
 }
@@ -263,7 +263,7 @@ function decode (text: string, what: string): string | null {
   } catch {
     // Said below, without the value.
   }
-  throw new ConnectionUriError(`has a % in ${what} that begins no character of UTF-8; write % itself as %25`)
+  throw new ConnectionUriError(`has a % in ${what} that is not an escape of UTF-8; write % itself as %25`)
 }
 
 const list = (values: readonly string[]): string =>

@@ -2,8 +2,8 @@ import { mkdir, stat } from 'node:fs/promises'
 import { dirname } from 'node:path'
 
 /**
- * Makes the folder, and those above it, unless it is there. Node's own `recursive` never ends where a file system says
- * that there is no such place in a folder that exists, as /proc does.
+ * Creates the folder and those above it, unless it exists. Node's own `recursive` never ends where a file system
+ * denies a place in an existing folder, as /proc does.
  * @throws what the file system throws
  */
 export async function makeFolder (path: string): Promise<void> {

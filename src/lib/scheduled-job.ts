@@ -6,16 +6,19 @@ const RETRY_MS = 60_000
 export interface Job {
   /** The first run is over; if it failed, the log says why. */
   readonly firstRun: Promise<void>
-  /** Waits for a run that is under way; none begins afterwards. */
+  /** Waits for a run in progress; none begins afterwards. */
   close: () => Promise<void>
 }
 
-/** Runs it now and every day, and a minute after a failure, which is logged, not thrown. @param failure what to log then */
+/**
+ * Runs the job now and every day, and a minute after a failure, which is logged, not thrown.
+ * @param failure the text to log
+ */
 export const daily = (run: () => Promise<void>, failure: string, log: Log): Job => repeatedly(DAY_MS, run, failure, log)
 
 /**
- * As `daily`, at another distance from the end of one run to the start of the next. A run of many steps ends between two
- * of them once its signal is aborted.
+ * As `daily`, with another pause between the end of a run and the start of the next. A run of many steps ends between
+ * two of them once its signal is aborted.
  */
 export function repeatedly (everyMs: number, run: (closing: AbortSignal) => Promise<void>, failure: string, log: Log): Job {
   const closing = new AbortController()

@@ -1,12 +1,12 @@
 import { performance } from 'node:perf_hooks'
 
-/** Work in steps of about a millisecond at most. It may rest after each, so that no body holds the event loop. */
+/** Work in steps of about a millisecond at most. It may pause after each, so that no body blocks the event loop. */
 export type Steps<Result> = Generator<undefined, Result, undefined>
 
 /** How long the event loop is held at a time. */
 const SLICE_MS = 10
 
-/** The result at once: for what is known to be short. */
+/** The result at once, for work that is known to be short. */
 export function inOneGo<Result> (steps: Steps<Result>): Result {
   for (;;) {
     const step = steps.next()
@@ -14,7 +14,7 @@ export function inOneGo<Result> (steps: Steps<Result>): Result {
   }
 }
 
-/** The result, computed in slices: other calls have their turn in between. Short work is done when this returns. */
+/** The result, computed in slices between which other calls run. Short work is done when this returns. */
 export async function inSlices<Result> (steps: Steps<Result>): Promise<Result> {
   for (let until = performance.now() + SLICE_MS; ;) {
     const step = steps.next()

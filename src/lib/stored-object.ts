@@ -9,7 +9,7 @@ const REASON = 'promptmeter_not_stored'
 
 const placeholder = (reason: string): string => JSON.stringify({ [REASON]: reason })
 
-/** What is stored for metadata that was too long even to be kept until the end of the call. */
+/** The placeholder for metadata that was too long to retain until the end of the call. */
 export const TOO_LONG_METADATA = placeholder(`The metadata was over ${MAX_METADATA_BYTES} bytes.`)
 const TOO_DEEP = placeholder(`The metadata was nested over ${MAX_METADATA_DEPTH} levels deep.`)
 const UNREADABLE = placeholder('The stored value is not a JSON object.')

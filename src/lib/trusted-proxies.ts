@@ -7,7 +7,10 @@ interface Network {
   readonly family: 'ipv4' | 'ipv6'
 }
 
-/** @returns null for what is neither an IP address nor a CIDR range */
+/**
+ * An IP address or CIDR range.
+ * @returns null for any other text
+ */
 export function parseNetwork (text: string): Network | null {
   const [, address = '', digits] = /^([\da-f.:]+)(?:\/(\d{1,3}))?$/i.exec(text) ?? []
   const bits = isIP(address) === 4 ? 32 : isIP(address) === 6 ? 128 : 0
@@ -15,7 +18,7 @@ export function parseNetwork (text: string): Network | null {
   return bits === 0 || prefix > bits ? null : { address, prefix, family: bits === 32 ? 'ipv4' : 'ipv6' }
 }
 
-/** Who is behind a connection: its own address, or the one that trusted proxies say they pass on for. */
+/** The client of a connection: its own address, or the one that trusted proxies forward. */
 export type ClientAddress = (peer: string, forwardedFor: string | undefined) => string
 
 /**

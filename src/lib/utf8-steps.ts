@@ -1,6 +1,6 @@
 import type { Steps } from './slices.js'
 
-/** So much is decoded in a step. */
+/** The part that is decoded in a step. */
 const STEP_BYTES = 65_536
 
 /** As `bytes.toString()`, in steps. @param change what becomes of each step's text */

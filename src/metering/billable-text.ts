@@ -26,14 +26,14 @@ const IMAGE_TOKENS = 765
 
 /** Of a longer body the media are taken out first. */
 const MAX_PARSED_BYTES = 1024 * 1024
-/** So much text no model takes: media behind it are not looked for. */
+/** More text than any model takes: media after it are not searched for. */
 const MAX_SEARCHED_BYTES = 4 * 1024 * 1024
 /** Shorter ones make no difference. */
 const MIN_MEDIA_BYTES = 1024
 /** What stands before media of a message: a text that looks like media is billed as text. */
 const MEDIA_KEY = /"(?:url|image_url|file_url|file_data|b64_json|data|result)"\s{0,8}:\s{0,8}"$/
 
-/** What of a call's bodies costs tokens. A body that cannot be read as a JSON object (cut short, say) counts as it stands. */
+/** The parts of a call's bodies that cost tokens. A body that is no JSON object, or was cut, counts as text. */
 export function * countable (
   endpoint: string, request: CapturedBody | null, response: CapturedBody | null
 ): Steps<{ input: BillableText, output: BillableText }> {

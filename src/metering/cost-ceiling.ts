@@ -13,10 +13,12 @@ export interface CeilingDeps {
   readonly now: () => number
 }
 
-/** What a call may cost at most, in 10⁻¹² USD; or why that cannot be told, and what to do unless it is to fix the request. */
+/**
+ * The cost ceiling of a call in 10⁻¹² USD; or why it is unknown, and what to do if fixing the request does not help.
+ */
 export type Ceiling = bigint | { readonly why: string, readonly fix?: string }
 
-/** What is known of a request's body. */
+/** What is known of the body of a request. */
 export interface ReadRequest {
   /** Decoded; null where it was not read, or there is none. */
   readonly body: Buffer | null
@@ -47,8 +49,8 @@ const MORE_THAN_TEXT = new RegExp('"type"\\s*:\\s*"(?:image_url|input_image|inpu
 const UTF8_NAMES: ReadonlySet<string> = new Set(['utf-8', 'utf8', 'us-ascii', 'ascii'])
 
 /**
- * What a call may cost at most, before it is sent: as many tokens as it can have, at the dearest rate that may apply to
- * them. 0 for a free endpoint. What cannot be read, or can be read in more than one way, has no ceiling; nor has a model
+ * The most that a call may cost, before it is sent: its maximum of tokens, at the highest rate that may apply. 0 for a
+ * free endpoint. A request that cannot be read, or can be read in more than one way, has no ceiling; nor has a model
  * without a price.
  */
 export async function costCeiling (
@@ -58,7 +60,7 @@ export async function costCeiling (
   if (body === null) return { why: unread ?? 'it has no body' }
   const otherCharset = charsetsOf(contentType).find(charset => !UTF8_NAMES.has(charset))
   if (otherCharset !== undefined) {
-    return { why: `its Content-Type says that it is no UTF-8 but '${otherCharset.slice(0, 64)}'` }
+    return { why: `its Content-Type names a charset other than UTF-8: '${otherCharset.slice(0, 64)}'` }
   }
   const read = await readObject(body, MEMBERS)
   if ('why' in read) return read
@@ -66,13 +68,13 @@ export async function costCeiling (
   const model = members.value('model')
   if (typeof model !== 'string') return { why: 'it names no model' }
   const outputTokens = outputAtMost(endpoint, model, members)
-  if (outputTokens === null) return { why: `its '${members.badCount}' is no number that limits anything` }
+  if (outputTokens === null) return { why: `its '${members.badCount}' is not a number that sets a limit` }
 
   const isSearched = body.length <= MAX_SEARCHED_BYTES
   const text = isSearched ? body.toString() : ''
   const hasMore = endpoint.name !== 'embeddings' && (!isSearched || isMoreThanText(endpoint, members, text))
   const { contextTokens } = modelLimits(model)
-  // A request that does not fit is refused by the upstream, and costs nothing.
+  // The upstream rejects a request that does not fit, which costs nothing.
   const counted = hasMore || !isSearched ? body.length : await countAtMost(deps.tokenizer, model, text)
   const inputTokens = hasMore ? contextTokens : Math.min(counted, contextTokens)
 
@@ -89,7 +91,7 @@ export async function costCeiling (
 
 function withoutPrice (model: string): Ceiling {
   const name = model.length > MAX_NAMED_CHARACTERS ? `${model.slice(0, MAX_NAMED_CHARACTERS)}…` : model
-  const fix = 'Set its price: PUT /admin/api/prices/{model}, 0 if it is free; or name a model that has one.'
+  const fix = 'Set its price with PUT /admin/api/prices/{model} (0 if it is free), or use a model that has one.'
   return { why: `the model '${name}' has no price`, fix }
 }
 

@@ -17,7 +17,9 @@ export interface Endpoint {
   readonly takesStreamOptions: boolean
 }
 
-/** Whether calls of an endpoint may cost anything, as far as the gateway can tell. Those that cannot are no calls. */
+/**
+ * Whether calls of an endpoint may cost anything, as far as the gateway knows. Requests that cannot cost are no calls.
+ */
 export function mayCost ({ metering }: Pick<Endpoint, 'metering'>): boolean {
   return metering !== 'free'
 }

@@ -4,7 +4,7 @@ import type { CapturedBody } from '../capture/captured-body.js'
 import { inSlices } from '../lib/slices.js'
 import { MAX_TOKENS, textUsage, type TokenUsage } from '../pricing/token-usage.js'
 
-/** A call whose usage upstream did not say. */
+/** A call whose usage the upstream did not report. */
 export interface UnmeteredCall {
   /** The route behind `/v1/`: `chat/completions`. */
   readonly endpoint: string
@@ -17,9 +17,9 @@ export interface UnmeteredCall {
 }
 
 /**
- * What a call used, counted here from its bodies: text as the model's tokenizer splits it, and what the chat format adds.
- * Not seen, and so not counted: hidden reasoning, caching, audio and files, an earlier response that the request only
- * names. Never rejects.
+ * Estimates what a call used from its bodies: text as the model's tokenizer splits it, plus what the chat format adds.
+ * It does not see, and so does not count, hidden reasoning, caching, audio and files, or an earlier response that the
+ * request only names. Never rejects.
  */
 export async function estimateUsage (tokenizer: Tokenizer, call: UnmeteredCall): Promise<TokenUsage> {
   const { input, output } = await inSlices(countable(call.endpoint, call.request, call.response))

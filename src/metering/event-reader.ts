@@ -1,6 +1,6 @@
 import { JsonMembers } from '../decoders/json-members.js'
 
-/** What a stream said of itself, as far as it was read. */
+/** What a stream reported: usage, model, tier, error. */
 export interface StreamFacts {
   /** OpenAI's `usage` object. */
   usage: unknown

@@ -15,14 +15,14 @@ const LIMITS: ReadonlyArray<readonly [RegExp, ModelLimits]> = [
   [/^o1-(?:mini|preview)/, { contextTokens: 128_000, outputTokens: 65_536 }],
   [/^o[134]/, { contextTokens: 200_000, outputTokens: 100_000 }],
   [/^gpt-5(?:\.[0-3])?(?:-|$)/, { contextTokens: 400_000, outputTokens: 128_000 }],
-  // A request takes at most so many, however many inputs it has.
+  // The limit of a request, however many inputs it has.
   [/^text-embedding-/, { contextTokens: 300_000, outputTokens: 0 }]
 ]
 
 /** No model of OpenAI's has larger ones. */
 const LARGEST: ModelLimits = { contextTokens: 1_050_000, outputTokens: 128_000 }
 
-/** What a model takes and gives at most; of one that is not known, the largest there are. */
+/** The most tokens that a model takes and returns; for an unknown model, the largest limits there are. */
 export function modelLimits (model: string): ModelLimits {
   const base = model.replace(/^ft:/, '')
   return LIMITS.find(([name]) => name.test(base))?.[1] ?? LARGEST

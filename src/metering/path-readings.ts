@@ -37,8 +37,8 @@ export function normalName (path: string): string {
 }
 
 /**
- * Each way in which a server may read a path, as the segments that it comes to; null for a reading that climbs above the
- * path's root. Takes time in proportion to the path's length.
+ * Each way in which a server may read a path, as its segments; null for a reading that climbs above the root. Takes
+ * time in proportion to the path's length.
  */
 export function * pathReadings (path: string): Generator<readonly string[] | null> {
   const seen = new Set<string>()

@@ -8,7 +8,7 @@ import { type CapturedResponse, type CapturedBody, LONG_BODY_BYTES } from '../ca
 import { storedBinary, storedText } from '../capture/stored-text.js'
 import { StreamTee } from './stream-tee.js'
 
-/** What the books learn from a response body. */
+/** What the books need from a response body. */
 export interface ResponseFacts {
   /** OpenAI's `usage` object; undefined where there was none. */
   readonly usage: unknown
@@ -113,7 +113,7 @@ class BinaryReader implements ResponseReader {
   get isLong (): boolean { return false }
 }
 
-/** How much of a stream is kept. */
+/** How much of a stream is retained. */
 export interface KeepLimits {
   /** Of what is stored. */
   readonly payloadMaxBytes: number
@@ -125,12 +125,12 @@ export interface KeepLimits {
 export class StreamReader implements ResponseReader {
   readonly isModelOutput = true
   readonly tee: StreamTee
-  readonly #assembly: StreamAccumulator
+  readonly #accumulator: StreamAccumulator
   readonly #maxBytes: number
 
   constructor (mode: 'watch' | 'strip', { payloadMaxBytes, unreadBytes }: KeepLimits) {
     this.tee = new StreamTee(mode)
-    this.#assembly = new StreamAccumulator(payloadMaxBytes, unreadBytes)
+    this.#accumulator = new StreamAccumulator(payloadMaxBytes, unreadBytes)
     this.#maxBytes = payloadMaxBytes
   }
 
@@ -138,23 +138,23 @@ export class StreamReader implements ResponseReader {
 
   /** @returns what of the chunk may go on, as `StreamTee.push` says */
   pass (chunk: Buffer): Buffer | null {
-    this.#assembly.push(chunk)
+    this.#accumulator.push(chunk)
     return this.tee.push(chunk)
   }
 
   facts (): ResponseFacts { return { ...this.tee.facts(), status: null } }
 
   text (): string | null {
-    const text = this.#assembly.toText()
+    const text = this.#accumulator.toText()
     return text === null ? null : storedText(text, this.#maxBytes, text.includes('"truncated_bytes":'))
   }
 
   * kept (): Steps<CapturedBody | null> {
-    const content = yield * this.#assembly.finishing()
-    return content === null ? null : { content, sizeBytes: Buffer.byteLength(content) + this.#assembly.droppedBytes }
+    const content = yield * this.#accumulator.finishing()
+    return content === null ? null : { content, sizeBytes: Buffer.byteLength(content) + this.#accumulator.droppedBytes }
   }
 
-  get isLong (): boolean { return this.#assembly.keptBytes > LONG_BODY_BYTES }
+  get isLong (): boolean { return this.#accumulator.keptBytes > LONG_BODY_BYTES }
 }
 
 /** The first bytes of a body. */

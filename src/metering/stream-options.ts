@@ -30,7 +30,7 @@ export function * askForUsage (body: Buffer, members: JsonMembers): Steps<Buffer
     const comma = Object.keys(options).length === 0 ? '' : ','
     return yield * splice(body, member.valueStart + 1, member.valueStart + 1, `"include_usage":true${comma}`)
   }
-  // True needs no asking; what is no boolean is the caller's mistake, and upstream's to refuse.
+  // True needs no asking; what is no boolean is the caller's mistake, which the upstream rejects.
   if (included.text !== 'false' && included.text !== 'null') return null
   return yield * splice(body, member.valueStart + included.valueStart, member.valueStart + included.valueEnd, 'true')
 }

@@ -5,8 +5,8 @@ const MAX_EXCEPTIONS = 1000
 const MAX_NAME_CHARACTERS = 256
 
 /**
- * Models whose upstream rejects `stream_options`: their streams go as the caller wrote them, and their tokens are
- * estimated. An exception holds for one endpoint and model, and for an hour.
+ * Models whose upstream rejects `stream_options`. Their streams go upstream unchanged, and their tokens are estimated.
+ * An exception applies to one endpoint and model, for an hour.
  */
 export class StreamUsageExceptions {
   readonly #now: () => number

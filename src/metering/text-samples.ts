@@ -26,7 +26,7 @@ export function samplesOf (pieces: readonly Buffer[], sizeBytes: number): Sample
   return { texts, share: sampledBytes / sizeBytes }
 }
 
-/** So many bytes from the offset in that piece on. */
+/** The bytes to take from the offset in that piece. */
 function range (pieces: readonly Buffer[], first: number, offset: number, wantedBytes: number): Buffer[] {
   const parts: Buffer[] = []
   let leftBytes = wantedBytes

@@ -2,7 +2,7 @@ import { Worker } from 'node:worker_threads'
 
 export type Encoding = 'o200k_base' | 'cl100k_base'
 
-/** What goes to the worker thread, and what comes back. */
+/** The message to the worker thread; the answer follows. */
 export interface CountQuestion { readonly id: number, readonly encoding: Encoding, readonly texts: readonly string[] }
 export interface CountAnswer { readonly id: number, readonly counts: readonly number[] }
 
@@ -28,7 +28,7 @@ export interface TokenizerOptions {
   readonly onError?: (error: Error) => void
 }
 
-/** The worker does not keep the process alive. */
+/** Counts tokens in a worker thread, which does not keep the process alive. */
 export function createTokenizer (options: TokenizerOptions = {}): Tokenizer {
   const { timeoutMs = 200, maxQueued = 64, restartDelayMs = 1000, onError } = options
   const waiting = new Map<number, (counts: readonly number[] | null) => void>()

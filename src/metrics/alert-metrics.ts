@@ -5,7 +5,7 @@ import { ALERT_CHANNELS, type AlertObserver, ATTEMPT_RESULTS } from '../lib/aler
 export function addAlertMetrics (registry: Registry): AlertObserver {
   const attempts = new Counter({
     name: 'promptmeter_alert_attempts_total',
-    help: 'Attempts to deliver an alert of a budget, by result: delivered, retried later, or failed for good.',
+    help: 'Attempts to deliver a budget alert, by result: delivered, retried later, or failed permanently.',
     labelNames: ['channel', 'result'],
     registers: [registry]
   })

@@ -1,4 +1,4 @@
-/** The counts of a histogram, kept by hand: adding a value is a short loop and two additions, on the path of every call. */
+/** The counts of a histogram. Adding a value is a short loop and two additions, on the path of every call. */
 export class Buckets {
   /** Upper bounds, inclusive and rising, as a histogram's `le` has them. */
   readonly bounds: readonly number[]

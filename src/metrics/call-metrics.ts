@@ -19,7 +19,7 @@ export function addCallMetrics (registry: Registry, counts: CallCounts): void {
 
   registry.registerMetric(new ScrapedCounter({
     name: 'promptmeter_calls_total',
-    help: 'Finished calls, failed and refused ones too.',
+    help: 'Finished calls, including failed and rejected ones.',
     labelNames
   }, () => samples(series => series.calls)))
   registry.registerMetric(new ScrapedHistogram({
@@ -44,10 +44,10 @@ export function addCallMetrics (registry: Registry, counts: CallCounts): void {
   }, () => samples(series => Number(picoUsdToDecimal(series.costPicoUsd)))))
   registry.registerMetric(new ScrapedCounter({
     name: 'promptmeter_unpriced_calls_total',
-    help: 'Calls that should have a cost and have none.'
+    help: 'Calls that should have a cost but have none.'
   }, () => [{ labels: NO_LABELS, sharedLabels: NO_LABELS, value: counts.unpriced }]))
   registry.registerMetric(new ScrapedCounter({
     name: 'promptmeter_free_requests_total',
-    help: 'Finished requests that read or are free, and so are no calls.'
+    help: 'Finished requests that are not calls: they only read or are free.'
   }, () => [{ labels: NO_LABELS, sharedLabels: NO_LABELS, value: counts.free }]))
 }

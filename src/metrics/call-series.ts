@@ -3,8 +3,8 @@ import type { CallRecord } from '../recording/call-record.js'
 import { Buckets } from './buckets.js'
 
 /**
- * What is counted of the calls of one prompt type, model and status. A call finds its series by three look-ups and adds to it;
- * all else happens at the scrape.
+ * The counts of the calls of one prompt type, model and status. A call finds its series by three look-ups and adds to
+ * it; everything else happens at the scrape.
  */
 export interface CallSeries {
   readonly labels: { readonly prompt_type: string, readonly model: string, readonly status: string }
@@ -33,7 +33,7 @@ export interface FirstByteBuckets {
 /** Of the response. */
 type Status = number | typeof OTHER
 
-/** Where calls are counted whose own label values are too many. No prompt type is called so: they begin with a letter or digit. */
+/** The label for calls beyond the limit of series. It is no prompt type: those begin with a letter or digit. */
 export const OTHER = '_other'
 /** The model of calls that name none. */
 const NO_MODEL = '_none'
@@ -139,7 +139,7 @@ export class CallCounts {
 
   /**
    * A label's value: short, without keys, and cleaned before it is looked up, for two names that only became one in UTF-8 would be one
-   * series twice, for which Prometheus refuses the whole scrape.
+   * series twice, for which Prometheus rejects the whole scrape.
    */
   #label (text: string): string {
     return this.#redact(text).slice(0, MAX_LABEL_CHARACTERS).replace(/[\0\p{Surrogate}]/gu, '\uFFFD')

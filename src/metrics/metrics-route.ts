@@ -22,4 +22,4 @@ export function metricsRoute (app: FastifyInstance, { metrics, token }: MetricsR
 }
 
 const tokenMissing = (): GatewayError => new GatewayError(401, 'invalid_metrics_token', 'invalid_request_error',
-  "These metrics need a token. Send what METRICS_TOKEN is set to as 'Authorization: Bearer …'.")
+  "These metrics require a token. Send the value of METRICS_TOKEN as 'Authorization: Bearer …'.")

@@ -37,7 +37,10 @@ export interface Metrics {
   readonly close: () => void
 }
 
-/** Names and units follow https://prometheus.io/docs/practices/naming/; docs/operating.md lists them. */
+/**
+ * Creates the metrics of one gateway. Names and units follow https://prometheus.io/docs/practices/naming/;
+ * docs/operating.md lists them.
+ */
 export function createMetrics ({ version, redact }: MetricsDeps): Metrics {
   const registry = new Registry()
   const counts = new CallCounts(redact)

@@ -8,17 +8,17 @@ const RESOLUTION_MS = 10
 const QUANTILES = [0.5, 0.99, 1]
 
 /**
- * Delay of the event loop, and what every process shows of itself, by its usual names. Not prom-client's own defaults: their watch over garbage
- * collections and over the event loop cannot be ended, and would outlive the app.
+ * Delay of the event loop, and the usual metrics of every process. Not prom-client's defaults: their observers of
+ * garbage collection and event loop cannot be stopped, and would outlive the app.
  *
- * @returns ends the measuring
+ * @returns stops the measuring
  */
 export function addProcessMetrics (registry: Registry): () => void {
   const delay = monitorEventLoopDelay({ resolution: RESOLUTION_MS })
   delay.enable()
   registry.registerMetric(new Gauge({
     name: 'promptmeter_event_loop_delay_seconds',
-    help: 'How much later than asked for a timer ran, since the last scrape; quantile 1 is the longest.',
+    help: 'Event loop delay since the last scrape: how late a timer ran; quantile 1 is the longest.',
     labelNames: ['quantile'],
     registers: [],
     collect () {

@@ -18,8 +18,8 @@ export interface LabelledBuckets {
 }
 
 /**
- * A counter whose values are kept elsewhere and read at each scrape. What prom-client does at each `inc` with labels (checking,
- * sorting and joining them into a key) would cost a call more than all its other counting together. It is in no registry before one is told of it.
+ * A counter whose values are counted elsewhere and read at each scrape. prom-client checks, sorts and joins the labels
+ * at each `inc`, which would cost a call more than all its other counting. The caller registers it.
  */
 export class ScrapedCounter extends Counter {
   readonly #read: () => Sample[]
@@ -34,7 +34,7 @@ export class ScrapedCounter extends Counter {
   }
 }
 
-/** A histogram whose counts are kept elsewhere and read at each scrape. It is in no registry before one is told of it. */
+/** A histogram whose counts are counted elsewhere and read at each scrape. The caller registers it. */
 export class ScrapedHistogram extends Histogram {
   readonly #configuration: HistogramConfiguration<string>
   readonly #read: () => Iterable<LabelledBuckets>

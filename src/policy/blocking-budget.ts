@@ -10,8 +10,8 @@ interface Known {
 /**
  * One blocking budget as this instance knows it, amounts in 10⁻¹² USD:
  *
- *     spend    = what the database is known to have + what is under way in this instance's recorder
- *     reserved = what calls that are not finished yet may cost at most (strict budgets)
+ *     spend    = what the database is known to have + what this instance's recorder has not committed yet
+ *     reserved = cost ceilings of calls in flight (strict budgets)
  */
 export class BlockingBudget {
   #policy: PolicyBudget
@@ -21,7 +21,7 @@ export class BlockingBudget {
   #bounds: PeriodBounds = { startMs: 0, endMs: 0 }
   /** By the start of their period. */
   readonly #known = new Map<number, Known>()
-  readonly #underWay = new Map<number, bigint>()
+  readonly #uncommitted = new Map<number, bigint>()
   #reservedPicoUsd = 0n
 
   constructor (policy: PolicyBudget) {
@@ -33,20 +33,20 @@ export class BlockingBudget {
   get promptType (): string | null { return this.#policy.promptType }
   get isStrict (): boolean { return this.#policy.strict }
 
-  /** The budget was read again. What is under way has to be added anew, for it may be of another scope and period now. */
+  /** The budget was read again. Uncommitted spend has to be added again: its scope and period may have changed. */
   use (policy: PolicyBudget): void {
     if (policy.period !== this.#policy.period) this.#bounds = { startMs: 0, endMs: 0 }
     this.#policy = policy
     this.#limitPicoUsd = decimalToPicoUsd(policy.limitUsd)
     this.#lifted = liftsOf(policy)
-    this.#underWay.clear()
+    this.#uncommitted.clear()
     // Older periods than a reading has are over. One that has none may be of before the first call.
     const oldestMs = Math.min(...policy.spent.map(({ periodStartMs }) => periodStartMs))
     if (policy.spent.length > 0) for (const startMs of this.#known.keys()) if (startMs < oldestMs) this.#known.delete(startMs)
     for (const spend of policy.spent) this.learn(spend)
   }
 
-  /** Of two readings the one of the higher revision is newer; of the same, the greater one. */
+  /** The reading with the higher revision wins; of the same revision, the greater one. */
   learn ({ periodStartMs, spentUsd, revision }: BudgetSpend): void {
     const known = this.#known.get(periodStartMs)
     const spentPicoUsd = decimalToPicoUsd(spentUsd)
@@ -54,12 +54,12 @@ export class BlockingBudget {
     this.#known.set(periodStartMs, { spentPicoUsd, revision })
   }
 
-  /** @param picoUsd negative where what was under way is in the database now, or never will be */
-  addUnderWay (timeMs: number, picoUsd: bigint): void {
+  /** @param picoUsd negative once it is in the database, or never will be */
+  addUncommitted (timeMs: number, picoUsd: bigint): void {
     const { startMs } = this.#boundsAt(timeMs)
-    const sum = (this.#underWay.get(startMs) ?? 0n) + picoUsd
-    if (sum > 0n) this.#underWay.set(startMs, sum)
-    else this.#underWay.delete(startMs)
+    const sum = (this.#uncommitted.get(startMs) ?? 0n) + picoUsd
+    if (sum > 0n) this.#uncommitted.set(startMs, sum)
+    else this.#uncommitted.delete(startMs)
   }
 
   reserve (picoUsd: bigint): void { this.#reservedPicoUsd += picoUsd }
@@ -69,7 +69,7 @@ export class BlockingBudget {
     return this.#limitPicoUsd - this.#spentPicoUsd(nowMs) - this.#reservedPicoUsd
   }
 
-  /** Whether it keeps calls of that type out. */
+  /** Whether it blocks calls of that type. */
   isSpent (promptType: string, nowMs: number): boolean {
     return this.#spentPicoUsd(nowMs) >= this.#limitPicoUsd && !this.isLifted(promptType, nowMs)
   }
@@ -78,11 +78,11 @@ export class BlockingBudget {
     return this.#lifted.size > 0 && this.#lifted.has(`${this.#boundsAt(nowMs).startMs} ${promptType}`)
   }
 
-  /** All that is known to be spent, what is under way too: a start without the database may go by it. */
+  /** All known spend, uncommitted too: a start without the database may use it. */
   get spent (): BudgetSpend[] {
-    return [...new Set([...this.#known.keys(), ...this.#underWay.keys()])].map(periodStartMs => {
+    return [...new Set([...this.#known.keys(), ...this.#uncommitted.keys()])].map(periodStartMs => {
       const { spentPicoUsd = 0n, revision = 0 } = this.#known.get(periodStartMs) ?? {}
-      return { periodStartMs, spentUsd: picoUsdToDecimal(spentPicoUsd + (this.#underWay.get(periodStartMs) ?? 0n)), revision }
+      return { periodStartMs, spentUsd: picoUsdToDecimal(spentPicoUsd + (this.#uncommitted.get(periodStartMs) ?? 0n)), revision }
     })
   }
 
@@ -92,7 +92,7 @@ export class BlockingBudget {
     return `'${name}', ${picoUsdToDecimal(this.#limitPicoUsd)} USD ${period === 'total' ? 'in total' : `a ${period}`}`
   }
 
-  /** When it lets calls through again, as the end of a sentence. */
+  /** When it accepts calls again, as the end of a sentence. */
   resetAt (nowMs: number): string {
     const { endMs } = this.#boundsAt(nowMs)
     return endMs === null ? 'when the limit is raised or an operator lifts it' : `at ${new Date(endMs).toISOString()}`
@@ -100,7 +100,7 @@ export class BlockingBudget {
 
   #spentPicoUsd (nowMs: number): bigint {
     const { startMs } = this.#boundsAt(nowMs)
-    return (this.#known.get(startMs)?.spentPicoUsd ?? 0n) + (this.#underWay.get(startMs) ?? 0n)
+    return (this.#known.get(startMs)?.spentPicoUsd ?? 0n) + (this.#uncommitted.get(startMs) ?? 0n)
   }
 
   /** Nearly always the same as the last time. */

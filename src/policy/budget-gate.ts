@@ -8,7 +8,7 @@ import type { Ceiling } from '../metering/cost-ceiling.js'
 import { BlockingBudget } from './blocking-budget.js'
 import { UncommittedSpend } from './uncommitted-spend.js'
 
-/** What a call holds of strict budgets until its cost counts. */
+/** What a call reserves of strict budgets until its cost counts. */
 export interface Reservation {
   /** Doing so twice is the same as once. */
   readonly release: () => void
@@ -27,14 +27,14 @@ const NONE: readonly BlockingBudget[] = []
  *   settled()   …until its batch is in the database (whose answer came first) or nowhere
  * ```
  *
- * So a call of this instance counts at each moment, and while the database is away what lies in the journal does too.
+ * So a call of this instance counts at each moment, and while the database is unavailable the journal counts too.
  * Others' calls count within a second. What an earlier run left in the journal counts as it is replayed.
  */
 export class BudgetGate {
   readonly #now: () => number
   /** Records of this run have later ids than this one. */
   readonly #firstId: string
-  readonly #underWay = new UncommittedSpend()
+  readonly #uncommitted = new UncommittedSpend()
   #byId = new Map<string, BlockingBudget>()
   #ofAll: readonly BlockingBudget[] = NONE
   #ofType = new Map<string, BlockingBudget[]>()
@@ -63,7 +63,7 @@ export class BudgetGate {
       if (others === undefined) this.#ofType.set(budget.promptType, [budget])
       else others.push(budget)
     }
-    for (const { promptType, timeMs, picoUsd } of this.#underWay) this.#add(promptType, timeMs, picoUsd)
+    for (const { promptType, timeMs, picoUsd } of this.#uncommitted) this.#add(promptType, timeMs, picoUsd)
   }
 
   /** The budgets of a reading with what is spent of them by now. */
@@ -127,7 +127,7 @@ export class BudgetGate {
 
   #check (budgets: readonly BlockingBudget[], promptType: string, nowMs: number): void {
     for (const budget of budgets) {
-      if (budget.isSpent(promptType, nowMs)) throw budgetExceeded(`The budget ${budget.label}, is spent. Its calls are let through again ${budget.resetAt(nowMs)}.`)
+      if (budget.isSpent(promptType, nowMs)) throw budgetExceeded(`The budget ${budget.label}, is spent. Its calls are accepted again ${budget.resetAt(nowMs)}.`)
     }
   }
 
@@ -140,24 +140,24 @@ export class BudgetGate {
   #count ({ promptType, createdAtMs, costPicoUsd }: CallRecord, sign: 1n | -1n): void {
     const cost = costOrNull(costPicoUsd)
     if (cost === null || cost === 0n) return
-    this.#underWay.add(promptType, createdAtMs, sign * cost)
+    this.#uncommitted.add(promptType, createdAtMs, sign * cost)
     this.#add(promptType, createdAtMs, sign * cost)
   }
 
   #add (promptType: string, timeMs: number, picoUsd: bigint): void {
-    for (const budget of this.#of(promptType)) budget.addUnderWay(timeMs, picoUsd)
+    for (const budget of this.#of(promptType)) budget.addUncommitted(timeMs, picoUsd)
   }
 }
 
 function notLeft (budget: BlockingBudget, ceilingPicoUsd: bigint, left: bigint, nowMs: number): string {
   const usd = (picoUsd: bigint): string => `${picoUsdToDecimal(picoUsd > 0n ? picoUsd : 0n)} USD`
-  return `This call may cost up to ${usd(ceilingPicoUsd)}. Of the budget ${budget.label}, ${usd(left)} are free: calls under way hold the rest, ` +
-    `or it is spent. A lower max_completion_tokens may fit; the budget resets ${budget.resetAt(nowMs)}.`
+  return `This call may cost up to ${usd(ceilingPicoUsd)}. The budget ${budget.label}, has ${usd(left)} free: calls in flight hold the rest, ` +
+    `or it is spent. Lower max_completion_tokens; the budget resets ${budget.resetAt(nowMs)}.`
 }
 
-const READABLE = 'Fix the client: name the model, and send JSON in UTF-8, as it is or in gzip, deflate, br or zstd.'
+const READABLE = 'Fix the client: name the model, and send JSON in UTF-8, uncompressed or in gzip, deflate, br or zstd.'
 
 function notTold (budget: BlockingBudget, { why, fix = READABLE }: Exclude<Ceiling, bigint>): string {
-  return `What this call may cost cannot be told: ${why}. ` +
-    `The strict budget ${budget.label}, lets only calls through of which it can. ${fix}`
+  return `The cost ceiling of this call is unknown: ${why}. ` +
+    `The strict budget ${budget.label}, accepts only calls with a known cost ceiling. ${fix}`
 }

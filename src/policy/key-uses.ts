@@ -13,8 +13,8 @@ const EVERY_MS = 10_000
 const CLOSE_WAIT_MS = 1000
 
 /**
- * Remembers when gateway keys were last used, and writes what is new every ten seconds: calls neither wait for it nor
- * cause a statement each. What cannot be written waits for the next time.
+ * Remembers when gateway keys were last used, and writes new times every ten seconds. Calls neither wait for it nor
+ * cause a statement each. After a failure the times are written at the next try.
  */
 export class KeyUses {
   readonly #options: KeyUsesOptions
@@ -54,7 +54,7 @@ export class KeyUses {
       this.#failing = false
     } catch (error) {
       for (const [keyId, atMs] of uses) this.note(keyId, atMs)
-      if (!this.#failing) this.#options.log.warn({ err: error }, 'when keys were last used cannot be written; trying again')
+      if (!this.#failing) this.#options.log.warn({ err: error }, 'the last use of gateway keys cannot be written; trying again')
       this.#failing = true
     }
   }

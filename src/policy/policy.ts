@@ -3,10 +3,10 @@ import type { PolicyData, PolicyKey, PolicyPulse, SpentBudget } from '../db/poli
 import { promptTypeLimit } from '../errors.js'
 import type { Log } from '../log.js'
 
-/** The type of calls that name none. */
+/** The prompt type of calls that name none. */
 export const UNTYPED = 'untyped'
 
-/** What holds for one call: decided when it comes in, kept to its end. */
+/** The policy of one call: decided when it arrives, unchanged to its end. */
 export interface Admission {
   readonly promptType: string
   /** `is_active`: a usage-log row is written. */
@@ -39,7 +39,7 @@ export interface PolicyOptions {
   readonly log: Log
 }
 
-/** A change that no notification told of holds within a second all the same. */
+/** A change whose notification was missed applies within a second all the same. */
 const POLL_MS = 500
 /** New prompt types may raise the version many times a second; of ten thousand types the policy is a megabyte. */
 const KEEP_MS = 1000
@@ -47,9 +47,9 @@ const KEEP_MS = 1000
 const KEEP_SPENT_MS = 30_000
 
 /**
- * The snapshot of operators' switches and keys that calls are admitted by: no call waits for a query. `refresh` is
- * called at every notification; a poll of the version finds what a notification missed. While the database is away the
- * last snapshot holds.
+ * The snapshot of operators' switches and keys that calls are admitted by, so that no call waits for a query.
+ * `refresh` runs at every notification; a poll of the version finds what a notification missed. While the database is
+ * unavailable the last snapshot applies.
  */
 export class Policy {
   readonly #options: PolicyOptions
@@ -81,7 +81,7 @@ export class Policy {
       await this.#keep() // From the first call on there is something to start by.
     } catch (error) {
       if (this.#options.kept === null) throw error
-      this.#options.log.warn({ err: error }, 'the policy cannot be read; calls are admitted by that of the last run')
+      this.#options.log.warn({ err: error }, 'the policy cannot be read; the policy of the last run applies to calls')
       this.#stale = true
       this.#use(this.#options.kept)
     }
@@ -101,13 +101,13 @@ export class Policy {
 
   /** Reads the policy again. What was committed before the call is in force once it resolves. */
   async refresh (): Promise<void> {
-    // A reading under way may have begun before the change: one more follows it, shared by all who wait here.
+    // A reading in progress may have begun before the change: one more follows, shared by all that wait here.
     if (this.#loading !== null) await Promise.allSettled([this.#loading])
     this.#loading ??= this.#load().finally(() => { this.#loading = null })
     await this.#loading
   }
 
-  /** A notification told of a change. Where it cannot be read, the poll finds it. */
+  /** A notification of a change arrived. Where it cannot be read, the poll finds it. */
   heard (): void {
     if (!this.#closed) this.refresh().catch((error: unknown) => this.#tellFailed(error, 'the policy cannot be read'))
   }
@@ -142,7 +142,7 @@ export class Policy {
     this.#use(data)
     this.#read = data
     this.#keepWithin(KEEP_MS)
-    // Those that the reading lacks have a call under way, or a record that is not committed yet.
+    // Those that the reading lacks have a call in flight, or a record that is not committed yet.
     for (const promptType of this.#newTypes) if (this.#configs.has(promptType)) this.#newTypes.delete(promptType)
     this.#stale = false
   }
@@ -173,7 +173,7 @@ export class Policy {
     try {
       await this.#options.keep(this.#read)
     } catch (error) {
-      this.#options.log.warn({ err: error }, 'the policy cannot be kept on disk; a start while the database is away would go by an older one')
+      this.#options.log.warn({ err: error }, 'the policy cannot be written to disk; a start without the database would use an older one')
     }
   }
 
@@ -190,12 +190,12 @@ export class Policy {
       if (version !== this.#version || this.#stale) await this.refresh()
       else this.#options.onSpent?.(spent)
     } catch (error) {
-      if (!this.#stale) this.#tellFailed(error, 'the policy cannot be read; calls are admitted by the last one known')
+      if (!this.#stale) this.#tellFailed(error, 'the policy cannot be read; the last known policy applies to calls')
       this.#stale = true
     }
   }
 
-  /** The database is closed behind the policy: a reading under way then is lost, and that is no fault. */
+  /** The database closes after the policy: a reading in progress is then lost, which is no fault. */
   #tellFailed (error: unknown, message: string): void {
     if (!this.#closed) this.#options.log.warn({ err: error }, message)
   }

@@ -1,13 +1,13 @@
 const DAY_MS = 86_400_000
 
 /**
- * What calls cost that this instance has recorded and that are not in the database yet, by prompt type and UTC day: every
- * budget's periods are made of those. So its size does not grow with the length of an outage.
+ * The cost of calls that this instance has recorded but the database does not have yet, by prompt type and UTC day.
+ * The periods of all budgets consist of UTC days. So its size does not grow with the length of an outage.
  */
 export class UncommittedSpend {
   readonly #days = new Map<string, Map<number, bigint>>()
 
-  /** @param picoUsd negative where it is under way no longer */
+  /** @param picoUsd negative once it is settled */
   add (promptType: string, timeMs: number, picoUsd: bigint): void {
     const dayMs = Math.floor(timeMs / DAY_MS) * DAY_MS
     let days = this.#days.get(promptType)

@@ -20,7 +20,7 @@ export type RateBands = readonly [RateBand, ...RateBand[]]
 interface RateBand { readonly above: number, readonly rates: TokenRates }
 
 export interface FoundRates {
-  /** Null: nobody knows a price for the model. */
+  /** Null: no price is known for the model. */
   readonly bands: RateBands | null
   /** Whether the answer depends on the time of the call. */
   readonly dated: boolean
@@ -82,8 +82,8 @@ function familyName (name: string): string {
 }
 
 /**
- * Whether a rule of the package means this very name. Its prefix rules take any ending, and would price a model that
- * nobody knows as one that resembles it.
+ * Whether a rule of the package means this very name. Its prefix rules take any ending, and would price an
+ * unknown model as one that resembles it.
  */
 function isNamed (match: MatchLogic, name: string): boolean {
   if ('or' in match) return match.or.some(one => isNamed(one, name))
@@ -167,7 +167,7 @@ function ratesPerToken (usd: { readonly [rate in keyof PublishedRates]: number |
   }
 }
 
-/** The one rounding: it mends what a binary float makes of a decimal price with up to six places. */
+/** The one rounding: it corrects the binary float of a decimal price with up to six places. */
 function picoUsdPerToken (usdPerMillion: number): bigint {
   return BigInt(Math.round(usdPerMillion * 1_000_000))
 }

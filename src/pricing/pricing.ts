@@ -6,7 +6,7 @@ import type { TokenUsage } from './token-usage.js'
 
 export { decimalToPicoUsd, picoUsdToDecimal } from '../lib/usd.js'
 
-/** What decides a call's price, as the response says it. */
+/** The facts that decide a call's price. */
 export interface PricedCall {
   readonly responseModel: string | null
   readonly requestModel: string | null
@@ -46,9 +46,9 @@ const MAX_REMEMBERED = 1000
 const MAX_MODEL_LENGTH = 256
 
 /**
- * The response's model is priced, or, where nobody knows it, the requested one. For each, an operator's price wins over
- * the built-in tables, also one that is its family's only: nobody who sets a price for `gpt-4o` knows, or should need
- * to, which dated snapshots the tables list.
+ * Prices the response's model, or, where it has no known price, the requested one. For each, an operator's price
+ * overrides the built-in tables, also a price of its family: an operator who sets a price for `gpt-4o` need not know
+ * which dated snapshots the tables list.
  *
  *     response's model: operator's (name, family) ▶ built-in (name, family) ▶ requested model: operator's ▶ built-in
  */

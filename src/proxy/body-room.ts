@@ -1,10 +1,12 @@
 import { totalmem } from 'node:os'
 import { gatewayOverloaded } from '../errors.js'
 
-/** How long a body waits for room before it is refused. */
+/** How long a body waits for room before it is rejected. */
 const WAIT_MS = 10_000
 
-/** A quarter of what this process may use, since a body may be held two or three times; at least two of the largest. */
+/**
+ * A quarter of this process's memory, since a body may be held two or three times; at least two of the largest bodies.
+ */
 export function bodyRoomBytes (maxBodyBytes: number): number {
   const constrained = process.constrainedMemory()
   const memory = Math.min(totalmem(), constrained > 0 ? constrained : Infinity)
@@ -20,9 +22,9 @@ interface Waiter {
 }
 
 /**
- * The memory for request bodies that are gathered, over all calls. A body takes room as its bytes come: the length that
- * a caller announces costs nothing. Where there is no room a body is not read on. The oldest gets the next room. Each
- * time one has waited too long, the youngest is refused: half gathered bodies never wait for each other for ever.
+ * The memory for buffered request bodies, over all calls. A body takes room as its bytes come: the announced length
+ * costs nothing. Without room a body is not read further. The oldest gets the next room. Each time a body has waited
+ * too long, the youngest is rejected: half-read bodies never wait for each other forever.
  */
 export class BodyRoom {
   readonly #limitBytes: number
@@ -93,7 +95,7 @@ export class BodyRoom {
   }
 }
 
-/** What one call has of the room. */
+/** One call's part of the room. */
 export class BodyShare {
   readonly #room: BodyRoom
   /** The lower, the older. */

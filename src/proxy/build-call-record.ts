@@ -19,10 +19,10 @@ import type { Tokenizer } from '../metering/tokenizer.js'
 import { withUnreadInput } from '../metering/unread-input.js'
 import { parseUsage } from '../metering/parse-usage.js'
 
-/** The members of a request body that the gateway looks at. */
+/** The members of a request body that the gateway reads. */
 export const REQUEST_MEMBERS: ReadonlySet<string> = new Set(['model', 'stream', 'stream_options', 'user', 'safety_identifier', 'metadata'])
 
-/** All that is known of a call once its outcome is. */
+/** Everything that is known of a call with a known outcome. */
 export interface CallFacts {
   /** What was known when it was let in. (Referred to, not copied: a copy of an object of this size costs more than all that is done with it.) */
   readonly call: {
@@ -78,7 +78,7 @@ const MAX_LABEL_CHARACTERS = 256
 const MAX_ERROR_CHARACTERS = 2000
 
 /**
- * Makes the record of a call: what it used, what that costs, and how it went. Never rejects: a call that cannot be
+ * Builds the record of a call: what it used, what that costs, and how it went. Never rejects: a call that cannot be
  * understood is counted all the same, without what it used.
  */
 export async function buildCallRecord (deps: BookkeepingDeps, facts: CallFacts): Promise<FinishedCall> {
@@ -155,7 +155,7 @@ async function usedBy (deps: BookkeepingDeps, facts: CallFacts, requestModel: st
     }
     return { answer, usage, source, cost: costOf(deps, facts, answer, requestModel, usage) }
   } catch (error) {
-    deps.log.error({ err: error }, 'what a call used could not be found out; it is recorded without')
+    deps.log.error({ err: error }, 'the usage of a call could not be determined; the call is recorded without it')
     return { answer: null, usage: null, source: 'none', cost: costOf(deps, facts, null, requestModel, null) }
   }
 }
@@ -212,7 +212,7 @@ function jsonText (value: object): string {
   try {
     return JSON.stringify(value)
   } catch {
-    return 'The upstream API answered with an error that is nested too deep to be kept.'
+    return 'The upstream API answered with an error that is nested too deep to be stored.'
   }
 }
 

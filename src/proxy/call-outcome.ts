@@ -14,7 +14,10 @@ interface TimedCall {
   readonly startedAtMs: number
 }
 
-/** What is known of a call whose request never went upstream: stopped by a budget, too large, or its caller left while sending it. */
+/**
+ * The facts of a call that never went upstream: a budget rejected it, it was too large, or its caller left while
+ * sending it.
+ */
 export function unsentFacts (call: CallFacts['call'] & TimedCall, request: RequestFacts, error: unknown): CallFacts {
   return {
     call,
@@ -31,7 +34,7 @@ export function unsentFacts (call: CallFacts['call'] & TimedCall, request: Reque
   }
 }
 
-/** What is known of a call that went upstream. */
+/** The facts of a call that went upstream. */
 export function relayedFacts (call: CallFacts['call'] & TimedCall, request: RequestFacts, relay: Relay, outcome: Outcome, timeoutMs: number): CallFacts {
   const { head } = relay
   let failure: CallFacts['failure'] = null
@@ -58,7 +61,7 @@ export function relayedFacts (call: CallFacts['call'] & TimedCall, request: Requ
   }
 }
 
-/** An upstream's failure in the gateway's words; what the request's own body failed with stays what it is. */
+/** The gateway's error for an upstream's failure; an error of the request's own body stays as it is. */
 export function gatewayError (error: Error, timeoutMs: number): Error {
   return error instanceof GatewayError || error instanceof CallerGoneError ? error : toGatewayError(error, timeoutMs)
 }

@@ -2,8 +2,8 @@ import type { Socket } from 'node:net'
 import { GatewayError, requestTimeout } from '../errors.js'
 
 /**
- * Answers what the HTTP parser refuses, so that no request was made of it, and closes the connection (RFC 9112 §2.2).
- * Where something was written to it already, an answer would land in the middle of another: then it is closed only.
+ * Answers a request that the HTTP parser rejects, and closes the connection (RFC 9112 §2.2). If bytes were already
+ * written to it, an answer would land in the middle of another: then it is only closed.
  */
 export function answerClientError (error: NodeJS.ErrnoException, socket: Socket): void {
   if (error.code === 'ECONNRESET' || !socket.writable || socket.bytesWritten > 0) {
@@ -25,6 +25,6 @@ function answerTo (code: string | undefined): GatewayError {
     case 'ERR_HTTP_REQUEST_TIMEOUT':
       return requestTimeout()
     default:
-      return new GatewayError(400, 'invalid_request', 'invalid_request_error', `This is not an HTTP request (${code ?? 'unknown'}). Mend what sends it.`)
+      return new GatewayError(400, 'invalid_request', 'invalid_request_error', `The gateway cannot read this as an HTTP request (${code ?? 'unknown'}). Fix the client: send HTTP/1.1.`)
   }
 }

@@ -4,11 +4,11 @@ import type { Socket } from 'node:net'
 const LOOK_EVERY_MS = 100
 
 /**
- * A closing server waits for its connections to end, and callers keep theirs for their next call: those on which no call
- * is under way are closed here as their calls end. Node closes the idle ones only once, at the beginning, and takes a
- * connection on which nothing was ever sent for busy. The first look comes late enough for a request that is on its way.
+ * Closes the idle connections of a closing server, as their calls end. The server waits for its connections to end,
+ * and callers keep theirs open for the next call. Node closes the idle ones only once, at the beginning, and counts a
+ * connection without any request as busy. The first look comes late enough for a request that is on its way.
  *
- * @returns begins closing them, and in turn what ends that
+ * @returns begins closing them, and returns what stops that
  */
 export function closeIdleConnections (server: Server): () => () => void {
   const sockets = new Set<Socket>()

@@ -15,7 +15,7 @@ export interface ConnectionLimits {
   readonly keepAliveMs: number
   /** Requests of one connection that are begun while an earlier one is not answered. */
   readonly pipelined: number
-  /** How often connections are looked at: the times above may be longer by so much. */
+  /** How often connections are checked: the times above may be longer by this. */
   readonly lookEveryMs: number
 }
 
@@ -169,7 +169,7 @@ class Connection {
 /** What Node's own time-outs go by: the stream counts a write only as a whole, its handle the bytes that are left. */
 interface Handled { readonly _handle?: { readonly writeQueueSize?: number } | null }
 
-/** So much of what was written the kernel has taken. Of two values only the difference counts. */
+/** The written bytes that the kernel has taken. Only the difference of two values counts. */
 function takenBytes (socket: Socket & Handled): number {
   return socket.bytesWritten - socket.writableLength - (socket._handle?.writeQueueSize ?? 0)
 }

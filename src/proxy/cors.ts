@@ -8,7 +8,10 @@ const METHODS = 'GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS'
 /** A list of header names: RFC 9110 §5.6.2. */
 const NAMES = /^[\w!#$%&'*+.^`|~, \t-]*$/
 
-/** The CORS protocol of the gateway's own, for origins that an operator lists: https://fetch.spec.whatwg.org/#http-cors-protocol */
+/**
+ * The gateway's own CORS protocol, for origins that an operator lists:
+ * https://fetch.spec.whatwg.org/#http-cors-protocol
+ */
 export class Cors {
   readonly #origins: ReadonlySet<string> | '*'
 

@@ -14,17 +14,16 @@ export interface DecodeOptions {
 }
 
 /**
- * A whole request body without its coding, decoded off the event loop or in short turns with it. Null where it is not what its
- * `Content-Encoding` says: corrupt, broken off, or with other bytes behind its end.
+ * A whole request body without its coding, decoded off the event loop or in short turns with it. Null where it does
+ * not match its `Content-Encoding`: corrupt, truncated, or with other bytes after its end.
  *
- * @throws GatewayError 413 `request_too_large` as soon as it is longer than `maxBytes`, however long it would become;
- *   503 `gateway_overloaded`
+ * @throws GatewayError 413 `request_too_large` as soon as it is longer than `maxBytes`; 503 `gateway_overloaded`
  */
 export function decodeBody (coding: Coding, body: Buffer, { maxBytes, members, share }: DecodeOptions): Promise<Buffer | null> {
   return new Promise((resolve, reject) => {
     const decoded = new ByteBuffer()
     const decoder = coding.decoder('whole')
-    const refuse = (error: Error): void => {
+    const fail = (error: Error): void => {
       decoder.destroy()
       decoded.clear()
       reject(error)
@@ -32,14 +31,14 @@ export function decodeBody (coding: Coding, body: Buffer, { maxBytes, members, s
     decoder.on('data', (piece: Buffer) => {
       if (decoder.destroyed) return
       if (decoded.sizeBytes + piece.length > maxBytes) {
-        refuse(requestTooLarge(maxBytes))
+        fail(requestTooLarge(maxBytes))
         return
       }
       decoded.push(piece)
       members.feed(piece)
       if (share.take(piece.length)) return
       decoder.pause()
-      share.wait(piece.length).then(() => decoder.resume(), refuse)
+      share.wait(piece.length).then(() => decoder.resume(), fail)
     })
     decoder.on('error', () => resolve(null))
     decoder.on('end', () => resolve(decoder.bytesWritten === body.length ? inSlices(decoded.gathering()) : null))

@@ -3,7 +3,7 @@ import { replaceRanges } from '../redaction/redact.js'
 import { isNamed } from './hop-by-hop.js'
 import { findLeakingKeys } from './leaking-keys.js'
 
-/** Whether this is a key of the gateway's: one that is in force, or was revoked. */
+/** Whether this is a key of the gateway: a valid or a revoked one. */
 export type KnowsKey = (key: string) => boolean
 
 /**
@@ -36,7 +36,7 @@ export function queryWithoutGatewayKeys (target: string, knows: KnowsKey): strin
   return query === '' && question < target.length - 1 ? path : `${path}?${query}`
 }
 
-/** Whether a text, such as a header's value or a path, has a gateway key in it, in any form. */
+/** Whether a text, such as a header's value or a path, contains a gateway key, in any form. */
 export function holdsGatewayKey (text: string, knows: KnowsKey): boolean {
   return leaking(text, knows).length > 0
 }

@@ -2,16 +2,16 @@ import type { ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import { headText, writableHeaders } from './writable-head.js'
 
-/** Who can hold a source up: a caller that reads slower than it sends, or a decoder. */
+/** What can pause a source: a caller that reads too slowly, or a decoder. */
 export type Holder = 'caller' | 'decoder'
 
-/** What sends: it rests while anyone holds it. */
+/** The sender of bytes: it is paused while anything holds it. */
 export interface Source {
   pause: (holder: Holder) => void
   resume: (holder: Holder) => void
 }
 
-/** What of a chunk is kept back while it may be the last. */
+/** How much of a chunk is held back while it may be the last. */
 export type Keep = 'nothing' | 'byte' | 'chunk'
 
 /**

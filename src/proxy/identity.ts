@@ -4,7 +4,7 @@ import { gatewayKeysNotAccepted, invalidApiKey, promptTypeNotAllowed } from '../
 import { type KnowsKey, holdsGatewayKey } from './gateway-key-filter.js'
 import { isNamed } from './hop-by-hop.js'
 
-/** Who calls. */
+/** The caller of a request, by its key. */
 export interface Caller {
   readonly keyId: string | null
   /** The user that the key stands for, else the key's name; null without a key. */
@@ -29,7 +29,7 @@ const CARRIERS = ['authorization', 'api-key', 'x-api-key'] as const
 const GATEWAY_KEY = /^pm_[A-Za-z0-9_-]{43}$/
 const PASS_THROUGH: Caller = { keyId: null, user: null, upstreamAuthorization: null }
 
-/** Whether callers put a key in this header. */
+/** Whether callers send a key in this header. */
 export function isCredential (name: string): boolean {
   switch (name.length) {
     case 7: return isNamed(name, 'api-key')
@@ -39,7 +39,7 @@ export function isCredential (name: string): boolean {
   }
 }
 
-/** Knows the gateway's keys, revoked ones too, by their hashes. */
+/** Finds the gateway's keys, revoked ones too, by their hashes. */
 export function knowsKey (keys: Pick<IdentityOptions, 'findKey'>): KnowsKey {
   return key => keys.findKey(sha256(key).toString('hex')) !== undefined
 }
@@ -53,7 +53,7 @@ export function knowsKey (keys: Pick<IdentityOptions, 'findKey'>): KnowsKey {
  */
 export function identifyCaller (options: IdentityOptions, rawHeaders: readonly string[], promptType: string): Caller {
   if (options.upstreamApiKey === null) {
-    // A gateway key must not leave the gateway, not even towards an upstream that would only refuse it.
+    // A gateway key must not leave the gateway, not even towards an upstream that would only reject it.
     const knows = knowsKey(options)
     if (carried(rawHeaders).some(({ value }) => holdsGatewayKey(value, knows))) throw gatewayKeysNotAccepted()
     return PASS_THROUGH
@@ -94,7 +94,7 @@ function gatewayKey (rawHeaders: readonly string[]): string {
     }
   }
   const hasToken = all.some(({ name, value }) => tokenIn(name, value) !== '')
-  throw invalidApiKey(hasToken ? 'That is not a gateway key.' : 'The gateway key is missing.')
+  throw invalidApiKey(hasToken ? 'This is not a gateway key.' : 'The gateway key is missing.')
 }
 
 /** Without the scheme, which `Authorization` has to have (RFC 6750 §2.1), and others may. */

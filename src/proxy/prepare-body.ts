@@ -27,7 +27,7 @@ export interface PreparedBody {
 /** What clients send JSON under that do not say so. */
 const UNTOLD_TYPE = /^(?:$|text\/|application\/x-www-form-urlencoded)/
 
-/** A request of which nothing but its headers was looked at. */
+/** A request of which only the headers were read. */
 export const UNREAD: RequestFacts = { body: null, members: null, unread: null, contentType: '', sizeBytes: 0 }
 
 /** Of a request that has none. */
@@ -49,8 +49,8 @@ interface IncomingCall {
 }
 
 /**
- * Bodies that may be JSON are read whole, for their model and to ask for usage, compressed ones too; everything else streams
- * through. What cannot be read goes on as it came: whether it is any good, upstream decides.
+ * Reads bodies that may be JSON whole, compressed ones too, for their model and to inject `stream_options`. Everything
+ * else streams through. A body that cannot be read goes on as it came: the upstream decides whether it is valid.
  */
 export async function prepareBody (
   { req, res, endpoint, bodyShare }: IncomingCall, { maxBodyBytes, mayAsk, isStrict }: PrepareOptions
@@ -69,7 +69,7 @@ export async function prepareBody (
     const mayBeForm = endpoint.metering === 'usage' && coding === null
     const form = mayBeForm ? MultipartModel.of(req.headers['content-type'] ?? '') : null
     if (form !== null) req.on('data', (chunk: Buffer) => form.feed(chunk))
-    const unknownCoding = `nothing here reads the coding '${redactKeys(contentEncoding ?? '').slice(0, 64)}'`
+    const unknownCoding = `the gateway cannot decode the coding '${redactKeys(contentEncoding ?? '').slice(0, 64)}'`
     const unread = coding === undefined ? unknownCoding : 'it was not read'
     const facts = {
       body: null,
@@ -104,7 +104,7 @@ async function prepareCoded (
   const content = await readBody(req, maxBodyBytes, null, bodyShare)
   const body = await decodeBody(coding, content, { maxBytes: maxBodyBytes, members, share: bodyShare })
   if (body === null) {
-    const unread = 'it is not what its Content-Encoding says'
+    const unread = 'it does not match its Content-Encoding'
     const facts = { body: null, members: null, unread, contentType, sizeBytes: content.length }
     return { content, asking: null, isCoded: true, facts }
   }

@@ -35,7 +35,7 @@ export function parsePromptHeaders (rawHeaders: readonly string[], pathPromptTyp
     const value = rawHeaders[i + 1] ?? ''
     const before = found.get(key)
     if (before !== undefined) {
-      throw key === 'x-prompt-type' ? invalidPromptType(printable(`${before}, ${value}`)) : invalidPromptHeader(name, 'stands more than once. Send it once.')
+      throw key === 'x-prompt-type' ? invalidPromptType(printable(`${before}, ${value}`)) : invalidPromptHeader(name, 'was sent more than once. Send it once.')
     }
     found.set(key, value)
   }
@@ -50,7 +50,7 @@ export function parsePromptHeaders (rawHeaders: readonly string[], pathPromptTyp
 
 const PROMPT_HEADERS = new Set(['x-prompt-type', 'x-prompt-description', 'x-prompt-user', 'x-prompt-metadata', 'x-prompt-store-full-data'])
 
-/** Whether the gateway reads this header, and so keeps it from going upstream. */
+/** Whether the gateway reads this header, and so does not send it upstream. */
 export function isPromptHeader (name: string): boolean {
   const first = name.charCodeAt(0) | 0x20
   return first === 0x78 /* x */ && name.length >= 13 && PROMPT_HEADERS.has(name.toLowerCase())
@@ -83,7 +83,7 @@ function description (value: string | undefined): string | null {
 function text (name: string, value: string | undefined): string | null {
   if (value === undefined || value === '') return null
   const decoded = percentDecoded(utf8(name, value))
-  if (CONTROL.test(decoded)) throw invalidPromptHeader(name, 'holds control characters. Send printable text.')
+  if (CONTROL.test(decoded)) throw invalidPromptHeader(name, 'contains control characters. Send printable text.')
   return decoded
 }
 
@@ -130,7 +130,7 @@ function storeFullData (value: string | undefined): boolean | null {
   if (value === undefined) return null
   if (value === 'true') return true
   if (value === 'false') return false
-  throw invalidPromptHeader('X-Prompt-Store-Full-Data', `takes true or false, not '${printable(value)}'.`)
+  throw invalidPromptHeader('X-Prompt-Store-Full-Data', `must be true or false, but is '${printable(value)}'.`)
 }
 
 /** Without keys before it is cut: half a key would not be known for one. */

@@ -10,7 +10,7 @@ import { type KeepLimits, type ResponseReader, createReader } from '../metering/
 import { type Opener, SniffedPipeline } from './sniffed-pipeline.js'
 import type { UpstreamExchange, UpstreamHandler } from './upstream.js'
 
-/** How a call upstream went, at the moment from which its record can be made. */
+/** How a call upstream went, as soon as its record can be made. */
 export type Outcome =
   /** The whole answer came, or the event that ends a stream; its end is held back. */
   | { readonly kind: 'answered' }
@@ -53,7 +53,7 @@ export class Relay implements UpstreamHandler, Opener {
   readonly outcome: Promise<Outcome>
   readonly #options: RelayOptions
   readonly #response: HeldResponse
-  #settle: (outcome: Outcome) => void = nobodyWaits
+  #settle: (outcome: Outcome) => void = notAwaited
   #exchange: UpstreamExchange | null = null
   #head: Head | null = null
   #coding: Coding | null | undefined = null
@@ -65,7 +65,7 @@ export class Relay implements UpstreamHandler, Opener {
   #isCallerGone = false
   /** Who keeps upstream from sending on. */
   #pausedBy: Set<Holder> | null = null
-  /** Bytes of an answer that nobody gets: it rejects what the gateway added. */
+  /** Bytes of an answer that is dropped: it rejects what the gateway added. */
   #rejectedBytes: number | null = null
   firstByteAtMs: number | null = null
   /** The answer's `Content-Encoding`, where it cannot be read here. */
@@ -107,7 +107,7 @@ export class Relay implements UpstreamHandler, Opener {
     if (holder === 'caller') this.#pipeline?.pause?.()
   }
 
-  /** The exchange flows while nobody holds it. */
+  /** The exchange flows while it is not held. */
   resume (holder: Holder): void {
     if (this.#pausedBy?.delete(holder) !== true) return
     if (holder === 'caller') this.#pipeline?.resume?.()
@@ -116,7 +116,7 @@ export class Relay implements UpstreamHandler, Opener {
 
   /** The request was sent again: what is left of this answer is not waited for. */
   abandon (): void {
-    this.#exchange?.abort(new Error('The answer is not wanted any more.'))
+    this.#exchange?.abort(new Error('The response is no longer needed.'))
   }
 
   onHeaders (statusCode: number, statusMessage: string, rawHeaders: string[]): void {
@@ -231,7 +231,7 @@ export class Relay implements UpstreamHandler, Opener {
 
 const ANSWERED: Outcome = { kind: 'answered' }
 const CALLER_GONE: Outcome = { kind: 'caller_gone' }
-const nobodyWaits = (): void => {}
+const notAwaited = (): void => {}
 
 /** The statuses with which servers reject a member that they do not know. */
 const isRejection = (statusCode: number): boolean => statusCode === 400 || statusCode === 422

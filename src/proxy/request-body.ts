@@ -21,21 +21,24 @@ export function hasBody (req: IncomingMessage): boolean {
   return req.headers['transfer-encoding'] !== undefined || (length !== undefined && length !== '0')
 }
 
-/** The caller sends its body once it is asked to: RFC 9110 §10.1.1. */
+/** Whether the caller waits for 100 Continue before it sends its body: RFC 9110 §10.1.1. */
 export function expectsContinue (req: IncomingMessage): boolean {
   return req.headers.expect?.toLowerCase() === '100-continue'
 }
 
-/** @throws GatewayError 413 `request_too_large` where `Content-Length` already says so */
+/**
+ * Checks the announced length of a body.
+ * @throws GatewayError 413 `request_too_large` where `Content-Length` is over the limit
+ */
 export function checkContentLength (req: IncomingMessage, maxBytes: number): void {
   if (Number(req.headers['content-length'] ?? 0) > maxBytes) throw requestTooLarge(maxBytes)
 }
 
 /**
- * The whole body, for those that need a look inside.
+ * The whole body, for endpoints whose body is read.
  *
- * @param members are fed each chunk as it comes, so that no body is looked through in one go
- * @param share takes its room; where there is none, the body is not read on
+ * @param members are fed each chunk as it comes, so that no body is parsed in one go
+ * @param share takes its room; without room, the body is not read further
  * @throws GatewayError 408 `request_timeout`, 413 `request_too_large`, 503 `gateway_overloaded`; CallerGoneError
  */
 export function readBody (
@@ -46,29 +49,29 @@ export function readBody (
     const onData = (chunk: Buffer): void => {
       body.push(chunk)
       if (body.sizeBytes > maxBytes) {
-        refuse(requestTooLarge(maxBytes))
+        fail(requestTooLarge(maxBytes))
         return
       }
       members?.feed(chunk)
       if (share.take(chunk.length)) return
       req.pause()
-      share.wait(chunk.length).then(() => req.resume(), refuse)
+      share.wait(chunk.length).then(() => req.resume(), fail)
     }
-    const refuse = (error: Error): void => {
+    const fail = (error: Error): void => {
       req.off('data', onData)
       req.resume() // Read to its end and dropped, so that the caller gets to read the answer.
       body.clear()
       reject(error)
     }
     req.on('data', onData)
-    req.on('timeout', () => refuse(requestTimeout()))
+    req.on('timeout', () => fail(requestTimeout()))
     req.on('end', () => resolve(body.sizeBytes <= LONG_BODY_BYTES ? body.toBuffer() : inSlices(body.gathering())))
     // A connection that breaks off is told here too: without a listener for it there is no 'error'.
     req.on('close', () => { if (!req.complete) reject(new CallerGoneError()) })
   })
 }
 
-/** A body on its way through: counted, and ended with 413 `request_too_large` where it grows too large. */
+/** A body that streams through: counted, and ended with 413 `request_too_large` where it grows too large. */
 export class PassingBody extends Transform {
   readonly #maxBytes: number
   sizeBytes = 0

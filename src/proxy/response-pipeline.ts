@@ -4,7 +4,7 @@ import { Decoding } from './decoding.js'
 import type { HeldResponse, Keep, Source } from './held-response.js'
 import { type KeepLimits, type ResponseReader, StreamReader } from '../metering/response-reader.js'
 
-/** The way of a body from upstream to the caller, with the books reading along. */
+/** The way of a body from upstream to the caller, which is read on the way. */
 export interface BodyPipeline {
   readonly reader: ResponseReader
   push: (chunk: Buffer) => void
@@ -29,7 +29,7 @@ export interface Channel {
   readonly abort: (reason: Error) => void
 }
 
-/** Any body that is read as it is, or not at all. */
+/** Any body that is read without decoding, or not at all. */
 export class PlainPipeline implements BodyPipeline {
   readonly reader: ResponseReader
   readonly #channel: Channel
@@ -47,7 +47,7 @@ export class PlainPipeline implements BodyPipeline {
   finish (_whole: boolean, then: () => void): void { then() }
 }
 
-/** A stream that can be read as it is. */
+/** A stream that can be read without decoding. */
 export class StreamPipeline implements BodyPipeline {
   readonly reader: StreamReader
   readonly #channel: Channel

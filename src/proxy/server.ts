@@ -16,8 +16,8 @@ export interface ProxyServerOptions {
 }
 
 /**
- * The HTTP server in front of both planes. Which of them a request is for, its prefix says; what stands behind it is the
- * upstream's business, so no router decodes it, finds fault with it or limits its length.
+ * The HTTP server in front of both planes. The prefix of a path decides which plane a request is for. No router
+ * decodes, rejects or limits the rest of the path: it is for the upstream.
  */
 export function createProxyServer ({ route, others, log, limits }: ProxyServerOptions): Server {
   const take = (req: IncomingMessage, res: ServerResponse): void => {

@@ -6,7 +6,7 @@ import type { Source } from './held-response.js'
 import type { BodyPipeline } from './response-pipeline.js'
 import { type ResponseReader, createReader } from '../metering/response-reader.js'
 
-/** Where a body goes once it is known what it is. */
+/** Opens the pipeline of a body once its kind is known. */
 export interface Opener extends Source {
   open: (kind: BodyKind) => BodyPipeline
   /** White space in front of a body keeps its connection alive: it does not wait, unless its head does. */
@@ -19,8 +19,8 @@ const MAX_SNIFFED_BYTES = 256
 const MAX_HELD_BYTES = 1024 * 1024
 
 /**
- * A body's way until its first bytes say what it is: mostly its first chunk. Its `Content-Type` counts only where
- * they do not.
+ * A body's pipeline until its first bytes say what it is, which is mostly its first chunk. Its `Content-Type` counts
+ * only where they do not.
  */
 export class SniffedPipeline implements BodyPipeline {
   readonly #opener: Opener

@@ -7,7 +7,7 @@ export interface UnreadCodings {
   readonly note: (contentEncoding: string, wasAsked: boolean) => void
 }
 
-/** Says once of each coding that answers in it pass unread: their usage is in no book. */
+/** Logs each coding once whose answers pass unread: their usage is not recorded. */
 export function createUnreadCodings (log: Log): UnreadCodings {
   const noted = new Set<string>()
   return {
@@ -15,9 +15,9 @@ export function createUnreadCodings (log: Log): UnreadCodings {
       const name = contentEncoding.trim().toLowerCase().slice(0, MAX_NAME_CHARACTERS)
       if (noted.has(name) || noted.size >= MAX_CODINGS) return
       noted.add(name)
-      const added = wasAsked ? '; what the gateway asked for cannot be taken out of its streams' : ''
-      log.warn({ contentEncoding: name }, 'the upstream answers in a coding that cannot be read here: ' +
-        `its answers pass as they come, and their usage is not in the books${added}`)
+      const added = wasAsked ? '; the usage that the gateway asked for cannot be removed from its streams' : ''
+      log.warn({ contentEncoding: name }, 'the upstream answers in a coding that the gateway cannot decode: ' +
+        `its responses pass unchanged, and their usage is not recorded${added}`)
     }
   }
 }

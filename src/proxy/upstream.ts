@@ -12,7 +12,7 @@ export interface UpstreamRequest {
   readonly body: Buffer | Readable | null
 }
 
-/** The answer, as it comes. After `onEnd` or `onError` nothing more is called; `onError` may come without `onHeaders`. */
+/** Receives the answer. After `onEnd` or `onError` nothing more is called; `onError` may come without `onHeaders`. */
 export interface UpstreamHandler {
   onHeaders: (statusCode: number, statusMessage: string, rawHeaders: string[]) => void
   onData: (chunk: Buffer) => void
@@ -20,7 +20,7 @@ export interface UpstreamHandler {
   onError: (error: Error) => void
 }
 
-/** The caller's hand on a call under way. */
+/** Controls a call in flight. */
 export interface UpstreamExchange {
   pause: () => void
   resume: () => void
@@ -35,7 +35,7 @@ export interface Upstream {
   close: () => Promise<void>
 }
 
-/** Request and response headers up to this size pass. */
+/** The size limit of request and response headers. */
 export const MAX_HEADER_BYTES = 128 * 1024
 
 /**
@@ -69,7 +69,7 @@ export function createUpstream (baseUrl: URL, timeoutMs: number): Upstream {
   }
 }
 
-/** After so much of an answer others have their turn: a full socket hands over megabytes in one turn of the event loop. */
+/** After this much of an answer other calls run: a full socket hands over megabytes in one turn of the event loop. */
 const TURN_BYTES = 64 * 1024
 /** What a chunk costs besides its bytes, of which it may have one. */
 const CHUNK_BYTES = 64
@@ -159,7 +159,9 @@ function decodeRaw (raw: Dispatcher.DispatchController['rawHeaders']): string[] 
   return Array.isArray(raw) ? raw.map(part => typeof part === 'string' ? part : part.toString('latin1')) : []
 }
 
-/** What a caller is told where the upstream gave no answer at all. The message names no address beyond the error's code. */
+/**
+ * The error for a caller whose upstream gave no answer at all. The message names no address beyond the error's code.
+ */
 export function toGatewayError (error: Error, timeoutMs: number): GatewayError {
   if (error instanceof errors.HeadersTimeoutError || error instanceof errors.BodyTimeoutError) return upstreamTimeout(timeoutMs)
   const code = 'code' in error && typeof error.code === 'string' ? error.code : error.name

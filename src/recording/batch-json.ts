@@ -17,7 +17,7 @@ export function batchToJson (batch: RecordBatch): string {
   return JSON.stringify(batch, withoutBigints)
 }
 
-/** So much of a prompt or response is written in a step, in UTF-16 code units. */
+/** The part of a prompt or response that is written in a step, in UTF-16 code units. */
 const STEP_CHARACTERS = 65_536
 
 /** As `batchToJson`, in steps, as the pieces of its UTF-8: for prompts and responses of megabytes. */
@@ -56,7 +56,10 @@ export function entryToJson (entry: BatchEntry): string {
   return JSON.stringify(entry, withoutBigints)
 }
 
-/** @throws SyntaxError where the text is not JSON. It is ours and was checked by its checksum: its shape is not checked. */
+/**
+ * The batch of a JSON text that `batchToJson` wrote. Its checksum was checked, so its shape is not.
+ * @throws SyntaxError where the text is not JSON
+ */
 export function parseBatch (json: string): RecordBatch {
   const batch = JSON.parse(json) as JsonBatch
   return { id: batch.id, entries: batch.entries.map(({ record, payload }): BatchEntry => ({ record: fromJson(record), payload })) }

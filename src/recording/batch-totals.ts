@@ -83,7 +83,7 @@ export function totalBatch (entries: readonly BatchEntry[]): BatchTotals {
   return { types: sortedTypes, rollups: sortByKey(rollups), logs }
 }
 
-/** Whether the call is one that has no cost in the books although it should: its model or its usage is not known. */
+/** Whether the call should have a cost but has none, because its model or its usage is unknown. */
 export function isUnpriced (record: CallRecord): boolean {
   if (record.costPicoUsd !== null) return false
   // A call that failed before there was any usage costs nothing that anyone could know of.
@@ -105,8 +105,8 @@ export function costOrNull (picoUsd: bigint | null): bigint | null {
 export const moment = (timeMs: number): number => count(timeMs, MAX_TIME_MS)
 
 /**
- * Text that is part of a key: short enough for an index, and clean before it is grouped by, since two keys that only
- * become equal in the database would be one row that is written twice, which it refuses.
+ * Text that is part of a key: short enough for an index, and cleaned before grouping. Two keys that only become equal
+ * in the database would write one row twice, which it rejects.
  */
 export const keyText = (text: string): string => {
   const key = text.length > MAX_KEY_CHARACTERS ? text.slice(0, MAX_KEY_CHARACTERS) : text
@@ -116,7 +116,7 @@ export const keyText = (text: string): string => {
 const suspect = /[\0\ud800-\udfff]/
 const unstorable = /[\0\p{Surrogate}]/gu
 
-/** Whether it can be its type's latest call: upstream was asked, and for something that may cost money. */
+/** Whether it can be the latest call of its type: it went upstream, and may cost money. */
 export const canBeLast = (record: CallRecord): boolean => record.isCall && !record.blocked
 
 /** Which of two calls of a type is its latest. */

@@ -14,7 +14,7 @@ import type { RecordBatch } from './call-record.js'
 export interface BatchWriter {
   /**
    * Commits the batch, whole; once its id is committed, writing it again is a no-op. Rejects with the database's error;
-   * see `refusalOf` for which of them are final.
+   * see `rejectionOf` for which of them are final.
    */
   write: (batch: RecordBatch) => Promise<void>
   /** Resolves if the database would take the batch, rejects as `write` would; nothing is committed. */
@@ -29,7 +29,7 @@ const foreignKeyViolation = '23503'
 const checkViolation = '23514'
 
 export interface BatchWriterOptions {
-  /** So many configs' ids are remembered. */
+  /** The number of configs whose ids are remembered. */
   readonly maxConfigIds?: number
   /** Told what is spent of budgets as soon as a batch that adds to them is known to be committed, before `write` resolves. */
   readonly onSpent?: ((spent: readonly SpentBudget[]) => void) | undefined
@@ -121,12 +121,13 @@ const recordClasses = /^(21|22|23|27|2F|38|39|44|P0)/
 const statementClasses = /^(0A|3F|42|54|XX)/
 
 /**
- * Whether the database refuses the batch as it is: maybe for its records, or for the statement's own sake. Null: not
- * now, as its state or the connection's is at fault, prepared statements (26) that a pooler has lost included.
+ * Why the database rejects a batch: its records may be at fault, or the statement. Null: the batch may succeed later,
+ * because the database's state or the connection is at fault. That includes prepared statements (26) that a pooler has
+ * lost.
  */
-export type Refusal = 'record' | 'statement' | null
+export type Rejection = 'record' | 'statement' | null
 
-export function refusalOf (error: unknown): Refusal {
+export function rejectionOf (error: unknown): Rejection {
   // A config that is deleted again and again while its calls are written: the next try will find it, or make it.
   if (!(error instanceof postgres.PostgresError) || error.code === foreignKeyViolation) return null
   if (recordClasses.test(error.code)) return 'record'

@@ -1,6 +1,6 @@
 /**
- * One finished request, as the books keep it. Immutable once made; the field names follow the usage log
- * (CONTRACT: "What is kept"), in camelCase, with units at the end of the name.
+ * One finished request as it is recorded. Immutable; the field names follow the usage log (CONTRACT: "What is kept"),
+ * in camelCase, with units at the end of the name.
  */
 export interface CallRecord {
   /** UUIDv7 (RFC 9562), made when the call finished: ids sort as the records do. */
@@ -72,15 +72,15 @@ export interface StoredPayload {
 }
 
 /**
- * A record on its way to the books. Its payload is built only if it will be kept: for the newest call of a type in a
- * batch, and where full data is stored.
+ * A record before it is written. Its payload is built only if it is stored: for the newest call of a type in a batch,
+ * and where full data is stored.
  */
 export interface FinishedCall {
   readonly record: CallRecord
   readonly buildPayload: () => StoredPayload
 }
 
-/** What one commit takes: the records in the order in which their calls finished. */
+/** The records of one commit, in the order in which their calls finished. */
 export interface RecordBatch {
   /** UUIDv7. Its row in `recorded_batches` makes writing the same batch again a no-op. */
   readonly id: string

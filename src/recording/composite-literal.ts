@@ -1,7 +1,7 @@
 import type { Column } from '../db/batch-statement.js'
 import type { StoredPayload } from './call-record.js'
 
-/** A member of a row type of `write_batch_v2`: what it is there, and its value as it stands in the row's literal. */
+/** A member of a row type of `write_batch_v2`: its type, and its value as text of the row's literal. */
 export interface Field<Row> {
   readonly name: string
   /** The column's own, but for a payload, which is a place among the batch's texts. */
@@ -88,7 +88,7 @@ const specials = /["\\\0]/g
 const escapes: Record<string, string> = { '"': '\\"\\"', '\\': '\\\\\\\\', '\0': '\uFFFD' }
 
 /**
- * Any string is safe in it: a NUL, which Postgres refuses in text, becomes U+FFFD, as a lone surrogate does on its way
+ * Any string is safe in it: a NUL, which Postgres rejects in text, becomes U+FFFD, as a lone surrogate does on its way
  * through UTF-8.
  */
 const quoted = (text: string): string =>

@@ -1,8 +1,8 @@
-import type { Refusal } from './batch-writer.js'
+import type { Rejection } from './batch-writer.js'
 import type { RecordBatch } from './call-record.js'
-import { type AskRefusal, bisectBatch, refusedAgain } from './bisect-batch.js'
+import { type AskRejection, bisectBatch, rejectedAgain } from './bisect-batch.js'
 import type { DeadLetters } from './dead-letters.js'
-import { type RefusedBatches, RefusedWhole } from './refused-batches.js'
+import { type RejectedBatches, BatchRejected } from './rejected-batches.js'
 import { within } from '../lib/timeouts.js'
 
 export interface WritableDatabase {
@@ -10,45 +10,45 @@ export interface WritableDatabase {
   readonly write: (batch: RecordBatch) => Promise<void>
   /** Resolves if the database would take the batch, and rejects as `write` would; nothing is committed. */
   readonly tryOut: (batch: RecordBatch) => Promise<void>
-  /** Whether an error means that the database refuses this batch as it is; null: not now. */
-  readonly refusalOf: (error: unknown) => Refusal
+  /** Whether an error means that the database rejects this batch as it is; null: a later try may succeed. */
+  readonly rejectionOf: (error: unknown) => Rejection
   /** Resolves if it answers. */
   readonly ping: () => Promise<void>
   /** Lets go of connections on which no answer comes. */
   readonly reconnect: () => void
 }
 
-/** A statement that is not answered for so long is given up, with its connection. */
+/** After this time without an answer a statement is given up, with its connection. */
 const HANGS_MS = 10_000
 
-/** One try to bring a batch into the database: whole, or without the records that it refuses while it takes others. */
+/** One try to commit a batch: whole, or without the records that the database rejects while it accepts others. */
 export class DatabaseWrite {
   readonly #database: WritableDatabase
   readonly #deadLetters: DeadLetters
-  readonly #refused: RefusedBatches
+  readonly #rejected: RejectedBatches
 
-  constructor (database: WritableDatabase, deadLetters: DeadLetters, refused: RefusedBatches) {
+  constructor (database: WritableDatabase, deadLetters: DeadLetters, rejected: RejectedBatches) {
     this.#database = database
     this.#deadLetters = deadLetters
-    this.#refused = refused
+    this.#rejected = rejected
   }
 
   /**
-   * @returns how many of its records are committed; the others are kept aside
-   * @throws RefusedWhole, and what the database throws
+   * @returns how many of its records are committed; the others are dead letters
+   * @throws BatchRejected, and what the database throws
    */
   async write (batch: RecordBatch, isOver: () => boolean): Promise<number> {
     try {
       await this.#answered(this.#database.write(batch))
-      this.#refused.committed()
+      this.#rejected.committed()
       return batch.entries.length
     } catch (error) {
-      const refusal = isOver() ? null : this.#database.refusalOf(error)
-      if (refusal === null) throw error
-      // One that was refused before is not searched again until there is something new to know.
-      const isKnown = this.#refused.has(batch) && !this.#refused.othersWentInSince(batch)
-      if (refusal === 'statement' || isKnown) throw new RefusedWhole(error)
-      return await this.#writeWithoutRefused(batch, error, isOver)
+      const rejection = isOver() ? null : this.#database.rejectionOf(error)
+      if (rejection === null) throw error
+      // One that was rejected before is not searched again until others were committed.
+      const isKnown = this.#rejected.has(batch) && !this.#rejected.othersCommittedSince(batch)
+      if (rejection === 'statement' || isKnown) throw new BatchRejected(error)
+      return await this.#writeWithoutRejected(batch, error, isOver)
     }
   }
 
@@ -58,32 +58,32 @@ export class DatabaseWrite {
   }
 
   /**
-   * Finds the records that the database refuses, keeps them aside, and commits the others under the batch's own id: so
+   * Finds the records that the database rejects, makes them dead letters, and commits the others under the batch's id: so
    * it stays one commit, which is there or not, however often this is begun again. Of two that do it (a try that is out
-   * of time, and the replay) only the later keeps records aside.
+   * of time, and the replay) only the later writes dead letters.
    *
-   * @throws RefusedWhole where that is all of them, and no others went in since they were refused before
+   * @throws BatchRejected where that is all of them, and no others were committed since they were rejected before
    */
-  async #writeWithoutRefused (batch: RecordBatch, error: unknown, isOver: () => boolean): Promise<number> {
-    const ask: AskRefusal = async part => {
+  async #writeWithoutRejected (batch: RecordBatch, error: unknown, isOver: () => boolean): Promise<number> {
+    const ask: AskRejection = async part => {
       if (isOver()) throw error
       try {
         await this.#answered(this.#database.tryOut(part))
         return null
       } catch (reason) {
-        const refusal = this.#database.refusalOf(reason)
-        if (refusal === 'record') return { reason }
-        throw refusal === 'statement' ? new RefusedWhole(reason) : reason
+        const rejection = this.#database.rejectionOf(reason)
+        if (rejection === 'record') return { reason }
+        throw rejection === 'statement' ? new BatchRejected(reason) : reason
       }
     }
-    let refused = await bisectBatch(batch, error, ask)
-    // The database may have come to itself in the middle of the search: those count that are refused after others
+    let rejected = await bisectBatch(batch, error, ask)
+    // The database may have recovered in the middle of the search: those count that are rejected after others
     // were taken.
-    if (refused.size < batch.entries.length) refused = await refusedAgain(batch.id, refused, ask)
-    else if (!this.#refused.othersWentInSince(batch)) throw new RefusedWhole(error)
+    if (rejected.size < batch.entries.length) rejected = await rejectedAgain(batch.id, rejected, ask)
+    else if (!this.#rejected.othersCommittedSince(batch)) throw new BatchRejected(error)
     if (isOver()) throw error
-    for (const [entry, reason] of refused) await this.#deadLetters.add(entry, reason)
-    const entries = batch.entries.filter(entry => !refused.has(entry))
+    for (const [entry, reason] of rejected) await this.#deadLetters.add(entry, reason)
+    const entries = batch.entries.filter(entry => !rejected.has(entry))
     return entries.length > 0 ? await this.write({ id: batch.id, entries }, isOver) : 0
   }
 

@@ -32,7 +32,7 @@ export class DeadLetters {
     try {
       await appendDeadLetter(entry, error)
       observer.rejected(1)
-      log.error({ err: error, id }, 'the database rejects a record; it is kept in rejected.jsonl')
+      log.error({ err: error, id }, 'the database rejects a record; it is a dead letter in rejected.jsonl')
     } catch (reason) {
       observer.lost(1)
       log.error({ err: reason, rejection: error, id }, 'a record is lost: the database rejects it, and rejected.jsonl cannot be written')

@@ -6,7 +6,7 @@ import type { Journal } from './journal.js'
 import { DeadLetters, type DeadLettersOptions } from './dead-letters.js'
 import { LossLog } from './loss-log.js'
 import type { RecorderObserver } from './recorder-observer.js'
-import { RefusedBatches, RefusedWhole } from './refused-batches.js'
+import { RejectedBatches, BatchRejected } from './rejected-batches.js'
 import { uuidTimeMs } from './uuid-v7.js'
 import { pause, within } from '../lib/timeouts.js'
 
@@ -29,37 +29,36 @@ const RETRY_FIRST_MS = 50
 const RETRY_MAX_MS = 2000
 /** With the pauses between them, every 15 seconds or so. */
 const RECONNECT_EVERY = 10
-/** What a shutdown waits for a commit under way; the journal has the batch. */
+/** How long a shutdown waits for a commit in flight; the journal has the batch. */
 const CLOSE_WAIT_MS = 1000
 
 /**
- * Puts batches where they last: into the database, or into the journal until the database takes them.
+ * Writes batches durably: to the database, or to the journal until the database accepts them.
  *
  * ```
- *             ┌──────────── direct ────────────┐        not committed in time        ┌─────────── away ───────────┐
+ *             ┌──────────── direct ────────────┐        not committed in time        ┌─────── unavailable ────────┐
  *  save() ──▶ │ database, retried until `dead- │ ──────────────────────────────────▶ │ journal; none: lost        │ ◀── save()
  *             │ line`                          │ ◀────────────────────────────────── │ replay: the oldest, again  │
  *             └────────────────────────────────┘    the first batch is replayed,     │ and again, with pauses     │
  *                                                   or a ping is answered            └────────────────────────────┘
  * ```
  *
- * A batch in the journal stays there until a replay of it is committed, whatever became of earlier tries: its id makes
- * the second commit a no-op. While what is left of the journal is replayed, in its order, new batches go into the
- * database beside it: waiting for the journal to be empty could last for ever under load. The books are the same, for
- * counters add up in any order and the latest call is found by its time.
+ * A journaled batch stays until its replay commits. Its id makes a second commit a no-op. During a replay, which is in
+ * order, new batches go directly into the database: under load the journal might never be empty. The result is the
+ * same, because counters do not depend on the order, and the latest call is found by its time.
  *
- * A batch that the database refuses whole is the database's fault: it is set back in the journal, behind all others,
- * and tried again. Its records are kept aside only once others went in since, so that they hold up nothing for ever.
+ * A batch that the database rejects whole is the database's fault: it is set back in the journal, behind all others,
+ * and tried again. Its records become dead letters only once others were committed since: they never block the journal.
  */
 export class DurableWriter {
   readonly #options: DurableWriterOptions
   readonly #closing = new AbortController()
-  #away = false
+  #isUnavailable = false
   #journalFails = false
   #replaying: Promise<void> | null = null
   readonly #deadLetters: DeadLetters
   readonly #losses: LossLog
-  readonly #refused: RefusedBatches
+  readonly #rejected: RejectedBatches
   readonly #writes: DatabaseWrite
   /** Of batches in the journal: whether it was told that they are in the database, which a commit that is late may bring them into. */
   readonly #told = new Map<string, boolean>()
@@ -68,12 +67,12 @@ export class DurableWriter {
     this.#options = options
     this.#deadLetters = new DeadLetters(options)
     this.#losses = new LossLog(options.log)
-    this.#refused = new RefusedBatches(options)
-    this.#writes = new DatabaseWrite(options.database, this.#deadLetters, this.#refused)
+    this.#rejected = new RejectedBatches(options)
+    this.#writes = new DatabaseWrite(options.database, this.#deadLetters, this.#rejected)
   }
 
   /** The database did not take the last batch. */
-  get away (): boolean { return this.#away }
+  get isUnavailable (): boolean { return this.#isUnavailable }
 
   /** The disk did not take the last batch that it was given. */
   get journalFails (): boolean { return this.#journalFails }
@@ -89,7 +88,7 @@ export class DurableWriter {
    * @param deadlineMs how long the database has, on the clock of `performance.now()`
    */
   async save (batch: RecordBatch, deadlineMs: number): Promise<void> {
-    const tried = this.#away ? null : await this.#writeInTime(batch, deadlineMs)
+    const tried = this.#isUnavailable ? null : await this.#writeInTime(batch, deadlineMs)
     if (tried === 'committed') return
     const { journal, observer } = this.#options
     try {
@@ -112,7 +111,7 @@ export class DurableWriter {
     if (this.#replaying !== null) await within(this.#replaying, CLOSE_WAIT_MS)
   }
 
-  /** If it is not committed in time the database counts as away, and what becomes of the last try is not known yet. */
+  /** Without a commit in time the database counts as unavailable, and the result of the last try is not known yet. */
   async #writeInTime (batch: RecordBatch, deadlineMs: number): Promise<'committed' | { readonly late: Promise<number> }> {
     const startedAtMs = performance.now()
     let outOfTime = false
@@ -125,10 +124,10 @@ export class DurableWriter {
         this.#options.observer.committed(records, performance.now() - startedAtMs)
         return 'committed'
       }
-      this.#goAway(new Error(`no commit within ${Math.round(performance.now() - startedAtMs)} ms`))
+      this.#becomeUnavailable(new Error(`no commit within ${Math.round(performance.now() - startedAtMs)} ms`))
     } catch (error) {
-      if (error instanceof RefusedWhole) this.#refused.add(batch, error)
-      this.#goAway(error)
+      if (error instanceof BatchRejected) this.#rejected.add(batch, error)
+      this.#becomeUnavailable(error)
     } finally {
       outOfTime = true
     }
@@ -141,30 +140,30 @@ export class DurableWriter {
       try {
         return await this.#writes.write(batch, isOver)
       } catch (error) {
-        if (isOver() || error instanceof RefusedWhole) throw error
+        if (isOver() || error instanceof BatchRejected) throw error
         await pause(waitMs, this.#closing.signal)
         if (isOver()) throw error
       }
     }
   }
 
-  #goAway (error: unknown): void {
-    if (!this.#away && !(error instanceof RefusedWhole)) {
+  #becomeUnavailable (error: unknown): void {
+    if (!this.#isUnavailable && !(error instanceof BatchRejected)) {
       this.#options.log.error({ err: error },
-        'the database does not take records; they go to the journal until it does')
+        'the database does not accept records; they go to the journal until it does')
     }
-    this.#away = true
+    this.#isUnavailable = true
   }
 
   #lose (batch: RecordBatch, error: unknown): void {
-    this.#refused.settle(batch)
+    this.#rejected.settle(batch)
     this.#options.observer.lost(batch.entries.length)
     this.#losses.add(batch.entries.length, error)
     this.#options.onSettled?.(batch)
   }
 
   get #isDone (): boolean {
-    return this.#closing.signal.aborted || (!this.#away && this.#options.journal.isEmpty)
+    return this.#closing.signal.aborted || (!this.#isUnavailable && this.#options.journal.isEmpty)
   }
 
   #replay (): void {
@@ -187,7 +186,7 @@ export class DurableWriter {
         } else {
           const message = String(error)
           if (message !== lastError) {
-            this.#options.log.warn({ err: error }, 'the database does not take what is in the journal yet')
+            this.#options.log.warn({ err: error }, 'the database does not accept the records of the journal yet')
           }
           lastError = message
           // After a failover the old connections may be to a server that only reads.
@@ -209,7 +208,7 @@ export class DurableWriter {
       return
     }
     if (uuidTimeMs(batch.id) < this.#options.now() - this.#options.database.remembersForMs) {
-      const reason = new Error('The batch is too old to be told from one that is in the database already.')
+      const reason = new Error('The batch is too old to check whether the database already has it.')
       for (const entry of batch.entries) await this.#deadLetters.add(entry, reason)
       this.#tellOnce(batch)
       await journal.dropOldest()
@@ -221,7 +220,7 @@ export class DurableWriter {
       observer.replayed(records)
     }
     this.#deadLetters.settle(batch)
-    this.#refused.settle(batch)
+    this.#rejected.settle(batch)
     this.#told.delete(batch.id)
   }
 
@@ -230,9 +229,9 @@ export class DurableWriter {
     try {
       return await this.#writes.write(batch, () => this.#closing.signal.aborted)
     } catch (error) {
-      if (!(error instanceof RefusedWhole)) throw error
+      if (!(error instanceof BatchRejected)) throw error
       this.#options.journal.setOldestBack()
-      throw new SetBack(this.#refused.add(batch, error))
+      throw new SetBack(this.#rejected.add(batch, error))
     }
   }
 
@@ -241,7 +240,7 @@ export class DurableWriter {
     try {
       return await this.#options.journal.oldest()
     } catch (error) {
-      if (this.#away) await this.#findBack()
+      if (this.#isUnavailable) await this.#findBack()
       throw error
     }
   }
@@ -252,9 +251,9 @@ export class DurableWriter {
   }
 
   #comeBack (): void {
-    if (this.#away) this.#options.log.info({}, 'the database takes records again')
-    this.#away = false
-    this.#journalFails = false // It is not needed: whether the disk is mended, the next outage will tell.
+    if (this.#isUnavailable) this.#options.log.info({}, 'the database accepts records again')
+    this.#isUnavailable = false
+    this.#journalFails = false // The journal is not needed now; the next outage tests the disk again.
   }
 
   #tellOfLate (batch: RecordBatch, late: Promise<number>): void {
@@ -271,7 +270,7 @@ export class DurableWriter {
   }
 }
 
-/** A batch of the journal was refused whole, and set back. */
+/** A batch of the journal was rejected whole, and set back. */
 class SetBack extends Error {
   /** For the first time since any other went in: others may go in without a pause that grows. */
   readonly isFirst: boolean

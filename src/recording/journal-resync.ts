@@ -8,11 +8,12 @@ const OPEN_BRACE = 0x7b
 const ENTRY = '{"record":{"id":"'
 
 /**
- * Finds the next frame behind damage: the first place from `from` on where a header's checksum is right and JSON
- * begins behind it. A header has zero bytes in it (a batch has far fewer than 65,536 records), which JSON text never
- * has: nothing that a caller wrote into a batch is taken for a frame.
+ * Finds the next frame after damage: the first place from `from` on where a header's checksum is right and JSON begins
+ * after it. A header contains zero bytes (a batch has far fewer than 65,536 records), which JSON text never does. So
+ * no text of a caller is taken for a frame.
  *
- * @returns null where there is none; what the file system throws
+ * @returns null where there is none
+ * @throws what the file system throws
  */
 export async function findFrame (file: FileHandle, from: number, fileBytes: number): Promise<number | null> {
   /** One that is longer than the file: the last one, torn. */

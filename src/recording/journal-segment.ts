@@ -27,7 +27,7 @@ export interface UnreadablePart {
   readonly records: number
 }
 
-/** How far the damage goes: to the next frame that can be read, or to the end. */
+/** The extent of damage: to the next frame that can be read, or to the end. */
 export async function measureDamage (
   file: FileHandle, { kind, offset, records }: UnreadableFrame, fileBytes: number
 ): Promise<UnreadablePart> {
@@ -41,8 +41,8 @@ export async function measureDamage (
 }
 
 /**
- * How many records are in a file of an earlier process. What cannot be read of it is found, and told, when its turn
- * comes.
+ * The number of records in a file of an earlier process. Parts that cannot be read are found and reported later, in
+ * order.
  */
 export async function recordsIn (file: FileHandle, fileBytes: number): Promise<number> {
   let records = 0

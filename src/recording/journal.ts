@@ -24,16 +24,15 @@ interface Place {
 }
 
 export interface JournalOptions {
-  /** Told of records that cannot be read any more, as far as they can be counted, and of the bytes that held them. */
+  /** Called for damage: the records that are lost, as far as they can be counted, and their bytes. */
   readonly onDamage?: (records: number, sizeBytes: number) => void
 }
 
 /**
- * Batches on disk that wait for the database, in the order in which they came. `append` adds one at the end and is
- * synced when it resolves; `oldest` and `dropOldest` take them from the front. One that the database refuses can be set
- * back behind all others, so that it does not hold them up. What is done with or set back is known in memory only: a
- * later process reads a file again from its beginning, which is harmless, as a batch that was committed is not
- * committed again.
+ * Batches on disk that wait for the database, in order. `append` adds one at the end and is synced when it resolves;
+ * `oldest` and `dropOldest` take them from the front. A batch that the database rejects can be set back behind all
+ * others, so that it does not delay them. Which batches are done or set back is known only in memory. A later process
+ * reads a file again from its beginning, which is harmless: a committed batch is not committed again.
  *
  * ```
  *   00000003.journal              00000004.journal        00000005.journal
@@ -75,7 +74,7 @@ export class Journal {
       journal.#lastNumber = Number(number)
       if (damaged === undefined) journal.#segments.push(await journal.#scan(join(folder, name)))
     }
-    if (journal.records > 0) log.warn({ records: journal.records, bytes: journal.sizeBytes }, 'the journal holds records of an earlier run; they go into the database now')
+    if (journal.records > 0) log.warn({ records: journal.records, bytes: journal.sizeBytes }, 'the journal contains records of an earlier run; they are replayed into the database now')
     return journal
   }
 
@@ -231,7 +230,7 @@ export class Journal {
       if (segment.damaged) await rename(segment.path, `${segment.path}.damaged`)
       else await rm(segment.path)
     } catch (error) {
-      this.#log.warn({ err: error }, 'a journal file with nothing more to do in it cannot be removed; the next start reads it once more')
+      this.#log.warn({ err: error }, 'a finished journal file cannot be removed; the next start reads it again')
     }
   }
 
@@ -254,12 +253,12 @@ export class Journal {
     else if (known !== undefined || error.records !== null) segment.records -= records
     if (kind === 'torn') {
       this.#log.warn({ file: segment.path, bytes: sizeBytes },
-        `the journal's last entry is torn and dropped: ${error.message}. No answer had been released for it`)
+        `the journal's last entry is torn and dropped: ${error.message}. No response was released for it`)
     } else {
       segment.damaged = true
       this.#onDamage(records, sizeBytes)
       this.#log.error({ file: `${segment.path}.damaged`, bytes: sizeBytes, records },
-        `the journal is damaged: ${error.message}. Its records are lost, those behind it are not; the file is kept. ` +
+        `the journal is damaged: ${error.message}. Its records are lost, those after it are not; the file is retained. ` +
         'Check the disk under DATA_DIR')
     }
     await this.#removeIfDone(segment)

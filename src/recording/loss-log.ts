@@ -3,7 +3,7 @@ import type { Log } from '../log.js'
 
 const LOGGED_EVERY_MS = 60_000
 
-/** Tells of lost records, once a minute: that is enough for whoever reads the log. */
+/** Logs lost records, at most once a minute. */
 export class LossLog {
   readonly #log: Log
   #loggedAtMs = -Infinity
@@ -17,7 +17,7 @@ export class LossLog {
     this.#unlogged += records
     const nowMs = performance.now()
     if (nowMs - this.#loggedAtMs < LOGGED_EVERY_MS) return
-    this.#log.error({ err: error, records: this.#unlogged }, 'records are lost: neither the database nor the journal takes them; calls go on. Free or mend the disk under DATA_DIR')
+    this.#log.error({ err: error, records: this.#unlogged }, 'records are lost: neither the database nor the journal accepts them; calls continue. Free or repair the disk under DATA_DIR')
     this.#loggedAtMs = nowMs
     this.#unlogged = 0
   }

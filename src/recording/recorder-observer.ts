@@ -1,4 +1,4 @@
-/** What becomes of records, for whoever counts it. Called as it happens, so it must be quick, and must not throw. */
+/** Counts what happens to records. Called as it happens, so it must be quick, and must not throw. */
 export interface RecorderObserver {
   /** A batch went into the database directly, in so long. */
   committed: (records: number, durationMs: number) => void
@@ -6,15 +6,15 @@ export interface RecorderObserver {
   journaled: (records: number) => void
   /** A batch went from the journal into the database. */
   replayed: (records: number) => void
-  /** The database refused a batch whole, which is its own fault: it waits in the journal. Once a batch. */
+  /** The database rejected a batch whole, which is its own fault: it waits in the journal. Once a batch. */
   refused: (records: number) => void
   /**
    * Neither the database nor the journal took a batch, or it cannot be read any more: its calls were answered, and
    * are in no book.
    */
   lost: (records: number) => void
-  /** So much of a journal file cannot be read; its records are told as lost too. */
+  /** Bytes of a journal file that cannot be read; its records are reported as lost too. */
   damaged: (sizeBytes: number) => void
-  /** The database refused records for what is in them; they are kept in `rejected.jsonl`. */
+  /** Dead letters: the database rejected records for their data; they are in `rejected.jsonl`. */
   rejected: (records: number) => void
 }

@@ -3,7 +3,7 @@ import type { Database } from '../db/database.js'
 import type { SpentBudget } from '../db/policy-store.js'
 import type { Log } from '../log.js'
 import { RECORDED_BATCHES_KEPT_MS } from '../db/recorded-batches-horizon.js'
-import { createBatchWriter, refusalOf } from './batch-writer.js'
+import { createBatchWriter, rejectionOf } from './batch-writer.js'
 import type { BatchEntry, FinishedCall } from './call-record.js'
 import { DurableWriter } from './durable-writer.js'
 import { GroupCommit } from './group-commit.js'
@@ -27,7 +27,7 @@ export interface RecorderOptions {
   readonly log: Log
 }
 
-/** The durable write path, put together: group commit, the database, the journal beside it. */
+/** The durable write path: group commit, the database, and the journal beside it. */
 export class Recorder {
   readonly #groups: GroupCommit
   readonly #writer: DurableWriter
@@ -41,7 +41,7 @@ export class Recorder {
       database: {
         write: batch => batches.write(batch),
         tryOut: batch => batches.tryOut(batch),
-        refusalOf,
+        rejectionOf,
         ping: () => database.ping(),
         reconnect: () => database.reconnect(),
         remembersForMs: RECORDED_BATCHES_KEPT_MS
@@ -77,7 +77,7 @@ export class Recorder {
   get pending (): number { return this.#groups.pending + this.#journal.records }
 
   /** The database did not take the last batch. */
-  get away (): boolean { return this.#writer.away }
+  get isUnavailable (): boolean { return this.#writer.isUnavailable }
 
   get journalState (): 'ok' | 'in_use' | 'failing' {
     if (this.#writer.journalFails) return 'failing'

@@ -19,9 +19,9 @@ export interface Range {
 }
 
 const MARKER = /sk-|pm_|sess-|ek_/g
-/** So much of a key is looked at where it has to look random. */
+/** The part of a key that has to look random. */
 const LOOKED_AT = 96
-/** Of a key that the end of the text cuts, so many characters behind its marker are a part of it worth hiding. */
+/** A key that the end of the text cuts is hidden from this many characters after its marker on. */
 const CUT_KEY_CHARACTERS = 4
 
 const EPHEMERAL = /^ek_[A-Za-z0-9]{24}/
@@ -37,7 +37,7 @@ const ESCAPE = /%[2-7][\da-f]|\\[ux]|&(?:#|amp;|lowbar;)/i
 /** One that may stand for a character of a marker. */
 const MARKER_ESCAPE = /(?:%|\\u00|\\x)(?:2[56d]|5[cf]|6[5bd]|7[03])|\\u\{|&(?:#|amp;|lowbar;)/i
 
-/** So much text is searched in a step. */
+/** The text that is searched in a step. */
 const STEP_CHARACTERS = 16_384
 /** No marker, and no escape of a character of one, is longer: each is found where it begins. */
 const LONGEST_MATCH = 16
@@ -200,7 +200,7 @@ function isAlphanumeric (code: number): boolean {
   return (code >= 0x61 && code <= 0x7a) || (code >= 0x41 && code <= 0x5a) || (code >= 0x30 && code <= 0x39)
 }
 
-/** What has the shape of a gateway key in a text, however it is escaped there. */
+/** A text in the shape of a gateway key, however it is escaped. */
 export interface GatewayKeyLike extends Range {
   readonly key: string
   /** Nothing that a key may have in it stands before or behind it. */
@@ -210,13 +210,13 @@ export interface GatewayKeyLike extends Range {
 const GATEWAY_KEY_CHARACTERS = 46
 const ESCAPED_GATEWAY_MARKER = /%(?:25|5c|5f|6d|70)|\\[ux]|&(?:#|amp;|lowbar;)/i
 
-/** Whether a text may hold a gateway key at all; says so at little cost. */
+/** Whether a text may contain a gateway key at all; a cheap check. */
 export function mayHoldGatewayKey (text: string): boolean {
   if (text.includes('pm_')) return true
   return (text.includes('%') || text.includes('\\') || text.includes('&')) && ESCAPED_GATEWAY_MARKER.test(text)
 }
 
-/** All that has the shape of a gateway key, in its order. */
+/** All texts in the shape of a gateway key, in order. */
 export function findGatewayKeys (text: string): GatewayKeyLike[] {
   if (!mayHoldGatewayKey(text)) return []
   const { text: plain, starts } = unescape(text)

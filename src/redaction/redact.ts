@@ -4,10 +4,10 @@ import { type Range, findKeys, findingKeys } from './key-shapes.js'
 const REDACTED = '[redacted key]'
 
 /**
- * The text without API keys, however they are escaped: none is ever stored, logged or answered, by whatever way it
- * came. JSON text stays JSON text.
+ * The text without API keys, however they are escaped. No key is ever stored, logged or returned. JSON text stays JSON
+ * text.
  *
- * @param endsEarly the text was cut at its end, or a JSON string in it was: no half of a key stays there
+ * @param endsEarly the text was cut at its end, or a JSON string in it was: no part of a key stays there
  */
 export function redactKeys (text: string, endsEarly = false): string {
   return replaceRanges(text, findKeys(text, endsEarly), REDACTED)
@@ -18,7 +18,7 @@ export function * redactingKeys (text: string, endsEarly = false): Steps<string>
   return yield * replacingRanges(text, yield * findingKeys(text, endsEarly), REDACTED)
 }
 
-/** Whether there is a key in the text. */
+/** Whether the text contains a key. */
 export function holdsKey (text: string): boolean {
   return findKeys(text).length > 0
 }
@@ -27,17 +27,17 @@ export function holdsKey (text: string): boolean {
 const WORDS = /^[a-z]{1,16}(?:-[a-z]{1,16})*$/
 
 /**
- * Whether a name is a key, or has one in it. One of nothing but words is none, though text like it is redacted:
+ * Whether a name is or contains a key. A name of plain words is none, though text like it is redacted:
  * `sk-product-descriptions`.
  */
 export function isKeyName (name: string): boolean {
   return holdsKey(name) && !WORDS.test(name)
 }
 
-/** So many are replaced in a step. */
+/** The number of ranges that are replaced in a step. */
 const STEP_RANGES = 1024
 
-/** The text with something else in place of these parts of it, which are in order. */
+/** The text with these ranges replaced, which are in order. */
 export function replaceRanges (text: string, ranges: readonly Range[], replacement: string): string {
   return ranges.length === 0 ? text : inOneGo(replacingRanges(text, ranges, replacement))
 }

@@ -15,7 +15,7 @@ const LOWER_X = 0x78
 const OPEN_BRACE = 0x7b
 /** `&#x00005f;`, `\u{00005f}`: longer ones are not looked for. */
 const MAX_DELIMITED = 10
-/** So much is decoded in a step. */
+/** The part that is decoded in a step. */
 const STEP_CHARACTERS = 8192
 
 /**

@@ -48,7 +48,7 @@ t.test('a webhook is signed as Standard Webhooks has it, and its text reads well
     type: 'budget.threshold_reached',
     timestamp: '2028-02-29T12:00:00.000Z',
     text: 'Budget "Images &lt;monthly&gt; &amp; more" has reached 100 %: $250.00 of $250.00 spent by prompt type generate_image_metadata this month (since 2028-02-01, UTC). ' +
-      'Calls of this prompt type are refused now, until 2028-03-01 00:00 UTC or until the limit is raised or an operator lifts the block.',
+      'Calls of this prompt type are rejected now, until 2028-03-01 00:00 UTC or until the limit is raised or an operator lifts the block.',
     data: {
       alert_id: claim.alertId,
       budget_id: claim.budgetId,
@@ -95,7 +95,7 @@ t.test('a receiver that says nothing, breaks off or is not there is a failure in
   t.strictSame(await deliver(receiver.url, { timeoutMs: 50 }), { statusCode: null, error: 'no answer within 0.05 s' })
   const closing = new AbortController()
   receiver.answer = () => closing.abort()
-  t.strictSame(await deliver(receiver.url, {}, closing.signal), { statusCode: null, error: 'broken off: the gateway stopped' })
+  t.strictSame(await deliver(receiver.url, {}, closing.signal), { statusCode: null, error: 'aborted: the gateway stopped' })
   receiver.answer = response => response.destroy()
   t.strictSame(await deliver(receiver.url), { statusCode: null, error: 'socket hang up' })
   const noise = createTcpServer(socket => socket.resume().end('SSH-2.0-OpenSSH_9\r\n')).listen(0, '127.0.0.1')
@@ -138,11 +138,11 @@ t.test('a private target is refused by the address that would be connected to, a
   const refused = async (host: string, lookup?: LookupFunction): Promise<Outcome> =>
     await deliver(`http://${host}:${receiver.port}/s3cret`, { allowPrivate: false, timeoutMs: 500, ...lookup === undefined ? {} : { lookup } })
   for (const host of ['127.0.0.1', '2130706433', '[::1]', '[::ffff:127.0.0.1]', '10.0.0.1', '0.0.0.0', '169.254.169.254']) {
-    t.match(await refused(host), { statusCode: null, isFinal: true, error: /^refused: .* is no public address; WEBHOOK_ALLOW_PRIVATE=true would allow it$/ }, host)
+    t.match(await refused(host), { statusCode: null, isFinal: true, error: /^not sent: .* is not a public address; set WEBHOOK_ALLOW_PRIVATE=true to allow it$/ }, host)
   }
-  t.match(await refused('localhost'), { isFinal: true, error: /^refused: 'localhost' leads to (127\.0\.0\.1|::1)/ }, 'by the system\'s resolver')
+  t.match(await refused('localhost'), { isFinal: true, error: /^not sent: 'localhost' leads to (127\.0\.0\.1|::1)/ }, 'by the system\'s resolver')
   for (const address of ['127.0.0.1', '::1', '64:ff9b::7f00:1', '100.64.1.1', 'fd00::1']) {
-    t.match(await refused('hooks.example.com', resolveTo(address)), { isFinal: true, error: `refused: 'hooks.example.com' leads to ${address}, which is no public address` }, address)
+    t.match(await refused('hooks.example.com', resolveTo(address)), { isFinal: true, error: `not sent: 'hooks.example.com' leads to ${address}, which is not a public address` }, address)
   }
   t.equal(receiver.received.length, 0)
 })
@@ -160,7 +160,7 @@ t.test('a name is looked up once for the check and the connection, so that it ca
   // Of several addresses only the public ones are tried: this machine reaches none of them.
   const outcome = await deliver(`http://mixed.example.com:${receiver.port}/`, { allowPrivate: false, lookup: resolveTo('127.0.0.1', '1.1.1.1'), timeoutMs: 200 })
   t.equal(outcome.statusCode, null)
-  t.notMatch(outcome.error, 'refused:')
+  t.notMatch(outcome.error, 'not sent:')
   t.equal(receiver.received.length, 0)
   t.match(await deliver(`http://nowhere.example.com:${receiver.port}/`, {
     allowPrivate: false,

@@ -69,8 +69,8 @@ forEachDatabase(t, 'after a day it is given up, and what can never work at once'
   const gone = await addDelivery(database, 2, { channel: 'webhook', target: receiver.url })
   const refused = await addDelivery(database, 3, { channel: 'webhook', target: 'http://10.0.0.1/s3cret' })
   await deliverDue({ ...deps, webhook: webhookDelivery({ secret, allowPrivate: false, now: () => now }) }, never, never)
-  t.match(await deliveryRow(database, refused), { state: 'failed', attempts: [{ error: /^refused: '10\.0\.0\.1'/ }] })
-  t.match(await deliveryRow(database, gone), { state: 'failed', attempts: [{ error: /^refused: '127\.0\.0\.1'/ }] })
+  t.match(await deliveryRow(database, refused), { state: 'failed', attempts: [{ error: /^not sent: '10\.0\.0\.1'/ }] })
+  t.match(await deliveryRow(database, gone), { state: 'failed', attempts: [{ error: /^not sent: '127\.0\.0\.1'/ }] })
   const last = await addDelivery(database, 4, { channel: 'webhook', target: receiver.url })
   await deliverDue(deps, never, never)
   t.match(await deliveryRow(database, last), { state: 'failed', attempt_count: 1, attempts: [{ status_code: 410 }] })
@@ -249,7 +249,7 @@ t.test('an e-mail says what, how much of what, since when and what happens now',
   t.match(head, /^Auto-Submitted: auto-generated$/m)
   t.match(head, /^Content-Type: text\/plain; charset=utf-8$/m)
   t.match(decodeURIComponent(body.replace(/=\r\n/g, '').replace(/%/g, '%25').replace(/=([\dA-F]{2})/g, '%$1')),
-    /has reached 100 %: \$0\.0010000001 of \$0\.001 spent by all traffic in total\. All calls are refused now, until the limit is raised or an operator lifts the block\./)
+    /has reached 100 %: \$0\.0010000001 of \$0\.001 spent by all traffic in total\. All calls are rejected now, until the limit is raised or an operator lifts the block\./)
 })
 
 t.test('an SMTP server that fails is tried again, and no password is in what is kept or logged', async t => {
@@ -267,7 +267,7 @@ t.test('an SMTP server that fails is tried again, and no password is in what is 
     t.equal(state, 'pending')
     return attempts[0]?.error
   }
-  t.equal(await failed({ smtpUrl: `smtp://me:s3cret@127.0.0.1:${port}`, from }), 'the SMTP server refused the login of SMTP_URL')
+  t.equal(await failed({ smtpUrl: `smtp://me:s3cret@127.0.0.1:${port}`, from }), 'the SMTP server rejected the login of SMTP_URL')
   t.match(await failed({ smtpUrl: 'smtp://me:s3cret@127.0.0.1:1', from }), /ECONNREFUSED/)
   t.equal(await failed(null), 'SMTP_URL is not set')
   const silent = await startReceiver(t)

@@ -159,15 +159,15 @@ t.test('the overview says when the database is away or records wait in the journ
   await page.route('**/readyz', async route => await route.fulfill({ json: { status: 'degraded', database: 'degraded', journal: 'in_use', records_pending: 1234 } }))
   await page.reload()
   const banner = page.getByRole('alert').filter({ hasText: 'The gateway is degraded' })
-  await banner.getByText('The database is away.').waitFor()
+  await banner.getByText('The database is unavailable.').waitFor()
   await banner.getByText('1,234 records are on the way from the journal into the database.').waitFor()
   await page.getByRole('status', { name: /^Gateway degraded\. Database: degraded\. Journal: in use\./ }).waitFor()
 
   await page.route('**/admin/api/**', async route => await route.fulfill({
-    status: 503, json: { error: { message: 'The database cannot be reached just now.', type: 'api_error', param: null, code: 'database_unavailable' } }
+    status: 503, json: { error: { message: 'The database is unavailable.', type: 'api_error', param: null, code: 'database_unavailable' } }
   }))
   await page.reload()
-  await page.getByText('The database cannot be reached just now.').first().waitFor()
+  await page.getByText('The database is unavailable.').first().waitFor()
   await page.unroute('**/admin/api/**')
   await page.getByRole('button', { name: 'Try again' }).first().click()
   await figure(page, 'Calls').waitFor()
@@ -178,7 +178,7 @@ t.test('where no call has come by yet, the overview says how to make the first o
   const scene = await startScene(t, { empty: true })
   if (scene === null) return
   const page = await scene.open('/admin/overview', { permissions: ['clipboard-read', 'clipboard-write'] })
-  await page.getByText('No call has come by yet').waitFor()
+  await page.getByText('No calls yet').waitFor()
   await page.getByRole('button', { name: 'Copy' }).click()
   await page.getByRole('button', { name: 'Copied' }).waitFor()
   t.match(await page.evaluate('navigator.clipboard.readText()'), `curl ${scene.gateway.origin}/v1/chat/completions`)

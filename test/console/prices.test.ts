@@ -34,11 +34,11 @@ t.test('a price that begins after the calls: the repricing says so, and the day 
     await page.getByRole('button', { name: 'our-own-model has a price now' }).click()
     await dialog.getByRole('button', { name: 'Reprice', exact: true }).click()
     await dialog.getByText('0 calls have a new cost').waitFor()
-    await dialog.getByText(`its price holds from ${shown(new Date(scene.nowMs).toISOString())} on, but the first of these calls began at ${shown(first)}.`).waitFor()
+    await dialog.getByText(`its price applies from ${shown(new Date(scene.nowMs).toISOString())} on, but the first of these calls began at ${shown(first)}.`).waitFor()
   })
 
   await t.test('one click: the same rates from that day on, and every call has its cost', async t => {
-    await dialog.getByRole('button', { name: `Let it hold from ${shown(day)} and reprice` }).click()
+    await dialog.getByRole('button', { name: `Apply it from ${shown(day)} and reprice` }).click()
     await dialog.getByText(`${calls} calls have a new cost`).waitFor()
     t.match((await admin('GET', '/prices/our-own-model')).body, { others: [{ effective_from: day, input: 2, output: 4 }] })
     t.match((await admin('GET', '/unpriced-models')).body, { total: 0 })

@@ -60,11 +60,11 @@ t.test('the list of prompt types', async t => {
 
   await t.test('a switch that the gateway does not take goes back, and says why', async t => {
     await page.route('**/admin/api/prompt-configs/summarise_article', async route => await route.fulfill({
-      status: 503, contentType: 'application/json', body: JSON.stringify({ error: { message: 'The database cannot be reached just now.', type: 'api_error', param: null, code: 'database_unavailable' } })
+      status: 503, contentType: 'application/json', body: JSON.stringify({ error: { message: 'The database is unavailable.', type: 'api_error', param: null, code: 'database_unavailable' } })
     }), { times: 1 })
     await toggle(page, 'Logged', 'summarise_article').press('Space')
     await page.getByText('summarise_article was not changed').waitFor()
-    await page.getByText('The database cannot be reached just now.').waitFor()
+    await page.getByText('The database is unavailable.').waitFor()
     t.equal(await toggle(page, 'Logged', 'summarise_article').isChecked(), true, 'as it was')
     t.equal((await config('summarise_article')).is_active, true)
   })

@@ -18,11 +18,11 @@ t.test('settings hold at once, or go back and say why', async t => {
   t.match((await admin('GET', '/prompt-configs/new')).body, { track_full_data: true, is_active: true })
 
   await page.route('**/admin/api/settings', async route => await route.fulfill({
-    status: 503, json: { error: { message: 'The database cannot be reached just now.', type: 'api_error', param: null, code: 'database_unavailable' } }
+    status: 503, json: { error: { message: 'The database is unavailable.', type: 'api_error', param: null, code: 'database_unavailable' } }
   }), { times: 1 })
   await logged.focus()
   await page.keyboard.press('Space')
-  await page.getByText('The database cannot be reached just now.').waitFor()
+  await page.getByText('The database is unavailable.').waitFor()
   await page.getByText('The setting was not changed').waitFor()
   t.same([await fullData.isChecked(), await logged.isChecked()], [true, true], 'as it was')
   await page.reload()

@@ -3,13 +3,13 @@ import t from 'tap'
 import { startScene } from './scene.js'
 
 const TYPE = 'summarise_article'
-const failure = { status: 503, contentType: 'application/json', body: JSON.stringify({ error: { message: 'The database cannot be reached just now.', type: 'api_error', param: null, code: 'database_unavailable' } }) }
+const failure = { status: 503, contentType: 'application/json', body: JSON.stringify({ error: { message: 'The database is unavailable.', type: 'api_error', param: null, code: 'database_unavailable' } }) }
 const description = (page: Page) => page.getByRole('textbox', { name: 'Description' })
 
 t.test('empty books say what to do first, with this gateway\'s own address', async t => {
   const scene = await startScene(t, { empty: true })
   if (scene === null) return
-  for (const [path, title] of [['/admin/prompt-types', 'No call has come by yet'], ['/admin/usage-log', 'No call is in the log yet']] as const) {
+  for (const [path, title] of [['/admin/prompt-types', 'No calls yet'], ['/admin/usage-log', 'No call is in the log yet']] as const) {
     const page = await scene.open(path)
     await page.getByRole('heading', { name: title }).waitFor()
     const line = await page.locator('pre').innerText()
@@ -36,7 +36,7 @@ t.test('states that are neither full nor empty', async t => {
     await page.getByRole('link', { name: 'Prompt types' }).click()
     await page.getByRole('status').getByText('Loading prompt types…').waitFor()
     release()
-    await page.getByRole('alert').getByText('The database cannot be reached just now.').waitFor({ timeout: 20_000 })
+    await page.getByRole('alert').getByText('The database is unavailable.').waitFor({ timeout: 20_000 })
     isDown = false
     await page.getByRole('button', { name: 'Try again' }).click()
     await page.getByRole('link', { name: TYPE }).waitFor()

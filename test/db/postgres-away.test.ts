@@ -17,7 +17,7 @@ async function ownServer (t: Test): Promise<PostgresServer> {
 }
 
 async function openAway (t: Test, server: PostgresServer, log: Log = silentLog): Promise<Database> {
-  const database = await openDatabase({ databaseUrl: server.url(), dataDir: temporaryFolder(t), mayBeAway: true, log })
+  const database = await openDatabase({ databaseUrl: server.url(), dataDir: temporaryFolder(t), mayBeUnavailable: true, log })
   t.teardown(async () => await database.close())
   return database
 }
@@ -52,7 +52,7 @@ t.test('a server that may be away is opened without it, and used once it is ther
   const [row] = await untilWorks(async () => await database.recording.execute(sql`select count(*)::int as rows from gateway_settings`))
   t.same(row, { rows: 1 })
   await t.resolves(database.ping())
-  t.match(told.map(({ message }) => message).filter(message => !message.includes('cannot be opened')), [/starting without the database/, /database is there/])
+  t.match(told.map(({ message }) => message).filter(message => !message.includes('cannot be opened')), [/starting without the database/, /database is available/])
   await heard
 })
 

@@ -61,7 +61,7 @@ t.test('an unreachable server is named, with what to do, and without the passwor
 t.test('a URL that cannot be read is refused without repeating it', async t => {
   const error: unknown = await openDatabase({ databaseUrl: 'postgres://me:secret word@[oops', dataDir: temporaryFolder(t), log: silentLog })
     .catch((e: unknown) => e)
-  t.match(error, { message: /DATABASE_URL is '…', but takes a URL such as/ })
+  t.match(error, { message: /DATABASE_URL is '…', but must be a URL such as/ })
   t.notMatch(JSON.stringify(error) + String(error), 'secret word')
 })
 

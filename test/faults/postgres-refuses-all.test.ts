@@ -62,7 +62,7 @@ for (const sqlState of everything) {
     t.match(await ready(gateway), { status: 'degraded', database: 'degraded', journal: 'in_use', records_pending: 40 })
     t.ok(await metric(gateway, 'records_refused_total') > 0)
     t.equal(await metric(gateway, 'records_rejected_total'), 0)
-    t.match(gateway.logged.filter(line => line.sqlstate !== undefined), [{ level: 50, sqlstate: sqlState, msg: /refuses whole batches.*Fix the database/ }])
+    t.match(gateway.logged.filter(line => line.sqlstate !== undefined), [{ level: 50, sqlstate: sqlState, msg: /rejects whole batches.*Fix the database/ }])
     await gateway.run('drop trigger refuse on usage_logs')
     await untilPending(gateway, 0)
     t.same(await types(gateway), { before: 1, type0: 14, type1: 13, type2: 13 })

@@ -67,7 +67,7 @@ forEachDatabase(t, 'a failure is logged, and the job goes on', async (t, databas
   const log = { ...silentLog, error: (_details: object, message: string) => { errors.push(message) } }
   const job = schedulePartitions(database.operator, log, () => Date.UTC(2026, 10, 20))
   await job.close()
-  t.same(errors, ['Could not make partitions of the usage log; trying again in a minute'])
+  t.same(errors, ['Could not create partitions of the usage log; trying again in a minute'])
 })
 
 forEachDatabase(t, 'the log is written while a partition is made', async (t, database) => {

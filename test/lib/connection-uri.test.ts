@@ -82,23 +82,23 @@ t.test('a URI says what libpq reads in it', t => {
 
 t.test('a parameter of libpq that does not work is refused by its name, with what to do', t => {
   for (const [parameter, message] of [
-    ['channel_binding=require', 'has channel_binding, which takes disable or prefer: the gateway has no channel binding; use sslmode=verify-full'],
-    ['gssencmode=require', 'has gssencmode, which takes disable or prefer'],
-    ['sslmode=full', 'has sslmode, which takes disable, allow, prefer, require, verify-ca or verify-full'],
-    ['target_session_attrs=standby', 'has target_session_attrs, which takes any, read-write or primary'],
-    ['connect_timeout=0', 'has connect_timeout, which takes a whole number from 1 to 600'],
-    ['load_balance_hosts=random', 'has load_balance_hosts, which takes disable'],
-    ['client_encoding=LATIN1', 'has client_encoding, which takes'],
-    ['sslrootcert=ca.pem', 'has sslrootcert, which takes sslmode=verify-full (or verify-ca) with it'],
-    ['sslmode=prefer&sslrootcert=ca.pem', 'has sslrootcert, which takes'],
-    ['sslrootcert=system&sslmode=require', 'has sslrootcert=system, which takes sslmode=verify-full with it'],
-    ['sslcert=a&sslkey=b', 'has sslcert, which takes sslmode=require'],
-    ['sslmode=require&sslcert=a', 'has one of sslcert and sslkey, which belong together'],
-    ['statement_timeout=5', "has a parameter 'statement_timeout' that is none of libpq's; settings of the server are written as options=-c%20name%3Dvalue"],
+    ['channel_binding=require', 'has channel_binding, which must be disable or prefer: the gateway has no channel binding; use sslmode=verify-full'],
+    ['gssencmode=require', 'has gssencmode, which must be disable or prefer'],
+    ['sslmode=full', 'has sslmode, which must be disable, allow, prefer, require, verify-ca or verify-full'],
+    ['target_session_attrs=standby', 'has target_session_attrs, which must be any, read-write or primary'],
+    ['connect_timeout=0', 'has connect_timeout, which must be a whole number from 1 to 600'],
+    ['load_balance_hosts=random', 'has load_balance_hosts, which must be disable'],
+    ['client_encoding=LATIN1', 'has client_encoding, which must be'],
+    ['sslrootcert=ca.pem', 'has sslrootcert, which needs sslmode=verify-full (or verify-ca)'],
+    ['sslmode=prefer&sslrootcert=ca.pem', 'has sslrootcert, which needs'],
+    ['sslrootcert=system&sslmode=require', 'has sslrootcert=system, which needs sslmode=verify-full'],
+    ['sslcert=a&sslkey=b', 'has sslcert, which needs sslmode=require'],
+    ['sslmode=require&sslcert=a', 'has only one of sslcert and sslkey; set both'],
+    ['statement_timeout=5', "has a parameter 'statement_timeout' that libpq does not have; write settings of the server as options=-c%20name%3Dvalue"],
     ['search_path=a', "has a parameter 'search_path'"],
     ['pgbouncer=true', "has a parameter 'pgbouncer'"],
     ...['service', 'passfile', 'hostaddr', 'keepalives_count', 'tcp_user_timeout', 'sslcrl', 'krbsrvname', 'require_auth', 'replication']
-      .map(name => [`${name}=x`, `has ${name}, which the gateway does not take: `])
+      .map(name => [`${name}=x`, `has ${name}, which the gateway does not support: `])
   ] as Array<[string, string]>) {
     t.ok(refusal(`postgres://db/books?${parameter}`)?.startsWith(message), `${parameter}: ${refusal(`postgres://db/books?${parameter}`) ?? ''}`)
   }
@@ -107,17 +107,17 @@ t.test('a parameter of libpq that does not work is refused by its name, with wha
 
 t.test('a URI that cannot be read is refused, with what is wrong with it', t => {
   for (const [uri, message] of [
-    ['host=db dbname=books', /^is '…', but takes a URL such as postgres:/],
-    ['mysql://db', /^is '…', but takes/],
-    ['postgres://me:a b@db', /^is '…', but takes/],
-    ['postgres://db:port', /^has a port that is none/],
-    ['postgres://db:65536', /^has a port that is none/],
-    ['postgres://db:0', /^has a port that is none/],
+    ['host=db dbname=books', /^is '…', but must be a URL such as postgres:/],
+    ['mysql://db', /^is '…', but must be/],
+    ['postgres://me:a b@db', /^is '…', but must be/],
+    ['postgres://db:port', /^has an invalid port/],
+    ['postgres://db:65536', /^has an invalid port/],
+    ['postgres://db:0', /^has an invalid port/],
     ['postgres://[::1', /^has a host that cannot be read/],
-    ['postgres://::1/db', /^has a host that cannot be read|^has a port that is none/],
+    ['postgres://::1/db', /^has a host that cannot be read|^has an invalid port/],
     ['postgres://?host=a,b&port=1,2,3', /^has 3 ports for 2 hosts/],
     ['postgres://?host=a,/run', /^has several hosts, one of them a Unix socket/],
-    ['postgres://?host=@abstract', /^has a host that is none/],
+    ['postgres://?host=@abstract', /^has an invalid host/],
     ['postgres://me:%zz@db', /^has a % in the password/],
     ['postgres://me:%ff@db', /^has a % in the password/],
     ['postgres://db/%00', /^has a % in the database/],

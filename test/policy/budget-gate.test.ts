@@ -47,7 +47,7 @@ for (const [period, last, next] of edges) {
   t.test(`a ${period}'s budget that is spent at ${last} is open at ${next}`, t => {
     const { gate, set } = gateAt(last, blocking({ period }))
     gate.recorded(call(last, 10n).record)
-    t.match(refusal(() => gate.check('a')), `'the budget', 10 USD a ${period}, is spent. Its calls are let through again at ${next}`)
+    t.match(refusal(() => gate.check('a')), `'the budget', 10 USD a ${period}, is spent. Its calls are accepted again at ${next}`)
     set(next)
     t.ok(isOpen(gate))
     gate.recorded(call(next, 9n).record)
@@ -68,7 +68,7 @@ t.test('the week of the new year is one: what was spent in December counts in Ja
 
 t.test('a budget without an end says how it opens', t => {
   const { gate } = gateAt('2026-11-23T00:00:00Z', blocking({ period: 'total', spent: [{ periodStartMs: 0, spentUsd: '10.000000000000', revision: 0 }] }))
-  t.match(refusal(() => gate.check('a')), '\'the budget\', 10 USD in total, is spent. Its calls are let through again when the limit is raised or an operator lifts it.')
+  t.match(refusal(() => gate.check('a')), '\'the budget\', 10 USD in total, is spent. Its calls are accepted again when the limit is raised or an operator lifts it.')
   t.end()
 })
 
@@ -167,7 +167,7 @@ t.test('a strict budget lets calls through as long as what they may cost fits be
   const { gate, set } = gateAt(time, blocking({ strict: true }), blocking({ id: 'wide', limitUsd: '100', promptType: 'a', strict: true }))
   t.ok(gate.isStrict('a') && gate.isStrict('b'))
   const first = gate.reserve('a', 6n * PICO)
-  t.match(refusal(() => gate.reserve('b', 5n * PICO)), /up to 5 USD\. Of the budget 'the budget', 10 USD a day, 4 USD are free: calls under way hold the rest.*2026-11-24T00:00:00/)
+  t.match(refusal(() => gate.reserve('b', 5n * PICO)), /up to 5 USD\. The budget 'the budget', 10 USD a day, has 4 USD free: calls in flight hold the rest.*2026-11-24T00:00:00/)
   const second = gate.reserve('b', 4n * PICO)
   t.ok(isOpen(gate), 'it is not spent')
   gate.recorded(call(time, 3n).record)

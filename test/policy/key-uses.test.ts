@@ -47,7 +47,7 @@ t.test('what a failing database did not take waits for the next time, and is war
   t.same(state.written, [])
   await uses.flush()
   t.same(state.written.map(written => new Map(written)), [new Map([['a', 7], ['b', 1]])])
-  t.same(warnings, ['when keys were last used cannot be written; trying again'])
+  t.same(warnings, ['the last use of gateway keys cannot be written; trying again'])
   await uses.close()
 })
 

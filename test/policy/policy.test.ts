@@ -223,7 +223,7 @@ for (const isClosed of [false, true]) {
     if (isClosed) await policy.close()
     cut()
     await nextTurn()
-    t.same(warnings.sort(), isClosed ? [] : ['the policy cannot be read', 'the policy cannot be read; calls are admitted by the last one known'])
+    t.same(warnings.sort(), isClosed ? [] : ['the policy cannot be read', 'the policy cannot be read; the last known policy applies to calls'])
     await policy.close()
   })
 }

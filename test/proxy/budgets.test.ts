@@ -169,7 +169,7 @@ t.test('two hundred callers at once spend no more than a strict budget for fifty
   const refused = answers.filter(({ status }) => status === 429)
   t.ok(passed > 40 && passed <= 50, `${passed} were let through`)
   t.equal(passed + refused.length, 200)
-  t.match(refused[0]?.error?.message, 'calls under way hold the rest')
+  t.match(refused[0]?.error?.message, 'calls in flight hold the rest')
   t.equal(upstream.requests.length, passed)
   t.match(await blockedCalls(gateway), [{ total_calls: passed, blocked_calls: refused.length }])
   const left = 50 - passed

@@ -124,7 +124,7 @@ for (const [name, env] of [['callers bring the key', {}], ['the gateway holds th
     for (const path of [`/v1/models/${key}`, `/v1/files/%70m_${key.slice(3)}/content`, `/prompt-types/a/v1/models/${Buffer.from(key).toString('base64url')}`]) {
       const answer = await ask(t, gateway, `GET ${path}?a=1`, 'UPSTREAM_API_KEY' in env ? [`authorization: Bearer ${key}`] : [])
       t.equal(answer.status, 400, path)
-      t.match(JSON.parse(answer.body), { error: { code: 'invalid_path', type: 'invalid_request_error', message: /gateway key in it.*Authorization/ } })
+      t.match(JSON.parse(answer.body), { error: { code: 'invalid_path', type: 'invalid_request_error', message: /contains a gateway key.*Authorization/ } })
     }
     t.equal(upstream.requests.length, 0)
     t.same(await logRows(gateway), [])

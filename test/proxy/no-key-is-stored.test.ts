@@ -93,7 +93,7 @@ t.test('a prompt type that is a key, or has one in it, is refused without repeat
       ]
       for (const { status, body } of answers) {
         t.equal(status, 400)
-        t.match(JSON.parse(body), { error: { code: 'invalid_prompt_type', message: /Send a name|is not a prompt type/ } })
+        t.match(JSON.parse(body), { error: { code: 'invalid_prompt_type', message: /Send a name|is not a valid prompt type/ } })
         t.notOk(bare(body).includes(key))
       }
       for (const [path, body] of [['/prompt-configs', { prompt_type: name }], ['/keys', { name: 'x', allowed_prompt_types: [name] }],

@@ -53,7 +53,7 @@ t.test('a prompt type has 1 to 128 characters of its alphabet, a letter or digit
   for (const name of ['', ' ', '-a', '.a', '_a', ':a', 'a b', 'a/b', 'a,b', 'a\n', wire('é'), 'a%62', 'a'.repeat(129), 'a'.repeat(10_000)]) {
     const error = refusal(['X-Prompt-Type', name])
     t.match(error, { statusCode: 400, code: 'invalid_prompt_type', param: 'X-Prompt-Type' })
-    t.match(error?.message, /^'[\x20-\x7e…]{0,129}' is not a prompt type\. Use /, 'the message is short and printable')
+    t.match(error?.message, /^'[\x20-\x7e…]{0,129}' is not a valid prompt type\. Use /, 'the message is short and printable')
   }
   t.end()
 })
@@ -134,7 +134,7 @@ t.test('store-full-data takes true or false and nothing else', t => {
   for (const value of ['', 'TRUE', 'False', '1', '0', 'yes', ' true', 'true,true', 'x'.repeat(1000), '\x01']) {
     const error = refusal(['X-Prompt-Store-Full-Data', value])
     t.match(error, { statusCode: 400, code: 'invalid_prompt_header', param: 'X-Prompt-Store-Full-Data' })
-    t.match(error?.message, /^X-Prompt-Store-Full-Data takes true or false, not '[\x20-\x7e…]{0,129}'\.$/)
+    t.match(error?.message, /^X-Prompt-Store-Full-Data must be true or false, but is '[\x20-\x7e…]{0,129}'\.$/)
   }
   t.end()
 })

@@ -127,7 +127,7 @@ for (const kind of databaseKinds) {
     await addBudget(t, gateway, 1000, { prompt_type: 'strict' })
     const request = chat({ model: 'our-own/model' })
     for (const path of ['chat/completions', 'responses', 'not/known']) {
-      t.match(await send(gateway, request, { type: 'strict', path }), { status: 429, code: 'budget_exceeded', message: /'our-own\/model' has no price.*'nightly', 1000 USD a day.*Set its price: PUT \/admin\/api\/prices/ }, path)
+      t.match(await send(gateway, request, { type: 'strict', path }), { status: 429, code: 'budget_exceeded', message: /'our-own\/model' has no price.*'nightly', 1000 USD a day.*Set its price with PUT \/admin\/api\/prices/ }, path)
       t.equal((await send(gateway, request, { path })).status, 200, 'without a strict budget it goes through')
     }
     t.equal((await gateway.admin('PUT', '/prices/our-own%2Fmodel', { input: 0, output: 0 })).status, 200)

@@ -2,7 +2,7 @@ import { sql } from 'drizzle-orm'
 import t from 'tap'
 import type { Database } from '../../src/db/database.js'
 import { promptConfigs, promptStats, usageLogs, usageRollups } from '../../src/db/schema/index.js'
-import { createBatchWriter, refusalOf } from '../../src/recording/batch-writer.js'
+import { createBatchWriter, rejectionOf } from '../../src/recording/batch-writer.js'
 import type { BatchEntry, CallRecord } from '../../src/recording/call-record.js'
 import { batchOf, entry } from '../helpers/batches.js'
 import { forEachDatabase } from '../helpers/database.js'
@@ -86,7 +86,7 @@ forEachDatabase(t, 'a month without a partition gets one, whatever the month', a
 forEachDatabase(t, 'a record that the database refuses is refused as such, and nothing of its batch is written', async (t, database) => {
   const writer = createBatchWriter(database)
   const error: unknown = await writer.write(batchOf(entry(), entry({ id: 'no uuid' }))).catch((e: unknown) => e)
-  t.equal(refusalOf(error), 'record')
+  t.equal(rejectionOf(error), 'record')
   t.equal(await count(database, promptConfigs), 0)
   await writer.write(batchOf(entry()))
   t.equal(await count(database, usageLogs), 1)
@@ -97,14 +97,14 @@ forEachDatabase(t, 'what an operator\'s own trigger or check refuses is a refusa
   const attempt = async (): Promise<unknown> => await writer.write(batchOf(entry())).catch((error: unknown) => error)
   await database.operator.execute(sql`create function refuse () returns trigger language plpgsql as $$ begin raise exception 'no'; end $$`)
   await database.operator.execute(sql`create trigger refuse before insert on ${usageLogs} for each row execute function refuse()`)
-  t.equal(refusalOf(await attempt()), 'record', 'trigger')
+  t.equal(rejectionOf(await attempt()), 'record', 'trigger')
   await database.operator.execute(sql`drop function refuse cascade`)
   await database.operator.execute(sql`alter table ${usageLogs} add constraint refuse check (duration_ms < 0)`)
-  t.equal(refusalOf(await attempt()), 'record', 'check')
+  t.equal(rejectionOf(await attempt()), 'record', 'check')
   await database.operator.execute(sql`alter table ${usageLogs} drop constraint refuse`)
   await database.operator.execute(sql`alter table ${usageRollups} rename to elsewhere`)
-  t.equal(refusalOf(await attempt()), 'statement', 'missing table')
+  t.equal(rejectionOf(await attempt()), 'statement', 'missing table')
   await database.operator.execute(sql`alter table elsewhere rename to usage_rollups`)
-  t.equal(refusalOf(new Error('away')), null)
+  t.equal(rejectionOf(new Error('away')), null)
   t.equal(await attempt(), undefined)
 })

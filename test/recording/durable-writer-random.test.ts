@@ -26,7 +26,7 @@ t.test('a fast and faulty database, and a fast and faulty disk: each record is i
   scene.onOldest = () => { if (chance(5)) throw new Error('EIO') }
   const all = Array.from({ length: 150 }, (_, i) => String(i))
   for (const id of all) await scene.writer.save(batch(id), within(2))
-  await until(() => scene.journal.length === 0 && !scene.writer.away)
+  await until(() => scene.journal.length === 0 && !scene.writer.isUnavailable)
   const told = (): number => scene.events.filter(event => event === 'lost 1').length
   // Whether a batch that both refused is lost, its last try decides.
   await until(() => scene.books.length + told() >= all.length)

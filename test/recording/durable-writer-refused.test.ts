@@ -23,7 +23,7 @@ t.test('refused records are found and kept aside; the others are one commit, und
   t.same([...scene.committed], [[whole.id, '1,2,3,4,5,8,9,10,11']])
   t.same(scene.aside, ['0', '6', '7', '12'].map(id => `${id}: Error: bad data`))
   t.same(scene.events, ['rejected 1', 'rejected 1', 'rejected 1', 'rejected 1', 'committed 9'])
-  t.equal(scene.writer.away, false)
+  t.equal(scene.writer.isUnavailable, false)
   t.same(scene.journal, [])
 })
 
@@ -34,15 +34,15 @@ t.test('a batch that is refused whole waits in the journal, aloud; its records a
     const whole = batch(...ids)
     await scene.writer.save(whole, within(60_000))
     t.same(scene.events, [`refused ${ids.length}`, `journaled ${ids.length}`])
-    t.equal(scene.writer.away, true)
+    t.equal(scene.writer.isUnavailable, true)
     await sleep(300)
     t.same([scene.aside, scene.journal.length], [[], 1], 'tried again, and again refused: still the database may be at fault')
     await scene.writer.save(batch('other'), within(60_000))
     await until(() => scene.journal.length === 0)
     t.same(scene.aside, ids.map(id => `${id}: Error: bad data`))
     t.same(scene.books, ['other'])
-    t.equal(scene.writer.away, false)
-    t.match(scene.logged.filter(({ level }) => level === 'error'), [{ fields: { records: ids.length }, message: /refuses whole batches.*Fix the database/ }, ...ids.map(id => ({ fields: { id } }))])
+    t.equal(scene.writer.isUnavailable, false)
+    t.match(scene.logged.filter(({ level }) => level === 'error'), [{ fields: { records: ids.length }, message: /rejects whole batches.*Fix the database/ }, ...ids.map(id => ({ fields: { id } }))])
   }
 })
 
@@ -131,7 +131,7 @@ t.test('a database that comes to itself in the middle of the search has all reco
     scene.onWrite = check
     scene.onTryOut = check
     await scene.writer.save(batch('1', '2', '3', '4', '5'), within(60_000))
-    await until(() => scene.journal.length === 0 && !scene.writer.away)
+    await until(() => scene.journal.length === 0 && !scene.writer.isUnavailable)
     t.same([scene.books, scene.aside], [['1', '2', '3', '4', '5'], []], `after ${refusals} refusals`)
   }
 })
@@ -161,7 +161,7 @@ t.test('a database that goes away while refused records are looked for has the b
     scene.onTryOut = counted
     const whole = batch('0', '1', '2', '3', '4')
     await scene.writer.save(whole, within(1))
-    await until(() => scene.journal.length === 0 && !scene.writer.away)
+    await until(() => scene.journal.length === 0 && !scene.writer.isUnavailable)
     t.same([...scene.committed], [[whole.id, '0,2,3']], `after ${answered} statements`)
     t.same(scene.aside.map(line => line[0]), ['1', '4'], 'none is aside twice')
   }

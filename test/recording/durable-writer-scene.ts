@@ -65,7 +65,7 @@ export class Scene {
           this.tries.push(idsOf(batch))
           await this.onTryOut(batch)
         },
-        refusalOf: error => error instanceof Refusal ? 'record' : error instanceof StatementRefusal ? 'statement' : null,
+        rejectionOf: error => error instanceof Refusal ? 'record' : error instanceof StatementRefusal ? 'statement' : null,
         ping: async () => { await this.onPing() },
         reconnect: () => { this.reconnects++ },
         remembersForMs: 1000

@@ -12,7 +12,7 @@ t.test('a batch that is committed in time is in the database only', async t => {
   t.same(scene.books, ['1', '2'])
   t.same(scene.journal, [])
   t.same(scene.events, ['committed 2'])
-  t.equal(scene.writer.away, false)
+  t.equal(scene.writer.isUnavailable, false)
   t.same(scene.logged, [])
 })
 
@@ -23,7 +23,7 @@ t.test('a write that fails is tried again with the same batch until its time is 
   await scene.writer.save(batch('1'), within(60_000))
   t.same(scene.writes, ['1', '1', '1'])
   t.same(scene.events, ['committed 1'])
-  t.equal(scene.writer.away, false)
+  t.equal(scene.writer.isUnavailable, false)
 })
 
 t.test('a write that hangs goes to the journal when its time is up, and the next ones at once', async t => {
@@ -33,7 +33,7 @@ t.test('a write that hangs goes to the journal when its time is up, and the next
   const startedAtMs = performance.now()
   await scene.writer.save(batch('1'), within(30))
   t.ok(performance.now() - startedAtMs >= 29)
-  t.equal(scene.writer.away, true)
+  t.equal(scene.writer.isUnavailable, true)
   t.same(scene.journal.map(idsOf), ['1'])
   await scene.writer.save(batch('2'), within(1_000_000))
   await scene.writer.save(batch('3'), within(1_000_000))
@@ -59,14 +59,14 @@ t.test('the journal is replayed in order, and with its first success new batches
   t.same(scene.journal.map(idsOf), ['1', '2', '3,4'])
   const second = gate()
   scene.onWrite = async batch => { if (idsOf(batch) === '2') await second.promise }
-  await until(() => !scene.writer.away)
+  await until(() => !scene.writer.isUnavailable)
   await scene.writer.save(batch('5'), within(60_000))
   t.same(scene.books, ['1', '5'], 'beside what is left of the journal')
   second.open()
   await until(() => scene.journal.length === 0)
   t.same(scene.books, ['1', '5', '2', '3', '4'])
   t.same(scene.events.filter(event => !event.startsWith('journaled')), ['replayed 1', 'committed 1', 'replayed 1', 'replayed 2'])
-  t.same(scene.messages('info'), ['the database takes records again'])
+  t.same(scene.messages('info'), ['the database accepts records again'])
 })
 
 t.test('a commit whose answer was lost is not committed again by the replay', async t => {
@@ -88,9 +88,9 @@ t.test('while there is nothing to replay a ping finds the database again', async
   scene.onPing = () => { throw away }
   scene.onAppend = () => { throw full }
   await scene.writer.save(batch('1'), within(1))
-  t.same([scene.writer.away, scene.writer.journalFails], [true, true])
+  t.same([scene.writer.isUnavailable, scene.writer.journalFails], [true, true])
   scene.onPing = () => {}
-  await until(() => !scene.writer.away)
+  await until(() => !scene.writer.isUnavailable)
   scene.onWrite = () => {}
   await scene.writer.save(batch('2'), within(60_000))
   t.same(scene.books, ['2'])
@@ -134,8 +134,8 @@ t.test('with a disk that refuses, a commit that is only late is no loss, and the
   scene.onPing = () => {}
   commit()
   shorten(t, 10_000)
-  await until(() => !scene.writer.away || scene.reconnects > 0)
-  await until(() => !scene.writer.away)
+  await until(() => !scene.writer.isUnavailable || scene.reconnects > 0)
+  await until(() => !scene.writer.isUnavailable)
   t.equal(scene.writer.journalFails, false)
   t.same(scene.events, [])
 })
@@ -147,8 +147,8 @@ t.test('a statement that is not answered for 10 s is given up with its connectio
   scene.onPing = hang
   await scene.writer.save(batch('1'), within(1))
   await until(() => scene.reconnects > 1)
-  t.equal(scene.writer.away, true)
-  t.match(scene.messages('warn'), [/does not take what is in the journal/])
+  t.equal(scene.writer.isUnavailable, true)
+  t.match(scene.messages('warn'), [/does not accept the records of the journal/])
   scene.onWrite = () => {}
   await until(() => scene.journal.length === 0)
   t.same(scene.books, ['1'])
@@ -163,7 +163,7 @@ t.test('a ping that is not answered is given up likewise', async t => {
   await scene.writer.save(batch('1'), within(1))
   await until(() => scene.reconnects > 1)
   scene.onPing = () => {}
-  await until(() => !scene.writer.away)
+  await until(() => !scene.writer.isUnavailable)
   t.same(scene.journal, [])
 })
 
@@ -171,7 +171,7 @@ t.test('what an earlier run left is replayed at the start', async t => {
   const scene = new Scene(t)
   scene.journal.push(batch('1'), batch('2'))
   scene.writer.start()
-  t.equal(scene.writer.away, false, 'new batches need not wait for it')
+  t.equal(scene.writer.isUnavailable, false, 'new batches need not wait for it')
   await until(() => scene.journal.length === 0)
   t.same(scene.books, ['1', '2'])
 })
@@ -203,7 +203,7 @@ t.test('… which says nothing of whether the database is there', async t => {
   await scene.writer.save(batch('1'), within(1))
   await asking.promise
   t.same(scene.aside.length, 1)
-  t.equal(scene.writer.away, true)
+  t.equal(scene.writer.isUnavailable, true)
   t.same(scene.messages('info'), [])
 })
 
@@ -246,7 +246,7 @@ t.test('a journal that cannot be read does not keep new batches from a database 
   scene.onOldest = () => { throw new Error('EIO') }
   await scene.writer.save(batch('1'), within(1))
   scene.onWrite = () => {}
-  await until(() => !scene.writer.away)
+  await until(() => !scene.writer.isUnavailable)
   await scene.writer.save(batch('2'), within(60_000))
   t.same(scene.books, ['2'])
   scene.onOldest = () => {}
@@ -275,6 +275,6 @@ t.test('no batch is stranded in the journal, whenever it comes while another is 
     await saved
     await until(() => scene.journal.length === 0)
     t.same(scene.books, ['1', '2'], `after ${turns} turns`)
-    t.equal(scene.writer.away, false)
+    t.equal(scene.writer.isUnavailable, false)
   }
 })

@@ -45,7 +45,7 @@ async function recordAll (recorder: Recorder, calls: readonly FinishedCall[]): P
 }
 
 async function replayed (recorder: Recorder): Promise<void> {
-  while (recorder.pending > 0 || recorder.away) await sleep(5)
+  while (recorder.pending > 0 || recorder.isUnavailable) await sleep(5)
 }
 
 /** A replay is counted when the journal's file is dropped, a moment after nothing is pending: a close need not wait so long. */
@@ -79,7 +79,7 @@ forEachDatabase(t, 'what a recorder put into its journal, the next one on the fo
     await recordAll(first.recorder, some)
     lasting.push(...some)
   }
-  t.same([first.recorder.journalState, first.recorder.pending, first.recorder.away], ['in_use', 300, true])
+  t.same([first.recorder.journalState, first.recorder.pending, first.recorder.isUnavailable], ['in_use', 300, true])
   await first.recorder.close()
   await checkBooks(t, database, lasting.slice(0, 50))
 
@@ -118,9 +118,9 @@ forEachDatabase(t, 'a database that comes back is caught up with, while new call
       all.push(...some)
       await recordAll(recorder, some)
     }
-    t.equal(recorder.away, true)
+    t.equal(recorder.isUnavailable, true)
     cut.off = false
-    while (recorder.away) {
+    while (recorder.isUnavailable) {
       const [one] = calls(round, round + 1)
       if (one === undefined) break
       all.push(one)

@@ -2,14 +2,14 @@ import type { Pricing } from '../../pricing/pricing.js'
 import { textUsage } from '../../pricing/token-usage.js'
 import type { CostFigures } from '../schemas/costs.js'
 
-/** What the tokens would have cost on a model; null where nobody knows a price for it. */
+/** What the tokens would have cost on a model; null where no price is known for it. */
 export type CostOnModel =
   | { readonly costPicoUsd: bigint, readonly costReason: null }
   | { readonly costPicoUsd: null, readonly costReason: 'unknown_model' }
 
 /**
- * The cost of many calls' tokens on one model, exactly: each kind of token at the rate that a call of the average
- * length would pay, for some models charge more for long contexts. Prices are those of `atMs`, at the standard tier.
+ * The exact cost of the tokens of many calls on one model. Each kind of token is priced at the rate of a call of
+ * average length, because some models charge more for long contexts. Prices are those of `atMs`, at the standard tier.
  */
 export function costOnModel (pricing: Pricing, model: string, used: CostFigures, atMs: number): CostOnModel {
   const length = Math.max(1, Math.ceil(used.calls === 0 ? 0 : used.input_tokens / used.calls))

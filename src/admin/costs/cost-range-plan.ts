@@ -1,6 +1,6 @@
 import { type CostRange, DAY_MS, nextStart, startOf } from './cost-range.js'
 
-/** What the books hold beside the rollups, as of one snapshot. */
+/** The state of the summaries, as of one snapshot. */
 export interface SummaryState {
   /** Rollups of earlier UTC days are summarised, but for the stale days; null: none are. */
   readonly summarisedToMs: number | null
@@ -17,8 +17,8 @@ export interface CostPiece extends CostRange {
 }
 
 /**
- * Cuts a range into pieces that are each read from the coarsest rows that say exactly what it asks for. The row of what
- * is under way holds its days before `summarisedToMs`, so a month can be read in one piece up to there.
+ * Cuts a range into pieces, each read from the coarsest rows that are exact for it. The row of the current period
+ * covers its days before `summarisedToMs`, so a month up to there is one piece.
  *
  * @param grains those that can answer, the coarsest first
  */

@@ -1,6 +1,6 @@
 import { invalidField } from '../errors.js'
 
-/** How finely costs are laid out in time; weeks are ISO 8601's, all are UTC's. */
+/** The lengths of the buckets of costs; weeks are ISO 8601's, all are in UTC. */
 export const COST_INTERVALS = ['hour', 'day', 'week', 'month', 'none'] as const
 export type CostInterval = typeof COST_INTERVALS[number]
 
@@ -17,9 +17,9 @@ const FIRST_MONDAY_MS = -3 * DAY_MS
 const DEFAULT_DAYS = 30
 
 /**
- * The period that is asked for, in whole hours, for the books are kept by the hour: `from` back to the start of its
- * hour, `to` on to the end of its. Without `to` it ends with this hour, without `from` it begins with the UTC day 29
- * days before its last: thirty days, of which the last is today.
+ * The requested period in whole hours, because the books count by the hour. `from` is rounded down to its hour, `to`
+ * up. Without `to` it ends with the current hour. Without `from` it begins 29 UTC days before its last day: thirty
+ * days, of which the last is today.
  * @throws GatewayError 400 `invalid_field` if it would be empty
  */
 export function costRange (from: string | undefined, to: string | undefined, nowMs: number): CostRange {
@@ -32,7 +32,7 @@ export function costRange (from: string | undefined, to: string | undefined, now
 }
 
 /**
- * The period that one is compared with, in whole hours: as asked for, else as long as the range and up to its start.
+ * The period to compare with, in whole hours: as requested, or else as long as the range and directly before it.
  * @throws GatewayError 400 `invalid_field` if it would be empty
  */
 export function costRangeBefore (range: CostRange, from: string | undefined, to: string | undefined): CostRange {
@@ -66,8 +66,7 @@ function monthStart (timeMs: number, monthsLater: number): number {
 }
 
 /**
- * The starts of all buckets that the range touches; of `none` there is one, which is null. Null instead if there are
- * more than `most`.
+ * The starts of all buckets that the range touches; for `none` one, which is null. Null if there are more than `most`.
  */
 export function costBuckets (
   interval: CostInterval, { fromMs, toMs }: CostRange, most: number
@@ -81,7 +80,7 @@ export function costBuckets (
   return starts
 }
 
-/** The start of the next one, of one that starts there. */
+/** The start of the bucket after the one that starts there. */
 export function nextStart (interval: Exclude<CostInterval, 'none'> | 'quarter', startMs: number): number {
   switch (interval) {
     case 'hour': return startMs + HOUR_MS

@@ -48,10 +48,7 @@ export interface CostGroup {
   costUsd: number
 }
 
-/**
- * The sums by group: those that are named, in that order, or else the one of the greatest cost first, those of the same
- * by name.
- */
+/** The sums by group: the named groups in that order, or else by descending cost, groups of equal cost by name. */
 export function costGroups (
   sums: readonly CostSum[], buckets: ReadonlyArray<number | null>, names: readonly string[] | null
 ): ReadonlyMap<string, CostGroup> {
@@ -80,8 +77,8 @@ const ITEMS_PER_CHUNK = 100
 const CHUNKS_AT_ONCE = 5
 
 /**
- * The answer as JSON text: one item for each group and each bucket, with zeros where the sums have a gap. It comes in
- * chunks: ten thousands of items at once would hold up the calls beside them.
+ * The answer as JSON text: one item for each group and bucket, with zeros where there are no sums. It comes in chunks,
+ * because ten thousands of items at once would delay concurrent calls.
  *
  * @param totals null: those of the sums
  */

@@ -5,12 +5,11 @@ import { all } from '../queries/expressions.js'
 import { type CostPiece, costPieces, type Grain, type SummaryState } from './cost-range-plan.js'
 import { type CostInterval, type CostRange, DAY_MS } from './cost-range.js'
 
-/** What costs are summed along; `all` is one sum. */
+/** What costs are grouped by; `all` is one sum. */
 export type CostDimension = 'all' | 'prompt_type' | 'model' | 'user'
 
 /**
- * Sums of one group in one bucket, as they come from the database: a value for each count would take as long again to
- * read.
+ * Sums of one group in one bucket, as the database returns them. Reading a value for each count would double the time.
  */
 export interface CostSum {
   /** A prompt type, model or user; '' of `all`, and where a call named none. */
@@ -23,7 +22,7 @@ export interface CostSum {
   readonly counts: string
 }
 
-/** What is counted of calls; durations are milliseconds of all calls together. */
+/** The counts of calls; durations are milliseconds of all calls together. */
 export const COUNTS = [
   'calls', 'failed_calls', 'blocked_calls', 'unpriced_calls', 'input_tokens', 'cached_input_tokens', 'output_tokens',
   'duration_ms'
@@ -48,8 +47,8 @@ const WORK_MEM = '64MB'
 const turns = new WeakMap<Drizzle, Promise<unknown>>()
 
 /**
- * Runs the work over one state of the books, however many questions it asks. One after the other: a page of the console
- * asks five such questions at once, which would take every processor from the calls.
+ * Runs the work over one snapshot of the books, for any number of queries. Runs one after the other: a page of the
+ * console asks five such queries at once, which would take all processors from the calls.
  */
 export async function inSnapshot<T> (database: Drizzle, work: (snapshot: Drizzle) => Promise<T>): Promise<T> {
   const turn = async (): Promise<T> => await database.transaction(async snapshot => {
@@ -57,11 +56,11 @@ export async function inSnapshot<T> (database: Drizzle, work: (snapshot: Drizzle
     return await work(snapshot)
   }, { isolationLevel: 'repeatable read', accessMode: 'read only' })
   const done = (turns.get(database) ?? Promise.resolve()).then(turn)
-  turns.set(database, done.catch(() => {})) // Whoever asked is told.
+  turns.set(database, done.catch(() => {})) // Its caller gets the error.
   return await done
 }
 
-/** For which days of the range the summaries say what the rollups say. */
+/** The days of the range for which the summaries agree with the rollups. */
 export async function readSummaryState (snapshot: Drizzle, { fromMs, toMs }: CostRange): Promise<SummaryState> {
   const [settings] = await snapshot.select({ summarisedTo: gatewaySettings.summarised_to }).from(gatewaySettings)
   const rows = await snapshot.select().from(staleDays)
@@ -73,7 +72,8 @@ export async function readSummaryState (snapshot: Drizzle, { fromMs, toMs }: Cos
 }
 
 /**
- * The groups of the greatest cost, that first. Of every group nothing but the cost is summed: that takes half the time.
+ * The groups with the greatest cost, that one first. Only the cost of every group is summed, which takes half the
+ * time.
  */
 export async function greatestGroups (
   snapshot: Drizzle, state: SummaryState, question: Omit<CostQuestion, 'interval' | 'groups'>
@@ -95,7 +95,7 @@ export interface CostChange {
   readonly previousCalls: number
 }
 
-/** Which changes are asked for: those to more, those to less, or any. */
+/** Which changes are asked for: increases, decreases, or both. */
 export type CostDirection = 'up' | 'down' | 'both'
 
 const IS_IN_DIRECTION: Record<CostDirection, SQL> = {
@@ -103,8 +103,8 @@ const IS_IN_DIRECTION: Record<CostDirection, SQL> = {
 }
 
 /**
- * The groups whose cost changed most since the period before, that first. As above, of every group nothing but the
- * change is summed.
+ * The groups whose cost changed most since the period before, that one first. As above, only the change of every group
+ * is summed.
  */
 export async function greatestChanges (
   snapshot: Drizzle, state: SummaryState, before: CostRange, question: Omit<CostQuestion, 'interval' | 'groups'>, direction: CostDirection = 'both'

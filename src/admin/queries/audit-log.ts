@@ -22,8 +22,8 @@ export interface AuditEntry {
 }
 
 /**
- * Writes the entry in the transaction of the change: both are there, or neither. What is after it as it was before was
- * not changed, and is not written.
+ * Writes the entry in the transaction of the change, so that both exist or neither. A change that changes nothing is
+ * not written.
  */
 export async function insertAudit (
   transaction: Drizzle, username: string, nowMs: number, { action, target, before, after }: AuditEntry

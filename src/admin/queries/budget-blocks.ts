@@ -33,8 +33,8 @@ const isLift = (promptType: AnyColumn | SQL): SQL => all(
   ), sql`${budgetLifts.prompt_type} = ${promptType}`)
 
 /**
- * Whether a budget stops the calls of a row's prompt type at that moment. Each part is one set for all rows, worked out
- * once: thousands of rows against a thousand budgets are not compared one by one.
+ * Whether a budget blocks a row's prompt type at that moment. Each part is one set for all rows, computed once:
+ * thousands of rows are not compared with a thousand budgets one by one.
  */
 export function isBlocked (promptType: AnyColumn, nowMs: number): SQL {
   const own = isNotNull(budgets.prompt_type)
@@ -47,7 +47,7 @@ export function isBlocked (promptType: AnyColumn, nowMs: number): SQL {
   ))`
 }
 
-/** Of each of these prompt types that is blocked at that moment the block that ends last. */
+/** For each blocked prompt type at that moment, the block that ends last. */
 export async function findBlocks (
   database: Drizzle, promptTypes: readonly string[], nowMs: number
 ): Promise<ReadonlyMap<string, Block>> {

@@ -8,7 +8,7 @@ import { periodEnd, periodStart } from './budget-blocks.js'
 import { all, instant, instantNotNull, microseconds, usdNumber } from './expressions.js'
 import { isAfter, newestFirst, newestFirstPage, type NewestFirstPlace } from './newest-first.js'
 
-/** What an operator decides of a budget; `limit_usd` is exact decimal text. */
+/** The fields of a budget that operators set; `limit_usd` is exact decimal text. */
 export interface BudgetSettings extends Pick<Budget,
   'name' | 'prompt_type' | 'period' | 'thresholds' | 'action' | 'strict' | 'webhook_url' | 'email'> {
   readonly limit_usd: string
@@ -68,7 +68,7 @@ export async function findBudget (database: Drizzle, id: string, nowMs: number):
 }
 
 /**
- * As `findBudget`; nobody else changes the budget before the transaction ends. Calls may be charged to it meanwhile.
+ * As `findBudget`; no other transaction changes the budget before this one ends. Calls may be charged to it meanwhile.
  */
 export async function lockBudget (transaction: Drizzle, id: string, nowMs: number): Promise<Budget | null> {
   await transaction.select({ id: budgets.id }).from(budgets).where(eq(budgets.id, id)).for('no key update')
@@ -85,8 +85,8 @@ export async function insertBudget (transaction: Drizzle, settings: BudgetSettin
 }
 
 /**
- * Changes a budget that is there. What it counts is counted again if that is another now, else its alerts are looked at
- * again.
+ * Changes an existing budget. If its scope or period changes, its spend is counted again; otherwise its alerts are
+ * checked again.
  */
 export async function updateBudget (
   transaction: Drizzle, before: Budget, patch: Partial<BudgetSettings>, nowMs: number
@@ -113,8 +113,8 @@ async function recount (transaction: Drizzle, id: string, nowMs: number): Promis
 }
 
 /**
- * Keeps batches from the budget until the transaction ends: one that is under way has charged it, the next ones find
- * out only then whether it is there. Comes before any lock on the budget itself.
+ * Holds batches back from the budget until the transaction ends. A batch in flight has charged it; the next ones then
+ * see whether it still exists. Comes before any lock on the budget itself.
  */
 export async function holdCharges (transaction: Drizzle): Promise<void> {
   await transaction.execute(sql`lock table usage_rollups in share mode`)

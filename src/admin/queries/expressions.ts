@@ -7,7 +7,7 @@ export const instant = (column: AnyColumn | SQL): SQL<string | null> =>
 /** As `instant`, of a column that is never null. */
 export const instantNotNull = (column: AnyColumn | SQL): SQL<string> => instant(column) as SQL<string>
 
-/** A moment as microseconds since the epoch: all that Postgres keeps of it, so that a page can begin exactly there. */
+/** A moment as microseconds since the epoch: the full precision of Postgres, so that a page can begin exactly there. */
 export const microseconds = (column: AnyColumn): SQL<number> =>
   sql`(extract(epoch from ${column}) * 1000000)::bigint`.mapWith(Number)
 
@@ -15,10 +15,10 @@ export const microseconds = (column: AnyColumn): SQL<number> =>
 export const fromMicroseconds = (value: number): SQL =>
   sql`(timestamptz '1970-01-01 00:00:00Z' + ${value}::text::bigint * interval '1 microsecond')`
 
-/** An RFC 3339 moment for Postgres, which refuses some of its offsets (+23:59). */
+/** An RFC 3339 moment for Postgres, which rejects some offsets (+23:59). */
 export const inUtc = (moment: string): string => new Date(moment).toISOString()
 
-/** Exact USD as the nearest double, once, at the very end. Null stays null. */
+/** Exact USD as the nearest double, rounded once, at the end. Null stays null. */
 export const usdNumber = (amount: AnyColumn | SQL): SQL<number | null> => sql<number | null>`${amount}`.mapWith(Number)
 
 /** Exact USD as decimal text, without needless zeros. Null stays null. */

@@ -44,7 +44,7 @@ export async function insertGatewayKey (
   return row
 }
 
-/** A key, which nobody else changes before the transaction ends. Null if there is none, or it was revoked. */
+/** A key, which no other transaction changes before this one ends. Null if there is none, or it was revoked. */
 export async function lockGatewayKey (transaction: Drizzle, id: string): Promise<GatewayKey | null> {
   const [row] = await transaction.select(columns).from(gatewayKeys).where(and(eq(gatewayKeys.id, id), notRevoked))
     .for('update')

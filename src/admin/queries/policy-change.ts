@@ -2,12 +2,12 @@ import type { Database, Drizzle } from '../../db/database.js'
 import { announcePolicyChange } from '../../db/policy-store.js'
 import { type AuditEntry, insertAudit } from './audit-log.js'
 
-/** Writes down what the transaction changes, under the operator's name. */
+/** Writes an audit row of the change under the operator's name. */
 export type Audit = (entry: AuditEntry) => Promise<void>
 
 /**
- * Runs a change of policy (configs, settings, keys, budgets, prices), its audit rows and its announcement to the other
- * instances in one transaction, and resolves when this instance goes by it: the next call sees it. If `change` throws,
+ * Runs a change of policy (configs, settings, keys, budgets, prices) in one transaction with its audit rows and its
+ * announcement to other instances. Resolves once this instance applies it: the next call sees it. If `change` throws,
  * nothing was changed.
  */
 export type ChangePolicy = <T>(change: (transaction: Drizzle, audit: Audit) => Promise<T>) => Promise<T>

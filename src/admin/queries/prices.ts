@@ -5,7 +5,7 @@ import { type KeysetPage, pageOf } from '../keyset-page.js'
 import type { ModelPrice, PriceEntry } from '../schemas/prices.js'
 import { all, instantNotNull, usdNumber } from './expressions.js'
 
-/** What is written of a price: exact decimals as text, USD per million tokens. */
+/** A price as it is stored: exact decimals as text, USD per million tokens. */
 export interface PriceRow {
   readonly input: string
   readonly cached_input: string | null

@@ -5,7 +5,7 @@ import type { PromptConfigSet } from '../schemas/prompt-config-bulk.js'
 import { all } from './expressions.js'
 import { promptConfigConditions, type PromptConfigFilter } from './prompt-configs.js'
 
-/** Which configs a bulk change is for: those of these names, or all that the list's filters match now. */
+/** The configs of a bulk change: those with these names, or all that the filters of the list match now. */
 export type PromptConfigChoice =
   | { readonly promptTypes: readonly string[] }
   | { readonly filter: PromptConfigFilter, readonly nowMs: number }
@@ -14,8 +14,8 @@ export type PromptConfigChoice =
 export type ChosenConfig = { readonly prompt_type: string } & Required<PromptConfigSet>
 
 /**
- * Sets the switches of every chosen config in one statement, and answers with what they were, in order of the names. In
- * that order they are locked, too, so that two bulk changes do not deadlock; calls may refer to them meanwhile.
+ * Sets the switches of every chosen config in one statement, and returns their old values by name. The rows are locked
+ * in that order, too, so that two bulk changes do not deadlock. Calls may refer to them meanwhile.
  */
 export async function updatePromptConfigs (
   transaction: Drizzle, choice: PromptConfigChoice, set: PromptConfigSet

@@ -3,7 +3,7 @@ import { promptConfigs, promptStats } from '../../db/schema/index.js'
 import type { PromptConfig } from '../schemas/prompt-config.js'
 import { instant, instantNotNull, usdNumber } from './expressions.js'
 
-/** A config that nobody called yet has no row of statistics: its counters are 0. */
+/** A config without calls has no row of statistics: its counters are 0. */
 const counter = (column: AnyColumn): SQL<number> => sql`coalesce(${column}, 0)`.mapWith(Number)
 
 /** USD; null before the first call. */

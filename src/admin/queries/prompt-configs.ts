@@ -49,13 +49,13 @@ export async function listPromptConfigs (
   return { items: items.map(({ sort_key: _key, ...row }) => toPromptConfig(row, blocks)), next }
 }
 
-/** How many configs the filter matches. There are at most some ten thousand, so counting is cheap. */
+/** The number of configs that the filter matches. There are at most some ten thousand, so counting is cheap. */
 export const countPromptConfigs = async (
   database: Drizzle, filter: PromptConfigFilter, nowMs: number
 ): Promise<number> =>
   await database.$count(promptConfigs, all(...promptConfigConditions(filter, nowMs)))
 
-/** What the filter asks of `prompt_configs` at that moment: of lists, exports and bulk changes alike. */
+/** The conditions of the filter on `prompt_configs` at that moment, for lists, exports and bulk changes. */
 export function promptConfigConditions (filter: PromptConfigFilter, nowMs: number): (SQL | undefined)[] {
   const {
     prompt_type: promptType,
@@ -88,7 +88,7 @@ function isAfter ([sort, key, promptType]: PromptConfigPlace): SQL {
   return sql`(${beyond} or (${expression} = ${value} and ${laterTie}) or ${expression} is null)`
 }
 
-/** The JSON text of a row becomes an object, and the block of its type, if there is one, a part of it. */
+/** A row as the API shows it: its JSON text as objects, and the block of its type, if there is one. */
 export function toPromptConfig<T extends {
   prompt_type: string, last_metadata: string | null
 }> (row: T, blocks: ReadonlyMap<string, Block>) {
@@ -111,12 +111,12 @@ export async function findPromptConfig (
   return row === undefined ? null : toPromptConfig(row, await findBlocks(database, [promptType], nowMs))
 }
 
-/** What an operator decides of a config, as the audit log has it. */
+/** The fields of a config that operators set, as the audit log shows them. */
 export type PromptConfigSwitches = Pick<PromptConfig, 'prompt_type' | 'description' | 'track_full_data' | 'is_active'>
 
 /**
- * A config's switches, which nobody else changes before the transaction ends. Calls may refer to the config meanwhile:
- * the lock is the one that an update takes. Null if there is none.
+ * A config's switches, which no other transaction changes before this one ends. Calls may refer to the config
+ * meanwhile: the lock is the one that an update takes. Null if there is none.
  */
 export async function lockSwitches (transaction: Drizzle, promptType: string): Promise<PromptConfigSwitches | null> {
   const [row] = await transaction.select({
@@ -128,7 +128,7 @@ export async function lockSwitches (transaction: Drizzle, promptType: string): P
   return row ?? null
 }
 
-/** Creates a config; what is left out starts as the settings say. False if there is one already. */
+/** Creates a config; omitted switches start as the settings say. False if it already exists. */
 export async function insertPromptConfig (transaction: Drizzle, config: NewPromptConfig): Promise<boolean> {
   const rows = await transaction.insert(promptConfigs)
     .values(await withDefaults(transaction, config))

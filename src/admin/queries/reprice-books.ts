@@ -46,7 +46,7 @@ export async function createCostChanges (transaction: Drizzle): Promise<void> {
   ) on commit drop`)
 }
 
-/** Adds changes of costs to those that are to be applied, under the keys that batches are summed under. */
+/** Adds changes of costs to those that are to be applied, under the same keys as in batches. */
 export async function keepCostChanges (transaction: Drizzle, costChanges: readonly CostChange[]): Promise<void> {
   if (costChanges.length === 0) return
   const sums = new Map<string, SumOfChanges>()
@@ -71,9 +71,9 @@ export async function keepCostChanges (transaction: Drizzle, costChanges: readon
 }
 
 /**
- * Puts right all that is summed from costs. From here to the commit, batches that count the same wait. Rows are locked
- * in the order in which batches lock them (drizzle/0003_write_batch_v2.sql): statistics, rollups, stale days, budgets'
- * periods, each sorted by its key. What is added is a difference, so it does not matter what was added meanwhile.
+ * Corrects all sums of costs. From here to the commit, batches that count the same rows wait. Rows are locked in the
+ * order in which batches lock them (drizzle/0003_write_batch_v2.sql): statistics, rollups, stale days, budgets'
+ * periods, each sorted by its key. Only differences are added, so concurrent additions do not matter.
  */
 export async function applyCostChanges (transaction: Drizzle, nowMs: number): Promise<void> {
   await transaction.execute(sql`analyze ${changes}`)

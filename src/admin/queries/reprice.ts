@@ -13,7 +13,7 @@ import { all, inUtc } from './expressions.js'
 import type { ChangePolicy } from './policy-change.js'
 import { applyCostChanges, createCostChanges, keepCostChanges, type CostChange } from './reprice-books.js'
 
-/** Pricing and writing a page hold the event loop, and the memory, for so many rows at a time. */
+/** The rows of a page. Pricing and writing a page occupies the event loop and memory. */
 const PAGE_ROWS = 1000
 const MAX_ATTEMPTS = 5
 /** Deadlock and serialisation failure, https://www.postgresql.org/docs/current/errcodes-appendix.html */
@@ -44,7 +44,7 @@ interface LogRow extends Record<string, unknown> {
 
 /**
  * Computes the costs of logged calls again, in one transaction (docs/decisions/0013-repricing.md). Null if another
- * repricing is under way. What the log does not know the tokens of is left alone.
+ * repricing is running. Calls whose tokens the log does not contain are not changed.
  */
 export async function reprice (
   changePolicy: ChangePolicy, filter: RepriceFilter, nowMs: number
@@ -75,7 +75,7 @@ export async function reprice (
 async function repriceAll (transaction: Drizzle, filter: RepriceFilter, nowMs: number): Promise<Repriced> {
   // As long as it takes; the locks that calls may wait for come at the very end.
   await transaction.execute(sql`set local statement_timeout = 0`)
-  // What has worked for minutes waits for whoever has the rows at the end.
+  // After minutes of work, the transaction waits for the locks on the rows at the end.
   await transaction.execute(sql`set local lock_timeout = 0`)
   await keepConfigs(transaction, filter)
   await createCostChanges(transaction)
@@ -100,7 +100,7 @@ async function repriceAll (transaction: Drizzle, filter: RepriceFilter, nowMs: n
   return { rows, cost_before: picoUsdToNumber(before), cost_after: picoUsdToNumber(after) }
 }
 
-/** Whoever deletes a config updates its log rows, and then its statistics; we come to both the other way round. */
+/** Deleting a config updates its log rows, and then its statistics; here the order is reversed. */
 async function keepConfigs (transaction: Drizzle, { prompt_type: promptType }: RepriceFilter): Promise<void> {
   await transaction.execute(sql`select count(*) from (
     select from ${promptConfigs} where ${promptType === undefined ? sql`true` : eq(promptConfigs.prompt_type, promptType)}

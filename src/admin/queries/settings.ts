@@ -8,7 +8,7 @@ const columns = {
   default_is_active: gatewaySettings.default_is_active
 }
 
-/** The settings; with a lock, nobody else changes them before the transaction ends. */
+/** The settings; with a lock, no other transaction changes them before this one ends. */
 export async function readSettings (database: Drizzle, lock?: 'for update'): Promise<Settings> {
   const settings = database.select(columns).from(gatewaySettings)
   return theOneRow(await (lock === undefined ? settings : settings.for('update')))

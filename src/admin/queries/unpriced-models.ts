@@ -18,8 +18,8 @@ export interface UnpricedModelRow {
 export type UnpricedModelPlace = readonly [unpricedCalls: number, model: string]
 
 /**
- * At most `limit` models after `after`, those with most such calls first. From the rollups: all calls, of inactive
- * types too.
+ * At most `limit` models after `after`, those with most such calls first. Reads the rollups, so it covers all calls,
+ * of inactive types too.
  */
 export async function listUnpricedModels (
   database: Drizzle, limit: number, after: UnpricedModelPlace | null
@@ -48,8 +48,8 @@ export async function countUnpricedModels (database: Drizzle): Promise<number> {
 }
 
 /**
- * When the first unpriced call of each of these models began, as far as the usage log holds it; RFC 3339 UTC, by model.
- * Only the hours in which the first calls finished are looked at, each once.
+ * When the first unpriced call of each of these models began, as far as the usage log contains it; RFC 3339 UTC, by
+ * model. Reads only the hours in which the first calls finished, each once.
  */
 export async function firstUnpricedCalls (
   database: Drizzle, models: ReadonlyArray<Pick<UnpricedModelRow, 'model' | 'since'>>

@@ -37,21 +37,21 @@ const summaryColumns = {
   cost: exactUsd(usageLogs.cost)
 }
 
-/** What a search through rows that no index finds may take. */
+/** The limits of a search through rows that no index finds. */
 export interface SearchBounds {
-  /** So many rows are looked at per query: other queries get their turn in between. */
+  /** Rows that are read per query: other queries run in between. */
   readonly windowRows: number
   /** After this time no further query begins. */
   readonly budgetMs: number
 }
 
 const BOUNDS: SearchBounds = { windowRows: 20_000, budgetMs: 500 }
-/** Nobody waits as long for a number as for the rows. */
+/** Shorter than for the rows: a count is worth less waiting. */
 const COUNT_BOUNDS: SearchBounds = { ...BOUNDS, budgetMs: 250 }
 
 /**
- * At most `limit` rows after `after`, newest first. Where no index finds what the filter asks for, and it is rare,
- * fewer: the search ends when its time is up, and `next` is how far it came.
+ * At most `limit` rows after `after`, newest first. A search for something rare without an index may return fewer: it
+ * ends after a time limit, and `next` is how far it came.
  */
 export async function listUsageLogRows (
   database: Drizzle, filter: UsageLogFilter, limit: number, after: NewestFirstPlace | null, bounds = BOUNDS
@@ -88,11 +88,11 @@ const readRows = async (
 
 export interface UsageLogCount {
   readonly total: number
-  /** False: there are so many or more. */
+  /** False: there are that many or more. */
   readonly isExact: boolean
 }
 
-/** How many rows the filter matches. Counting ends at `ceiling`, and when the time of a search is up. */
+/** The number of rows that the filter matches. Counting ends at `ceiling`, or after the time limit of a search. */
 export async function countUsageLogs (
   database: Drizzle, filter: UsageLogFilter, ceiling: number, bounds = COUNT_BOUNDS
 ): Promise<UsageLogCount> {
@@ -134,10 +134,7 @@ async function placeOfRow (database: Drizzle, where: SQL, number: number): Promi
   return row === undefined ? null : [row.createdAtUs, row.id]
 }
 
-/**
- * The calls that `unpriced_calls` counts: there was something to price, and no price. Named as its index names them,
- * too.
- */
+/** The calls that `unpriced_calls` counts: they should have a cost but have none. Written as in its index. */
 export const isUnpriced = sql`(${usageLogs.cost} is null and ${usageLogs.cost_reason} <> 'not_metered' and ${usageLogs.cost_reason} in ('unknown_model', 'no_usage')
   and (${usageLogs.success} or ${usageLogs.input_tokens} is not null or ${usageLogs.output_tokens} is not null))`
 

@@ -25,7 +25,7 @@ export function auditLogRoutes (app: AdminApp, { database }: RouteDependencies):
       tags: ['Audit log'],
       summary: 'List changes',
       description: 'Every change that was made through this API, newest first: who, when, what, before and after. ' +
-        'A change that was refused, or that left things as they were, is not in it; no key ever is.',
+        'A change that was rejected, or that changed nothing, is not in it; no key ever is.',
       querystring: listQuery,
       response: {
         200: Page(Shared('AuditLog', AuditLogSchema),

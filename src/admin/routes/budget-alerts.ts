@@ -19,7 +19,7 @@ export function budgetAlertRoutes (app: AdminApp, { database }: RouteDependencie
       operationId: 'listBudgetAlerts',
       tags: ['Budgets'],
       summary: 'List alerts',
-      description: 'What fired, newest first, and how each delivery went: every attempt, with what the receiver answered, and when the next one is due.',
+      description: 'Alerts that fired, newest first, and their deliveries: every attempt, what the receiver answered, and when the next one is due.',
       querystring: listQuery,
       response: {
         200: Page(Shared('BudgetAlert', BudgetAlertSchema),

@@ -103,7 +103,7 @@ function changeRoute (app: AdminApp, { changePolicy, now, alertChannels }: Route
       operationId: 'changeBudget',
       tags,
       summary: 'Change a budget',
-      description: 'Holds for the next call. A new `prompt_type` or `period` counts the spend again. A new limit opens what it blocked, or blocks what it no longer ' +
+      description: 'Applies to the next call. A new `prompt_type` or `period` counts the spend again. A new limit opens what it blocked, or blocks what it no longer ' +
         'covers, and ends what an operator had lifted. Thresholds that are newly reached fire; those that have fired in this period do not fire again.',
       params,
       body: BudgetPatchSchema,
@@ -137,7 +137,7 @@ function deleteRoute (app: AdminApp, { changePolicy, now }: RouteDependencies): 
       operationId: 'deleteBudget',
       tags,
       summary: 'Delete a budget',
-      description: 'It stops no call any more. Its alerts stay, and those that are under way are still delivered.',
+      description: 'It stops no more calls. Its alerts stay, and pending ones are still delivered.',
       params,
       response: { 204: NoContent, ...errors }
     }
@@ -174,7 +174,7 @@ const ascending = (thresholds: readonly number[]): number[] => thresholds.toSort
 function checkStrict ({ strict, action }: Pick<Budget, 'strict' | 'action'>): void {
   if (strict && action !== 'block') {
     throw invalidField(
-      "The field 'strict' must be false unless 'action' is block: what only alerts refuses no call.", 'strict'
+      "The field 'strict' must be false unless 'action' is block: a budget that only alerts rejects no call.", 'strict'
     )
   }
 }

@@ -38,12 +38,12 @@ const costsQuery = Type.Object({
       ...COST_INTERVALS
     ],
     default: 'none',
-    description: 'UTC; weeks begin on Monday (ISO 8601). A bucket that the period cuts has what is inside'
+    description: 'UTC; weeks begin on Monday (ISO 8601). A bucket that the period cuts contains only what is inside'
   })),
   ...rangeParameters,
   prompt_type: promptType,
   limit: Type.Optional(
-    Type.Integer({ minimum: 1, maximum: 10_000, description: 'Only so many groups: those of the greatest cost' })
+    Type.Integer({ minimum: 1, maximum: 10_000, description: 'At most this many groups: the most expensive ones' })
   )
 }, { additionalProperties: false })
 
@@ -65,7 +65,7 @@ const moversQuery = Type.Object({
   ),
   prompt_type: promptType,
   limit: Type.Optional(
-    Type.Integer({ minimum: 1, maximum: 500, default: 10, description: 'So many, those whose cost changed most' })
+    Type.Integer({ minimum: 1, maximum: 500, default: 10, description: 'How many groups: those whose cost changed most' })
   )
 }, { additionalProperties: false })
 
@@ -82,8 +82,8 @@ function costsRoute (app: AdminApp, { database, now }: RouteDependencies): void 
       operationId: 'getCosts',
       tags,
       summary: 'Sum up costs',
-      description: 'Of every call, also while its type is not active and after its config or its usage log is gone. Exact as of one moment. ' +
-        `An answer of more than ${MAX_ITEMS} items is refused.`,
+      description: 'Sums of every call, also of inactive types and of deleted configs and usage logs. Exact as of one moment. ' +
+        `An answer of more than ${MAX_ITEMS} items is rejected.`,
       querystring: costsQuery,
       response: { 200: Shared('Costs', CostsSchema), ...errors }
     }

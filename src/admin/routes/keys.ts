@@ -33,7 +33,7 @@ function listRoute (app: AdminApp, { database, acceptsGatewayKeys }: RouteDepend
       operationId: 'listKeys',
       tags,
       summary: 'List gateway keys',
-      description: 'Newest first, without the revoked ones. The keys themselves are not kept, only their SHA-256. ' +
+      description: 'Newest first, without the revoked ones. Only the SHA-256 of a key is stored. ' +
         '`accepted` is false where UPSTREAM_API_KEY is not set: then calls with a gateway key get 401.',
       querystring: listQuery,
       response: { 200: GatewayKeyPageSchema, ...errors }
@@ -51,7 +51,7 @@ function createRoute (app: AdminApp, { changePolicy, now }: RouteDependencies): 
       operationId: 'createKey',
       tags,
       summary: 'Create a gateway key',
-      description: "The answer's `key` is what callers send as `Authorization: Bearer pm_…`. It is shown this once.",
+      description: 'Callers send the `key` of the answer as `Authorization: Bearer pm_…`. It is shown only once.',
       body: NewGatewayKeySchema,
       response: { 201: Shared('CreatedGatewayKey', CreatedGatewayKeySchema), ...errors }
     }
@@ -75,7 +75,7 @@ function changeRoute (app: AdminApp, { changePolicy, now }: RouteDependencies): 
       operationId: 'changeKey',
       tags,
       summary: 'Change a gateway key',
-      description: 'Holds for the next call. The key itself stays the same.',
+      description: 'Applies to the next call. The key itself stays the same.',
       params,
       body: GatewayKeyPatchSchema,
       response: { 200: Shared('GatewayKey', GatewayKeySchema), ...errors }
@@ -100,7 +100,7 @@ function revokeRoute (app: AdminApp, { changePolicy }: RouteDependencies): void 
       operationId: 'revokeKey',
       tags,
       summary: 'Revoke a gateway key',
-      description: 'For good, from the next call on. Usage logs keep its id.',
+      description: 'Permanently, from the next call on. Usage logs retain its id.',
       params,
       response: { 204: NoContent, ...errors }
     }

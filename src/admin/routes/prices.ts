@@ -56,7 +56,7 @@ function readRoute (app: AdminApp, { database, now }: RouteDependencies): void {
       operationId: 'getPrice',
       tags,
       summary: 'Read a price of your own',
-      description: 'The one that holds now, else the earliest to come, and the model\'s other ones. 404 where the built-in tables apply.',
+      description: 'The current one, else the next one, and the model\'s other ones. 404 where the built-in tables apply.',
       params,
       response: { 200: Shared('ModelPrice', ModelPriceSchema), ...errors }
     }
@@ -69,9 +69,9 @@ function putRoute (app: AdminApp, { changePolicy, now }: RouteDependencies): voi
       operationId: 'putPrice',
       tags,
       summary: 'Set a price of your own',
-      description: 'It wins over the built-in tables for calls from `effective_from` on, in every service tier and for any context length, ' +
+      description: 'It overrides the built-in tables for calls from `effective_from` on, in every service tier and for any context length, ' +
         'for the model and for dated snapshots of it that have no price of their own here. The model\'s prices of other times stay. ' +
-        'Holds for the next call. For calls that were made before, give an `effective_from` in their past, and reprice.',
+        'Applies to the next call. For calls that were made before, give an `effective_from` in their past, and reprice.',
       params,
       body: NewPriceSchema,
       response: { 200: Shared('ModelPrice', ModelPriceSchema), ...errors }
@@ -79,7 +79,7 @@ function putRoute (app: AdminApp, { changePolicy, now }: RouteDependencies): voi
   }, async request => {
     const { model } = request.params
     if (isKeyName(model)) {
-      const message = "'model' is an API key, or has one in it. Send the model's name, and replace that key."
+      const message = "'model' is or contains an API key. Send the model's name, and replace that key."
       throw invalidField(message, 'model')
     }
     const price = exactPrice(request.body)
@@ -103,7 +103,7 @@ function deleteRoute (app: AdminApp, { changePolicy }: RouteDependencies): void 
       operationId: 'deletePrice',
       tags,
       summary: 'Delete a price of your own',
-      description: 'All of the model\'s prices, or the one of `effective_from`. What holds then holds for the next call; calls keep the cost that they have.',
+      description: 'All of the model\'s prices, or the one of `effective_from`. What then applies, applies to the next call; earlier calls retain their cost.',
       params,
       querystring: deleteQuery,
       response: { 204: NoContent, ...errors }

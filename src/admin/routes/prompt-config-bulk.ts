@@ -19,7 +19,7 @@ export function promptConfigBulkRoutes (app: AdminApp, { changePolicy, now }: Ro
       tags: ['Prompt configs'],
       summary: 'Change many prompt configs',
       description: 'All or nothing: 404 `prompt_config_not_found` if one of the names has no config, and then none is changed. ' +
-        'Holds for the next call. The audit log has one row of it, which lists what was changed.',
+        'Applies to the next call. The audit log has one row of it, which lists what was changed.',
       body: PromptConfigBulkSchema,
       response: { 200: Shared('BulkChange', BulkChangeSchema), ...errors }
     }

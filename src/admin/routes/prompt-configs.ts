@@ -36,7 +36,7 @@ function listRoute (app: AdminApp, { database, now }: RouteDependencies): void {
       tags,
       summary: 'List prompt configs',
       description: 'Every prompt type with its switches and statistics, without `last_prompt` and `last_response`. ' +
-        'Pages neither skip nor repeat a config that stays as it is; one whose sort field moves in between may.',
+        'Pages neither skip nor repeat an unchanged config. If its sort field changes in between, they may.',
       querystring: promptConfigListQuery,
       response: { 200: Page(Shared('PromptConfigSummary', PromptConfigSummarySchema)), ...errors }
     }
@@ -54,7 +54,7 @@ function createRoute (app: AdminApp, { changePolicy, now }: RouteDependencies): 
       operationId: 'createPromptConfig',
       tags,
       summary: 'Create a prompt config',
-      description: 'Beforehand: the first call of a prompt type creates one too. 409 `prompt_config_exists` if there is one.',
+      description: 'Before the first call, which would create it too. 409 `prompt_config_exists` if there is one.',
       body: NewPromptConfigSchema,
       response: { 201: Shared('PromptConfig', PromptConfigSchema), ...errors }
     }
@@ -97,7 +97,7 @@ function changeRoute (app: AdminApp, { changePolicy, now }: RouteDependencies): 
       operationId: 'changePromptConfig',
       tags,
       summary: 'Change a prompt config',
-      description: 'Holds for the next call. `untyped`, the type of calls without one, can be changed before its first call: this creates its config.',
+      description: 'Applies to the next call. `untyped`, the type of calls without one, can be changed before its first call: this creates its config.',
       params,
       body: PromptConfigPatchSchema,
       response: { 200: Shared('PromptConfig', PromptConfigSchema), ...errors }
@@ -122,7 +122,7 @@ function unblockRoute (app: AdminApp, { changePolicy, now }: RouteDependencies):
       operationId: 'unblockPromptConfig',
       tags,
       summary: "Lift a budget's block",
-      description: 'Of every budget that stops calls of this type now, its own or one of all traffic, for this type only and until the budget\'s next period ' +
+      description: 'Lifts the block of every budget that stops calls of this type now, for this type only, until the budget\'s next period ' +
         'or a change of its limit. Where nothing is blocked, nothing changes.',
       params,
       response: { 200: Shared('PromptConfig', PromptConfigSchema), ...errors }
@@ -150,7 +150,7 @@ function deleteRoute (app: AdminApp, { changePolicy }: RouteDependencies): void 
       tags,
       summary: 'Delete a prompt config',
       description: 'Its switches and statistics go; its usage-log rows and costs stay, with `prompt_config_id` null. ' +
-        'The next call of the type, `untyped` too, creates it anew as the settings say.',
+        'The next call of the type, `untyped` too, creates it again as the settings say.',
       params,
       response: { 204: NoContent, ...errors }
     }

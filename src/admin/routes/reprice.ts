@@ -12,9 +12,9 @@ export function repriceRoutes (app: AdminApp, { changePolicy, now }: RouteDepend
       tags: ['Usage logs'],
       summary: 'Compute costs again',
       description: 'With the prices known now, for each call those of its own time, model and service tier. Usage logs, statistics, sums and budgets ' +
-        'are put right in one transaction: all of it or nothing, and a second run changes nothing. Calls whose tokens nobody knows stay without a cost, ' +
+        'are corrected in one transaction: all or nothing, and a second run changes nothing. Calls with unknown tokens stay without a cost, ' +
         'and so do models without a price; with `only_unpriced` false, calls of a model that has lost its price lose their cost. ' +
-        'Calls of inactive prompt types have no usage log and keep what they cost. 409 `repricing` while another run is under way.',
+        'Calls of inactive prompt types have no usage log and retain their cost. 409 `repricing` while another run is in progress.',
       body: RepriceFilterSchema,
       response: { 200: Shared('Repriced', RepricedSchema), ...errors }
     }

@@ -22,7 +22,7 @@ export function settingsRoutes (app: AdminApp, { database, changePolicy }: Route
       operationId: 'changeSettings',
       tags,
       summary: 'Change the settings',
-      description: 'Holds for prompt types that are created from now on; those that exist keep their switches.',
+      description: 'Applies to prompt types that are created from now on; existing ones retain their switches.',
       body: SettingsPatchSchema,
       response: { 200: Shared('Settings', SettingsSchema), ...errors }
     }

@@ -61,8 +61,8 @@ function listRoute (app: AdminApp, { database }: RouteDependencies): void {
       tags,
       summary: 'List usage logs',
       description: 'Calls, newest first, without `prompt` and `response`. Calls that finish while you page come before the first page, ' +
-        'and disturb no later one. What `model`, `user`, `key_id` and `status_code` ask for is searched for, newest rows first: of something rare in ' +
-        'millions of rows a page has, after half a second, what was found until then, be it nothing, and its `next_cursor` goes on from there.',
+        'and shift no later one. The filters `model`, `user`, `key_id` and `status_code` search the newest rows first. If a search takes longer than ' +
+        'half a second, the page has the rows found until then, maybe none, and its `next_cursor` continues from there.',
       querystring: listQuery,
       response: { 200: UsageLogPageSchema, ...errors }
     }

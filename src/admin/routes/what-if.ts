@@ -36,7 +36,7 @@ export function whatIfRoutes (app: AdminApp, { database, provider, now }: RouteD
       summary: 'Price the tokens on other models',
       description: "What the period's tokens would cost on other models: the same counts, the same share of cached input, prices as of now " +
         '(an operator\'s own where there is one) at the standard tier, long contexts by the average length of a call. Another model would count and ' +
-        'write somewhat other tokens. Audio and image tokens, which the sums do not tell apart, are priced as text, and tokens of calls without a cost count too.',
+        'write somewhat other tokens. Audio and image tokens, which the sums do not distinguish, are priced as text, and tokens of calls without a cost count too.',
       querystring: query,
       response: { 200: Shared('WhatIf', WhatIfSchema), ...errors }
     }

@@ -7,7 +7,7 @@ export const AuditLogSchema = Type.Object({
   username: Type.String({ description: 'Whose login it was' }),
   action: Type.String({ description: 'What was done, as `thing.verb`' }),
   target: Type.String({ description: 'What it was done to: a prompt type, an id, a model' }),
-  before: NullableJsonObject('What it was, as this API shows it; null where it was made'),
+  before: NullableJsonObject('What it was, as this API shows it; null where it was created'),
   after: NullableJsonObject('What it became; null where it was deleted')
 }, {
   $id: 'AuditLog',

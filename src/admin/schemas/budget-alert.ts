@@ -33,7 +33,7 @@ const DeliverySchema = Type.Object({
 export const BudgetAlertSchema = Type.Object({
   id: Type.String({ format: 'uuid' }),
   budget_id: Type.String({ format: 'uuid', description: 'The budget may be gone' }),
-  budget_name: Type.String({ description: 'As it was called then, as are the fields that follow' }),
+  budget_name: Type.String({ description: 'Its name when it fired; the fields that follow are also of that time' }),
   prompt_type: Nullable(Type.String({ description: 'Null: all traffic' })),
   period: oneOf<BudgetPeriod>(BUDGET_PERIODS, 'How long the limit held'),
   period_start: Instant('Of the period in which it fired'),

@@ -15,21 +15,21 @@ const fields = {
     minLength: 1,
     maxLength: 100,
     pattern: '^[^\\u0000-\\u001f\\u007f-\\u009f\\u2028\\u2029]*$',
-    description: 'What alerts and refusals call it'
+    description: 'Its name in alerts and errors'
   }),
   prompt_type: Nullable(PromptTypeName()),
   period: oneOf<BudgetPeriod>(
-    BUDGET_PERIODS, 'How long the limit holds: a UTC day, an ISO week (from Monday), a calendar month, or for ever'
+    BUDGET_PERIODS, 'How long the limit holds: a UTC day, an ISO week (from Monday), a calendar month, or forever'
   ),
   limit_usd: Type.Number({
-    exclusiveMinimum: 0, maximum: MOST_USD, description: 'USD a period; at most 12 decimals and 15 digits, kept exactly'
+    exclusiveMinimum: 0, maximum: MOST_USD, description: 'USD a period; at most 12 decimals and 15 digits, stored exactly'
   }),
   thresholds: Type.Array(Type.Integer({ minimum: 1, maximum: 1000 }), {
     maxItems: 20, uniqueItems: true, description: 'Percent of the limit at which an alert fires, each once a period'
   }),
-  action: oneOf(['alert', 'block'] as const, '`block`: from 100 % on calls are refused until the period ends'),
+  action: oneOf(['alert', 'block'] as const, '`block`: from 100 % on calls are rejected until the period ends'),
   strict: Type.Boolean({
-    description: 'With `block`: a call is also refused where what it may cost at most does not fit any more'
+    description: 'With `block`: a call is also rejected if its cost ceiling exceeds what is left'
   }),
   webhook_url: Nullable(
     Type.String({
@@ -72,11 +72,11 @@ export const BudgetSchema = Type.Object({
   state: oneOf(
     ['ok', 'warning', 'exceeded'] as const, '`warning` from the lowest threshold on, `exceeded` from 100 % on'
   ),
-  created_at: Instant('When the budget was made'),
+  created_at: Instant('When the budget was created'),
   updated_at: Instant('When an operator last changed it')
 }, {
   $id: 'Budget',
-  description: 'What a prompt type, or all traffic, may spend',
+  description: 'A spending limit of a prompt type or of all traffic',
   examples: [example]
 })
 export type Budget = Static<typeof BudgetSchema>

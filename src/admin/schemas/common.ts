@@ -17,8 +17,8 @@ export const NullableJsonObject = (description: string) =>
   Type.Unsafe<Record<string, unknown> | null>({ type: ['object', 'null'], additionalProperties: true, description })
 
 /**
- * What of RFC 3339 is taken in a request: years from 1900 to 2999, no leap seconds, which JavaScript does not know, and
- * offsets below sixteen hours, for Postgres knows no greater ones.
+ * The part of RFC 3339 that requests may use: years 1900 to 2999, no leap seconds, offsets below sixteen hours.
+ * JavaScript knows no leap seconds, and Postgres no greater offsets.
  */
 export const INSTANT_PATTERN = '^(19|2\\d)\\d\\d-.*:[0-5]\\d(\\.\\d+)?([Zz]|[+-](0\\d|1[0-5]):[0-5]\\d)$'
 
@@ -26,7 +26,7 @@ export const INSTANT_PATTERN = '^(19|2\\d)\\d\\d-.*:[0-5]\\d(\\.\\d+)?([Zz]|[+-]
 export const InstantText = (description: string) =>
   Type.String({ format: 'date-time', pattern: INSTANT_PATTERN, description })
 
-/** As in the header X-Prompt-Type. */
+/** A prompt type, with the rules of the header X-Prompt-Type. */
 export const PromptTypeName = () => Type.String({
   pattern: '^[A-Za-z0-9][A-Za-z0-9._:-]{0,127}$',
   description: '1 to 128 of A-Z a-z 0-9 . _ : - beginning with a letter or digit'
@@ -37,11 +37,11 @@ export const ErrorSchema = Type.Object({
     message: Type.String(),
     type: Type.String(),
     param: Nullable(Type.String({ description: 'The field or parameter that the error is about' })),
-    code: Nullable(Type.String({ description: 'Stays the same while messages may change' }))
+    code: Nullable(Type.String({ description: 'Stays the same; messages may change' }))
   })
 }, {
   $id: 'Error',
-  description: 'Why not, and what to do',
+  description: 'What happened, and what to do',
   examples: [{
     error: {
       message: "Unknown field 'is_actve'. Known are: description, track_full_data, is_active.",

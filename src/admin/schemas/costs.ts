@@ -30,7 +30,7 @@ const figures = {
   calls: Count('Every call but those stopped by a budget'),
   failed_calls: Count('Of these, the ones that failed'),
   blocked_calls: Count('Calls stopped by a budget; not part of calls'),
-  unpriced_calls: Count('Calls that should have a cost but have none: cost lacks them'),
+  unpriced_calls: Count('Calls that should have a cost but have none; not part of cost'),
   input_tokens: Count('Tokens in'),
   cached_input_tokens: Count('Part of input_tokens'),
   output_tokens: Count('Tokens out'),
@@ -142,7 +142,7 @@ export const WhatIfSchema = Type.Object({
   actual: Type.Object(figures, { description: 'What was used, and what it cost' }),
   items: Type.Array(Type.Object({
     model: Type.String(),
-    cost: Nullable(Usd('USD for the same tokens; null where nobody knows a price for the model')),
+    cost: Nullable(Usd('USD for the same tokens; null where no price is known for the model')),
     cost_reason: Nullable(Type.String({ description: 'Why cost is null: unknown_model' })),
     difference: Nullable(Usd('cost - actual.cost'))
   }), { description: 'In the order asked for' }),

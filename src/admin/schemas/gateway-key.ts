@@ -5,14 +5,14 @@ import { Instant, InstantText, Nullable, PromptTypeName, Shared } from './common
 const name = Type.String({ minLength: 1, maxLength: 100, description: 'Who or what uses the key' })
 const user = Nullable(
   Type.String({
-    minLength: 1, maxLength: 256, description: 'Whom calls with this key are for, where they do not say; null: the name'
+    minLength: 1, maxLength: 256, description: 'The user of calls that name none; null: the name of the key'
   })
 )
 const allowed = Type.Array(PromptTypeName(), {
   minItems: 1,
   maxItems: 1000,
   uniqueItems: true,
-  description: 'The only prompt types that the key may use; null: every one'
+  description: 'The only prompt types that the key may use; null: all'
 })
 
 const example = {
@@ -30,12 +30,12 @@ export const GatewayKeySchema = Type.Object({
   name,
   user,
   allowed_prompt_types: Nullable(allowed),
-  expires_at: Nullable(Instant('From then on the key is refused; null: never')),
-  created_at: Instant('When the key was made'),
+  expires_at: Nullable(Instant('From then on the key is rejected; null: never')),
+  created_at: Instant('When the key was created'),
   last_used_at: Nullable(Instant('The latest call with it; null before the first'))
 }, {
   $id: 'GatewayKey',
-  description: 'A gateway key; the key itself is not kept',
+  description: 'A gateway key; the key itself is not stored',
   examples: [example]
 })
 export type GatewayKey = Static<typeof GatewayKeySchema>
@@ -54,7 +54,7 @@ export const GatewayKeyPageSchema = Type.Object({
 export const CreatedGatewayKeySchema = Type.Object({
   ...GatewayKeySchema.properties,
   key: Type.String({
-    pattern: '^pm_[A-Za-z0-9_-]{43}$', description: 'The key itself. It is shown here once and never again'
+    pattern: '^pm_[A-Za-z0-9_-]{43}$', description: 'The key itself. It is shown only here, once'
   })
 }, {
   $id: 'CreatedGatewayKey',

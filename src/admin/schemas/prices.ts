@@ -20,7 +20,7 @@ const rates = {
 }
 
 const entry = {
-  effective_from: Instant("Calls from this time on cost so much, until the model's next price holds"), ...rates
+  effective_from: Instant("The price applies to calls from this time on, until the model's next price"), ...rates
 }
 
 const example = {
@@ -40,10 +40,10 @@ export const ModelPriceSchema = Type.Object({
     description: 'As calls name it. Dated snapshots of it cost the same, unless they have a price of their own here'
   }),
   ...entry,
-  others: Type.Array(PriceEntrySchema, { description: 'What it cost before, and will cost later, the earliest first' })
+  others: Type.Array(PriceEntrySchema, { description: 'Its earlier and later prices, the earliest first' })
 }, {
   $id: 'ModelPrice',
-  description: 'A price of your own: the one that holds now, else the earliest to come',
+  description: 'A price of your own: the current one, else the next one',
   examples: [
     { model: 'gpt-4o', ...example, others: [{ ...example, effective_from: '2027-01-01T00:00:00.000Z', input: 2 }] }
   ]
@@ -56,7 +56,7 @@ export const NewPriceSchema = Type.Object({
   output: rates.output,
   audio_input: Type.Optional(rates.audio_input),
   audio_output: Type.Optional(rates.audio_output),
-  effective_from: Type.Optional(InstantText('Left out: now'))
+  effective_from: Type.Optional(InstantText('Default: now'))
 }, {
   additionalProperties: false,
   examples: [{ input: 2.5, cached_input: 1.25, output: 10, effective_from: '2026-11-01T00:00:00Z' }]
@@ -70,20 +70,20 @@ export const UnpricedModelSchema = Type.Object({
   unpriced_calls: Count('Calls that should have a cost and have none'),
   since: Instant('The hour of the first of them'),
   last_seen: Instant('The start of the hour in which the latest of them ended'),
-  first_call_at: Nullable(Instant('When the first of them began, of those in the usage log; null where that does not hold it. ' +
+  first_call_at: Nullable(Instant('When the first of them began, of those in the usage log; null where the log does not contain it. ' +
     'A price of your own from this time on covers them all, but for longer calls that began earlier')),
   later_price: Type.Unsafe<LaterPrice | null>({
     type: ['object', 'null'],
     required: ['model', 'effective_from'],
-    description: 'The price of your own that begins only after the first of them: calls before it stay unpriced until you give them one too. Null where there is none',
+    description: 'Your own price that begins only after the first of them; earlier calls stay unpriced until they get one too. Null where there is none',
     properties: {
       model: Type.String({ description: 'Its name: the model, or the family that this is a dated snapshot of' }),
-      effective_from: Instant('From when on it holds')
+      effective_from: Instant('From when on it applies')
     }
   }),
   has_price: Type.Boolean({
-    description: 'The model has a price now. Repricing puts its calls right, but for those whose tokens nobody knows; ' +
-      'where it is false, the model needs a price of your own'
+    description: 'The model has a price now: repricing corrects its calls, except those with unknown tokens. ' +
+      'False: the model needs a price of your own'
   })
 }, {
   $id: 'UnpricedModel',

@@ -28,7 +28,7 @@ export const PromptConfigBulkSchema = Type.Object({
 })
 
 export const BulkChangeSchema = Type.Object({
-  updated: Count('How many configs have these switches now because they were chosen')
+  updated: Count('How many configs were chosen, and have these switches now')
 }, {
   $id: 'BulkChange',
   description: 'What a bulk change reached',

@@ -43,7 +43,7 @@ export const PromptConfigSchema = Type.Object({
   last_prompt: Nullable(Type.String({ description: 'Request body of the latest call, inline media elided' })),
   last_response: Nullable(
     Type.String({
-      description: "Response body of the latest call; a stream's is the one object that its chunks add up to"
+      description: "Response body of the latest call; a stream's chunks are accumulated into one object"
     })
   ),
   last_model: Nullable(Type.String({ description: "The response's model, else the request's" })),
@@ -73,7 +73,7 @@ export const PromptConfigSchema = Type.Object({
       until: Nullable(Instant('When the period ends; null for a budget without periods'))
     }
   }),
-  created_at: Instant('When the config was made'),
+  created_at: Instant('When the config was created'),
   updated_at: Instant('When an operator last changed it')
 }, {
   $id: 'PromptConfig',
@@ -108,7 +108,7 @@ export type PromptConfigPatch = Static<typeof PromptConfigPatchSchema>
 
 export const NewPromptConfigSchema = Type.Object({ prompt_type: PromptTypeName(), ...patch }, {
   additionalProperties: false,
-  description: 'What is left out starts as the settings say',
+  description: 'Omitted switches start as the settings say',
   examples: [
     { prompt_type: 'select_best_tags', description: 'Picks the tags that fit a page best', track_full_data: true }
   ]

@@ -47,7 +47,7 @@ export const UsageLogSchema = Type.Object({
   request_model: Nullable(Type.String()),
   response_model: Nullable(Type.String()),
   service_tier: Nullable(Type.String({ description: 'The tier that served the call' })),
-  user: Nullable(Type.String({ description: 'Whom the call was for' })),
+  user: Nullable(Type.String({ description: 'The user of the call' })),
   key_id: Nullable(Type.String({ description: "The gateway key's id" })),
   metadata: NullableJsonObject("The call's metadata"),
   stream: Type.Boolean(),
@@ -73,7 +73,7 @@ export const UsageLogSchema = Type.Object({
   response: Nullable(Type.String({ description: 'Response body, only where full data was stored' }))
 }, {
   $id: 'UsageLog',
-  description: 'One call, or one request that only reads or is free: that one counts in no statistics',
+  description: 'One call, or one request that only reads or is free: such a request counts in no statistics',
   examples: [example]
 })
 export type UsageLog = Static<typeof UsageLogSchema>

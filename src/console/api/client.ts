@@ -3,7 +3,7 @@ import type { components, paths } from './schema.js'
 
 export type Schema = components['schemas']
 
-/** What the gateway refused, in its own words. */
+/** Why the gateway rejected a request, in its own words. */
 export class ApiError extends Error {
   override readonly name = 'ApiError'
   readonly status: number
@@ -32,7 +32,7 @@ const throwErrors: Middleware = {
       body.error?.message ?? `The gateway answered ${response.status} without saying why.`, body.error?.param ?? null)
   },
   onError () {
-    return new ApiError(0, null, 'The gateway cannot be reached. Is it running? Is the network up?', null)
+    return new ApiError(0, null, 'The gateway cannot be reached. Check that it runs and the network.', null)
   }
 }
 

@@ -13,13 +13,13 @@ export interface paths {
         };
         /**
          * List prompt configs
-         * @description Every prompt type with its switches and statistics, without `last_prompt` and `last_response`. Pages neither skip nor repeat a config that stays as it is; one whose sort field moves in between may.
+         * @description Every prompt type with its switches and statistics, without `last_prompt` and `last_response`. Pages neither skip nor repeat an unchanged config. If its sort field changes in between, they may.
          */
         get: operations["listPromptConfigs"];
         put?: never;
         /**
          * Create a prompt config
-         * @description Beforehand: the first call of a prompt type creates one too. 409 `prompt_config_exists` if there is one.
+         * @description Before the first call, which would create it too. 409 `prompt_config_exists` if there is one.
          */
         post: operations["createPromptConfig"];
         delete?: never;
@@ -44,14 +44,14 @@ export interface paths {
         post?: never;
         /**
          * Delete a prompt config
-         * @description Its switches and statistics go; its usage-log rows and costs stay, with `prompt_config_id` null. The next call of the type, `untyped` too, creates it anew as the settings say.
+         * @description Its switches and statistics go; its usage-log rows and costs stay, with `prompt_config_id` null. The next call of the type, `untyped` too, creates it again as the settings say.
          */
         delete: operations["deletePromptConfig"];
         options?: never;
         head?: never;
         /**
          * Change a prompt config
-         * @description Holds for the next call. `untyped`, the type of calls without one, can be changed before its first call: this creates its config.
+         * @description Applies to the next call. `untyped`, the type of calls without one, can be changed before its first call: this creates its config.
          */
         patch: operations["changePromptConfig"];
         trace?: never;
@@ -67,7 +67,7 @@ export interface paths {
         put?: never;
         /**
          * Lift a budget's block
-         * @description Of every budget that stops calls of this type now, its own or one of all traffic, for this type only and until the budget's next period or a change of its limit. Where nothing is blocked, nothing changes.
+         * @description Lifts the block of every budget that stops calls of this type now, for this type only, until the budget's next period or a change of its limit. Where nothing is blocked, nothing changes.
          */
         post: operations["unblockPromptConfig"];
         delete?: never;
@@ -87,7 +87,7 @@ export interface paths {
         put?: never;
         /**
          * Change many prompt configs
-         * @description All or nothing: 404 `prompt_config_not_found` if one of the names has no config, and then none is changed. Holds for the next call. The audit log has one row of it, which lists what was changed.
+         * @description All or nothing: 404 `prompt_config_not_found` if one of the names has no config, and then none is changed. Applies to the next call. The audit log has one row of it, which lists what was changed.
          */
         post: operations["changePromptConfigs"];
         delete?: never;
@@ -125,7 +125,7 @@ export interface paths {
         };
         /**
          * List usage logs
-         * @description Calls, newest first, without `prompt` and `response`. Calls that finish while you page come before the first page, and disturb no later one. What `model`, `user`, `key_id` and `status_code` ask for is searched for, newest rows first: of something rare in millions of rows a page has, after half a second, what was found until then, be it nothing, and its `next_cursor` goes on from there.
+         * @description Calls, newest first, without `prompt` and `response`. Calls that finish while you page come before the first page, and shift no later one. The filters `model`, `user`, `key_id` and `status_code` search the newest rows first. If a search takes longer than half a second, the page has the rows found until then, maybe none, and its `next_cursor` continues from there.
          */
         get: operations["listUsageLogs"];
         put?: never;
@@ -185,7 +185,7 @@ export interface paths {
         };
         /**
          * Sum up costs
-         * @description Of every call, also while its type is not active and after its config or its usage log is gone. Exact as of one moment. An answer of more than 100000 items is refused.
+         * @description Sums of every call, also of inactive types and of deleted configs and usage logs. Exact as of one moment. An answer of more than 100000 items is rejected.
          */
         get: operations["getCosts"];
         put?: never;
@@ -245,7 +245,7 @@ export interface paths {
         };
         /**
          * Price the tokens on other models
-         * @description What the period's tokens would cost on other models: the same counts, the same share of cached input, prices as of now (an operator's own where there is one) at the standard tier, long contexts by the average length of a call. Another model would count and write somewhat other tokens. Audio and image tokens, which the sums do not tell apart, are priced as text, and tokens of calls without a cost count too.
+         * @description What the period's tokens would cost on other models: the same counts, the same share of cached input, prices as of now (an operator's own where there is one) at the standard tier, long contexts by the average length of a call. Another model would count and write somewhat other tokens. Audio and image tokens, which the sums do not distinguish, are priced as text, and tokens of calls without a cost count too.
          */
         get: operations["getWhatIf"];
         put?: never;
@@ -265,13 +265,13 @@ export interface paths {
         };
         /**
          * List gateway keys
-         * @description Newest first, without the revoked ones. The keys themselves are not kept, only their SHA-256. `accepted` is false where UPSTREAM_API_KEY is not set: then calls with a gateway key get 401.
+         * @description Newest first, without the revoked ones. Only the SHA-256 of a key is stored. `accepted` is false where UPSTREAM_API_KEY is not set: then calls with a gateway key get 401.
          */
         get: operations["listKeys"];
         put?: never;
         /**
          * Create a gateway key
-         * @description The answer's `key` is what callers send as `Authorization: Bearer pm_…`. It is shown this once.
+         * @description Callers send the `key` of the answer as `Authorization: Bearer pm_…`. It is shown only once.
          */
         post: operations["createKey"];
         delete?: never;
@@ -292,14 +292,14 @@ export interface paths {
         post?: never;
         /**
          * Revoke a gateway key
-         * @description For good, from the next call on. Usage logs keep its id.
+         * @description Permanently, from the next call on. Usage logs retain its id.
          */
         delete: operations["revokeKey"];
         options?: never;
         head?: never;
         /**
          * Change a gateway key
-         * @description Holds for the next call. The key itself stays the same.
+         * @description Applies to the next call. The key itself stays the same.
          */
         patch: operations["changeKey"];
         trace?: never;
@@ -333,18 +333,18 @@ export interface paths {
         };
         /**
          * Read a price of your own
-         * @description The one that holds now, else the earliest to come, and the model's other ones. 404 where the built-in tables apply.
+         * @description The current one, else the next one, and the model's other ones. 404 where the built-in tables apply.
          */
         get: operations["getPrice"];
         /**
          * Set a price of your own
-         * @description It wins over the built-in tables for calls from `effective_from` on, in every service tier and for any context length, for the model and for dated snapshots of it that have no price of their own here. The model's prices of other times stay. Holds for the next call. For calls that were made before, give an `effective_from` in their past, and reprice.
+         * @description It overrides the built-in tables for calls from `effective_from` on, in every service tier and for any context length, for the model and for dated snapshots of it that have no price of their own here. The model's prices of other times stay. Applies to the next call. For calls that were made before, give an `effective_from` in their past, and reprice.
          */
         put: operations["putPrice"];
         post?: never;
         /**
          * Delete a price of your own
-         * @description All of the model's prices, or the one of `effective_from`. What holds then holds for the next call; calls keep the cost that they have.
+         * @description All of the model's prices, or the one of `effective_from`. What then applies, applies to the next call; earlier calls retain their cost.
          */
         delete: operations["deletePrice"];
         options?: never;
@@ -383,7 +383,7 @@ export interface paths {
         put?: never;
         /**
          * Compute costs again
-         * @description With the prices known now, for each call those of its own time, model and service tier. Usage logs, statistics, sums and budgets are put right in one transaction: all of it or nothing, and a second run changes nothing. Calls whose tokens nobody knows stay without a cost, and so do models without a price; with `only_unpriced` false, calls of a model that has lost its price lose their cost. Calls of inactive prompt types have no usage log and keep what they cost. 409 `repricing` while another run is under way.
+         * @description With the prices known now, for each call those of its own time, model and service tier. Usage logs, statistics, sums and budgets are corrected in one transaction: all or nothing, and a second run changes nothing. Calls with unknown tokens stay without a cost, and so do models without a price; with `only_unpriced` false, calls of a model that has lost its price lose their cost. Calls of inactive prompt types have no usage log and retain their cost. 409 `repricing` while another run is in progress.
          */
         post: operations["reprice"];
         delete?: never;
@@ -411,7 +411,7 @@ export interface paths {
         head?: never;
         /**
          * Change the settings
-         * @description Holds for prompt types that are created from now on; those that exist keep their switches.
+         * @description Applies to prompt types that are created from now on; existing ones retain their switches.
          */
         patch: operations["changeSettings"];
         trace?: never;
@@ -456,14 +456,14 @@ export interface paths {
         post?: never;
         /**
          * Delete a budget
-         * @description It stops no call any more. Its alerts stay, and those that are under way are still delivered.
+         * @description It stops no more calls. Its alerts stay, and pending ones are still delivered.
          */
         delete: operations["deleteBudget"];
         options?: never;
         head?: never;
         /**
          * Change a budget
-         * @description Holds for the next call. A new `prompt_type` or `period` counts the spend again. A new limit opens what it blocked, or blocks what it no longer covers, and ends what an operator had lifted. Thresholds that are newly reached fire; those that have fired in this period do not fire again.
+         * @description Applies to the next call. A new `prompt_type` or `period` counts the spend again. A new limit opens what it blocked, or blocks what it no longer covers, and ends what an operator had lifted. Thresholds that are newly reached fire; those that have fired in this period do not fire again.
          */
         patch: operations["changeBudget"];
         trace?: never;
@@ -477,7 +477,7 @@ export interface paths {
         };
         /**
          * List alerts
-         * @description What fired, newest first, and how each delivery went: every attempt, with what the receiver answered, and when the next one is due.
+         * @description Alerts that fired, newest first, and their deliveries: every attempt, what the receiver answered, and when the next one is due.
          */
         get: operations["listBudgetAlerts"];
         put?: never;
@@ -497,7 +497,7 @@ export interface paths {
         };
         /**
          * List changes
-         * @description Every change that was made through this API, newest first: who, when, what, before and after. A change that was refused, or that left things as they were, is not in it; no key ever is.
+         * @description Every change that was made through this API, newest first: who, when, what, before and after. A change that was rejected, or that changed nothing, is not in it; no key ever is.
          */
         get: operations["listAuditLog"];
         put?: never;
@@ -533,7 +533,7 @@ export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
         /**
-         * @description Why not, and what to do
+         * @description What happened, and what to do
          * @example {
          *       "error": {
          *         "message": "Unknown field 'is_actve'. Known are: description, track_full_data, is_active.",
@@ -549,7 +549,7 @@ export interface components {
                 type: string;
                 /** @description The field or parameter that the error is about */
                 param: string | null;
-                /** @description Stays the same while messages may change */
+                /** @description Stays the same; messages may change */
                 code: string | null;
             };
         };
@@ -598,7 +598,7 @@ export interface components {
             is_active: boolean;
             /** @description Request body of the latest call, inline media elided */
             last_prompt: string | null;
-            /** @description Response body of the latest call; a stream's is the one object that its chunks add up to */
+            /** @description Response body of the latest call; a stream's chunks are accumulated into one object */
             last_response: string | null;
             /** @description The response's model, else the request's */
             last_model: string | null;
@@ -655,7 +655,7 @@ export interface components {
             } | null;
             /**
              * Format: date-time
-             * @description When the config was made
+             * @description When the config was created
              */
             created_at: string;
             /**
@@ -760,7 +760,7 @@ export interface components {
             } | null;
             /**
              * Format: date-time
-             * @description When the config was made
+             * @description When the config was created
              */
             created_at: string;
             /**
@@ -770,17 +770,7 @@ export interface components {
             updated_at: string;
         };
         /**
-         * @description What a bulk change reached
-         * @example {
-         *       "updated": 2
-         *     }
-         */
-        BulkChange: {
-            /** @description How many configs have these switches now because they were chosen */
-            updated: number;
-        };
-        /**
-         * @description One call, or one request that only reads or is free: that one counts in no statistics
+         * @description One call, or one request that only reads or is free: such a request counts in no statistics
          * @example {
          *       "id": "019aae3f-9c4e-7cc3-98c4-dc0c0c07398f",
          *       "created_at": "2026-11-22T21:04:05.678Z",
@@ -842,7 +832,7 @@ export interface components {
             response_model: string | null;
             /** @description The tier that served the call */
             service_tier: string | null;
-            /** @description Whom the call was for */
+            /** @description The user of the call */
             user: string | null;
             /** @description The gateway key's id */
             key_id: string | null;
@@ -949,7 +939,7 @@ export interface components {
             response_model: string | null;
             /** @description The tier that served the call */
             service_tier: string | null;
-            /** @description Whom the call was for */
+            /** @description The user of the call */
             user: string | null;
             /** @description The gateway key's id */
             key_id: string | null;
@@ -992,275 +982,7 @@ export interface components {
             response_bytes: number;
         };
         /**
-         * @description Sums per group and bucket: the group of the greatest cost first, its buckets in order
-         * @example {
-         *       "items": [
-         *         {
-         *           "group": "generate_image_metadata",
-         *           "bucket": "2026-11-01T00:00:00.000Z",
-         *           "calls": 4,
-         *           "failed_calls": 1,
-         *           "blocked_calls": 0,
-         *           "unpriced_calls": 0,
-         *           "input_tokens": 3600,
-         *           "cached_input_tokens": 1024,
-         *           "output_tokens": 180,
-         *           "cost": 0.000648,
-         *           "avg_cost_per_call": 0.000162,
-         *           "avg_duration_ms": 812.5
-         *         }
-         *       ],
-         *       "totals": {
-         *         "calls": 4,
-         *         "failed_calls": 1,
-         *         "blocked_calls": 0,
-         *         "unpriced_calls": 0,
-         *         "input_tokens": 3600,
-         *         "cached_input_tokens": 1024,
-         *         "output_tokens": 180,
-         *         "cost": 0.000648,
-         *         "avg_cost_per_call": 0.000162,
-         *         "avg_duration_ms": 812.5
-         *       },
-         *       "from": "2026-11-01T00:00:00.000Z",
-         *       "to": "2026-12-01T00:00:00.000Z"
-         *     }
-         */
-        Costs: {
-            items: {
-                /** @description The prompt type, model or user; '' for calls that named none; null without group_by */
-                group: string | null;
-                /**
-                 * Format: date-time
-                 * @description Start of the bucket; null without interval
-                 */
-                bucket: string | null;
-                /** @description Every call but those stopped by a budget */
-                calls: number;
-                /** @description Of these, the ones that failed */
-                failed_calls: number;
-                /** @description Calls stopped by a budget; not part of calls */
-                blocked_calls: number;
-                /** @description Calls that should have a cost but have none: cost lacks them */
-                unpriced_calls: number;
-                /** @description Tokens in */
-                input_tokens: number;
-                /** @description Part of input_tokens */
-                cached_input_tokens: number;
-                /** @description Tokens out */
-                output_tokens: number;
-                /** @description USD */
-                cost: number;
-                /** @description USD; null where there were no calls */
-                avg_cost_per_call: number | null;
-                /** @description Milliseconds; null where there were no calls */
-                avg_duration_ms: number | null;
-            }[];
-            /** @description Over all groups and buckets, those that `limit` leaves out too */
-            totals: {
-                /** @description Every call but those stopped by a budget */
-                calls: number;
-                /** @description Of these, the ones that failed */
-                failed_calls: number;
-                /** @description Calls stopped by a budget; not part of calls */
-                blocked_calls: number;
-                /** @description Calls that should have a cost but have none: cost lacks them */
-                unpriced_calls: number;
-                /** @description Tokens in */
-                input_tokens: number;
-                /** @description Part of input_tokens */
-                cached_input_tokens: number;
-                /** @description Tokens out */
-                output_tokens: number;
-                /** @description USD */
-                cost: number;
-                /** @description USD; null where there were no calls */
-                avg_cost_per_call: number | null;
-                /** @description Milliseconds; null where there were no calls */
-                avg_duration_ms: number | null;
-            };
-            /**
-             * Format: date-time
-             * @description Start of the first hour that is counted
-             */
-            from: string;
-            /**
-             * Format: date-time
-             * @description End of the last hour that is counted
-             */
-            to: string;
-        };
-        /**
-         * @description Groups whose cost changed most, up or down
-         * @example {
-         *       "items": [
-         *         {
-         *           "group": "generate_image_metadata",
-         *           "cost": 12.5,
-         *           "previous_cost": 10,
-         *           "change": 2.5,
-         *           "change_ratio": 0.25,
-         *           "calls": 5000,
-         *           "previous_calls": 4000
-         *         }
-         *       ],
-         *       "from": "2026-11-01T00:00:00.000Z",
-         *       "to": "2026-12-01T00:00:00.000Z",
-         *       "previous_from": "2026-10-02T00:00:00.000Z",
-         *       "previous_to": "2026-11-01T00:00:00.000Z"
-         *     }
-         */
-        TopMovers: {
-            items: {
-                /** @description The prompt type, model or user; '' for calls that named none; null without group_by */
-                group: string | null;
-                /** @description USD in the period */
-                cost: number;
-                /** @description USD in the period before */
-                previous_cost: number;
-                /** @description cost - previous_cost */
-                change: number;
-                /** @description change / previous_cost; null where that is 0 */
-                change_ratio: number | null;
-                /** @description In the period */
-                calls: number;
-                /** @description In the period before */
-                previous_calls: number;
-            }[];
-            /**
-             * Format: date-time
-             * @description Start of the first hour that is counted
-             */
-            from: string;
-            /**
-             * Format: date-time
-             * @description End of the last hour that is counted
-             */
-            to: string;
-            /**
-             * Format: date-time
-             * @description Start of the first hour of the period before
-             */
-            previous_from: string;
-            /**
-             * Format: date-time
-             * @description End of its last hour
-             */
-            previous_to: string;
-        };
-        /**
-         * @description What the prompt types of one page of a list cost on each of the last days
-         * @example {
-         *       "items": [
-         *         {
-         *           "prompt_type": "generate_image_metadata",
-         *           "costs": [
-         *             0.000648,
-         *             0
-         *           ]
-         *         }
-         *       ],
-         *       "days": [
-         *         "2026-11-22T00:00:00.000Z",
-         *         "2026-11-23T00:00:00.000Z"
-         *       ],
-         *       "next_cursor": null
-         *     }
-         */
-        DailyCosts: {
-            /** @description In the order of the prompt configs */
-            items: {
-                prompt_type: string;
-                /** @description One for each of `days` */
-                costs: number[];
-            }[];
-            days: string[];
-            /** @description Send it as `cursor` for the next page; null on the last */
-            next_cursor: string | null;
-        };
-        /**
-         * @description The period's tokens on other models
-         * @example {
-         *       "prompt_type": "generate_image_metadata",
-         *       "actual": {
-         *         "calls": 4,
-         *         "failed_calls": 1,
-         *         "blocked_calls": 0,
-         *         "unpriced_calls": 0,
-         *         "input_tokens": 3600,
-         *         "cached_input_tokens": 1024,
-         *         "output_tokens": 180,
-         *         "cost": 0.000648,
-         *         "avg_cost_per_call": 0.000162,
-         *         "avg_duration_ms": 812.5
-         *       },
-         *       "items": [
-         *         {
-         *           "model": "gpt-4o",
-         *           "cost": 0.0083,
-         *           "cost_reason": null,
-         *           "difference": 0.007652
-         *         },
-         *         {
-         *           "model": "gpt-99",
-         *           "cost": null,
-         *           "cost_reason": "unknown_model",
-         *           "difference": null
-         *         }
-         *       ],
-         *       "from": "2026-11-01T00:00:00.000Z",
-         *       "to": "2026-12-01T00:00:00.000Z"
-         *     }
-         */
-        WhatIf: {
-            /** @description Null: all traffic */
-            prompt_type: string | null;
-            /** @description What was used, and what it cost */
-            actual: {
-                /** @description Every call but those stopped by a budget */
-                calls: number;
-                /** @description Of these, the ones that failed */
-                failed_calls: number;
-                /** @description Calls stopped by a budget; not part of calls */
-                blocked_calls: number;
-                /** @description Calls that should have a cost but have none: cost lacks them */
-                unpriced_calls: number;
-                /** @description Tokens in */
-                input_tokens: number;
-                /** @description Part of input_tokens */
-                cached_input_tokens: number;
-                /** @description Tokens out */
-                output_tokens: number;
-                /** @description USD */
-                cost: number;
-                /** @description USD; null where there were no calls */
-                avg_cost_per_call: number | null;
-                /** @description Milliseconds; null where there were no calls */
-                avg_duration_ms: number | null;
-            };
-            /** @description In the order asked for */
-            items: {
-                model: string;
-                /** @description USD for the same tokens; null where nobody knows a price for the model */
-                cost: number | null;
-                /** @description Why cost is null: unknown_model */
-                cost_reason: string | null;
-                /** @description cost - actual.cost */
-                difference: number | null;
-            }[];
-            /**
-             * Format: date-time
-             * @description Start of the first hour that is counted
-             */
-            from: string;
-            /**
-             * Format: date-time
-             * @description End of the last hour that is counted
-             */
-            to: string;
-        };
-        /**
-         * @description A gateway key; the key itself is not kept
+         * @description A gateway key; the key itself is not stored
          * @example {
          *       "id": "2f1de5a4-6f0a-4d5e-9a51-8f1f3d2b7c10",
          *       "name": "importer in production",
@@ -1278,18 +1000,18 @@ export interface components {
             id: string;
             /** @description Who or what uses the key */
             name: string;
-            /** @description Whom calls with this key are for, where they do not say; null: the name */
+            /** @description The user of calls that name none; null: the name of the key */
             user: string | null;
-            /** @description The only prompt types that the key may use; null: every one */
+            /** @description The only prompt types that the key may use; null: all */
             allowed_prompt_types: string[] | null;
             /**
              * Format: date-time
-             * @description From then on the key is refused; null: never
+             * @description From then on the key is rejected; null: never
              */
             expires_at: string | null;
             /**
              * Format: date-time
-             * @description When the key was made
+             * @description When the key was created
              */
             created_at: string;
             /**
@@ -1318,18 +1040,18 @@ export interface components {
             id: string;
             /** @description Who or what uses the key */
             name: string;
-            /** @description Whom calls with this key are for, where they do not say; null: the name */
+            /** @description The user of calls that name none; null: the name of the key */
             user: string | null;
-            /** @description The only prompt types that the key may use; null: every one */
+            /** @description The only prompt types that the key may use; null: all */
             allowed_prompt_types: string[] | null;
             /**
              * Format: date-time
-             * @description From then on the key is refused; null: never
+             * @description From then on the key is rejected; null: never
              */
             expires_at: string | null;
             /**
              * Format: date-time
-             * @description When the key was made
+             * @description When the key was created
              */
             created_at: string;
             /**
@@ -1337,11 +1059,24 @@ export interface components {
              * @description The latest call with it; null before the first
              */
             last_used_at: string | null;
-            /** @description The key itself. It is shown here once and never again */
+            /** @description The key itself. It is shown only here, once */
             key: string;
         };
         /**
-         * @description A price of your own: the one that holds now, else the earliest to come
+         * @description What a new prompt type starts with
+         * @example {
+         *       "default_track_full_data": false,
+         *       "default_is_active": true
+         *     }
+         */
+        Settings: {
+            /** @description What track_full_data of a new prompt type starts with */
+            default_track_full_data: boolean;
+            /** @description What is_active of a new prompt type starts with */
+            default_is_active: boolean;
+        };
+        /**
+         * @description A price of your own: the current one, else the next one
          * @example {
          *       "model": "gpt-4o",
          *       "effective_from": "2026-11-01T00:00:00.000Z",
@@ -1367,7 +1102,7 @@ export interface components {
             model: string;
             /**
              * Format: date-time
-             * @description Calls from this time on cost so much, until the model's next price holds
+             * @description The price applies to calls from this time on, until the model's next price
              */
             effective_from: string;
             /** @description Input, USD per million tokens, with up to six decimals */
@@ -1380,11 +1115,11 @@ export interface components {
             audio_input: number | null;
             /** @description Audio output; null: as output, USD per million tokens, with up to six decimals */
             audio_output: number | null;
-            /** @description What it cost before, and will cost later, the earliest first */
+            /** @description Its earlier and later prices, the earliest first */
             others: {
                 /**
                  * Format: date-time
-                 * @description Calls from this time on cost so much, until the model's next price holds
+                 * @description The price applies to calls from this time on, until the model's next price
                  */
                 effective_from: string;
                 /** @description Input, USD per million tokens, with up to six decimals */
@@ -1428,20 +1163,20 @@ export interface components {
             last_seen: string;
             /**
              * Format: date-time
-             * @description When the first of them began, of those in the usage log; null where that does not hold it. A price of your own from this time on covers them all, but for longer calls that began earlier
+             * @description When the first of them began, of those in the usage log; null where the log does not contain it. A price of your own from this time on covers them all, but for longer calls that began earlier
              */
             first_call_at: string | null;
-            /** @description The price of your own that begins only after the first of them: calls before it stay unpriced until you give them one too. Null where there is none */
+            /** @description Your own price that begins only after the first of them; earlier calls stay unpriced until they get one too. Null where there is none */
             later_price: {
                 /** @description Its name: the model, or the family that this is a dated snapshot of */
                 model: string;
                 /**
                  * Format: date-time
-                 * @description From when on it holds
+                 * @description From when on it applies
                  */
                 effective_from: string;
             } | null;
-            /** @description The model has a price now. Repricing puts its calls right, but for those whose tokens nobody knows; where it is false, the model needs a price of your own */
+            /** @description The model has a price now: repricing corrects its calls, except those with unknown tokens. False: the model needs a price of your own */
             has_price: boolean;
         };
         /**
@@ -1461,20 +1196,7 @@ export interface components {
             cost_after: number;
         };
         /**
-         * @description What a new prompt type starts with
-         * @example {
-         *       "default_track_full_data": false,
-         *       "default_is_active": true
-         *     }
-         */
-        Settings: {
-            /** @description What track_full_data of a new prompt type starts with */
-            default_track_full_data: boolean;
-            /** @description What is_active of a new prompt type starts with */
-            default_is_active: boolean;
-        };
-        /**
-         * @description What a prompt type, or all traffic, may spend
+         * @description A spending limit of a prompt type or of all traffic
          * @example {
          *       "id": "5b0f6f0e-2d0c-4d62-8a53-0f3c1b3a9c11",
          *       "name": "Image metadata, monthly",
@@ -1501,25 +1223,25 @@ export interface components {
         Budget: {
             /** Format: uuid */
             id: string;
-            /** @description What alerts and refusals call it */
+            /** @description Its name in alerts and errors */
             name: string;
             /** @description 1 to 128 of A-Z a-z 0-9 . _ : - beginning with a letter or digit */
             prompt_type: string | null;
             /**
-             * @description How long the limit holds: a UTC day, an ISO week (from Monday), a calendar month, or for ever
+             * @description How long the limit holds: a UTC day, an ISO week (from Monday), a calendar month, or forever
              * @enum {string}
              */
             period: "day" | "week" | "month" | "total";
-            /** @description USD a period; at most 12 decimals and 15 digits, kept exactly */
+            /** @description USD a period; at most 12 decimals and 15 digits, stored exactly */
             limit_usd: number;
             /** @description Percent of the limit at which an alert fires, each once a period */
             thresholds: number[];
             /**
-             * @description `block`: from 100 % on calls are refused until the period ends
+             * @description `block`: from 100 % on calls are rejected until the period ends
              * @enum {string}
              */
             action: "alert" | "block";
-            /** @description With `block`: a call is also refused where what it may cost at most does not fit any more */
+            /** @description With `block`: a call is also rejected if its cost ceiling exceeds what is left */
             strict: boolean;
             /** @description Alerts are sent there, signed as Standard Webhooks; a Slack incoming webhook works as it is */
             webhook_url: string | null;
@@ -1544,7 +1266,7 @@ export interface components {
             state: "ok" | "warning" | "exceeded";
             /**
              * Format: date-time
-             * @description When the budget was made
+             * @description When the budget was created
              */
             created_at: string;
             /**
@@ -1602,7 +1324,7 @@ export interface components {
              * @description The budget may be gone
              */
             budget_id: string;
-            /** @description As it was called then, as are the fields that follow */
+            /** @description Its name when it fired; the fields that follow are also of that time */
             budget_name: string;
             /** @description Null: all traffic */
             prompt_type: string | null;
@@ -1718,7 +1440,7 @@ export interface components {
             action: string;
             /** @description What it was done to: a prompt type, an id, a model */
             target: string;
-            /** @description What it was, as this API shows it; null where it was made */
+            /** @description What it was, as this API shows it; null where it was created */
             before: {
                 [key: string]: unknown;
             } | null;
@@ -1726,6 +1448,284 @@ export interface components {
             after: {
                 [key: string]: unknown;
             } | null;
+        };
+        /**
+         * @description What a bulk change reached
+         * @example {
+         *       "updated": 2
+         *     }
+         */
+        BulkChange: {
+            /** @description How many configs were chosen, and have these switches now */
+            updated: number;
+        };
+        /**
+         * @description Sums per group and bucket: the group of the greatest cost first, its buckets in order
+         * @example {
+         *       "items": [
+         *         {
+         *           "group": "generate_image_metadata",
+         *           "bucket": "2026-11-01T00:00:00.000Z",
+         *           "calls": 4,
+         *           "failed_calls": 1,
+         *           "blocked_calls": 0,
+         *           "unpriced_calls": 0,
+         *           "input_tokens": 3600,
+         *           "cached_input_tokens": 1024,
+         *           "output_tokens": 180,
+         *           "cost": 0.000648,
+         *           "avg_cost_per_call": 0.000162,
+         *           "avg_duration_ms": 812.5
+         *         }
+         *       ],
+         *       "totals": {
+         *         "calls": 4,
+         *         "failed_calls": 1,
+         *         "blocked_calls": 0,
+         *         "unpriced_calls": 0,
+         *         "input_tokens": 3600,
+         *         "cached_input_tokens": 1024,
+         *         "output_tokens": 180,
+         *         "cost": 0.000648,
+         *         "avg_cost_per_call": 0.000162,
+         *         "avg_duration_ms": 812.5
+         *       },
+         *       "from": "2026-11-01T00:00:00.000Z",
+         *       "to": "2026-12-01T00:00:00.000Z"
+         *     }
+         */
+        Costs: {
+            items: {
+                /** @description The prompt type, model or user; '' for calls that named none; null without group_by */
+                group: string | null;
+                /**
+                 * Format: date-time
+                 * @description Start of the bucket; null without interval
+                 */
+                bucket: string | null;
+                /** @description Every call but those stopped by a budget */
+                calls: number;
+                /** @description Of these, the ones that failed */
+                failed_calls: number;
+                /** @description Calls stopped by a budget; not part of calls */
+                blocked_calls: number;
+                /** @description Calls that should have a cost but have none; not part of cost */
+                unpriced_calls: number;
+                /** @description Tokens in */
+                input_tokens: number;
+                /** @description Part of input_tokens */
+                cached_input_tokens: number;
+                /** @description Tokens out */
+                output_tokens: number;
+                /** @description USD */
+                cost: number;
+                /** @description USD; null where there were no calls */
+                avg_cost_per_call: number | null;
+                /** @description Milliseconds; null where there were no calls */
+                avg_duration_ms: number | null;
+            }[];
+            /** @description Over all groups and buckets, those that `limit` leaves out too */
+            totals: {
+                /** @description Every call but those stopped by a budget */
+                calls: number;
+                /** @description Of these, the ones that failed */
+                failed_calls: number;
+                /** @description Calls stopped by a budget; not part of calls */
+                blocked_calls: number;
+                /** @description Calls that should have a cost but have none; not part of cost */
+                unpriced_calls: number;
+                /** @description Tokens in */
+                input_tokens: number;
+                /** @description Part of input_tokens */
+                cached_input_tokens: number;
+                /** @description Tokens out */
+                output_tokens: number;
+                /** @description USD */
+                cost: number;
+                /** @description USD; null where there were no calls */
+                avg_cost_per_call: number | null;
+                /** @description Milliseconds; null where there were no calls */
+                avg_duration_ms: number | null;
+            };
+            /**
+             * Format: date-time
+             * @description Start of the first hour that is counted
+             */
+            from: string;
+            /**
+             * Format: date-time
+             * @description End of the last hour that is counted
+             */
+            to: string;
+        };
+        /**
+         * @description What the prompt types of one page of a list cost on each of the last days
+         * @example {
+         *       "items": [
+         *         {
+         *           "prompt_type": "generate_image_metadata",
+         *           "costs": [
+         *             0.000648,
+         *             0
+         *           ]
+         *         }
+         *       ],
+         *       "days": [
+         *         "2026-11-22T00:00:00.000Z",
+         *         "2026-11-23T00:00:00.000Z"
+         *       ],
+         *       "next_cursor": null
+         *     }
+         */
+        DailyCosts: {
+            /** @description In the order of the prompt configs */
+            items: {
+                prompt_type: string;
+                /** @description One for each of `days` */
+                costs: number[];
+            }[];
+            days: string[];
+            /** @description Send it as `cursor` for the next page; null on the last */
+            next_cursor: string | null;
+        };
+        /**
+         * @description Groups whose cost changed most, up or down
+         * @example {
+         *       "items": [
+         *         {
+         *           "group": "generate_image_metadata",
+         *           "cost": 12.5,
+         *           "previous_cost": 10,
+         *           "change": 2.5,
+         *           "change_ratio": 0.25,
+         *           "calls": 5000,
+         *           "previous_calls": 4000
+         *         }
+         *       ],
+         *       "from": "2026-11-01T00:00:00.000Z",
+         *       "to": "2026-12-01T00:00:00.000Z",
+         *       "previous_from": "2026-10-02T00:00:00.000Z",
+         *       "previous_to": "2026-11-01T00:00:00.000Z"
+         *     }
+         */
+        TopMovers: {
+            items: {
+                /** @description The prompt type, model or user; '' for calls that named none; null without group_by */
+                group: string | null;
+                /** @description USD in the period */
+                cost: number;
+                /** @description USD in the period before */
+                previous_cost: number;
+                /** @description cost - previous_cost */
+                change: number;
+                /** @description change / previous_cost; null where that is 0 */
+                change_ratio: number | null;
+                /** @description In the period */
+                calls: number;
+                /** @description In the period before */
+                previous_calls: number;
+            }[];
+            /**
+             * Format: date-time
+             * @description Start of the first hour that is counted
+             */
+            from: string;
+            /**
+             * Format: date-time
+             * @description End of the last hour that is counted
+             */
+            to: string;
+            /**
+             * Format: date-time
+             * @description Start of the first hour of the period before
+             */
+            previous_from: string;
+            /**
+             * Format: date-time
+             * @description End of its last hour
+             */
+            previous_to: string;
+        };
+        /**
+         * @description The period's tokens on other models
+         * @example {
+         *       "prompt_type": "generate_image_metadata",
+         *       "actual": {
+         *         "calls": 4,
+         *         "failed_calls": 1,
+         *         "blocked_calls": 0,
+         *         "unpriced_calls": 0,
+         *         "input_tokens": 3600,
+         *         "cached_input_tokens": 1024,
+         *         "output_tokens": 180,
+         *         "cost": 0.000648,
+         *         "avg_cost_per_call": 0.000162,
+         *         "avg_duration_ms": 812.5
+         *       },
+         *       "items": [
+         *         {
+         *           "model": "gpt-4o",
+         *           "cost": 0.0083,
+         *           "cost_reason": null,
+         *           "difference": 0.007652
+         *         },
+         *         {
+         *           "model": "gpt-99",
+         *           "cost": null,
+         *           "cost_reason": "unknown_model",
+         *           "difference": null
+         *         }
+         *       ],
+         *       "from": "2026-11-01T00:00:00.000Z",
+         *       "to": "2026-12-01T00:00:00.000Z"
+         *     }
+         */
+        WhatIf: {
+            /** @description Null: all traffic */
+            prompt_type: string | null;
+            /** @description What was used, and what it cost */
+            actual: {
+                /** @description Every call but those stopped by a budget */
+                calls: number;
+                /** @description Of these, the ones that failed */
+                failed_calls: number;
+                /** @description Calls stopped by a budget; not part of calls */
+                blocked_calls: number;
+                /** @description Calls that should have a cost but have none; not part of cost */
+                unpriced_calls: number;
+                /** @description Tokens in */
+                input_tokens: number;
+                /** @description Part of input_tokens */
+                cached_input_tokens: number;
+                /** @description Tokens out */
+                output_tokens: number;
+                /** @description USD */
+                cost: number;
+                /** @description USD; null where there were no calls */
+                avg_cost_per_call: number | null;
+                /** @description Milliseconds; null where there were no calls */
+                avg_duration_ms: number | null;
+            };
+            /** @description In the order asked for */
+            items: {
+                model: string;
+                /** @description USD for the same tokens; null where no price is known for the model */
+                cost: number | null;
+                /** @description Why cost is null: unknown_model */
+                cost_reason: string | null;
+                /** @description cost - actual.cost */
+                difference: number | null;
+            }[];
+            /**
+             * Format: date-time
+             * @description Start of the first hour that is counted
+             */
+            from: string;
+            /**
+             * Format: date-time
+             * @description End of the last hour that is counted
+             */
+            to: string;
         };
     };
     responses: never;
@@ -1819,7 +1819,7 @@ export interface operations {
                     };
                 };
             };
-            /** @description Why not, and what to do */
+            /** @description What happened, and what to do */
             "4XX": {
                 headers: {
                     [name: string]: unknown;
@@ -1838,7 +1838,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description Why not, and what to do */
+            /** @description What happened, and what to do */
             "5XX": {
                 headers: {
                     [name: string]: unknown;
@@ -1866,7 +1866,7 @@ export interface operations {
             path?: never;
             cookie?: never;
         };
-        /** @description What is left out starts as the settings say */
+        /** @description Omitted switches start as the settings say */
         requestBody: {
             content: {
                 /**
@@ -1931,7 +1931,7 @@ export interface operations {
                     "application/json": components["schemas"]["PromptConfig"];
                 };
             };
-            /** @description Why not, and what to do */
+            /** @description What happened, and what to do */
             "4XX": {
                 headers: {
                     [name: string]: unknown;
@@ -1950,7 +1950,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description Why not, and what to do */
+            /** @description What happened, and what to do */
             "5XX": {
                 headers: {
                     [name: string]: unknown;
@@ -2028,7 +2028,7 @@ export interface operations {
                     "application/json": components["schemas"]["PromptConfig"];
                 };
             };
-            /** @description Why not, and what to do */
+            /** @description What happened, and what to do */
             "4XX": {
                 headers: {
                     [name: string]: unknown;
@@ -2047,7 +2047,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description Why not, and what to do */
+            /** @description What happened, and what to do */
             "5XX": {
                 headers: {
                     [name: string]: unknown;
@@ -2090,7 +2090,7 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description Why not, and what to do */
+            /** @description What happened, and what to do */
             "4XX": {
                 headers: {
                     [name: string]: unknown;
@@ -2109,7 +2109,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description Why not, and what to do */
+            /** @description What happened, and what to do */
             "5XX": {
                 headers: {
                     [name: string]: unknown;
@@ -2203,7 +2203,7 @@ export interface operations {
                     "application/json": components["schemas"]["PromptConfig"];
                 };
             };
-            /** @description Why not, and what to do */
+            /** @description What happened, and what to do */
             "4XX": {
                 headers: {
                     [name: string]: unknown;
@@ -2222,7 +2222,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description Why not, and what to do */
+            /** @description What happened, and what to do */
             "5XX": {
                 headers: {
                     [name: string]: unknown;
@@ -2300,7 +2300,7 @@ export interface operations {
                     "application/json": components["schemas"]["PromptConfig"];
                 };
             };
-            /** @description Why not, and what to do */
+            /** @description What happened, and what to do */
             "4XX": {
                 headers: {
                     [name: string]: unknown;
@@ -2319,7 +2319,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description Why not, and what to do */
+            /** @description What happened, and what to do */
             "5XX": {
                 headers: {
                     [name: string]: unknown;
@@ -2400,7 +2400,7 @@ export interface operations {
                     "application/json": components["schemas"]["BulkChange"];
                 };
             };
-            /** @description Why not, and what to do */
+            /** @description What happened, and what to do */
             "4XX": {
                 headers: {
                     [name: string]: unknown;
@@ -2419,7 +2419,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description Why not, and what to do */
+            /** @description What happened, and what to do */
             "5XX": {
                 headers: {
                     [name: string]: unknown;
@@ -2510,7 +2510,7 @@ export interface operations {
                     "application/json": components["schemas"]["PromptConfigSummary"][];
                 };
             };
-            /** @description Why not, and what to do */
+            /** @description What happened, and what to do */
             "4XX": {
                 headers: {
                     [name: string]: unknown;
@@ -2529,7 +2529,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description Why not, and what to do */
+            /** @description What happened, and what to do */
             "5XX": {
                 headers: {
                     [name: string]: unknown;
@@ -2642,7 +2642,7 @@ export interface operations {
                     };
                 };
             };
-            /** @description Why not, and what to do */
+            /** @description What happened, and what to do */
             "4XX": {
                 headers: {
                     [name: string]: unknown;
@@ -2661,7 +2661,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description Why not, and what to do */
+            /** @description What happened, and what to do */
             "5XX": {
                 headers: {
                     [name: string]: unknown;
@@ -2697,7 +2697,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description One call, or one request that only reads or is free: that one counts in no statistics */
+            /** @description One call, or one request that only reads or is free: such a request counts in no statistics */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -2744,7 +2744,7 @@ export interface operations {
                     "application/json": components["schemas"]["UsageLog"];
                 };
             };
-            /** @description Why not, and what to do */
+            /** @description What happened, and what to do */
             "4XX": {
                 headers: {
                     [name: string]: unknown;
@@ -2763,7 +2763,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description Why not, and what to do */
+            /** @description What happened, and what to do */
             "5XX": {
                 headers: {
                     [name: string]: unknown;
@@ -2822,7 +2822,7 @@ export interface operations {
                     "application/x-ndjson": string;
                 };
             };
-            /** @description Why not, and what to do */
+            /** @description What happened, and what to do */
             "4XX": {
                 headers: {
                     [name: string]: unknown;
@@ -2841,7 +2841,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description Why not, and what to do */
+            /** @description What happened, and what to do */
             "5XX": {
                 headers: {
                     [name: string]: unknown;
@@ -2867,18 +2867,18 @@ export interface operations {
             query?: {
                 /** @description The response's model, or the request's where there was none */
                 group_by?: "prompt_type" | "model" | "user" | "none";
-                /** @description UTC; weeks begin on Monday (ISO 8601). A bucket that the period cuts has what is inside */
+                /** @description UTC; weeks begin on Monday (ISO 8601). A bucket that the period cuts contains only what is inside */
                 interval?: "hour" | "day" | "week" | "month" | "none";
-                /** @description The books are kept by the hour: a moment within one stands for its start. Without it: thirty UTC days, of which the last is that of `to` */
+                /** @description Costs are counted by the hour: a moment within an hour stands for its start. Without it: thirty UTC days, of which the last is that of `to` */
                 from?: string;
-                /** @description The books are kept by the hour: a moment within one stands for its end; a whole hour is not part of the period. Without it: the end of this hour */
+                /** @description Costs are counted by the hour: a moment within an hour stands for its end; a whole hour is not part of the period. Without it: the end of this hour */
                 to?: string;
                 /**
                  * @description Of this prompt type alone
                  * @example generate_image_metadata
                  */
                 prompt_type?: string;
-                /** @description Only so many groups: those of the greatest cost */
+                /** @description At most this many groups: the most expensive ones */
                 limit?: number;
             };
             header?: never;
@@ -2930,7 +2930,7 @@ export interface operations {
                     "application/json": components["schemas"]["Costs"];
                 };
             };
-            /** @description Why not, and what to do */
+            /** @description What happened, and what to do */
             "4XX": {
                 headers: {
                     [name: string]: unknown;
@@ -2949,7 +2949,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description Why not, and what to do */
+            /** @description What happened, and what to do */
             "5XX": {
                 headers: {
                     [name: string]: unknown;
@@ -2974,11 +2974,11 @@ export interface operations {
         parameters: {
             query?: {
                 group_by?: "prompt_type" | "model" | "user";
-                /** @description The books are kept by the hour: a moment within one stands for its start. Without it: thirty UTC days, of which the last is that of `to` */
+                /** @description Costs are counted by the hour: a moment within an hour stands for its start. Without it: thirty UTC days, of which the last is that of `to` */
                 from?: string;
-                /** @description The books are kept by the hour: a moment within one stands for its end; a whole hour is not part of the period. Without it: the end of this hour */
+                /** @description Costs are counted by the hour: a moment within an hour stands for its end; a whole hour is not part of the period. Without it: the end of this hour */
                 to?: string;
-                /** @description Start of the period to compare with. The books are kept by the hour: a moment within one stands for its start. Without it the period before is as long as the period */
+                /** @description Start of the period to compare with. Costs are counted by the hour: a moment within an hour stands for its start. Without it the period before is as long as the period */
                 previous_from?: string;
                 /** @description End of the period to compare with, likewise. Without it that one ends where the period starts */
                 previous_to?: string;
@@ -2989,7 +2989,7 @@ export interface operations {
                  * @example generate_image_metadata
                  */
                 prompt_type?: string;
-                /** @description So many, those whose cost changed most */
+                /** @description How many groups: those whose cost changed most */
                 limit?: number;
             };
             header?: never;
@@ -3026,7 +3026,7 @@ export interface operations {
                     "application/json": components["schemas"]["TopMovers"];
                 };
             };
-            /** @description Why not, and what to do */
+            /** @description What happened, and what to do */
             "4XX": {
                 headers: {
                     [name: string]: unknown;
@@ -3045,7 +3045,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description Why not, and what to do */
+            /** @description What happened, and what to do */
             "5XX": {
                 headers: {
                     [name: string]: unknown;
@@ -3126,7 +3126,7 @@ export interface operations {
                     "application/json": components["schemas"]["DailyCosts"];
                 };
             };
-            /** @description Why not, and what to do */
+            /** @description What happened, and what to do */
             "4XX": {
                 headers: {
                     [name: string]: unknown;
@@ -3145,7 +3145,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description Why not, and what to do */
+            /** @description What happened, and what to do */
             "5XX": {
                 headers: {
                     [name: string]: unknown;
@@ -3176,9 +3176,9 @@ export interface operations {
                 prompt_type?: string;
                 /** @description Once for each model; without it: gpt-5.6, gpt-5.4, gpt-5.4-mini, gpt-5.4-nano, gpt-4.1, gpt-4o-mini */
                 model?: string[];
-                /** @description The books are kept by the hour: a moment within one stands for its start. Without it: thirty UTC days, of which the last is that of `to` */
+                /** @description Costs are counted by the hour: a moment within an hour stands for its start. Without it: thirty UTC days, of which the last is that of `to` */
                 from?: string;
-                /** @description The books are kept by the hour: a moment within one stands for its end; a whole hour is not part of the period. Without it: the end of this hour */
+                /** @description Costs are counted by the hour: a moment within an hour stands for its end; a whole hour is not part of the period. Without it: the end of this hour */
                 to?: string;
             };
             header?: never;
@@ -3229,7 +3229,7 @@ export interface operations {
                     "application/json": components["schemas"]["WhatIf"];
                 };
             };
-            /** @description Why not, and what to do */
+            /** @description What happened, and what to do */
             "4XX": {
                 headers: {
                     [name: string]: unknown;
@@ -3248,7 +3248,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description Why not, and what to do */
+            /** @description What happened, and what to do */
             "5XX": {
                 headers: {
                     [name: string]: unknown;
@@ -3320,7 +3320,7 @@ export interface operations {
                     };
                 };
             };
-            /** @description Why not, and what to do */
+            /** @description What happened, and what to do */
             "4XX": {
                 headers: {
                     [name: string]: unknown;
@@ -3339,7 +3339,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description Why not, and what to do */
+            /** @description What happened, and what to do */
             "5XX": {
                 headers: {
                     [name: string]: unknown;
@@ -3382,9 +3382,9 @@ export interface operations {
                 "application/json": {
                     /** @description Who or what uses the key */
                     name: string;
-                    /** @description Whom calls with this key are for, where they do not say; null: the name */
+                    /** @description The user of calls that name none; null: the name of the key */
                     user?: string | null;
-                    /** @description The only prompt types that the key may use; null: every one */
+                    /** @description The only prompt types that the key may use; null: all */
                     allowed_prompt_types?: string[] | null;
                     /**
                      * Format: date-time
@@ -3418,7 +3418,7 @@ export interface operations {
                     "application/json": components["schemas"]["CreatedGatewayKey"];
                 };
             };
-            /** @description Why not, and what to do */
+            /** @description What happened, and what to do */
             "4XX": {
                 headers: {
                     [name: string]: unknown;
@@ -3437,7 +3437,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description Why not, and what to do */
+            /** @description What happened, and what to do */
             "5XX": {
                 headers: {
                     [name: string]: unknown;
@@ -3480,7 +3480,7 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description Why not, and what to do */
+            /** @description What happened, and what to do */
             "4XX": {
                 headers: {
                     [name: string]: unknown;
@@ -3499,7 +3499,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description Why not, and what to do */
+            /** @description What happened, and what to do */
             "5XX": {
                 headers: {
                     [name: string]: unknown;
@@ -3543,9 +3543,9 @@ export interface operations {
                 "application/json": {
                     /** @description Who or what uses the key */
                     name?: string;
-                    /** @description Whom calls with this key are for, where they do not say; null: the name */
+                    /** @description The user of calls that name none; null: the name of the key */
                     user?: string | null;
-                    /** @description The only prompt types that the key may use; null: every one */
+                    /** @description The only prompt types that the key may use; null: all */
                     allowed_prompt_types?: string[] | null;
                     /**
                      * Format: date-time
@@ -3556,7 +3556,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description A gateway key; the key itself is not kept */
+            /** @description A gateway key; the key itself is not stored */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -3578,7 +3578,7 @@ export interface operations {
                     "application/json": components["schemas"]["GatewayKey"];
                 };
             };
-            /** @description Why not, and what to do */
+            /** @description What happened, and what to do */
             "4XX": {
                 headers: {
                     [name: string]: unknown;
@@ -3597,7 +3597,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description Why not, and what to do */
+            /** @description What happened, and what to do */
             "5XX": {
                 headers: {
                     [name: string]: unknown;
@@ -3674,7 +3674,7 @@ export interface operations {
                     };
                 };
             };
-            /** @description Why not, and what to do */
+            /** @description What happened, and what to do */
             "4XX": {
                 headers: {
                     [name: string]: unknown;
@@ -3693,7 +3693,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description Why not, and what to do */
+            /** @description What happened, and what to do */
             "5XX": {
                 headers: {
                     [name: string]: unknown;
@@ -3729,7 +3729,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description A price of your own: the one that holds now, else the earliest to come */
+            /** @description A price of your own: the current one, else the next one */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -3759,7 +3759,7 @@ export interface operations {
                     "application/json": components["schemas"]["ModelPrice"];
                 };
             };
-            /** @description Why not, and what to do */
+            /** @description What happened, and what to do */
             "4XX": {
                 headers: {
                     [name: string]: unknown;
@@ -3778,7 +3778,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description Why not, and what to do */
+            /** @description What happened, and what to do */
             "5XX": {
                 headers: {
                     [name: string]: unknown;
@@ -3835,14 +3835,14 @@ export interface operations {
                     audio_output?: number | null;
                     /**
                      * Format: date-time
-                     * @description Left out: now
+                     * @description Default: now
                      */
                     effective_from?: string;
                 };
             };
         };
         responses: {
-            /** @description A price of your own: the one that holds now, else the earliest to come */
+            /** @description A price of your own: the current one, else the next one */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -3872,7 +3872,7 @@ export interface operations {
                     "application/json": components["schemas"]["ModelPrice"];
                 };
             };
-            /** @description Why not, and what to do */
+            /** @description What happened, and what to do */
             "4XX": {
                 headers: {
                     [name: string]: unknown;
@@ -3891,7 +3891,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description Why not, and what to do */
+            /** @description What happened, and what to do */
             "5XX": {
                 headers: {
                     [name: string]: unknown;
@@ -3937,7 +3937,7 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description Why not, and what to do */
+            /** @description What happened, and what to do */
             "4XX": {
                 headers: {
                     [name: string]: unknown;
@@ -3956,7 +3956,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description Why not, and what to do */
+            /** @description What happened, and what to do */
             "5XX": {
                 headers: {
                     [name: string]: unknown;
@@ -4023,7 +4023,7 @@ export interface operations {
                     };
                 };
             };
-            /** @description Why not, and what to do */
+            /** @description What happened, and what to do */
             "4XX": {
                 headers: {
                     [name: string]: unknown;
@@ -4042,7 +4042,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description Why not, and what to do */
+            /** @description What happened, and what to do */
             "5XX": {
                 headers: {
                     [name: string]: unknown;
@@ -4117,7 +4117,7 @@ export interface operations {
                     "application/json": components["schemas"]["Repriced"];
                 };
             };
-            /** @description Why not, and what to do */
+            /** @description What happened, and what to do */
             "4XX": {
                 headers: {
                     [name: string]: unknown;
@@ -4136,7 +4136,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description Why not, and what to do */
+            /** @description What happened, and what to do */
             "5XX": {
                 headers: {
                     [name: string]: unknown;
@@ -4181,7 +4181,7 @@ export interface operations {
                     "application/json": components["schemas"]["Settings"];
                 };
             };
-            /** @description Why not, and what to do */
+            /** @description What happened, and what to do */
             "4XX": {
                 headers: {
                     [name: string]: unknown;
@@ -4200,7 +4200,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description Why not, and what to do */
+            /** @description What happened, and what to do */
             "5XX": {
                 headers: {
                     [name: string]: unknown;
@@ -4259,7 +4259,7 @@ export interface operations {
                     "application/json": components["schemas"]["Settings"];
                 };
             };
-            /** @description Why not, and what to do */
+            /** @description What happened, and what to do */
             "4XX": {
                 headers: {
                     [name: string]: unknown;
@@ -4278,7 +4278,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description Why not, and what to do */
+            /** @description What happened, and what to do */
             "5XX": {
                 headers: {
                     [name: string]: unknown;
@@ -4363,7 +4363,7 @@ export interface operations {
                     };
                 };
             };
-            /** @description Why not, and what to do */
+            /** @description What happened, and what to do */
             "4XX": {
                 headers: {
                     [name: string]: unknown;
@@ -4382,7 +4382,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description Why not, and what to do */
+            /** @description What happened, and what to do */
             "5XX": {
                 headers: {
                     [name: string]: unknown;
@@ -4431,25 +4431,25 @@ export interface operations {
                  *     }
                  */
                 "application/json": {
-                    /** @description What alerts and refusals call it */
+                    /** @description Its name in alerts and errors */
                     name: string;
                     /**
-                     * @description How long the limit holds: a UTC day, an ISO week (from Monday), a calendar month, or for ever
+                     * @description How long the limit holds: a UTC day, an ISO week (from Monday), a calendar month, or forever
                      * @enum {string}
                      */
                     period: "day" | "week" | "month" | "total";
-                    /** @description USD a period; at most 12 decimals and 15 digits, kept exactly */
+                    /** @description USD a period; at most 12 decimals and 15 digits, stored exactly */
                     limit_usd: number;
                     /** @description 1 to 128 of A-Z a-z 0-9 . _ : - beginning with a letter or digit */
                     prompt_type?: string | null;
                     /** @description Percent of the limit at which an alert fires, each once a period */
                     thresholds?: number[];
                     /**
-                     * @description `block`: from 100 % on calls are refused until the period ends
+                     * @description `block`: from 100 % on calls are rejected until the period ends
                      * @enum {string}
                      */
                     action?: "alert" | "block";
-                    /** @description With `block`: a call is also refused where what it may cost at most does not fit any more */
+                    /** @description With `block`: a call is also rejected if its cost ceiling exceeds what is left */
                     strict?: boolean;
                     /** @description Alerts are sent there, signed as Standard Webhooks; a Slack incoming webhook works as it is */
                     webhook_url?: string | null;
@@ -4459,7 +4459,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description What a prompt type, or all traffic, may spend */
+            /** @description A spending limit of a prompt type or of all traffic */
             201: {
                 headers: {
                     [name: string]: unknown;
@@ -4492,7 +4492,7 @@ export interface operations {
                     "application/json": components["schemas"]["Budget"];
                 };
             };
-            /** @description Why not, and what to do */
+            /** @description What happened, and what to do */
             "4XX": {
                 headers: {
                     [name: string]: unknown;
@@ -4511,7 +4511,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description Why not, and what to do */
+            /** @description What happened, and what to do */
             "5XX": {
                 headers: {
                     [name: string]: unknown;
@@ -4547,7 +4547,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description What a prompt type, or all traffic, may spend */
+            /** @description A spending limit of a prompt type or of all traffic */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -4580,7 +4580,7 @@ export interface operations {
                     "application/json": components["schemas"]["Budget"];
                 };
             };
-            /** @description Why not, and what to do */
+            /** @description What happened, and what to do */
             "4XX": {
                 headers: {
                     [name: string]: unknown;
@@ -4599,7 +4599,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description Why not, and what to do */
+            /** @description What happened, and what to do */
             "5XX": {
                 headers: {
                     [name: string]: unknown;
@@ -4642,7 +4642,7 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description Why not, and what to do */
+            /** @description What happened, and what to do */
             "4XX": {
                 headers: {
                     [name: string]: unknown;
@@ -4661,7 +4661,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description Why not, and what to do */
+            /** @description What happened, and what to do */
             "5XX": {
                 headers: {
                     [name: string]: unknown;
@@ -4703,25 +4703,25 @@ export interface operations {
                  *     }
                  */
                 "application/json": {
-                    /** @description What alerts and refusals call it */
+                    /** @description Its name in alerts and errors */
                     name?: string;
                     /**
-                     * @description How long the limit holds: a UTC day, an ISO week (from Monday), a calendar month, or for ever
+                     * @description How long the limit holds: a UTC day, an ISO week (from Monday), a calendar month, or forever
                      * @enum {string}
                      */
                     period?: "day" | "week" | "month" | "total";
-                    /** @description USD a period; at most 12 decimals and 15 digits, kept exactly */
+                    /** @description USD a period; at most 12 decimals and 15 digits, stored exactly */
                     limit_usd?: number;
                     /** @description 1 to 128 of A-Z a-z 0-9 . _ : - beginning with a letter or digit */
                     prompt_type?: string | null;
                     /** @description Percent of the limit at which an alert fires, each once a period */
                     thresholds?: number[];
                     /**
-                     * @description `block`: from 100 % on calls are refused until the period ends
+                     * @description `block`: from 100 % on calls are rejected until the period ends
                      * @enum {string}
                      */
                     action?: "alert" | "block";
-                    /** @description With `block`: a call is also refused where what it may cost at most does not fit any more */
+                    /** @description With `block`: a call is also rejected if its cost ceiling exceeds what is left */
                     strict?: boolean;
                     /** @description Alerts are sent there, signed as Standard Webhooks; a Slack incoming webhook works as it is */
                     webhook_url?: string | null;
@@ -4731,7 +4731,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description What a prompt type, or all traffic, may spend */
+            /** @description A spending limit of a prompt type or of all traffic */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -4764,7 +4764,7 @@ export interface operations {
                     "application/json": components["schemas"]["Budget"];
                 };
             };
-            /** @description Why not, and what to do */
+            /** @description What happened, and what to do */
             "4XX": {
                 headers: {
                     [name: string]: unknown;
@@ -4783,7 +4783,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description Why not, and what to do */
+            /** @description What happened, and what to do */
             "5XX": {
                 headers: {
                     [name: string]: unknown;
@@ -4883,7 +4883,7 @@ export interface operations {
                     };
                 };
             };
-            /** @description Why not, and what to do */
+            /** @description What happened, and what to do */
             "4XX": {
                 headers: {
                     [name: string]: unknown;
@@ -4902,7 +4902,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description Why not, and what to do */
+            /** @description What happened, and what to do */
             "5XX": {
                 headers: {
                     [name: string]: unknown;
@@ -4991,7 +4991,7 @@ export interface operations {
                     };
                 };
             };
-            /** @description Why not, and what to do */
+            /** @description What happened, and what to do */
             "4XX": {
                 headers: {
                     [name: string]: unknown;
@@ -5010,7 +5010,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description Why not, and what to do */
+            /** @description What happened, and what to do */
             "5XX": {
                 headers: {
                     [name: string]: unknown;
@@ -5061,7 +5061,7 @@ export interface operations {
                     };
                 };
             };
-            /** @description Why not, and what to do */
+            /** @description What happened, and what to do */
             "4XX": {
                 headers: {
                     [name: string]: unknown;
@@ -5080,7 +5080,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description Why not, and what to do */
+            /** @description What happened, and what to do */
             "5XX": {
                 headers: {
                     [name: string]: unknown;

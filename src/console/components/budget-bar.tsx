@@ -11,9 +11,9 @@ const COLORS = { ok: 'teal', warning: 'orange', exceeded: 'red' } as const
 /** What a state means for the calls to come. */
 const MEANINGS = {
   ok: '',
-  warning: 'A threshold of its alerts is passed; calls go on.',
-  exceeded: 'The limit is spent. Calls go on: this budget only alerts, or its block was lifted by hand.',
-  blocking: 'The limit is spent. Its calls are refused until the period ends, the limit is raised or the block is lifted.'
+  warning: 'An alert threshold is passed; calls continue.',
+  exceeded: 'The limit is spent. Calls continue: this budget only alerts, or its block was lifted by hand.',
+  blocking: 'The limit is spent. Its calls are rejected until the period ends, the limit is raised or the block is lifted.'
 }
 
 /**
@@ -32,7 +32,7 @@ export function BudgetBar ({ budget, promptType = budget.prompt_type }: {
         <Text size='sm' truncate>
           {money(
             budget.spent_usd
-          )} of {money(budget.limit_usd)} {budget.period === 'total' ? 'for ever' : `a ${budget.period}`}
+          )} of {money(budget.limit_usd)} {budget.period === 'total' ? 'forever' : `a ${budget.period}`}
         </Text>
         {budget.state !== 'ok' && (
           <Badge

@@ -12,7 +12,7 @@ import { PromptTypePicker } from './prompt-type-picker.js'
 const PERIODS = [
   { value: 'day', label: 'a day (UTC)' }, {
     value: 'week', label: 'a week (from Monday)'
-  }, { value: 'month', label: 'a calendar month' }, { value: 'total', label: 'for ever' }
+  }, { value: 'month', label: 'a calendar month' }, { value: 'total', label: 'forever' }
 ]
 
 /** Makes a budget, or changes one: every field as the API takes it, its errors beside the field that they are about. */
@@ -83,7 +83,7 @@ export function BudgetForm ({ original, promptType, onClose }: {
         <Stack gap='sm'>
           {error !== null && !known && <Alert color='red' variant='light'>{error.message}</Alert>}
           <TextInput
-            name='name' label='Name' description='What alerts and refusals call it' required
+            name='name' label='Name' description='Its name in alerts and errors' required
             defaultValue={original?.name ?? ''} data-autofocus {...errorOf('name')}
           />
           <PromptTypePicker
@@ -106,7 +106,7 @@ export function BudgetForm ({ original, promptType, onClose }: {
             />
           </Group>
           <TextInput
-            name='thresholds' label='Alerts at, percent' description='Each once a period; with commas between them'
+            name='thresholds' label='Alerts at, percent' description='Each once a period; separated by commas'
             defaultValue={(original?.thresholds ?? [50, 80, 100]).join(', ')} {...errorOf('thresholds')}
           />
           <NativeSelect
@@ -114,13 +114,13 @@ export function BudgetForm ({ original, promptType, onClose }: {
               setAction(event.currentTarget.value === 'block' ? 'block' : 'alert')
             }}
             data={[
-              { value: 'alert', label: 'Only alert' }, { value: 'block', label: 'Refuse calls until the period ends' }
+              { value: 'alert', label: 'Only alert' }, { value: 'block', label: 'Reject calls until the period ends' }
             ]}
           />
           {action === 'block' && (
             <Switch
               label='Strict'
-              description='Also reserve what a call may cost at most: calls at the same time in one instance cannot overshoot'
+              description='Also reserve the cost ceiling of each call: concurrent calls in one instance cannot overshoot'
               checked={strict} onChange={event => { setStrict(event.currentTarget.checked) }}
             />
           )}

@@ -20,7 +20,7 @@ export function CallStatus ({ call: { success, status_code: status, error_type: 
 const REASONS = new Map([
   ['unknown_model', 'No price is known for this model: set one under Prices, then reprice'],
   ['no_usage', 'The answer does not say what was used'],
-  ['not_metered', 'There is nothing to bill: the request reads or is free, or was refused here']
+  ['not_metered', 'There is nothing to bill: the request reads or is free, or was rejected here']
 ])
 
 /** Why a call has no cost, and what to do. */

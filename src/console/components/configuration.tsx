@@ -31,7 +31,7 @@ export function Blocked ({ config: { prompt_type: promptType, blocked } }: { con
     <Alert color='red' variant='light' title='Blocked by a budget' role='alert'>
       <Group justify='space-between'>
         <Text size='sm'>
-          Its calls are refused since <Time at={since} />{until === null ? '; this budget has no period that ends.' : <>, until <Time at={until} />.</>}
+          Its calls are rejected since <Time at={since} />{until === null ? '; this budget has no period that ends.' : <>, until <Time at={until} />.</>}
         </Text>
         <Button size='xs' color='red' loading={isPending} onClick={() => { mutate() }}>
           {until === null ? 'Unblock' : 'Unblock until the next period'}
@@ -95,7 +95,7 @@ function Delete ({ promptType, opened, onClose }: { promptType: string, opened: 
       opened={opened} title={`Delete ${promptType}?`} action='Delete' pending={isPending} onClose={onClose}
       onConfirm={() => { mutate() }}
     >
-      Its switches and statistics go. Its usage log and costs stay; the next call of this type makes it anew.
+      This deletes its switches and statistics. Its usage log and costs stay; its next call creates it again.
     </Confirm>
   )
 }

@@ -6,7 +6,7 @@ import { failed } from '../notify.js'
 /** Copies a text, and says so; or says why the browser does not let it. */
 export function Copy ({ value, label }: { value: string, label: string }) {
   const { copy, copied, error } = useClipboard()
-  // https://w3c.github.io/clipboard-apis/: pages have a clipboard only where nobody on the way can change them.
+  // https://w3c.github.io/clipboard-apis/: pages have a clipboard only over a secure connection.
   useEffect(() => {
     if (error !== null) {
       failed(

@@ -11,7 +11,7 @@ const firstCallLine = (origin: string): string => `curl ${origin}/v1/chat/comple
   -d '{"model":"gpt-4o-mini","messages":[{"role":"user","content":"Say hello."}]}'`
 
 /** What to do while there is nothing to see yet. */
-export function FirstCall ({ title = 'No call has come by yet', note }: { title?: string, note?: string }) {
+export function FirstCall ({ title = 'No calls yet', note }: { title?: string, note?: string }) {
   const line = firstCallLine(window.location.origin)
   return (
     <Empty title={title}>

@@ -8,7 +8,7 @@ interface Readiness {
   readonly records_pending: number
 }
 
-/** What `/readyz` says, every ten seconds: it answers while the database is away. */
+/** What `/readyz` says, every ten seconds: it answers while the database is unavailable. */
 export function useReadiness () {
   return useQuery({
     queryKey: ['readyz'],

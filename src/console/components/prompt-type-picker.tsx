@@ -114,6 +114,6 @@ function PickerNote ({ found, failure, isEmpty }: {
     ? failure.message
     : found !== undefined && found.total > found.names.length
       ? `The most called ${found.names.length} of ${count(found.total)}: type to find others.`
-      : found !== undefined && isEmpty ? 'No prompt type is called so.' : null
+      : found !== undefined && isEmpty ? 'No prompt type has this name.' : null
   return note === null ? null : <Text size='xs' c='dimmed' p='4px 12px' role='status'>{note}</Text>
 }

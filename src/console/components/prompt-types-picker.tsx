@@ -31,7 +31,7 @@ export function PromptTypesPicker ({ value: { types, typed }, onChange, error }:
             }}
             rightSection={(
               <CloseButton
-                size='xs' c='inherit' aria-label={`Take out ${type}`}
+                size='xs' c='inherit' aria-label={`Remove ${type}`}
                 onClick={() => { onChange({ types: types.filter(other => other !== type), typed }) }}
               />
             )}

@@ -84,8 +84,8 @@ function Left ({
   )
   if (later !== null) {
     const from = utcTime(later.effective_from)
-    return text(`its price holds from ${from} on, but the first of these calls began ${beginText(unpriced)}.`,
-      `Let it hold from ${utcTime(firstDay(unpriced))} and reprice`, () => { onPriceFromFirstDay(unpriced) })
+    return text(`its price applies from ${from} on, but the first of these calls began ${beginText(unpriced)}.`,
+      `Apply it from ${utcTime(firstDay(unpriced))} and reprice`, () => { onPriceFromFirstDay(unpriced) })
   }
   if (!hasPrice && model !== '') return text('it has no price.', 'Set a price', () => { onPrice(unpriced) })
   if (isNarrowed(filter)) {

@@ -3,7 +3,7 @@ import { several } from '../format.js'
 import type { PromptConfig } from '../prompt-configs.js'
 import { Money } from './values.js'
 
-/** What a prompt type cost. Calls that nobody has a price for are not free: they are named. */
+/** What a prompt type cost. Calls without a known price are not free: they are named. */
 export function Spent ({ config: { total_cost: cost, unpriced_calls: unpriced } }: {
   config: Pick<PromptConfig, 'total_cost' | 'unpriced_calls'>
 }) {

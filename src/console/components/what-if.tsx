@@ -38,7 +38,7 @@ export function WhatIf ({ promptType, range }: { promptType: string, range: Rang
         }}
       >
         <TextInput
-          name='models' size='xs' mb='xs' aria-label='Models to compare with' placeholder='Other models, with commas between them'
+          name='models' size='xs' mb='xs' aria-label='Models to compare with' placeholder='Other models, separated by commas'
           defaultValue={models.join(', ')} onBlur={event => { event.currentTarget.form?.requestSubmit() }}
         />
       </form>

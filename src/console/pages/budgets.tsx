@@ -140,7 +140,7 @@ function BudgetList () {
         onClose={() => { setDeleting(null) }} onConfirm={() => { if (deleting !== null) remove.mutate(deleting.id) }}
       >
         <Stack gap={4}>
-          <span>Calls that it blocks are let through with the next one. Alerts that fired stay in the list.</span>
+          <span>Calls that it blocks are accepted from the next one on. Alerts that fired stay in the list.</span>
         </Stack>
       </Confirm>
     </>

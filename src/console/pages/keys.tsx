@@ -84,7 +84,7 @@ export default function Keys () {
     <Page title='Keys' actions={<Button size='xs' onClick={open}>New key</Button>}>
       <Text size='sm' c='dimmed' maw='70ch'>
         With UPSTREAM_API_KEY set, the gateway holds the key of the upstream, and callers send one of these instead. A
-        revoked key is refused within a second.
+        revoked key is rejected within a second.
       </Text>
       {query.data?.pages[0]?.accepted === false && <NotAccepted />}
       {query.data === undefined &&
@@ -92,7 +92,7 @@ export default function Keys () {
           ? <Failure error={query.error} onRetry={() => { void query.refetch() }} />
           : <Loading what='keys' />)}
       {query.data !== undefined && rows.length === 0 && (
-        <Empty title='There are no keys yet'><Button size='xs' onClick={open}>Make the first one</Button></Empty>
+        <Empty title='There are no keys yet'><Button size='xs' onClick={open}>Create the first one</Button></Empty>
       )}
       {rows.length > 0 && (
         <DataTable
@@ -111,7 +111,7 @@ export default function Keys () {
 function NotAccepted () {
   return (
     <Alert color='orange' variant='light' title='Gateway keys do not work on this gateway yet' role='alert'>
-      It has no UPSTREAM_API_KEY, so calls with a gateway key get 401. Set UPSTREAM_API_KEY and start the gateway again;
+      It has no UPSTREAM_API_KEY, so calls with a gateway key get 401. Set UPSTREAM_API_KEY and restart the gateway;
       until then callers send the upstream's own key.
     </Alert>
   )
@@ -164,7 +164,7 @@ function KeyForm ({ initial, action, error, pending, onSubmit }: {
           {...errorOf('name')}
         />
         <TextInput
-          name='user' label='User' description='Whom its calls are for, where they do not say; the name if left out'
+          name='user' label='User' description='The user of calls that name none. Default: the name'
           defaultValue={initial.user ?? ''} {...errorOf('user')}
         />
         <PromptTypesPicker value={picked} onChange={setPicked} {...errorOf('allowed_prompt_types')} />
@@ -198,7 +198,7 @@ function NewKey ({ opened, accepted, onClose }: { opened: boolean, accepted: boo
       {data === undefined
         ? (
           <KeyForm
-            initial={{ name: '', user: null, allowed_prompt_types: null, expires_at: null }} action='Make key'
+            initial={{ name: '', user: null, allowed_prompt_types: null, expires_at: null }} action='Create key'
             error={error} pending={isPending} onSubmit={mutate}
           />
           )
@@ -229,7 +229,7 @@ console.log(answer.choices[0].message.content)`,
   }
   return (
     <Stack gap='sm'>
-      <Alert color='orange' variant='light'>It is shown this once: only its hash is kept.</Alert>
+      <Alert color='orange' variant='light'>It is shown only once: only its hash is stored.</Alert>
       <Group gap='xs' wrap='nowrap'>
         <Code block style={{ flex: 1, overflowWrap: 'anywhere', whiteSpace: 'pre-wrap' }}>{secret}</Code>
         <Copy value={secret} label='Copy key' />
@@ -285,7 +285,7 @@ function RevokeKey ({ original, onClose }: { original: Key | null, onClose: () =
       opened={original !== null} title={`Revoke ${original?.name ?? ''}?`} action='Revoke' pending={isPending}
       onClose={onClose} onConfirm={() => { if (original !== null) mutate(original.id) }}
     >
-      Calls with it are rejected within a second, for good. What it has used stays in the books.
+      Calls with it are rejected within a second, for good. Its past use stays in the books.
     </Confirm>
   )
 }

@@ -45,7 +45,7 @@ export default function Overview () {
   )
 }
 
-/** Says what to do first where no call has ever come by; a range without calls is no reason for that. */
+/** Says what to do first before the first call ever; a range without calls is no reason for that. */
 function AnyCallYet () {
   const { data } = useQuery({
     queryKey: ['any-config'],
@@ -64,7 +64,7 @@ function Degraded () {
     <Alert color='orange' title='The gateway is degraded' role='alert'>
       {data.database !== 'ok' && (
         <Text size='sm'>
-          The database is away. Calls go on by the last policy known; their records are in the journal on disk.
+          The database is unavailable. The last known policy applies; records go to the journal on disk.
         </Text>
       )}
       {data.journal === 'in_use' && (
@@ -75,7 +75,7 @@ function Degraded () {
         </Text>
       )}
       {data.journal === 'failing' && (
-        <Text size='sm'>The journal's disk refuses writes: records are being lost. Look at DATA_DIR.</Text>
+        <Text size='sm'>The journal's disk rejects writes: records are being lost. Check DATA_DIR.</Text>
       )}
     </Alert>
   )
@@ -213,7 +213,7 @@ function Budgets () {
         {({ items, total }) => items.length === 0
           ? (
             <Text size='sm' c='dimmed'>
-              There are none. <Link href='/budgets'>Set one</Link>, to be told before the money is gone.
+              There are none. <Link href='/budgets'>Set one</Link>, to be alerted before the money is gone.
             </Text>
             )
           : (

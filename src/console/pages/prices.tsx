@@ -43,7 +43,7 @@ export default function Prices () {
       )}
     >
       <Text size='sm' c='dimmed' maw='70ch'>
-        OpenAI's prices are built in. A price of your own wins over them, for calls from its date on; earlier calls
+        OpenAI's prices are built in. Your own price overrides them, for calls from its date on; earlier calls
         change only when you reprice.
       </Text>
       <UnpricedModels onPrice={setAsked} onReprice={openReprice} />
@@ -180,7 +180,7 @@ function OwnPrices ({ onPrice }: { onPrice: (asked: Asked) => void }) {
       {rows.length === 0
         ? (
           <Empty title='No prices of your own'>
-            <Text size='sm' c='dimmed'>The built-in ones apply to every model that they know.</Text>
+            <Text size='sm' c='dimmed'>The built-in prices apply to all models they know.</Text>
           </Empty>
           )
         : (
@@ -254,7 +254,7 @@ function SetPrice ({ asked, onClose }: { asked: Asked, onClose: () => void }) {
         <Stack gap='sm'>
           {error !== null && !isBesideField && <Alert color='red' variant='light'>{error.message}</Alert>}
           <TextInput
-            name='model' label='Model' description='As calls name it; its dated snapshots are meant too' required
+            name='model' label='Model' description='As calls name it; includes its dated snapshots' required
             defaultValue={asked.model} data-autofocus={asked.model === '' || undefined} {...errorOf('model')}
           />
           <SimpleGrid cols={2} spacing='sm' style={{ alignItems: 'end' }}>

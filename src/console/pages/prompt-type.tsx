@@ -211,7 +211,7 @@ function TypeBudgets ({ promptType }: { promptType: string }) {
       <Loaded query={query} what='budgets'>
         {({ items }) => {
           const own = items.filter(budget => budget.prompt_type === promptType || budget.prompt_type === null)
-          if (own.length === 0) return <Text size='sm' c='dimmed'>It may spend what it likes. <Link href={`/budgets?new=${encodeURIComponent(promptType)}`}>Set a budget</Link></Text>
+          if (own.length === 0) return <Text size='sm' c='dimmed'>It has no budget. <Link href={`/budgets?new=${encodeURIComponent(promptType)}`}>Set a budget</Link></Text>
           return (
             <Stack gap='sm'>{own.map(budget =>
               <Stack key={budget.id} gap={2}>
@@ -249,7 +249,7 @@ function LatestRows ({ promptType }: { promptType: string }) {
 }
 
 function RowsTable ({ rows, all }: { rows: readonly UsageLogSummary[], all: string }) {
-  if (rows.length === 0) return <Text size='sm' c='dimmed'>None is logged.</Text>
+  if (rows.length === 0) return <Text size='sm' c='dimmed'>No calls are logged.</Text>
   return (
     <ScrollRegion label='Latest calls'>
       <Table fz='sm' verticalSpacing={4} horizontalSpacing={6}>

@@ -23,8 +23,8 @@ const DEFAULT_SORT = '-total_cost'
 const TOGGLES = ['track_full_data', 'is_active', 'blocked'] as const
 /** On a phone, where most columns have no header to click. */
 const ORDERS = [
-  { value: '-total_cost', label: 'Dearest first' }, { value: '-total_calls', label: 'Most calls first' }, {
-    value: '-avg_cost_per_call', label: 'Dearest per call first'
+  { value: '-total_cost', label: 'Highest cost first' }, { value: '-total_calls', label: 'Most calls first' }, {
+    value: '-avg_cost_per_call', label: 'Highest cost per call first'
   },
   { value: '-last_called_at', label: 'Last called first' }, { value: 'prompt_type', label: 'By name' }
 ]

@@ -43,13 +43,13 @@ export default function SettingsPage () {
                 }}
               />
               <Switch
-                label='Logged' description='Its calls get a row each in the usage log (is_active). Costs and the latest call are kept either way'
+                label='Logged' description='Its calls get a row each in the usage log (is_active). Costs and the latest call are stored either way'
                 checked={settings.default_is_active} onChange={event => {
                   mutate({ default_is_active: event.currentTarget.checked })
                 }}
               />
               <Text size='xs' c='dimmed'>
-                Prompt types that exist keep their switches: change them on <Link href='/prompt-types'>Prompt types</Link>.
+                Existing prompt types retain their switches: change them on <Link href='/prompt-types'>Prompt types</Link>.
               </Text>
             </Stack>
           </Paper>

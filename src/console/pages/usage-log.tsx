@@ -62,7 +62,7 @@ export default function UsageLogPage () {
           ? <Text c='dimmed'>No call matches these filters.</Text>
           : (
             <FirstCall
-              title='No call is in the log yet' note='Those of prompt types that are not logged do not get here.'
+              title='No call is in the log yet' note='Calls of prompt types that are not logged are not listed.'
             />
             ))}
       <Outdated query={list} />

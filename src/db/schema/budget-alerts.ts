@@ -3,7 +3,7 @@ import { usd } from './columns.js'
 
 /**
  * A threshold of a budget that was crossed, written by the transaction that crossed it: once per budget, period and
- * threshold, however many instances run. Keeps what the budget was then, and outlives it.
+ * threshold, however many instances run. It stores what the budget was then, and outlives it.
  */
 export const budgetAlerts = pgTable('budget_alerts', {
   id: uuid().primaryKey(),

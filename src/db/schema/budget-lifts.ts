@@ -1,7 +1,7 @@
 import { pgTable, primaryKey, text, timestamp, uuid } from 'drizzle-orm/pg-core'
 import { budgets } from './budgets.js'
 
-/** A budget that an operator keeps from blocking a prompt type, until its period ends or its limit changes. */
+/** A lifted block: the budget does not block this prompt type until its period ends or its limit changes. */
 export const budgetLifts = pgTable('budget_lifts', {
   budget_id: uuid().notNull().references(() => budgets.id, { onDelete: 'cascade' }),
   prompt_type: text().notNull(),
