@@ -770,6 +770,16 @@ export interface components {
             updated_at: string;
         };
         /**
+         * @description What a bulk change reached
+         * @example {
+         *       "updated": 2
+         *     }
+         */
+        BulkChange: {
+            /** @description How many configs were chosen, and have these switches now */
+            updated: number;
+        };
+        /**
          * @description One call, or one request that only reads or is free: such a request counts in no statistics
          * @example {
          *       "id": "019aae3f-9c4e-7cc3-98c4-dc0c0c07398f",
@@ -982,6 +992,274 @@ export interface components {
             response_bytes: number;
         };
         /**
+         * @description Sums per group and bucket: the group of the greatest cost first, its buckets in order
+         * @example {
+         *       "items": [
+         *         {
+         *           "group": "generate_image_metadata",
+         *           "bucket": "2026-11-01T00:00:00.000Z",
+         *           "calls": 4,
+         *           "failed_calls": 1,
+         *           "blocked_calls": 0,
+         *           "unpriced_calls": 0,
+         *           "input_tokens": 3600,
+         *           "cached_input_tokens": 1024,
+         *           "output_tokens": 180,
+         *           "cost": 0.000648,
+         *           "avg_cost_per_call": 0.000162,
+         *           "avg_duration_ms": 812.5
+         *         }
+         *       ],
+         *       "totals": {
+         *         "calls": 4,
+         *         "failed_calls": 1,
+         *         "blocked_calls": 0,
+         *         "unpriced_calls": 0,
+         *         "input_tokens": 3600,
+         *         "cached_input_tokens": 1024,
+         *         "output_tokens": 180,
+         *         "cost": 0.000648,
+         *         "avg_cost_per_call": 0.000162,
+         *         "avg_duration_ms": 812.5
+         *       },
+         *       "from": "2026-11-01T00:00:00.000Z",
+         *       "to": "2026-12-01T00:00:00.000Z"
+         *     }
+         */
+        Costs: {
+            items: {
+                /** @description The prompt type, model or user; '' for calls that named none; null without group_by */
+                group: string | null;
+                /**
+                 * Format: date-time
+                 * @description Start of the bucket; null without interval
+                 */
+                bucket: string | null;
+                /** @description Every call but those stopped by a budget */
+                calls: number;
+                /** @description Of these, the ones that failed */
+                failed_calls: number;
+                /** @description Calls stopped by a budget; not part of calls */
+                blocked_calls: number;
+                /** @description Calls that should have a cost but have none; not part of cost */
+                unpriced_calls: number;
+                /** @description Tokens in */
+                input_tokens: number;
+                /** @description Part of input_tokens */
+                cached_input_tokens: number;
+                /** @description Tokens out */
+                output_tokens: number;
+                /** @description USD */
+                cost: number;
+                /** @description USD; null where there were no calls */
+                avg_cost_per_call: number | null;
+                /** @description Milliseconds; null where there were no calls */
+                avg_duration_ms: number | null;
+            }[];
+            /** @description Over all groups and buckets, those that `limit` leaves out too */
+            totals: {
+                /** @description Every call but those stopped by a budget */
+                calls: number;
+                /** @description Of these, the ones that failed */
+                failed_calls: number;
+                /** @description Calls stopped by a budget; not part of calls */
+                blocked_calls: number;
+                /** @description Calls that should have a cost but have none; not part of cost */
+                unpriced_calls: number;
+                /** @description Tokens in */
+                input_tokens: number;
+                /** @description Part of input_tokens */
+                cached_input_tokens: number;
+                /** @description Tokens out */
+                output_tokens: number;
+                /** @description USD */
+                cost: number;
+                /** @description USD; null where there were no calls */
+                avg_cost_per_call: number | null;
+                /** @description Milliseconds; null where there were no calls */
+                avg_duration_ms: number | null;
+            };
+            /**
+             * Format: date-time
+             * @description Start of the first hour that is counted
+             */
+            from: string;
+            /**
+             * Format: date-time
+             * @description End of the last hour that is counted
+             */
+            to: string;
+        };
+        /**
+         * @description Groups whose cost changed most, up or down
+         * @example {
+         *       "items": [
+         *         {
+         *           "group": "generate_image_metadata",
+         *           "cost": 12.5,
+         *           "previous_cost": 10,
+         *           "change": 2.5,
+         *           "change_ratio": 0.25,
+         *           "calls": 5000,
+         *           "previous_calls": 4000
+         *         }
+         *       ],
+         *       "from": "2026-11-01T00:00:00.000Z",
+         *       "to": "2026-12-01T00:00:00.000Z",
+         *       "previous_from": "2026-10-02T00:00:00.000Z",
+         *       "previous_to": "2026-11-01T00:00:00.000Z"
+         *     }
+         */
+        TopMovers: {
+            items: {
+                /** @description The prompt type, model or user; '' for calls that named none; null without group_by */
+                group: string | null;
+                /** @description USD in the period */
+                cost: number;
+                /** @description USD in the period before */
+                previous_cost: number;
+                /** @description cost - previous_cost */
+                change: number;
+                /** @description change / previous_cost; null where that is 0 */
+                change_ratio: number | null;
+                /** @description In the period */
+                calls: number;
+                /** @description In the period before */
+                previous_calls: number;
+            }[];
+            /**
+             * Format: date-time
+             * @description Start of the first hour that is counted
+             */
+            from: string;
+            /**
+             * Format: date-time
+             * @description End of the last hour that is counted
+             */
+            to: string;
+            /**
+             * Format: date-time
+             * @description Start of the first hour of the period before
+             */
+            previous_from: string;
+            /**
+             * Format: date-time
+             * @description End of its last hour
+             */
+            previous_to: string;
+        };
+        /**
+         * @description What the prompt types of one page of a list cost on each of the last days
+         * @example {
+         *       "items": [
+         *         {
+         *           "prompt_type": "generate_image_metadata",
+         *           "costs": [
+         *             0.000648,
+         *             0
+         *           ]
+         *         }
+         *       ],
+         *       "days": [
+         *         "2026-11-22T00:00:00.000Z",
+         *         "2026-11-23T00:00:00.000Z"
+         *       ],
+         *       "next_cursor": null
+         *     }
+         */
+        DailyCosts: {
+            /** @description In the order of the prompt configs */
+            items: {
+                prompt_type: string;
+                /** @description One for each of `days` */
+                costs: number[];
+            }[];
+            days: string[];
+            /** @description Send it as `cursor` for the next page; null on the last */
+            next_cursor: string | null;
+        };
+        /**
+         * @description The period's tokens on other models
+         * @example {
+         *       "prompt_type": "generate_image_metadata",
+         *       "actual": {
+         *         "calls": 4,
+         *         "failed_calls": 1,
+         *         "blocked_calls": 0,
+         *         "unpriced_calls": 0,
+         *         "input_tokens": 3600,
+         *         "cached_input_tokens": 1024,
+         *         "output_tokens": 180,
+         *         "cost": 0.000648,
+         *         "avg_cost_per_call": 0.000162,
+         *         "avg_duration_ms": 812.5
+         *       },
+         *       "items": [
+         *         {
+         *           "model": "gpt-4o",
+         *           "cost": 0.0083,
+         *           "cost_reason": null,
+         *           "difference": 0.007652
+         *         },
+         *         {
+         *           "model": "gpt-99",
+         *           "cost": null,
+         *           "cost_reason": "unknown_model",
+         *           "difference": null
+         *         }
+         *       ],
+         *       "from": "2026-11-01T00:00:00.000Z",
+         *       "to": "2026-12-01T00:00:00.000Z"
+         *     }
+         */
+        WhatIf: {
+            /** @description Null: all traffic */
+            prompt_type: string | null;
+            /** @description What was used, and what it cost */
+            actual: {
+                /** @description Every call but those stopped by a budget */
+                calls: number;
+                /** @description Of these, the ones that failed */
+                failed_calls: number;
+                /** @description Calls stopped by a budget; not part of calls */
+                blocked_calls: number;
+                /** @description Calls that should have a cost but have none; not part of cost */
+                unpriced_calls: number;
+                /** @description Tokens in */
+                input_tokens: number;
+                /** @description Part of input_tokens */
+                cached_input_tokens: number;
+                /** @description Tokens out */
+                output_tokens: number;
+                /** @description USD */
+                cost: number;
+                /** @description USD; null where there were no calls */
+                avg_cost_per_call: number | null;
+                /** @description Milliseconds; null where there were no calls */
+                avg_duration_ms: number | null;
+            };
+            /** @description In the order asked for */
+            items: {
+                model: string;
+                /** @description USD for the same tokens; null where no price is known for the model */
+                cost: number | null;
+                /** @description Why cost is null: unknown_model */
+                cost_reason: string | null;
+                /** @description cost - actual.cost */
+                difference: number | null;
+            }[];
+            /**
+             * Format: date-time
+             * @description Start of the first hour that is counted
+             */
+            from: string;
+            /**
+             * Format: date-time
+             * @description End of the last hour that is counted
+             */
+            to: string;
+        };
+        /**
          * @description A gateway key; the key itself is not stored
          * @example {
          *       "id": "2f1de5a4-6f0a-4d5e-9a51-8f1f3d2b7c10",
@@ -1061,19 +1339,6 @@ export interface components {
             last_used_at: string | null;
             /** @description The key itself. It is shown only here, once */
             key: string;
-        };
-        /**
-         * @description What a new prompt type starts with
-         * @example {
-         *       "default_track_full_data": false,
-         *       "default_is_active": true
-         *     }
-         */
-        Settings: {
-            /** @description What track_full_data of a new prompt type starts with */
-            default_track_full_data: boolean;
-            /** @description What is_active of a new prompt type starts with */
-            default_is_active: boolean;
         };
         /**
          * @description A price of your own: the current one, else the next one
@@ -1194,6 +1459,19 @@ export interface components {
             cost_before: number;
             /** @description What they cost now, USD */
             cost_after: number;
+        };
+        /**
+         * @description What a new prompt type starts with
+         * @example {
+         *       "default_track_full_data": false,
+         *       "default_is_active": true
+         *     }
+         */
+        Settings: {
+            /** @description What track_full_data of a new prompt type starts with */
+            default_track_full_data: boolean;
+            /** @description What is_active of a new prompt type starts with */
+            default_is_active: boolean;
         };
         /**
          * @description A spending limit of a prompt type or of all traffic
@@ -1448,284 +1726,6 @@ export interface components {
             after: {
                 [key: string]: unknown;
             } | null;
-        };
-        /**
-         * @description What a bulk change reached
-         * @example {
-         *       "updated": 2
-         *     }
-         */
-        BulkChange: {
-            /** @description How many configs were chosen, and have these switches now */
-            updated: number;
-        };
-        /**
-         * @description Sums per group and bucket: the group of the greatest cost first, its buckets in order
-         * @example {
-         *       "items": [
-         *         {
-         *           "group": "generate_image_metadata",
-         *           "bucket": "2026-11-01T00:00:00.000Z",
-         *           "calls": 4,
-         *           "failed_calls": 1,
-         *           "blocked_calls": 0,
-         *           "unpriced_calls": 0,
-         *           "input_tokens": 3600,
-         *           "cached_input_tokens": 1024,
-         *           "output_tokens": 180,
-         *           "cost": 0.000648,
-         *           "avg_cost_per_call": 0.000162,
-         *           "avg_duration_ms": 812.5
-         *         }
-         *       ],
-         *       "totals": {
-         *         "calls": 4,
-         *         "failed_calls": 1,
-         *         "blocked_calls": 0,
-         *         "unpriced_calls": 0,
-         *         "input_tokens": 3600,
-         *         "cached_input_tokens": 1024,
-         *         "output_tokens": 180,
-         *         "cost": 0.000648,
-         *         "avg_cost_per_call": 0.000162,
-         *         "avg_duration_ms": 812.5
-         *       },
-         *       "from": "2026-11-01T00:00:00.000Z",
-         *       "to": "2026-12-01T00:00:00.000Z"
-         *     }
-         */
-        Costs: {
-            items: {
-                /** @description The prompt type, model or user; '' for calls that named none; null without group_by */
-                group: string | null;
-                /**
-                 * Format: date-time
-                 * @description Start of the bucket; null without interval
-                 */
-                bucket: string | null;
-                /** @description Every call but those stopped by a budget */
-                calls: number;
-                /** @description Of these, the ones that failed */
-                failed_calls: number;
-                /** @description Calls stopped by a budget; not part of calls */
-                blocked_calls: number;
-                /** @description Calls that should have a cost but have none; not part of cost */
-                unpriced_calls: number;
-                /** @description Tokens in */
-                input_tokens: number;
-                /** @description Part of input_tokens */
-                cached_input_tokens: number;
-                /** @description Tokens out */
-                output_tokens: number;
-                /** @description USD */
-                cost: number;
-                /** @description USD; null where there were no calls */
-                avg_cost_per_call: number | null;
-                /** @description Milliseconds; null where there were no calls */
-                avg_duration_ms: number | null;
-            }[];
-            /** @description Over all groups and buckets, those that `limit` leaves out too */
-            totals: {
-                /** @description Every call but those stopped by a budget */
-                calls: number;
-                /** @description Of these, the ones that failed */
-                failed_calls: number;
-                /** @description Calls stopped by a budget; not part of calls */
-                blocked_calls: number;
-                /** @description Calls that should have a cost but have none; not part of cost */
-                unpriced_calls: number;
-                /** @description Tokens in */
-                input_tokens: number;
-                /** @description Part of input_tokens */
-                cached_input_tokens: number;
-                /** @description Tokens out */
-                output_tokens: number;
-                /** @description USD */
-                cost: number;
-                /** @description USD; null where there were no calls */
-                avg_cost_per_call: number | null;
-                /** @description Milliseconds; null where there were no calls */
-                avg_duration_ms: number | null;
-            };
-            /**
-             * Format: date-time
-             * @description Start of the first hour that is counted
-             */
-            from: string;
-            /**
-             * Format: date-time
-             * @description End of the last hour that is counted
-             */
-            to: string;
-        };
-        /**
-         * @description What the prompt types of one page of a list cost on each of the last days
-         * @example {
-         *       "items": [
-         *         {
-         *           "prompt_type": "generate_image_metadata",
-         *           "costs": [
-         *             0.000648,
-         *             0
-         *           ]
-         *         }
-         *       ],
-         *       "days": [
-         *         "2026-11-22T00:00:00.000Z",
-         *         "2026-11-23T00:00:00.000Z"
-         *       ],
-         *       "next_cursor": null
-         *     }
-         */
-        DailyCosts: {
-            /** @description In the order of the prompt configs */
-            items: {
-                prompt_type: string;
-                /** @description One for each of `days` */
-                costs: number[];
-            }[];
-            days: string[];
-            /** @description Send it as `cursor` for the next page; null on the last */
-            next_cursor: string | null;
-        };
-        /**
-         * @description Groups whose cost changed most, up or down
-         * @example {
-         *       "items": [
-         *         {
-         *           "group": "generate_image_metadata",
-         *           "cost": 12.5,
-         *           "previous_cost": 10,
-         *           "change": 2.5,
-         *           "change_ratio": 0.25,
-         *           "calls": 5000,
-         *           "previous_calls": 4000
-         *         }
-         *       ],
-         *       "from": "2026-11-01T00:00:00.000Z",
-         *       "to": "2026-12-01T00:00:00.000Z",
-         *       "previous_from": "2026-10-02T00:00:00.000Z",
-         *       "previous_to": "2026-11-01T00:00:00.000Z"
-         *     }
-         */
-        TopMovers: {
-            items: {
-                /** @description The prompt type, model or user; '' for calls that named none; null without group_by */
-                group: string | null;
-                /** @description USD in the period */
-                cost: number;
-                /** @description USD in the period before */
-                previous_cost: number;
-                /** @description cost - previous_cost */
-                change: number;
-                /** @description change / previous_cost; null where that is 0 */
-                change_ratio: number | null;
-                /** @description In the period */
-                calls: number;
-                /** @description In the period before */
-                previous_calls: number;
-            }[];
-            /**
-             * Format: date-time
-             * @description Start of the first hour that is counted
-             */
-            from: string;
-            /**
-             * Format: date-time
-             * @description End of the last hour that is counted
-             */
-            to: string;
-            /**
-             * Format: date-time
-             * @description Start of the first hour of the period before
-             */
-            previous_from: string;
-            /**
-             * Format: date-time
-             * @description End of its last hour
-             */
-            previous_to: string;
-        };
-        /**
-         * @description The period's tokens on other models
-         * @example {
-         *       "prompt_type": "generate_image_metadata",
-         *       "actual": {
-         *         "calls": 4,
-         *         "failed_calls": 1,
-         *         "blocked_calls": 0,
-         *         "unpriced_calls": 0,
-         *         "input_tokens": 3600,
-         *         "cached_input_tokens": 1024,
-         *         "output_tokens": 180,
-         *         "cost": 0.000648,
-         *         "avg_cost_per_call": 0.000162,
-         *         "avg_duration_ms": 812.5
-         *       },
-         *       "items": [
-         *         {
-         *           "model": "gpt-4o",
-         *           "cost": 0.0083,
-         *           "cost_reason": null,
-         *           "difference": 0.007652
-         *         },
-         *         {
-         *           "model": "gpt-99",
-         *           "cost": null,
-         *           "cost_reason": "unknown_model",
-         *           "difference": null
-         *         }
-         *       ],
-         *       "from": "2026-11-01T00:00:00.000Z",
-         *       "to": "2026-12-01T00:00:00.000Z"
-         *     }
-         */
-        WhatIf: {
-            /** @description Null: all traffic */
-            prompt_type: string | null;
-            /** @description What was used, and what it cost */
-            actual: {
-                /** @description Every call but those stopped by a budget */
-                calls: number;
-                /** @description Of these, the ones that failed */
-                failed_calls: number;
-                /** @description Calls stopped by a budget; not part of calls */
-                blocked_calls: number;
-                /** @description Calls that should have a cost but have none; not part of cost */
-                unpriced_calls: number;
-                /** @description Tokens in */
-                input_tokens: number;
-                /** @description Part of input_tokens */
-                cached_input_tokens: number;
-                /** @description Tokens out */
-                output_tokens: number;
-                /** @description USD */
-                cost: number;
-                /** @description USD; null where there were no calls */
-                avg_cost_per_call: number | null;
-                /** @description Milliseconds; null where there were no calls */
-                avg_duration_ms: number | null;
-            };
-            /** @description In the order asked for */
-            items: {
-                model: string;
-                /** @description USD for the same tokens; null where no price is known for the model */
-                cost: number | null;
-                /** @description Why cost is null: unknown_model */
-                cost_reason: string | null;
-                /** @description cost - actual.cost */
-                difference: number | null;
-            }[];
-            /**
-             * Format: date-time
-             * @description Start of the first hour that is counted
-             */
-            from: string;
-            /**
-             * Format: date-time
-             * @description End of the last hour that is counted
-             */
-            to: string;
         };
     };
     responses: never;
@@ -2869,9 +2869,9 @@ export interface operations {
                 group_by?: "prompt_type" | "model" | "user" | "none";
                 /** @description UTC; weeks begin on Monday (ISO 8601). A bucket that the period cuts contains only what is inside */
                 interval?: "hour" | "day" | "week" | "month" | "none";
-                /** @description Costs are counted by the hour: a moment within an hour stands for its start. Without it: thirty UTC days, of which the last is that of `to` */
+                /** @description The books are kept by the hour: a moment within one stands for its start. Without it: thirty UTC days, of which the last is that of `to` */
                 from?: string;
-                /** @description Costs are counted by the hour: a moment within an hour stands for its end; a whole hour is not part of the period. Without it: the end of this hour */
+                /** @description The books are kept by the hour: a moment within one stands for its end; a whole hour is not part of the period. Without it: the end of this hour */
                 to?: string;
                 /**
                  * @description Of this prompt type alone
@@ -2974,11 +2974,11 @@ export interface operations {
         parameters: {
             query?: {
                 group_by?: "prompt_type" | "model" | "user";
-                /** @description Costs are counted by the hour: a moment within an hour stands for its start. Without it: thirty UTC days, of which the last is that of `to` */
+                /** @description The books are kept by the hour: a moment within one stands for its start. Without it: thirty UTC days, of which the last is that of `to` */
                 from?: string;
-                /** @description Costs are counted by the hour: a moment within an hour stands for its end; a whole hour is not part of the period. Without it: the end of this hour */
+                /** @description The books are kept by the hour: a moment within one stands for its end; a whole hour is not part of the period. Without it: the end of this hour */
                 to?: string;
-                /** @description Start of the period to compare with. Costs are counted by the hour: a moment within an hour stands for its start. Without it the period before is as long as the period */
+                /** @description Start of the period to compare with. The books are kept by the hour: a moment within one stands for its start. Without it the period before is as long as the period */
                 previous_from?: string;
                 /** @description End of the period to compare with, likewise. Without it that one ends where the period starts */
                 previous_to?: string;
@@ -3176,9 +3176,9 @@ export interface operations {
                 prompt_type?: string;
                 /** @description Once for each model; without it: gpt-5.6, gpt-5.4, gpt-5.4-mini, gpt-5.4-nano, gpt-4.1, gpt-4o-mini */
                 model?: string[];
-                /** @description Costs are counted by the hour: a moment within an hour stands for its start. Without it: thirty UTC days, of which the last is that of `to` */
+                /** @description The books are kept by the hour: a moment within one stands for its start. Without it: thirty UTC days, of which the last is that of `to` */
                 from?: string;
-                /** @description Costs are counted by the hour: a moment within an hour stands for its end; a whole hour is not part of the period. Without it: the end of this hour */
+                /** @description The books are kept by the hour: a moment within one stands for its end; a whole hour is not part of the period. Without it: the end of this hour */
                 to?: string;
             };
             header?: never;
