@@ -5,7 +5,7 @@ import { parseConnectionUri } from './lib/connection-uri.js'
 import { misspeltSettings } from './misspelt-settings.js'
 import { parseNetwork } from './lib/trusted-proxies.js'
 
-/** The gateway's settings, checked and in units that their names give (CONTRACT: "Settings"). */
+/** The gateway's settings, checked and in units that their names give. */
 export interface Config {
   readonly host: string
   readonly port: number

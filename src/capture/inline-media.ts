@@ -2,7 +2,7 @@ import { readBase64, type Media } from './media-runs.js'
 import type { Steps } from '../lib/slices.js'
 import { percentDecoded, urlTextEnd } from './url-runs.js'
 
-/** The text in place of media that is not stored (CONTRACT: "What is kept"). */
+/** The text in place of media that is not stored. */
 export function elided (mime: string, sizeBytes: number, sha256?: string): string {
   return `[elided ${mime}, ${sizeBytes} bytes${sha256 === undefined ? '' : `, sha256:${sha256}`}]`
 }

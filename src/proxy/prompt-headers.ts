@@ -2,7 +2,7 @@ import { invalidPromptHeader, invalidPromptType, promptTypeIsKey } from '../erro
 import { isKeyName, redactKeys } from '../redaction/redact.js'
 import { UNTYPED } from '../policy/policy.js'
 
-/** What a caller says about its call in `X-Prompt-*` headers (CONTRACT: "Proxy"). */
+/** What a caller says about its call in `X-Prompt-*` headers. */
 export interface PromptHeaders {
   readonly promptType: string
   readonly description: string | null

@@ -1,5 +1,5 @@
 /**
- * One finished request as it is recorded. Immutable; the field names follow the usage log (CONTRACT: "What is kept"),
+ * One finished request as it is recorded. Immutable; the field names follow the usage log,
  * in camelCase, with units at the end of the name.
  */
 export interface CallRecord {
