@@ -30,7 +30,8 @@ async function main (options: Options): Promise<void> {
   if (unknown !== undefined) throw new Error(`There is no part '${unknown}', only ${PARTS.map(({ name }) => name).join(', ')}.`)
 
   const startedAt = Date.now()
-  const progress = (text: string): void => print(`${String(Math.round((Date.now() - startedAt) / 1000)).padStart(5)} s  ${text}`)
+  const progress = (text: string): void =>
+    print(`${String(Math.round((Date.now() - startedAt) / 1000)).padStart(5)} s  ${text}`)
   const resultsFolder = await mkdtemp(join(tmpdir(), 'promptmeter-bench-results-'))
   const postgres = await startPostgres({ fsync: true })
   const upstream = startChild(process.execPath, [benchScript('upstream')])
@@ -51,7 +52,8 @@ async function main (options: Options): Promise<void> {
 async function runPart (part: Part, bench: Bench, resultsFolder: string): Promise<void> {
   const { text, data } = await part.run(bench)
   const { seconds, rounds } = bench.options
-  const how = `<sub>${new Date().toISOString().slice(0, 10)}, rounds of ${seconds} s, ${rounds} of them after a warm-up: medians (least–most).</sub>`
+  const how =
+    `<sub>${new Date().toISOString().slice(0, 10)}, rounds of ${seconds} s, ${rounds} of them after a warm-up: medians (least–most).</sub>`
   await writeFile(join(resultsFolder, `${part.name}.json`), JSON.stringify(data, null, 2))
   await updateFile(FILE, part.name, `${text}\n\n${how}`)
   print(`\n${text}\n`)

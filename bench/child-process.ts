@@ -23,7 +23,9 @@ const KEPT_OUTPUT_CHARACTERS = 4000
 /** A compiled script of the benchmark's own, by its name within bench/. */
 export const benchScript = (name: string): string => fileURLToPath(new URL(`${name}.js`, import.meta.url))
 
-export function startChild (command: string, args: readonly string[], options: { env?: Record<string, string>, cwd?: string } = {}): Child {
+export function startChild (
+  command: string, args: readonly string[], options: { env?: Record<string, string>, cwd?: string } = {}
+): Child {
   const child: ChildProcess = spawn(command, args, {
     cwd: options.cwd,
     env: { PATH: process.env['PATH'], ...options.env },
@@ -32,7 +34,8 @@ export function startChild (command: string, args: readonly string[], options: {
   const { pid } = child
   if (pid === undefined) throw new Error(`${command} cannot be started.`)
   let said = ''
-  child.stderr?.setEncoding('utf8').on('data', (text: string) => { said = (said + text).slice(-KEPT_OUTPUT_CHARACTERS) })
+  child.stderr?.setEncoding('utf8')
+    .on('data', (text: string) => { said = (said + text).slice(-KEPT_OUTPUT_CHARACTERS) })
   const hasEnded = (): boolean => child.exitCode !== null || child.signalCode !== null
   const endedError = (): Error => new Error(`${command} ${args.join(' ')} ended (${child.exitCode ?? child.signalCode ?? 'killed'}):\n${said}`)
   const killWithUs = (): void => { child.kill('SIGTERM') }

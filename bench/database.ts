@@ -30,7 +30,9 @@ export async function serverPids (url: string): Promise<number[]> {
 }
 
 /** Latency of one commit of one row, in milliseconds: one connection, one prepared statement, one after the other. */
-export async function measureSingleRowCommits (url: string, seconds: number, synchronous = true): Promise<{ p50Ms: number, p99Ms: number }> {
+export async function measureSingleRowCommits (
+  url: string, seconds: number, synchronous = true
+): Promise<{ p50Ms: number, p99Ms: number }> {
   const row = 'x'.repeat(400) // About what a row of the usage log takes.
   const durations = await withClient(url, async sql => {
     await sql`create table if not exists single_row_commits (id bigint generated always as identity primary key, content text not null)`

@@ -1,4 +1,7 @@
-/** What the benchmark sends, and what the scripted upstream answers. All bodies have the shape of OpenAI's chat completions. */
+/**
+ * What the benchmark sends, and what the scripted upstream answers. All bodies have the shape of OpenAI's chat
+ * completions.
+ */
 export type ExchangeName = 'plain-4k' | 'plain-100k' | 'stream' | 'stream-paced' | 'stream-held' | 'vision-10m'
 
 export const SMALL_BYTES = 4 * 1024
@@ -17,12 +20,15 @@ export const USAGE = {
   completion_tokens: 200,
   total_tokens: 1200,
   prompt_tokens_details: { cached_tokens: 0, audio_tokens: 0 },
-  completion_tokens_details: { reasoning_tokens: 0, audio_tokens: 0, accepted_prediction_tokens: 0, rejected_prediction_tokens: 0 }
+  completion_tokens_details: {
+    reasoning_tokens: 0, audio_tokens: 0, accepted_prediction_tokens: 0, rejected_prediction_tokens: 0
+  }
 }
 
 const MODEL = 'gpt-4o-mini'
 const SERVED_MODEL = 'gpt-4o-mini-2024-07-18'
-const PROSE = 'The importer reads the page, keeps its title and its author, and asks for "three tags" at most.\nIt was café culture — né en 1871.\n'
+const PROSE =
+  'The importer reads the page, keeps its title and its author, and asks for "three tags" at most.\nIt was café culture — né en 1871.\n'
 
 /** The request body of an exchange: exactly as long as its name says, the 4 kB of a stream's too. */
 export function requestBody (name: ExchangeName): Buffer {
@@ -40,7 +46,8 @@ export function requestBody (name: ExchangeName): Buffer {
 function chatRequest (sizeBytes: number, options: object): string {
   const turn = { role: 'user', content: PROSE.repeat(3) }
   const request = { model: MODEL, temperature: 0.2, ...options, messages: [{ role: 'system', content: '' }] }
-  while (Buffer.byteLength(JSON.stringify(request)) + Buffer.byteLength(JSON.stringify(turn)) + 1 <= sizeBytes) request.messages.push(turn)
+  while (Buffer.byteLength(JSON.stringify(request)) + Buffer.byteLength(JSON.stringify(turn)) +
+    1 <= sizeBytes) request.messages.push(turn)
   const missing = sizeBytes - Buffer.byteLength(JSON.stringify(request))
   request.messages[0] = { role: 'system', content: 'x'.repeat(missing) }
   return JSON.stringify(request)
@@ -49,7 +56,15 @@ function chatRequest (sizeBytes: number, options: object): string {
 function visionRequest (): Buffer {
   const [before = '', after = ''] = JSON.stringify({
     model: MODEL,
-    messages: [{ role: 'user', content: [{ type: 'text', text: 'What is this?' }, { type: 'image_url', image_url: { url: 'data:image/png;base64,<image>' } }] }]
+    messages: [
+      {
+        role: 'user',
+        content: [
+          { type: 'text', text: 'What is this?' },
+          { type: 'image_url', image_url: { url: 'data:image/png;base64,<image>' } }
+        ]
+      }
+    ]
   }).split('<image>')
   const image = Buffer.alloc(Math.floor((VISION_BYTES - before.length - after.length) / 4) * 3)
   for (let i = 0; i < image.length; i++) image[i] = (i * 2654435761) >>> 24
@@ -63,7 +78,14 @@ export function responseBody (sizeBytes: number): Buffer {
     object: 'chat.completion',
     created: 1764499724,
     model: SERVED_MODEL,
-    choices: [{ index: 0, message: { role: 'assistant', content, refusal: null, annotations: [] }, logprobs: null, finish_reason: 'stop' }],
+    choices: [
+      {
+        index: 0,
+        message: { role: 'assistant', content, refusal: null, annotations: [] },
+        logprobs: null,
+        finish_reason: 'stop'
+      }
+    ],
     usage: USAGE,
     service_tier: 'default',
     system_fingerprint: 'fp_50906f2aac'
@@ -91,7 +113,9 @@ export function streamEvents (withUsage: boolean): string[] {
     obfuscation: 'rlrDvkoSF'
   })}\n\n`
   const choice = (i: number): object => {
-    const delta = i === 0 ? { role: 'assistant', content: '', refusal: null } : i === STREAM_CHUNKS - 1 ? {} : { content: ` token${i}` }
+    const delta = i === 0
+      ? { role: 'assistant', content: '', refusal: null }
+      : i === STREAM_CHUNKS - 1 ? {} : { content: ` token${i}` }
     return { index: 0, delta, logprobs: null, finish_reason: i === STREAM_CHUNKS - 1 ? 'stop' : null }
   }
   const events = Array.from({ length: STREAM_CHUNKS }, (_, i) => chunk([choice(i)], null))

@@ -137,6 +137,7 @@ async function run (order: LoadOrder): Promise<LoadReport> {
 }
 
 process.on('message', (order: LoadOrder) => {
-  void run(order).then(report => process.send?.({ report }), (error: unknown) => process.send?.({ error: String(error) }))
+  void run(order)
+    .then(report => process.send?.({ report }), (error: unknown) => process.send?.({ error: String(error) }))
 })
 process.on('disconnect', () => process.exit())

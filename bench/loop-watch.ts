@@ -3,7 +3,8 @@ import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 
 // Loaded into a gateway's process (`--import`) where the benchmark asks how long its event loop was held. The figure
-// includes what the process waited for a processor. Asked for it, collects the garbage and says what is left of the heap.
+// includes what the process waited for a processor. Asked for it, collects the garbage and says what is left of the
+// heap.
 
 const RESOLUTION_MS = 2
 const delays = monitorEventLoopDelay({ resolution: RESOLUTION_MS })

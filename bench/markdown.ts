@@ -15,7 +15,9 @@ export function table (header: readonly string[], rows: ReadonlyArray<readonly s
 }
 
 export function goalsTable (goals: readonly Goal[]): string {
-  const rows = goals.map(({ figure, goal, measured, met }) => `| ${figure} | ${goal} | ${measured} | ${met ? 'met' : '**missed**'} |`)
+  const rows = goals.map(({
+    figure, goal, measured, met
+  }) => `| ${figure} | ${goal} | ${measured} | ${met ? 'met' : '**missed**'} |`)
   return ['| goal | | measured | |', '| --- | --- | --- | --- |', ...rows].join('\n')
 }
 

@@ -16,7 +16,10 @@ export interface Measurement extends LoadReport {
 
 export type Load = Omit<LoadOrder, 'origin' | 'headers' | 'promptTypes'> & { readonly promptTypes?: number }
 
-/** A contender waits for its turn while the others have theirs: waking up is not what is measured. Calls that are counted are not for speed. */
+/**
+ * A contender waits for its turn while the others have theirs: waking up is not what is measured. Calls that are
+ * counted are not for speed.
+ */
 const WARM_UP_SECONDS = 1
 
 /** How long the books may take to be complete: what went to the journal comes in later. */
@@ -36,7 +39,9 @@ export function direct ({ upstreamOrigin }: Surroundings): Contender {
 export async function measure (process: LoadProcess, contender: Contender, load: Load): Promise<Measurement> {
   const order = { promptTypes: 1, ...load, origin: contender.origin, headers: contender.headers }
   const before = await contender.books?.()
-  const answeredBefore = load.calls === undefined ? (await process.run({ ...order, seconds: WARM_UP_SECONDS })).answered : 0
+  const answeredBefore = load.calls === undefined
+    ? (await process.run({ ...order, seconds: WARM_UP_SECONDS })).answered
+    : 0
   const databasePids = await contender.databasePids?.() ?? null
   const databaseCpuBefore = databaseCpuTimeUs(databasePids ?? [])
   const cpuBefore = cpuTimeUs(contender.pids)

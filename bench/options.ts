@@ -30,5 +30,11 @@ export function parseOptions (args: readonly string[]): Options {
     if (!(value > 0)) throw new Error(`--${name} is '${values[name]}', but must be a number above 0`)
     return value
   }
-  return { parts: positionals, seconds: number('seconds'), rounds: number('rounds'), rows: number('rows'), calls: number('calls') }
+  return {
+    parts: positionals,
+    seconds: number('seconds'),
+    rounds: number('rounds'),
+    rows: number('rows'),
+    calls: number('calls')
+  }
 }

@@ -29,7 +29,9 @@ export interface Bench {
  * first round warms up and is thrown away.
  */
 export async function inRounds<Key, Result> (
-  { options, progress }: Bench, what: string, targets: ReadonlyMap<Key, Contender>, measureOne: (target: Contender, key: Key) => Promise<Result>
+  {
+    options, progress
+  }: Bench, what: string, targets: ReadonlyMap<Key, Contender>, measureOne: (target: Contender, key: Key) => Promise<Result>
 ): Promise<Map<Key, Result[]>> {
   const results = new Map<Key, Result[]>([...targets.keys()].map(key => [key, []]))
   for (let round = 0; round <= options.rounds; round++) {

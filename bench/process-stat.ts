@@ -34,7 +34,9 @@ export function memoryOf (pids: readonly number[]): { residentBytes: number, pea
 
 /** A process and its children. */
 export function withChildren (pid: number): number[] {
-  return [pid, ...readdirSync('/proc').filter(name => /^\d+$/.test(name)).map(Number).filter(child => parentOf(child) === pid)]
+  return [
+    pid, ...readdirSync('/proc').filter(name => /^\d+$/.test(name)).map(Number).filter(child => parentOf(child) === pid)
+  ]
 }
 
 function parentOf (pid: number): number | null {

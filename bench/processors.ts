@@ -5,14 +5,16 @@ import { withClient } from './database.js'
 import { withChildren } from './process-stat.js'
 
 /** Whether processes can be kept apart here: that takes two processors, and `taskset` of util-linux. */
-export const canKeepApart = (): boolean => availableParallelism() > 1 && spawnSync('taskset', ['--version']).status === 0
+export const canKeepApart = (): boolean => availableParallelism() > 1 &&
+  spawnSync('taskset', ['--version']).status === 0
 
 /**
- * Leaves the last processor to the operators' connections to the database, and the rest to all else that this process has
- * started, as if operators asked a database on another machine. @returns what takes it back
+ * Leaves the last processor to the operators' connections to the database, and the rest to all else that this process
+ * has started, as if operators asked a database on another machine. @returns what takes it back
  */
 export async function keepOperatorsApart (databaseUrl: string): Promise<() => void> {
-  const operators = await withClient(databaseUrl, sql => sql<{ pid: number }[]>`select pid from pg_stat_activity where application_name = 'promptmeter operator'`)
+  const operators = await withClient(databaseUrl, sql =>
+    sql<{ pid: number }[]>`select pid from pg_stat_activity where application_name = 'promptmeter operator'`)
   const last = availableParallelism() - 1
   const everything = descendantsOf(process.pid)
   tie(everything, `0-${last - 1}`)
@@ -29,7 +31,9 @@ function descendantsOf (pid: number): number[] {
 /** @param processors as `taskset --cpu-list` takes them */
 function tie (pids: readonly number[], processors: string): void {
   for (const pid of pids) {
-    const { status, stderr } = spawnSync('taskset', ['--all-tasks', '--cpu-list', '--pid', processors, `${pid}`], { encoding: 'utf8' })
+    const { status, stderr } = spawnSync('taskset', [
+      '--all-tasks', '--cpu-list', '--pid', processors, `${pid}`
+    ], { encoding: 'utf8' })
     if (status !== 0 && existsSync(`/proc/${pid}`)) throw new Error(`taskset: ${stderr.trim()}`)
   }
 }

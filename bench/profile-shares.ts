@@ -1,4 +1,7 @@
-/** What of Chrome's profile format is read here (`node --cpu-prof`). Times are microseconds of the system's monotonic clock. */
+/**
+ * What of Chrome's profile format is read here (`node --cpu-prof`). Times are microseconds of the system's monotonic
+ * clock.
+ */
 export interface CpuProfile {
   readonly nodes: ReadonlyArray<{
     readonly id: number
@@ -17,15 +20,17 @@ export interface Share {
 }
 
 /** The calls by which Node hands bytes to a socket: their time is the kernel's. */
-const SOCKET_WRITES = new Set(['writev', 'writeBuffer', 'writeUtf8String', 'writeLatin1String', 'writeAsciiString', 'shutdown'])
+const SOCKET_WRITES = new Set([
+  'writev', 'writeBuffer', 'writeUtf8String', 'writeLatin1String', 'writeAsciiString', 'shutdown'
+])
 const OUTSIDE_JAVASCRIPT = new Map([
   ['(garbage collector)', 'garbage collection'],
   ['(program)', 'outside JavaScript (reads from sockets, libuv)']
 ])
 
 /**
- * Where the time between two moments went, most first. Time in Node's own code and in native functions goes to the nearest
- * package or file of src/ up the stack that called them; idle time is left out.
+ * Where the time between two moments went, most first. Time in Node's own code and in native functions goes to the
+ * nearest package or file of src/ up the stack that called them; idle time is left out.
  */
 export function sharesByModule (profile: CpuProfile, fromUs: number, toUs: number): Share[] {
   const parents = new Map(profile.nodes.flatMap(node => (node.children ?? []).map(child => [child, node.id] as const)))
@@ -48,7 +53,11 @@ export function sharesByModule (profile: CpuProfile, fromUs: number, toUs: numbe
   return [...selfUs].map(([module, us]) => ({ module, selfUs: us })).sort((a, b) => b.selfUs - a.selfUs)
 }
 
-function findModule (id: number, frames: ReadonlyMap<number, CpuProfile['nodes'][number]['callFrame']>, parents: ReadonlyMap<number, number>): string {
+function findModule (
+  id: number,
+  frames: ReadonlyMap<number, CpuProfile['nodes'][number]['callFrame']>,
+  parents: ReadonlyMap<number, number>
+): string {
   const self = frames.get(id)
   const outside = OUTSIDE_JAVASCRIPT.get(self?.functionName ?? '')
   if (outside !== undefined) return outside

@@ -12,8 +12,8 @@ import { measure } from './measurement.js'
 import { parseOptions } from './options.js'
 import { type CpuProfile, sharesByModule } from './profile-shares.js'
 
-// `npm run bench:profile`: where the gateway's CPU goes on plain calls and on streams. `--seconds` of load each, after as
-// many to warm up.
+// `npm run bench:profile`: where the gateway's CPU goes on plain calls and on streams. `--seconds` of load each, after
+// as many to warm up.
 
 const EXCHANGES = ['plain-4k', 'plain-100k', 'stream', 'stream-paced'] as const
 const CONNECTIONS = 32
@@ -62,10 +62,12 @@ async function readMainProfile (folder: string): Promise<CpuProfile> {
 function describe (profile: CpuProfile, fromUs: number, toUs: number, calls: number): string {
   const shares = sharesByModule(profile, fromUs, toUs)
   const total = shares.reduce((sum, { selfUs }) => sum + selfUs, 0)
-  const line = (module: string, selfUs: number): string[] => [module, format(selfUs / total * 100), format(selfUs / calls)]
+  const line = (module: string, selfUs: number): string[] =>
+    [module, format(selfUs / total * 100), format(selfUs / calls)]
   const rest = shares.slice(LISTED).reduce((sum, { selfUs }) => sum + selfUs, 0)
   return table(['module', '%', 'µs per call'], [
-    ...shares.slice(0, LISTED).map(({ module, selfUs }) => line(module, selfUs)), line('all others', rest), line('in all', total)
+    ...shares.slice(0, LISTED)
+      .map(({ module, selfUs }) => line(module, selfUs)), line('all others', rest), line('in all', total)
   ])
 }
 
@@ -73,7 +75,8 @@ async function main (): Promise<void> {
   const { parts, seconds } = parseOptions(process.argv.slice(2))
   const unknown = parts.find(part => !EXCHANGES.some(exchange => exchange === part))
   if (unknown !== undefined) throw new Error(`There is no exchange '${unknown}', only ${EXCHANGES.join(', ')}.`)
-  const chosen = EXCHANGES.filter(exchange => parts.length === 0 ? exchange === 'plain-4k' || exchange === 'stream' : parts.includes(exchange))
+  const chosen = EXCHANGES.filter(exchange =>
+    parts.length === 0 ? exchange === 'plain-4k' || exchange === 'stream' : parts.includes(exchange))
   const postgres = await startPostgres({ fsync: true })
   const upstream = startChild(process.execPath, [benchScript('upstream')])
   try {

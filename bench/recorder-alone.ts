@@ -10,8 +10,8 @@ import { Recorder } from '../src/recording/recorder.js'
 import { uuidV7 } from '../src/recording/uuid-v7.js'
 import { callRecord } from '../test/helpers/batches.js'
 
-// A process of its own: the gateway's recorder without a gateway, fed as fast as it takes. Its arguments are the URL of a
-// database that has the schema, and how many records it is to write.
+// A process of its own: the gateway's recorder without a gateway, fed as fast as it takes. Its arguments are the URL of
+// a database that has the schema, and how many records it is to write.
 
 /** Records in line at any time, as many as a busy gateway has calls open. */
 const CALLERS = 1024
@@ -67,7 +67,9 @@ async function run (databaseUrl: string, records: number): Promise<RecorderRepor
 
 function nextCall (i: number): FinishedCall {
   const createdAtMs = Date.now()
-  const record = callRecord({ id: uuidV7(createdAtMs), createdAtMs, promptType: `recorder-${i % PROMPT_TYPES}`, user: `user-${i % 7}` })
+  const record = callRecord({
+    id: uuidV7(createdAtMs), createdAtMs, promptType: `recorder-${i % PROMPT_TYPES}`, user: `user-${i % 7}`
+  })
   return { record, buildPayload: () => PAYLOAD }
 }
 

@@ -8,7 +8,9 @@ const head = (lines: readonly string[]): string =>
   ['HTTP/1.1 200 OK', ...lines, ...RESPONSE_HEADERS.map(([name, value]) => `${name}: ${value}`), '', ''].join('\r\n')
 
 const plainAnswer = (sizeBytes: number): Buffer =>
-  Buffer.concat([Buffer.from(head(['content-type: application/json', `content-length: ${sizeBytes}`])), responseBody(sizeBytes)])
+  Buffer.concat([
+    Buffer.from(head(['content-type: application/json', `content-length: ${sizeBytes}`])), responseBody(sizeBytes)
+  ])
 
 /** Each event is a chunk of the transfer coding (RFC 9112 §7.1), and so a write of its own. */
 const streamAnswer = (withUsage: boolean): Buffer[] => {

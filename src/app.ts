@@ -45,7 +45,9 @@ export interface AppDeps {
   readonly bodyRoom?: BodyRoom
 }
 
-/** Builds the gateway with both its planes; never listens. `close` waits for the calls under way and for their records. */
+/**
+ * Builds the gateway with both its planes; never listens. `close` waits for the calls under way and for their records.
+ */
 export async function buildApp (deps: AppDeps): Promise<FastifyInstance> {
   const { config, database, adminPassword, log } = deps
   const { policy, recorder, metrics, route, close } = await startDataPlane(deps)
@@ -158,7 +160,9 @@ interface ProxyParts {
 }
 
 function openProxy (
-  { config, log, now, bodyRoom }: AppDeps, parts: PolicyParts & { readonly calls: CallRecorder, readonly tokenizer: Tokenizer }
+  { config, log, now, bodyRoom }: AppDeps, parts: PolicyParts & {
+    readonly calls: CallRecorder, readonly tokenizer: Tokenizer
+  }
 ): ProxyParts {
   const upstream = createUpstream(config.upstreamBaseUrl, config.upstreamTimeoutMs)
   const streamUsageExceptions = new StreamUsageExceptions(now)

@@ -85,7 +85,8 @@ export function parseConfig (variables: Variables): Config {
     const got = text(name)
     if (got === null) return fallback
     const value = Number(got)
-    if (!/^\d+$/.test(got) || value < min || value > max) throw new SettingError(name, got, `a whole number from ${min} to ${max}`)
+    if (!/^\d+$/.test(got) || value < min ||
+      value > max) throw new SettingError(name, got, `a whole number from ${min} to ${max}`)
     return value
   }
   const oneOf = <T extends string>(name: string, fallback: T, values: readonly T[]): T => {
@@ -135,14 +136,22 @@ function corsOrigins (got: string | null): Config['corsOrigins'] {
     const url = URL.canParse(origin) ? new URL(origin) : null
     const isWeb = url?.protocol === 'https:' || url?.protocol === 'http:'
     const isOrigin = url !== null && /^[a-z][a-z\d+.-]*:\/\/[^\s/?#@*\\]+$/i.test(origin) && url.host !== ''
-    if (!isOrigin) throw new SettingError('CORS_ORIGINS', withoutSecrets(origin), 'origins such as https://app.example.com with commas between them, without paths, or * alone')
+    if (!isOrigin) {
+      throw new SettingError(
+        'CORS_ORIGINS',
+        withoutSecrets(origin),
+        'origins such as https://app.example.com with commas between them, without paths, or * alone'
+      )
+    }
     return isWeb ? url.origin : origin
   })
 }
 
 function trustedProxy (got: string): string {
   if (parseNetwork(got) === null) {
-    throw new SettingError('TRUSTED_PROXIES', got, 'IP addresses and CIDR ranges such as 10.0.0.0/8 or fd00::1 with commas between them')
+    throw new SettingError(
+      'TRUSTED_PROXIES', got, 'IP addresses and CIDR ranges such as 10.0.0.0/8 or fd00::1 with commas between them'
+    )
   }
   return got
 }
@@ -161,7 +170,11 @@ export function secretsOf (config: Config): string[] {
 }
 
 function host (got: string): string {
-  if (isIP(got) === 0 && !/^[\w.-]+$/.test(got)) throw new SettingError('HOST', got, 'a host name or IP address without port or brackets')
+  if (isIP(got) === 0 && !/^[\w.-]+$/.test(got)) {
+    throw new SettingError(
+      'HOST', got, 'a host name or IP address without port or brackets'
+    )
+  }
   return got
 }
 
@@ -173,7 +186,9 @@ function withoutSecrets (got: string): string {
 function upstreamBaseUrl (got: string): URL {
   const url = URL.canParse(got) ? new URL(got) : null
   if (url === null || (url.protocol !== 'https:' && url.protocol !== 'http:')) {
-    throw new SettingError('UPSTREAM_BASE_URL', withoutSecrets(got), 'an http or https URL such as https://api.openai.com/v1')
+    throw new SettingError(
+      'UPSTREAM_BASE_URL', withoutSecrets(got), 'an http or https URL such as https://api.openai.com/v1'
+    )
   }
   if (url.username !== '' || url.password !== '' || url.search !== '' || url.hash !== '') {
     throw new SettingError('UPSTREAM_BASE_URL', withoutSecrets(got), 'a URL without user, password, query or fragment')
@@ -189,12 +204,20 @@ function databaseUrl (got: string | null): string | null {
 
 /** Does not repeat what stands behind the colon: it may be meant for a password. */
 function adminUsername (got: string): string {
-  if (got.includes(':')) throw new SettingError('ADMIN_USERNAME', `${got.slice(0, got.indexOf(':'))}:…`, 'a name without a colon (RFC 7617)')
+  if (got.includes(':')) {
+    throw new SettingError(
+      'ADMIN_USERNAME', `${got.slice(0, got.indexOf(':'))}:…`, 'a name without a colon (RFC 7617)'
+    )
+  }
   return got
 }
 
 function headerText (name: string, got: string | null): string | null {
-  if (got !== null && !/^[\x21-\x7e]+$/.test(got)) throw new SettingError(name, '…', 'a key of printable ASCII without spaces')
+  if (got !== null && !/^[\x21-\x7e]+$/.test(got)) {
+    throw new SettingError(
+      name, '…', 'a key of printable ASCII without spaces'
+    )
+  }
   return got
 }
 
@@ -212,12 +235,21 @@ function alertEmail (smtpUrl: string | null, from: string | null): Pick<Config, 
   if (smtpUrl !== null) {
     const url = URL.canParse(smtpUrl) ? new URL(smtpUrl) : null
     if (url === null || !/^smtps?:$/.test(url.protocol) || url.hostname === '') {
-      throw new SettingError('SMTP_URL', '…', 'a URL such as smtp://user:password@host:587, or smtps://… for TLS from the first byte')
+      throw new SettingError(
+        'SMTP_URL', '…', 'a URL such as smtp://user:password@host:587, or smtps://… for TLS from the first byte'
+      )
     }
-    if (from === null) throw new SettingError('ALERT_EMAIL_FROM', '', 'the address that e-mails come from, because SMTP_URL is set')
+    if (from === null) {
+      throw new SettingError(
+        'ALERT_EMAIL_FROM', '', 'the address that e-mails come from, because SMTP_URL is set'
+      )
+    }
   }
-  if (from !== null && !/^(?:[^\p{Cc}<>@]* <[^\s\p{Cc}<>@]+@[^\s\p{Cc}<>@]+>|[^\s\p{Cc}<>@]+@[^\s\p{Cc}<>@]+)$/u.test(from)) {
-    throw new SettingError('ALERT_EMAIL_FROM', from, 'an address such as alerts@example.com, or a name with it: Alerts <alerts@example.com>')
+  if (from !== null &&
+    !/^(?:[^\p{Cc}<>@]* <[^\s\p{Cc}<>@]+@[^\s\p{Cc}<>@]+>|[^\s\p{Cc}<>@]+@[^\s\p{Cc}<>@]+)$/u.test(from)) {
+    throw new SettingError(
+      'ALERT_EMAIL_FROM', from, 'an address such as alerts@example.com, or a name with it: Alerts <alerts@example.com>'
+    )
   }
   return { smtpUrl, alertEmailFrom: from }
 }
@@ -227,7 +259,11 @@ function webhookSecret (got: string | null): string | null {
   const [, base64 = ''] = /^whsec_([A-Za-z0-9+/]+={0,2})$/.exec(got ?? '') ?? []
   const bytes = Buffer.from(base64, 'base64')
   if (got !== null && (bytes.length < 24 || bytes.length > 64 || bytes.toString('base64') !== base64)) {
-    throw new SettingError('WEBHOOK_SECRET', '…', "'whsec_' and 24 to 64 random bytes in base64, such as from: echo whsec_$(openssl rand -base64 32)")
+    throw new SettingError(
+      'WEBHOOK_SECRET',
+      '…',
+      "'whsec_' and 24 to 64 random bytes in base64, such as from: echo whsec_$(openssl rand -base64 32)"
+    )
   }
   return got
 }

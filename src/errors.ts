@@ -56,7 +56,8 @@ export const gatewayKeysNotAccepted = (): GatewayError => new GatewayError(401, 
   'This gateway has no UPSTREAM_API_KEY, so gateway keys (pm_…) do not work here. Send the upstream\'s own key, ' +
   'or set UPSTREAM_API_KEY and restart the gateway.')
 
-export const promptTypeNotAllowed = (promptType: string): GatewayError => new GatewayError(403, 'prompt_type_not_allowed', request,
+export const promptTypeNotAllowed = (promptType: string): GatewayError =>
+  new GatewayError(403, 'prompt_type_not_allowed', request,
   `This gateway key is not allowed to use the prompt type '${promptType}'. Use another type, or ask an operator to allow this one.`, 'X-Prompt-Type')
 
 export const requestTooLarge = (limitBytes: number): GatewayError => new GatewayError(413, 'request_too_large', request,
@@ -95,12 +96,15 @@ export const BUDGET_EXCEEDED = 'budget_exceeded'
  * Rejects a call because of a budget.
  * @param why which budget, and when it accepts calls again
  */
-export const budgetExceeded = (why: string): GatewayError => new GatewayError(429, BUDGET_EXCEEDED, 'insufficient_quota', why, null,
+export const budgetExceeded = (why: string): GatewayError =>
+  new GatewayError(429, BUDGET_EXCEEDED, 'insufficient_quota', why, null,
   // The official clients try a 429 again, unless they are told not to.
-  { 'x-should-retry': 'false' })
+    { 'x-should-retry': 'false' })
 
-export const upstreamUnreachable = (why: string): GatewayError => new GatewayError(502, 'upstream_unreachable', 'api_error',
+export const upstreamUnreachable = (why: string): GatewayError =>
+  new GatewayError(502, 'upstream_unreachable', 'api_error',
   `The upstream API could not be reached (${why}). Try again. If it still fails, check UPSTREAM_BASE_URL and the network.`)
 
-export const upstreamTimeout = (timeoutMs: number): GatewayError => new GatewayError(504, 'upstream_timeout', 'api_error',
+export const upstreamTimeout = (timeoutMs: number): GatewayError =>
+  new GatewayError(504, 'upstream_timeout', 'api_error',
   `The upstream API sent nothing for ${timeoutMs} ms (UPSTREAM_TIMEOUT_MS). Try again, or raise the limit.`)

@@ -12,7 +12,9 @@ export interface HealthDeps {
 /**
  * `/healthz`: the process is up. `/readyz`: it can serve calls, and which parts are degraded. Neither needs a login.
  */
-export function healthRoutes (app: FastifyInstance, { database, policy, recorder }: HealthDeps, done: () => void): void {
+export function healthRoutes (
+  app: FastifyInstance, { database, policy, recorder }: HealthDeps, done: () => void
+): void {
   app.get('/healthz', () => ({ status: 'ok' }))
   app.get('/readyz', async () => {
     const pings = [database.ping(), database.pingOperator()]

@@ -30,10 +30,16 @@ export async function startJobs (
   const partitions = schedulePartitions(database.operator, log, now)
   const recordedBatches = scheduleRecordedBatches(database.operator, log, now)
   const summaries = scheduleSummaries(database.operator, log, now)
-  const retention = scheduleRetention(database.operator, { logs: config.logRetentionDays, payloads: config.payloadRetentionDays }, log, now)
+  const retention = scheduleRetention(
+    database.operator, { logs: config.logRetentionDays, payloads: config.payloadRetentionDays }, log, now
+  )
   const alerts = scheduleAlerts({
     database,
-    webhook: webhookDelivery({ secret: await loadWebhookSecret(config.webhookSecret, config.dataDir), allowPrivate: config.webhookAllowPrivate, now }),
+    webhook: webhookDelivery({
+      secret: await loadWebhookSecret(config.webhookSecret, config.dataDir),
+      allowPrivate: config.webhookAllowPrivate,
+      now
+    }),
     email: await loadEmailDelivery(config),
     observe,
     log,
@@ -41,7 +47,10 @@ export async function startJobs (
   })
   // Making a partition locks the log for a moment: not under the first calls.
   if (policy.fresh) await Promise.all([listening, partitions.firstRun])
-  else listening.catch((error: unknown) => log.warn({ err: error }, 'changes of policy are not heard of; they are asked for every second'))
+  else {
+    listening.catch((error: unknown) =>
+      log.warn({ err: error }, 'changes of policy are not heard of; they are asked for every second'))
+  }
   const jobs = [partitions, recordedBatches, summaries, retention, alerts]
   return { close: async () => { await Promise.all(jobs.map(job => job.close())) } }
 }

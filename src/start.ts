@@ -17,8 +17,9 @@ import { onStopSignals } from './stop-signals.js'
 /** When the calls are over, or cut, their records are still to be made safe, and the database to be closed. */
 const LAST_RECORDS_MS = 15_000
 
-// The heap may double before it is collected whole, bodies outside of it included: by itself V8 lets it grow by so little that
-// each body of 10 MB costs a whole collection, a third of such a call's CPU (docs/decisions/0009-the-hot-path.md).
+// The heap may double before it is collected whole, bodies outside of it included: by itself V8 lets it grow by so
+// little that each body of 10 MB costs a whole collection, a third of such a call's CPU
+// (docs/decisions/0009-the-hot-path.md).
 setFlagsFromString('--heap-growing-percent=100')
 
 /** How long a failed start may take to close what it had opened. */
@@ -58,7 +59,9 @@ async function start (starting: Starting): Promise<void> {
 function closeOnSignal (app: FastifyInstance, database: Database, config: Config, log: Logger): void {
   let stopSignal: string | undefined
   const delay = config.shutdownGraceMs + LAST_RECORDS_MS
-  const closing = closeWithGrace({ delay, logger: log, skip: ['SIGINT', 'SIGTERM'] }, async ({ err, signal = stopSignal }) => {
+  const closing = closeWithGrace({
+    delay, logger: log, skip: ['SIGINT', 'SIGTERM']
+  }, async ({ err, signal = stopSignal }) => {
     if (err !== undefined) log.fatal({ err }, 'closing after an unhandled error')
     else log.info({ signal }, 'closing: no new calls are accepted, calls in flight are finished and recorded')
     const cut = setTimeout(() => {

@@ -34,7 +34,9 @@ export interface Books {
 }
 
 /** Starts a contender, or says why there is none. */
-export type StartContender = (surroundings: Surroundings, options: { readonly watchLoop: boolean }) => Promise<Contender | { readonly missing: string }>
+export type StartContender = (surroundings: Surroundings, options: {
+  readonly watchLoop: boolean
+}) => Promise<Contender | { readonly missing: string }>
 
 /** Asks the event-loop watch within a process (loop-watch.ts). */
 export const askLongestHold = (child: Child) => async (): Promise<number> => {

@@ -58,5 +58,15 @@ export const startNginx: StartContender = async ({ upstreamOrigin }) => {
     await stop()
     throw error
   }
-  return { name: 'nginx', origin, headers: {}, pids: withChildren(child.pid), databasePids: null, books: null, longestHoldMs: null, heapUsedBytes: null, stop }
+  return {
+    name: 'nginx',
+    origin,
+    headers: {},
+    pids: withChildren(child.pid),
+    databasePids: null,
+    books: null,
+    longestHoldMs: null,
+    heapUsedBytes: null,
+    stop
+  }
 }

@@ -18,7 +18,9 @@ export interface NodeContenderOptions {
 export async function startNodeContender (options: NodeContenderOptions): Promise<Contender> {
   const port = await freePort()
   const watch = options.watchLoop ? ['--import', pathToFileURL(benchScript('loop-watch')).href] : []
-  const child = startChild(process.execPath, [...watch, ...options.nodeArgs ?? [], options.script, ...options.args?.(port) ?? []], {
+  const child = startChild(process.execPath, [
+    ...watch, ...options.nodeArgs ?? [], options.script, ...options.args?.(port) ?? []
+  ], {
     env: { NODE_ENV: 'production', HOST: '127.0.0.1', PORT: `${port}`, ...options.env },
     ...(options.cwd === undefined ? {} : { cwd: options.cwd })
   })

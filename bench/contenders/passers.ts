@@ -10,7 +10,12 @@ export const startBare: StartContender = ({ upstreamOrigin }, { watchLoop }) => 
 })
 
 export const startHttpProxy: StartContender = ({ upstreamOrigin }, { watchLoop }) => startNodeContender({
-  name: '@fastify/http-proxy', script: benchScript('contenders/http-proxy'), env: { UPSTREAM_ORIGIN: upstreamOrigin }, watchLoop
+  name: '@fastify/http-proxy',
+  script: benchScript('contenders/http-proxy'),
+  env: {
+    UPSTREAM_ORIGIN: upstreamOrigin
+  },
+  watchLoop
 })
 
 /** It finds its upstream in each call's headers. */

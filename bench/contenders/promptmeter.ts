@@ -23,7 +23,9 @@ export interface PromptmeterOptions {
 }
 
 /** The gateway as it is run: `node dist/server.js`, with default settings. Its data go when it stops. */
-export async function startPromptmeter ({ upstreamOrigin }: Surroundings, options: PromptmeterOptions): Promise<PromptmeterContender> {
+export async function startPromptmeter (
+  { upstreamOrigin }: Surroundings, options: PromptmeterOptions
+): Promise<PromptmeterContender> {
   const { databaseUrl } = options
   const dataDir = await mkdtemp(join(tmpdir(), 'promptmeter-bench-'))
   const removeData = async (): Promise<void> => await rm(dataDir, { recursive: true, force: true })
@@ -61,20 +63,25 @@ export async function startPromptmeter ({ upstreamOrigin }: Surroundings, option
   }
 }
 
-export const startOnPostgres: StartContender = async (surroundings, { watchLoop }) => await startPromptmeter(surroundings, {
-  name: 'promptmeter, PostgreSQL', databaseUrl: await createDatabase(surroundings.postgres), watchLoop
-})
+export const startOnPostgres: StartContender = async (surroundings, { watchLoop }) =>
+  await startPromptmeter(surroundings, {
+    name: 'promptmeter, PostgreSQL', databaseUrl: await createDatabase(surroundings.postgres), watchLoop
+  })
 
 export const startEmbedded: StartContender = (surroundings, { watchLoop }) =>
   startPromptmeter(surroundings, { name: 'promptmeter, embedded', databaseUrl: null, watchLoop })
 
 interface ConfigPage {
-  readonly items: ReadonlyArray<{ readonly total_calls: number, readonly failed_calls: number, readonly total_output_tokens: number }>
+  readonly items: ReadonlyArray<{
+    readonly total_calls: number, readonly failed_calls: number, readonly total_output_tokens: number
+  }>
   readonly next_cursor: string | null
 }
 
 const getAdmin = async (origin: string, password: string, path: string): Promise<Response> =>
-  await fetch(`${origin}/admin/api/${path}`, { headers: { authorization: `Basic ${Buffer.from(`admin:${password}`).toString('base64')}` } })
+  await fetch(`${origin}/admin/api/${path}`, {
+    headers: { authorization: `Basic ${Buffer.from(`admin:${password}`).toString('base64')}` }
+  })
 
 /** The sums over all prompt types, as an operator reads them. */
 async function readBooks (origin: string, password: string): Promise<Books> {

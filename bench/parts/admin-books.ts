@@ -8,7 +8,9 @@ const USERS = 100
 const ROWS_PER_STATEMENT = 500_000
 const MODELS = ['gpt-4o-mini', 'gpt-4o', 'gpt-4.1', 'gpt-4.1-mini', 'o4-mini']
 
-/** Fills a gateway's database as a year of calls would leave it: the log, statistics and rollups, all of the same calls. */
+/**
+ * Fills a gateway's database as a year of calls would leave it: the log, statistics and rollups, all of the same calls.
+ */
 export async function fillBooks (bench: Bench, databaseUrl: string): Promise<void> {
   const { options: { rows }, progress } = bench
   await withClient(databaseUrl, async sql => {
@@ -51,7 +53,10 @@ async function createPartitions (sql: Sql): Promise<void> {
     end $$`
 }
 
-/** Calls number `first` to `last`: evenly over the year until now, at random over types, models and users; some fail, some have no price. */
+/**
+ * Calls number `first` to `last`: evenly over the year until now, at random over types, models and users; some fail,
+ * some have no price.
+ */
 async function insertCalls (sql: Sql, first: number, last: number, rows: number): Promise<void> {
   await sql`
     insert into usage_logs (id, created_at, prompt_type, prompt_config_id, provider, endpoint, request_model, response_model, user_name,

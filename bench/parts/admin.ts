@@ -48,7 +48,9 @@ export const admin: Part = {
   }
 }
 
-async function withGateway<T> (bench: Bench, databaseUrl: string, work: (gateway: PromptmeterContender) => Promise<T>): Promise<T> {
+async function withGateway<T> (
+  bench: Bench, databaseUrl: string, work: (gateway: PromptmeterContender) => Promise<T>
+): Promise<T> {
   const gateway = await startPromptmeter(bench.surroundings, {
     name: 'promptmeter, a year of books', databaseUrl, watchLoop: false, env: { MAX_PROMPT_TYPES: `${MANY_TYPES + 1}` }
   })
@@ -70,7 +72,10 @@ async function measureBooks (bench: Bench, databaseUrl: string): Promise<{ text:
   // On one of its own: its memory is that of the exports.
   const exports = await withGateway(bench, databaseUrl, async gateway => {
     const exports: Export[] = []
-    for (const path of ['prompt-configs/export?format=csv', 'prompt-configs/export?format=json', 'usage-logs/export?format=csv', 'usage-logs/export?format=ndjson']) {
+    for (const path of [
+      'prompt-configs/export?format=csv', 'prompt-configs/export?format=json', 'usage-logs/export?format=csv',
+      'usage-logs/export?format=ndjson'
+    ]) {
       exports.push(await download(bench, gateway, path))
     }
     return exports
@@ -81,7 +86,9 @@ async function measureBooks (bench: Bench, databaseUrl: string): Promise<{ text:
 /** What an operator asks for, newest and rarest, over the year. */
 function paths (nowMs: number): string[] {
   const from = new Date(nowMs - 365 * DAY_MS).toISOString()
-  const sorts = ['-total_cost', 'prompt_type', '-total_calls', '-last_called_at', '-created_at', 'avg_cost_per_call', '-failed_calls']
+  const sorts = [
+    '-total_cost', 'prompt_type', '-total_calls', '-last_called_at', '-created_at', 'avg_cost_per_call', '-failed_calls'
+  ]
   const logs = ['', 'prompt_type=bench-17', 'model=gpt-4o', 'model=nobody', 'user=user-17', 'user=nobody', 'key_id=00000000-0000-4000-8000-000000000000', 'success=false',
     'status_code=429', 'status_code=418', 'unpriced=true', 'upstream_request_id=req_nobody', `from=${from}&to=${new Date(nowMs - 180 * DAY_MS).toISOString()}`]
   const groups = ['none', 'prompt_type', 'model', 'user']
@@ -141,29 +148,40 @@ async function download ({ progress }: Bench, gateway: PromptmeterContender, pat
   }
   const seconds = (performance.now() - startedAt) / 1000
   progress(`${path}: ${lines.toLocaleString('en-US')} lines in ${format(seconds)} s`)
-  return { path, rowsPerSecond: lines / seconds, megabytesPerSecond: megabytes(bytes) / seconds, peakBytes: memoryOf(gateway.pids).peakBytes }
+  return {
+    path,
+    rowsPerSecond: lines / seconds,
+    megabytesPerSecond: megabytes(bytes) / seconds,
+    peakBytes: memoryOf(gateway.pids).peakBytes
+  }
 }
 
 /** The calls' p99, by what goes on beside them. */
 type Beside = Record<typeof BESIDE[number], number[]>
 /**
- * Nothing; a query each second; a process that only takes a processor for as long each second; a query as soon as the last
- * is answered. `apart`: with a processor for the operators' connections to the database, and the rest for all else.
+ * Nothing; a query each second; a process that only takes a processor for as long each second; a query as soon as the
+ * last is answered. `apart`: with a processor for the operators' connections to the database, and the rest for all
+ * else.
  */
 const BESIDE = ['nothing', 'each second', 'busy', 'without pause', 'nothing, apart', 'each second, apart'] as const
 
 /** Latency of calls, with and without somebody who asks for the year's costs again and again. */
 async function callsBeside (bench: Bench, gateway: PromptmeterContender, databaseUrl: string): Promise<Beside> {
   // As the console's first page asks for its chart.
-  const path = `costs?group_by=prompt_type&interval=week&limit=8&from=${new Date(Date.now() - 365 * DAY_MS).toISOString()}`
+  const path =
+    `costs?group_by=prompt_type&interval=week&limit=8&from=${new Date(Date.now() - 365 * DAY_MS).toISOString()}`
   const { p50Ms } = await time(bench, gateway, path)
-  const eachSecond = async (over: AbortSignal): Promise<void> => { while (!over.aborted) await Promise.all([ask(gateway, path), delay(1000)]) }
+  const eachSecond = async (over: AbortSignal): Promise<void> => {
+    while (!over.aborted) await Promise.all([ask(gateway, path), delay(1000)])
+  }
   const nothing = async (): Promise<void> => {}
   const work: Record<keyof Beside, (over: AbortSignal) => Promise<void>> = {
     nothing,
     'each second': eachSecond,
     busy: async over => {
-      const spinning = new Worker(`setInterval(() => { for (const end = performance.now() + ${p50Ms}; performance.now() < end;); }, 1000)`, { eval: true })
+      const spinning = new Worker(`setInterval(() => { for (const end = performance.now() + ${p50Ms}; performance.now() < end;); }, 1000)`, {
+        eval: true
+      })
       await once(over, 'abort')
       await spinning.terminate()
     },
@@ -189,7 +207,9 @@ async function callsBeside (bench: Bench, gateway: PromptmeterContender, databas
   return beside
 }
 
-async function p99Beside (bench: Bench, gateway: PromptmeterContender, work: (over: AbortSignal) => Promise<void>): Promise<number> {
+async function p99Beside (
+  bench: Bench, gateway: PromptmeterContender, work: (over: AbortSignal) => Promise<void>
+): Promise<number> {
   const over = new AbortController()
   const done = work(over.signal)
   try {
@@ -211,22 +231,32 @@ function report ({ options }: Bench, timings: readonly Timing[], exports: readon
   const slowest = (prefix: string): Timing | undefined =>
     timings.filter(({ path }) => path.startsWith(prefix)).sort((a, b) => b.p50Ms - a.p50Ms)[0]
   const costs = slowest('costs?')
-  const ratios = (name: keyof Beside, alone: keyof Beside = 'nothing'): number[] => beside[name].map((p99Ms, i) => p99Ms / (beside[alone][i] ?? NaN))
+  const ratios = (name: keyof Beside, alone: keyof Beside = 'nothing'): number[] =>
+    beside[name].map((p99Ms, i) => p99Ms / (beside[alone][i] ?? NaN))
   const raised = (figure: string, ratios: readonly number[]): Goal =>
     ({ figure, goal: 'not raised', measured: `${formatSpread(ratios)} ×`, met: spreadOf(ratios).median <= GOAL_P99 })
   const apart = beside['nothing, apart']
   const goals: Goal[] = [
-    { figure: `costs over a year, the slowest (\`${shortened(costs?.path ?? '')}\`), p50`, goal: `< ${GOAL_COSTS_MS} ms`, measured: `${format(costs?.p50Ms ?? NaN)} ms`, met: (costs?.p50Ms ?? NaN) < GOAL_COSTS_MS },
+    {
+      figure: `costs over a year, the slowest (\`${shortened(costs?.path ?? '')}\`), p50`,
+      goal: `< ${GOAL_COSTS_MS} ms`,
+      measured: `${format(costs?.p50Ms ?? NaN)} ms`,
+      met: (costs?.p50Ms ?? NaN) < GOAL_COSTS_MS
+    },
     raised("calls' p99 beside a query over the year each second", ratios('each second')),
     raised('the same beside one query after the other', ratios('without pause')),
-    ...apart.length === 0 ? [] : [raised('with a processor for the queries alone, each second', ratios('each second, apart', 'nothing, apart'))]
+    ...apart.length === 0
+      ? []
+      : [raised('with a processor for the queries alone, each second', ratios('each second, apart', 'nothing, apart'))]
   ]
   return [
     `The operator's routes over a year of ${options.rows.toLocaleString('en-US')} calls of ${MANY_TYPES.toLocaleString('en-US')} prompt types on PostgreSQL, ` +
       `each asked for up to ${ANSWERS} times, one after the other.`,
     table(['', 'p50, ms', 'p99, ms', 'answer, kB'], timings.map(({ path, p50Ms, p99Ms, bytes, isRefused }) =>
       [`\`${shortened(path)}\``, format(p50Ms), format(p99Ms), isRefused ? '503, too long' : format(bytes / 1000)])),
-    table(['', 'rows/s', 'MB/s', 'memory of the gateway at most so far, MB'], exports.map(({ path, rowsPerSecond, megabytesPerSecond, peakBytes }) =>
+    table([
+      '', 'rows/s', 'MB/s', 'memory of the gateway at most so far, MB'
+    ], exports.map(({ path, rowsPerSecond, megabytesPerSecond, peakBytes }) =>
       [`\`${path}\``, format(rowsPerSecond), format(megabytesPerSecond), format(megabytes(peakBytes))])),
     `The p99 of ${RATE_PER_SECOND} calls a second is ${formatSpread(beside.nothing)} ms. While somebody asks for the chart of the console's first page over the year ` +
       `once a second it is ${formatSpread(beside['each second'])} ms; with a process that does nothing but take one of the machine's processors as long each second, ` +

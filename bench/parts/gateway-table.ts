@@ -56,20 +56,28 @@ async function measureLoad (
     targets.delete(key)
   }
   const { seconds } = bench.options
-  const rounds = await inRounds(bench, `${exchange} at ${connections} connections`, targets, async (target, key): Promise<Round> => {
+  const rounds = await inRounds(bench, `${exchange} at ${connections} connections`, targets, async (
+    target, key
+  ): Promise<Round> => {
     if (key === 'direct') await load.beforeRound?.()
     const busy = await measure(bench.load, target, { exchange, connections, seconds })
-    const alone = load.isPaced === true ? null : await measure(bench.load, target, { exchange, connections: 1, seconds: seconds / 3 })
+    const alone = load.isPaced === true
+      ? null
+      : await measure(bench.load, target, { exchange, connections: 1, seconds: seconds / 3 })
     return { busy, alone }
   })
   return { load, rounds, names: new Map([...started].map(([key, { name }]) => [key, name])), missing }
 }
 
-/** A contender that cannot do this kind of call at all says so at the first one. Those that keep books must be able to. */
+/**
+ * A contender that cannot do this kind of call at all says so at the first one. Those that keep books must be able to.
+ */
 async function refusalOf (bench: Bench, target: Contender, exchange: ExchangeName): Promise<string | null> {
   if (target.books !== null) return null
   try {
-    await bench.load.run({ origin: target.origin, headers: target.headers, exchange, promptTypes: 1, connections: 1, calls: 1 })
+    await bench.load.run({
+      origin: target.origin, headers: target.headers, exchange, promptTypes: 1, connections: 1, calls: 1
+    })
     return null
   } catch (error) {
     const status = /status (\d+)/.exec(String(error))?.[1]
@@ -86,7 +94,9 @@ export function ratios (measured: readonly Round[] | undefined, yardstick: reado
 type Latency = 'p50Ms' | 'p99Ms' | 'firstByteP50Ms'
 
 /** Milliseconds that the gateway adds to the same percentile without it, in the same round. */
-export function added (measured: readonly Round[] | undefined, without: readonly Round[] | undefined, load: keyof Round, figure: Latency): number[] {
+export function added (
+  measured: readonly Round[] | undefined, without: readonly Round[] | undefined, load: keyof Round, figure: Latency
+): number[] {
   return (measured ?? []).map((round, i) => (round[load]?.[figure] ?? NaN) - (without?.[i]?.[load]?.[figure] ?? NaN))
 }
 
@@ -109,9 +119,15 @@ export function gatewayTable ({ load, rounds, names, missing }: GatewayRounds): 
     ...latencies(measured),
     format(spreadOf(measured.map(({ busy }) => megabytes(busy.residentBytes))).median)
   ])
-  for (const [key, reason] of missing) rows.push([`${names.get(key) ?? key}: ${reason}`, ...header.slice(1).map(() => '')])
+  for (const [key, reason] of missing) {
+    rows.push([
+    `${names.get(key) ?? key}: ${reason}`, ...header.slice(1).map(() => '')
+    ])
+  }
   const absolute = (which: keyof Round): string =>
-    (['p50Ms', 'p99Ms'] as const).map(figure => format(spreadOf(without.map(round => round[which]?.[figure] ?? NaN)).median)).join(' / ')
+    (['p50Ms', 'p99Ms'] as const).map(figure =>
+      format(spreadOf(without.map(round => round[which]?.[figure] ?? NaN)).median))
+      .join(' / ')
   const comparison = load.isPaced === true
     ? ''
     : `Without a gateway a call takes ${absolute('alone')} ms (p50 / p99) at one connection, ` +
@@ -121,5 +137,7 @@ export function gatewayTable ({ load, rounds, names, missing }: GatewayRounds): 
 
 function databaseLine (rounds: GatewayRounds['rounds']): string {
   const spent = (rounds.get('postgres') ?? []).flatMap(({ busy }) => busy.databaseCpuUsPerCall ?? [])
-  return spent.length === 0 ? '' : `PostgreSQL itself spends ${formatSpread(spent)} µs of CPU per call of promptmeter's.`
+  return spent.length === 0
+    ? ''
+    : `PostgreSQL itself spends ${formatSpread(spent)} µs of CPU per call of promptmeter's.`
 }

@@ -35,7 +35,13 @@ export const memory: Part = {
   run: async bench => {
     const footprints: Footprint[] = []
     for (const name of CONTENDERS) footprints.push(await measureContender(bench, name))
-    const header = ['', 'at the start', `${format(OPEN_STREAMS)} streams open`, 'at most', ...Array.from({ length: QUARTERS }, (_, i) => `calls, ${i + 1}. quarter`)]
+    const header = [
+      '',
+      'at the start',
+      `${format(OPEN_STREAMS)} streams open`,
+      'at most',
+      ...Array.from({ length: QUARTERS }, (_, i) => `calls, ${i + 1}. quarter`)
+    ]
     const rows = footprints.map(({ name, atStart, openStreams, openStreamsPeak, quarters }) =>
       [name, ...[atStart, openStreams, openStreamsPeak, ...quarters].map(bytes => format(megabytes(bytes)))])
     const heaps = footprints.map(({ name, heaps }) => [name, ...heaps.map(bytes => format(megabytes(bytes)))])
@@ -45,7 +51,10 @@ export const memory: Part = {
       table(header, rows),
       'How much of that V8 keeps for garbage is its own affair. In MB, what is in use of the JavaScript heap after each quarter, once the garbage is collected:',
       table(['', ...Array.from({ length: QUARTERS }, (_, i) => `${i + 1}. quarter`)], heaps),
-      goalsTable(footprints.flatMap(footprint => footprint.name.startsWith('promptmeter') ? goals(footprint, bench.options.calls) : []))
+      goalsTable(
+        footprints.flatMap(footprint =>
+          footprint.name.startsWith('promptmeter') ? goals(footprint, bench.options.calls) : [])
+      )
     ].join('\n\n')
     return { text, data: footprints }
   }
@@ -79,15 +88,24 @@ async function measureContender (bench: Bench, contenderName: ContenderName): Pr
   const streams = await alone(false, async contender => {
     bench.progress(`memory: ${OPEN_STREAMS} streams through ${contender.name}`)
     const { residentBytes } = memoryOf(contender.pids)
-    const samples = await sampled(bench, contender, { exchange: 'stream-held', connections: OPEN_STREAMS, calls: OPEN_STREAMS })
-    return { name: contender.name, atStart: residentBytes, openStreams: spreadOf(samples).median, openStreamsPeak: memoryOf(contender.pids).peakBytes }
+    const samples = await sampled(bench, contender, {
+      exchange: 'stream-held', connections: OPEN_STREAMS, calls: OPEN_STREAMS
+    })
+    return {
+      name: contender.name,
+      atStart: residentBytes,
+      openStreams: spreadOf(samples).median,
+      openStreamsPeak: memoryOf(contender.pids).peakBytes
+    }
   })
   const calls = await alone(true, async contender => {
     const quarters: number[] = []
     const heaps: number[] = []
     for (let i = 1; i <= QUARTERS; i++) {
       bench.progress(`memory: calls through ${contender.name}, quarter ${i} of ${QUARTERS}`)
-      const samples = await sampled(bench, contender, { exchange: 'plain-4k', connections: CONNECTIONS, calls: Math.ceil(bench.options.calls / QUARTERS) })
+      const samples = await sampled(bench, contender, {
+        exchange: 'plain-4k', connections: CONNECTIONS, calls: Math.ceil(bench.options.calls / QUARTERS)
+      })
       quarters.push(spreadOf(samples).median)
       heaps.push(await contender.heapUsedBytes?.() ?? NaN)
     }

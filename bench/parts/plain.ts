@@ -35,8 +35,18 @@ function cpuGoals (size: string, { rounds }: GatewayRounds): Goal[] {
   const toBare = ratios(postgres, rounds.get('bare'))
   const toPortkey = ratios(postgres, rounds.get('portkey'))
   return [
-    { figure: `CPU per plain call of ${size}`, goal: '≤ 1.0 × bare', measured: `${formatSpread(toBare)} ×`, met: spreadOf(toBare).median <= 1 },
-    { figure: `CPU per plain call of ${size}`, goal: '≤ 0.125 × Portkey', measured: `${formatSpread(toPortkey)} ×`, met: spreadOf(toPortkey).median <= 0.125 }
+    {
+      figure: `CPU per plain call of ${size}`,
+      goal: '≤ 1.0 × bare',
+      measured: `${formatSpread(toBare)} ×`,
+      met: spreadOf(toBare).median <= 1
+    },
+    {
+      figure: `CPU per plain call of ${size}`,
+      goal: '≤ 0.125 × Portkey',
+      measured: `${formatSpread(toPortkey)} ×`,
+      met: spreadOf(toPortkey).median <= 0.125
+    }
   ]
 }
 

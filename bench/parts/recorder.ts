@@ -23,13 +23,20 @@ export const recorder: Part = {
     }
     const perSecond = reports.map(({ recordsPerSecond }) => recordsPerSecond)
     const rows = [[
-      'one process, PostgreSQL', formatSpread(perSecond), formatSpread(reports.map(({ cpuUsPerRecord }) => cpuUsPerRecord)),
+      'one process, PostgreSQL', formatSpread(perSecond), formatSpread(
+        reports.map(({ cpuUsPerRecord }) => cpuUsPerRecord)
+      ),
       formatSpread(reports.map(({ journaled }) => journaled))
     ]]
     const text = [
       table(['', 'records/s', 'CPU per record, µs', 'of a round by way of the journal'], rows),
       goalsTable([{
-        figure: 'recorder alone', goal: '≥ 20,000 records/s', measured: `${formatSpread(perSecond)} records/s`, met: spreadOf(perSecond).median >= GOAL_PER_SECOND
+        figure: 'recorder alone',
+        goal: '≥ 20,000 records/s',
+        measured: `${formatSpread(perSecond)} records/s`,
+        met: spreadOf(
+          perSecond
+        ).median >= GOAL_PER_SECOND
       }])
     ].join('\n\n')
     return { text, data: reports }
@@ -46,7 +53,8 @@ async function databaseWithSchema ({ surroundings }: Bench): Promise<string> {
 
 async function writeRecords (databaseUrl: string, records: number): Promise<RecorderReport> {
   const count = async (): Promise<number> => {
-    const [row] = await withClient(databaseUrl, sql => sql<{ calls: number }[]>`select coalesce(sum(total_calls), 0)::int as calls from prompt_stats`)
+    const [row] = await withClient(databaseUrl, sql =>
+      sql<{ calls: number }[]>`select coalesce(sum(total_calls), 0)::int as calls from prompt_stats`)
     return row?.calls ?? 0
   }
   const before = await count()

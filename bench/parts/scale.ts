@@ -36,7 +36,9 @@ export const scale: Part = {
         return gateway === undefined ? [] : [[one, { ...gateway, name: describe(one, bench) }] as const]
       }))
       const rounds = await inRounds(bench, 'prompt types and rows', targets, (target, { promptTypes }) =>
-        measure(bench.load, target, { exchange: 'plain-4k', connections: CONNECTIONS, seconds: bench.options.seconds, promptTypes }))
+        measure(bench.load, target, {
+          exchange: 'plain-4k', connections: CONNECTIONS, seconds: bench.options.seconds, promptTypes
+        }))
       return { text: report(rounds, bench), data: [...rounds] }
     } finally {
       for (const gateway of gateways.values()) await gateway.stop()
@@ -122,10 +124,17 @@ function report (rounds: ReadonlyMap<Case, readonly Measurement[]>, bench: Bench
   ])
   const goals = [...rounds].filter(([one]) => one !== first).map(([one, measured]): Goal => {
     const ratios = ratiosOf(measured)
-    return { figure: `CPU per call: ${describe(one, bench)}`, goal: 'within 10 % of the first line', measured: `${formatSpread(ratios)} ×`, met: spreadOf(ratios).median <= GOAL_WITHIN }
+    return {
+      figure: `CPU per call: ${describe(one, bench)}`,
+      goal: 'within 10 % of the first line',
+      measured: `${formatSpread(ratios)} ×`,
+      met: spreadOf(ratios).median <= GOAL_WITHIN
+    }
   })
   return [
     `Calls of 4 kB at ${CONNECTIONS} connections through promptmeter on PostgreSQL; each call's type is chosen at random.`,
-    table(['', 'CPU per call, µs', '× the first line', 'calls/s', "PostgreSQL's own CPU per call, µs"], rows), goalsTable(goals)
+    table(
+      ['', 'CPU per call, µs', '× the first line', 'calls/s', "PostgreSQL's own CPU per call, µs"], rows
+    ), goalsTable(goals)
   ].join('\n\n')
 }

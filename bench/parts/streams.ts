@@ -30,6 +30,11 @@ export const streams: Part = {
 function goal (how: string, { rounds }: GatewayRounds): Goal {
   const toBare = ratios(rounds.get('postgres'), rounds.get('bare'))
   return {
-    figure: `CPU per stream of ${STREAM_CHUNKS} chunks, ${how}`, goal: '≤ 1.1 × piping it', measured: `${formatSpread(toBare)} ×`, met: spreadOf(toBare).median <= 1.1
+    figure: `CPU per stream of ${STREAM_CHUNKS} chunks, ${how}`,
+    goal: '≤ 1.1 × piping it',
+    measured: `${formatSpread(toBare)} ×`,
+    met: spreadOf(
+      toBare
+    ).median <= 1.1
   }
 }

@@ -32,8 +32,11 @@ export const vision: Part = {
     const othersLoad = startLoad()
     try {
       return await withContenders(bench.surroundings, CONTENDERS, { watchLoop: true }, async (started, missing) => {
-        const targets = new Map<ContenderName | 'direct', Contender>([['direct', direct(bench.surroundings)], ...started])
-        const rounds = await inRounds(bench, `10 MB at ${VISION_PER_SECOND}/s`, targets, target => measureBoth(bench, othersLoad, target))
+        const targets = new Map<ContenderName | 'direct', Contender>([
+          ['direct', direct(bench.surroundings)], ...started
+        ])
+        const rounds = await inRounds(bench, `10 MB at ${VISION_PER_SECOND}/s`, targets, target =>
+          measureBoth(bench, othersLoad, target))
         return { text: describe(rounds, targets, missing), data: [...rounds] }
       })
     } finally {
@@ -55,10 +58,14 @@ async function measureBoth ({ load, options }: Bench, othersLoad: LoadProcess, t
   const cpuUs = cpuTimeUs(target.pids) - cpuBefore
   const longestHoldMs = await target.longestHoldMs?.() ?? NaN
   if (before !== undefined) await checkBooks(target, before, vision.answered + others.answered)
-  return { vision, others, cpuUsPerCall: cpuUs / vision.answered, longestHoldMs, peakBytes: memoryOf(target.pids).peakBytes }
+  return {
+    vision, others, cpuUsPerCall: cpuUs / vision.answered, longestHoldMs, peakBytes: memoryOf(target.pids).peakBytes
+  }
 }
 
-function describe (rounds: Rounds, targets: ReadonlyMap<ContenderName | 'direct', Contender>, missing: ReadonlyMap<ContenderName, string>): string {
+function describe (
+  rounds: Rounds, targets: ReadonlyMap<ContenderName | 'direct', Contender>, missing: ReadonlyMap<ContenderName, string>
+): string {
   const without = rounds.get('direct') ?? []
   const added = (measured: readonly Round[], which: 'vision' | 'others', figure: 'p50Ms' | 'p99Ms'): number[] =>
     measured.map((round, i) => round[which][figure] - (without[i]?.[which][figure] ?? NaN))
@@ -80,10 +87,26 @@ function describe (rounds: Rounds, targets: ReadonlyMap<ContenderName | 'direct'
     `Chat completions with a picture of 10 MB as a base64 data URL, ${VISION_PER_SECOND} a second, and ${OTHERS_PER_SECOND} calls of 4 kB a second beside them. ` +
       'The longest hold of the event loop includes what the process waited for a processor, which everything on the machine shares. ' +
       'Portkey is left out: it does not keep up.',
-    table(['', 'CPU per call, ms', 'added, p50 / p99, ms', 'added to the others, p50 / p99, ms', 'longest hold, ms', 'memory at most, MB'], rows),
+    table(
+      [
+        '', 'CPU per call, ms', 'added, p50 / p99, ms', 'added to the others, p50 / p99, ms', 'longest hold, ms',
+        'memory at most, MB'
+      ],
+      rows
+    ),
     goalsTable([
-      { figure: `10 MB vision calls at ${VISION_PER_SECOND}/s, p99 added`, goal: `≤ ${GOAL_ADDED_MS} ms`, measured: `${formatSpread(addedP99)} ms`, met: spreadOf(addedP99).median <= GOAL_ADDED_MS },
-      { figure: 'other calls unharmed: longest hold of the event loop', goal: `≤ ${GOAL_HOLD_MS} ms`, measured: `${formatSpread(holds)} ms`, met: spreadOf(holds).max <= GOAL_HOLD_MS }
+      {
+        figure: `10 MB vision calls at ${VISION_PER_SECOND}/s, p99 added`,
+        goal: `≤ ${GOAL_ADDED_MS} ms`,
+        measured: `${formatSpread(addedP99)} ms`,
+        met: spreadOf(addedP99).median <= GOAL_ADDED_MS
+      },
+      {
+        figure: 'other calls unharmed: longest hold of the event loop',
+        goal: `≤ ${GOAL_HOLD_MS} ms`,
+        measured: `${formatSpread(holds)} ms`,
+        met: spreadOf(holds).max <= GOAL_HOLD_MS
+      }
     ])
   ].join('\n\n')
 }

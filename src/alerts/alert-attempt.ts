@@ -51,8 +51,8 @@ const PATIENCE_MS = 24 * HOUR_MS
 const WAITS_MS = [5 * SECOND_MS, 30 * SECOND_MS, 2 * MINUTE_MS, 10 * MINUTE_MS, 30 * MINUTE_MS, HOUR_MS] as const
 
 /**
- * When a delivery whose attempt has just failed is due again, milliseconds since the epoch; null: never. Waits grow to an hour
- * and differ by a fifth either way, so that deliveries that failed together do not come back together.
+ * When a delivery whose attempt has just failed is due again, milliseconds since the epoch; null: never. Waits grow to
+ * an hour and differ by a fifth either way, so that deliveries that failed together do not come back together.
  * @param random from 0 to 1
  */
 export function nextAttemptAtMs (

@@ -29,7 +29,8 @@ export function emailDelivery ({ smtpUrl, from, timeoutMs = TIMEOUT_MS }: EmailO
     const cut = new Promise<Outcome>(resolve => {
       signal.addEventListener('abort', () => resolve({ statusCode: null, error: reason() }))
     })
-    const sent = transport.sendMail(mailOf(claim, from)).then(({ response }): Outcome => ({ statusCode: replyCode(response), error: null }), describe)
+    const sent = transport.sendMail(mailOf(claim, from))
+      .then(({ response }): Outcome => ({ statusCode: replyCode(response), error: null }), describe)
     return await Promise.race([sent, cut]).finally(clear)
   }
 }

@@ -19,7 +19,10 @@ export function alertMessage (alert: Alert): AlertMessage {
   }
 }
 
-/** The body of the webhook, the same at every attempt: Standard Webhooks' `type`, `timestamp`, `data`, and Slack's `text`. */
+/**
+ * The body of the webhook, the same at every attempt: Standard Webhooks' `type`, `timestamp`, `data`, and Slack's
+ * `text`.
+ */
 export function webhookBody (alert: Alert): string {
   return JSON.stringify({
     type: 'budget.threshold_reached',
@@ -65,8 +68,11 @@ function consequence (alert: Alert): string {
 /** Whole cents, or for a small limit as many decimals as there are. */
 function dollars (amount: string, limit: string): string {
   const decimals = Number(limit) < 1 ? 12 : 2
-  return new Intl.NumberFormat('en-US', { style: 'currency', currency: 'USD', minimumFractionDigits: 2, maximumFractionDigits: decimals }).format(Number(amount))
+  return new Intl.NumberFormat('en-US', {
+    style: 'currency', currency: 'USD', minimumFractionDigits: 2, maximumFractionDigits: decimals
+  }).format(Number(amount))
 }
 
 /** A name like `<!channel>` is no command: https://docs.slack.dev/messaging/formatting-message-text#escaping */
-const slackEscaped = (text: string): string => text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;')
+const slackEscaped = (text: string): string =>
+  text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;')

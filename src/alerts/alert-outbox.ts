@@ -4,7 +4,9 @@ import type { BudgetPeriod } from '../lib/budget-period.js'
 import type { Drizzle } from '../db/database.js'
 import { alertDeliveries, budgetAlerts, type DeliveryAttempt } from '../db/schema/index.js'
 
-/** A threshold that was crossed, with what the budget was then. Moments are RFC 3339, amounts exact USD as decimal text. */
+/**
+ * A threshold that was crossed, with what the budget was then. Moments are RFC 3339, amounts exact USD as decimal text.
+ */
 export interface Alert {
   readonly alertId: string
   readonly budgetId: string
@@ -38,7 +40,9 @@ const instant = (ms: number) => sql`${new Date(ms).toISOString()}::timestamptz`
  * Claims at most `limit` deliveries that are due. A delivery without an attempt is always due, so that clocks that
  * differ delay nothing. The claim of an instance that dies lapses at `leaseUntilMs`.
  */
-export async function claimDeliveries (database: Drizzle, nowMs: number, leaseUntilMs: number, limit: number): Promise<Claim[]> {
+export async function claimDeliveries (
+  database: Drizzle, nowMs: number, leaseUntilMs: number, limit: number
+): Promise<Claim[]> {
   const rows = await database.execute<Claim & Record<string, unknown>>(sql`
     with claimed as (
       update ${alertDeliveries} as delivery set next_attempt_at = ${instant(leaseUntilMs)}, attempt_count = attempt_count + 1
@@ -59,7 +63,9 @@ export async function claimDeliveries (database: Drizzle, nowMs: number, leaseUn
 const utc = (column: string) => sql`to_char(${sql.raw(column)} at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')`
 
 /** The result of an attempt, and what happens to the delivery next. */
-export type Settlement = { readonly state: 'delivered' | 'failed' } | { readonly state: 'pending', readonly nextAttemptAtMs: number }
+export type Settlement =
+  | { readonly state: 'delivered' | 'failed' }
+  | { readonly state: 'pending', readonly nextAttemptAtMs: number }
 
 /**
  * Stores the result of a claimed attempt. If the claim has lapsed and another instance attempts the delivery, the
@@ -76,7 +82,9 @@ export async function settleDelivery (
       ? { state, delivered_at: sql`coalesce(${alertDeliveries.delivered_at}, ${instant(nowMs)})` }
       : { state: sql`case when ${isOwn} then ${state} else ${alertDeliveries.state} end` },
     ...state === 'pending'
-      ? { next_attempt_at: sql`case when ${isOwn} then ${instant(settlement.nextAttemptAtMs)} else ${alertDeliveries.next_attempt_at} end` }
+      ? {
+          next_attempt_at: sql`case when ${isOwn} then ${instant(settlement.nextAttemptAtMs)} else ${alertDeliveries.next_attempt_at} end`
+        }
       : {}
   }).where(sql`${alertDeliveries.id} = ${id}`)
 }

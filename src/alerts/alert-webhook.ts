@@ -28,13 +28,16 @@ export interface WebhookOptions {
  * Redirects are not followed. The check for private addresses applies to the addresses that are connected to, not to
  * an earlier look-up.
  */
-export function webhookDelivery ({ secret, allowPrivate, now, lookup, timeoutMs = TIMEOUT_MS }: WebhookOptions): Deliver {
+export function webhookDelivery ({
+  secret, allowPrivate, now, lookup, timeoutMs = TIMEOUT_MS
+}: WebhookOptions): Deliver {
   const signer = new Webhook(secret)
   const connectTo = allowPrivate ? lookup : publicOnly(lookup)
   return async (claim, closing) => {
     const url = new URL(claim.target)
     const literal = literalAddress(url.hostname)
-    if (!allowPrivate && literal !== null && !isPublicAddress(literal)) return notSent(new PrivateTarget(literal, literal))
+    if (!allowPrivate && literal !== null &&
+      !isPublicAddress(literal)) return notSent(new PrivateTarget(literal, literal))
     const body = webhookBody(claim)
     const timestamp = new Date(now())
     const headers = {
@@ -84,7 +87,10 @@ function outcomeOf (statusCode: number, retryAfter: string | undefined, sentAt: 
   if (statusCode >= 200 && statusCode < 300) return { statusCode, error: null }
   if (statusCode === 410) return { statusCode, error: 'answered 410: the receiver wants no more alerts', isFinal: true }
   if (statusCode >= 300 && statusCode < 400) {
-    return { statusCode, error: `answered ${statusCode}: redirects are not followed; the budget's webhook_url must be the final one` }
+    return {
+      statusCode,
+      error: `answered ${statusCode}: redirects are not followed; the budget's webhook_url must be the final one`
+    }
   }
   const retryAfterMs = statusCode === 429 || statusCode === 503 ? delayMs(retryAfter, sentAt) : 0
   return { statusCode, error: `answered ${statusCode}`, retryAfterMs }
@@ -118,8 +124,11 @@ function publicOnly (lookup: LookupFunction = systemLookup): LookupFunction {
       }
       const addresses = found as LookupAddress[]
       const [first, ...others] = addresses.filter(({ address }) => isPublicAddress(address))
-      if (first === undefined) callback(new PrivateTarget(hostname, addresses.map(({ address }) => address).join(', ')), [])
-      else if (options.all === true) callback(null, [first, ...others])
+      if (first === undefined) {
+        callback(new PrivateTarget(
+          hostname, addresses.map(({ address }) => address).join(', ')
+        ), [])
+      } else if (options.all === true) callback(null, [first, ...others])
       else callback(null, first.address, first.family)
     })
   }

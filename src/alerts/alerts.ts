@@ -21,7 +21,10 @@ const LEASE_MS = 120_000
 const AT_ONCE = 10
 /** How long `close` waits for the attempts in flight. */
 const CLOSE_MS = 5000
-/** How long it then waits for a database that may not answer: what is not written down is tried again when the claim lapses. */
+/**
+ * How long it then waits for a database that may not answer: what is not written down is tried again when the claim
+ * lapses.
+ */
 const SETTLE_MS = 1000
 
 export interface AlertDeps {
@@ -58,15 +61,29 @@ export async function deliverDue (deps: AlertDeps, stop: AbortSignal, cut: Abort
   return attempted
 }
 
-async function attempt ({ database, webhook, email, observe, log, now, random = Math.random }: AlertDeps, claim: Claim, cut: AbortSignal): Promise<void> {
+async function attempt (
+  { database, webhook, email, observe, log, now, random = Math.random }: AlertDeps, claim: Claim, cut: AbortSignal
+): Promise<void> {
   const deliver = claim.channel === 'webhook' ? webhook : email
   const startedAtMs = now()
   const outcome = deliver === null ? { statusCode: null, error: 'SMTP_URL is not set' } : await deliver(claim, cut)
   const endedAtMs = now()
   const { statusCode } = outcome
   const error = outcome.error === null ? null : redactKeys(outcome.error)
-  const attempt = { at: new Date(startedAtMs).toISOString(), duration_ms: Math.max(0, endedAtMs - startedAtMs), status_code: statusCode, error }
-  const fields = { delivery: claim.id, channel: claim.channel, budget: claim.budgetId, threshold: claim.threshold, attempt: claim.attempt, error }
+  const attempt = {
+    at: new Date(startedAtMs).toISOString(),
+    duration_ms: Math.max(0, endedAtMs - startedAtMs),
+    status_code: statusCode,
+    error
+  }
+  const fields = {
+    delivery: claim.id,
+    channel: claim.channel,
+    budget: claim.budgetId,
+    threshold: claim.threshold,
+    attempt: claim.attempt,
+    error
+  }
   if (error === null) {
     observe(claim.channel, 'delivered')
     await settleDelivery(database.operator, claim, attempt, { state: 'delivered' }, endedAtMs)
@@ -77,7 +94,13 @@ async function attempt ({ database, webhook, email, observe, log, now, random = 
   observe(claim.channel, dueMs === null ? 'failed' : 'retried')
   if (dueMs === null) log.error(fields, 'an alert could not be delivered; it is not tried again')
   else log.warn(fields, 'an alert could not be delivered; it is tried again')
-  await settleDelivery(database.operator, claim, attempt, dueMs === null ? { state: 'failed' } : { state: 'pending', nextAttemptAtMs: dueMs }, endedAtMs)
+  await settleDelivery(
+    database.operator,
+    claim,
+    attempt,
+    dueMs === null ? { state: 'failed' } : { state: 'pending', nextAttemptAtMs: dueMs },
+    endedAtMs
+  )
 }
 
 /**

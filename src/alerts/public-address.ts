@@ -5,8 +5,8 @@ import ipaddr from 'ipaddr.js'
 const GLOBAL_UNICAST_IPV6 = ipaddr.IPv6.parseCIDR('2000::/3')
 
 /**
- * Whether the IP address may be a host on the public Internet: it is in no special-purpose network, nor multicast. False
- * for text that is no address. https://www.iana.org/assignments/iana-ipv4-special-registry, and
+ * Whether the IP address may be a host on the public Internet: it is in no special-purpose network, nor multicast.
+ * False for text that is no address. https://www.iana.org/assignments/iana-ipv4-special-registry, and
  * https://www.iana.org/assignments/iana-ipv6-special-registry
  */
 export function isPublicAddress (address: string): boolean {
@@ -16,7 +16,9 @@ export function isPublicAddress (address: string): boolean {
   return parsed.range() === 'unicast' && (parsed instanceof ipaddr.IPv4 || parsed.match(GLOBAL_UNICAST_IPV6))
 }
 
-/** The address that a URL's `hostname` is, without IPv6's brackets; null where it is a name that has to be looked up. */
+/**
+ * The address that a URL's `hostname` is, without IPv6's brackets; null where it is a name that has to be looked up.
+ */
 export function literalAddress (hostname: string): string | null {
   const address = hostname.replace(/^\[(.*)\]$/, '$1')
   return isIP(address) === 0 ? null : address

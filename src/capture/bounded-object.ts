@@ -10,8 +10,8 @@ export function emptyObject (): JsonObject {
 }
 
 /**
- * The same text in memory of its own. V8 keeps the whole of a text for as long as a piece that was cut from it lives, and
- * of a sum its parts. (Not by way of UTF-8: half of a surrogate pair has to survive it.)
+ * The same text in memory of its own. V8 keeps the whole of a text for as long as a piece that was cut from it lives,
+ * and of a sum its parts. (Not by way of UTF-8: half of a surrogate pair has to survive it.)
  */
 export function own (text: string): string {
   if (text.length <= longText) return JSON.parse(JSON.stringify(text)) as string
@@ -48,7 +48,9 @@ class GatheredText {
 
 /** An object's or an array's own brackets, a key's quotes, colon and comma. */
 const structureBytes = 8
-/** Of the whole, at most this much is kept free of text, so that what comes after it (`finish_reason`, `usage`) fits. */
+/**
+ * Of the whole, at most this much is kept free of text, so that what comes after it (`finish_reason`, `usage`) fits.
+ */
 const reserveBytes = 4096
 
 /**
@@ -143,7 +145,9 @@ export class BoundedObject {
 }
 
 export function jsonBytes (value: unknown): number {
-  return typeof value === 'string' && !escaped.test(value) ? Buffer.byteLength(value) + 2 : Buffer.byteLength(JSON.stringify(value))
+  return typeof value === 'string' && !escaped.test(value)
+    ? Buffer.byteLength(value) + 2
+    : Buffer.byteLength(JSON.stringify(value))
 }
 
 /** What `JSON.stringify` may write in more than one character. */

@@ -17,9 +17,10 @@ export class ChatAccumulator {
   add (chunk: JsonObject): void {
     for (const [key, value] of Object.entries(chunk)) {
       if (key === 'choices') this.#addChoices(value)
-      else if (key === 'object') this.#fold.set(this.#object, key, value === 'text_completion' ? value : 'chat.completion')
-      // Null but in the last chunk; `obfuscation` only evens out the chunks' lengths.
-      else if (key !== 'obfuscation' && !(key === 'usage' && value === null)) this.#fold.set(this.#object, key, value)
+      else if (key === 'object') {
+        this.#fold.set(this.#object, key, value === 'text_completion' ? value : 'chat.completion')
+        // Null but in the last chunk; `obfuscation` only evens out the chunks' lengths.
+      } else if (key !== 'obfuscation' && !(key === 'usage' && value === null)) this.#fold.set(this.#object, key, value)
     }
   }
 
@@ -81,7 +82,10 @@ class Choice {
     if (this.#message === null) return this.#object
     const { role = 'assistant', content = null, ...members } = this.#message
     const message: JsonObject = { role, content, ...members }
-    if (this.#toolCalls.size > 0) message.tool_calls = [...this.#toolCalls].sort(([a], [b]) => a - b).map(([, call]) => call)
+    if (this.#toolCalls.size > 0) {
+      message.tool_calls = [...this.#toolCalls].sort(([a], [b]) => a - b)
+        .map(([, call]) => call)
+    }
     return { index, message, ...others }
   }
 

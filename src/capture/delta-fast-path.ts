@@ -31,19 +31,22 @@ export class DeltaFastPath {
   static of (data: string, chunk: JsonObject): DeltaFastPath | null {
     if (data.length > MAX_CHARACTERS) return null
     const [choice, ...others] = Array.isArray(chunk.choices) ? chunk.choices as unknown[] : []
-    if (!isObject(choice) || others.length > 0 || typeof choice.index !== 'number' || !isObject(choice.delta)) return null
+    if (!isObject(choice) || others.length > 0 || typeof choice.index !== 'number' ||
+      !isObject(choice.delta)) return null
     const { content } = choice.delta
     if (typeof content !== 'string' || NOT_PLAIN.test(content) || Object.keys(choice.delta).length > 1) return null
     const from = data.indexOf(CONTENT) + CONTENT.length
     const to = from + content.length
     // Another member of that name, or the text in escapes: the next chunk may be plainer.
-    if (from < CONTENT.length || data.includes(CONTENT, from) || data[to] !== '"' || data.slice(from, to) !== content) return null
+    if (from < CONTENT.length || data.includes(CONTENT, from) || data[to] !== '"' ||
+      data.slice(from, to) !== content) return null
     const before = data.slice(0, from)
     const rest = data.slice(to)
     if (typeof chunk.obfuscation !== 'string') return new DeltaFastPath(choice.index, before, rest, null)
     const start = rest.indexOf(OBFUSCATION) + OBFUSCATION.length
     const end = start + chunk.obfuscation.length
-    if (rest.slice(start, end) !== chunk.obfuscation || rest[end] !== '"' || NOT_PLAIN.test(chunk.obfuscation)) return null
+    if (rest.slice(start, end) !== chunk.obfuscation || rest[end] !== '"' ||
+      NOT_PLAIN.test(chunk.obfuscation)) return null
     return new DeltaFastPath(choice.index, before, rest.slice(0, start), rest.slice(end))
   }
 

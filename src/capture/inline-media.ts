@@ -32,12 +32,12 @@ interface Marker {
 export const elisionMark = ({ mime, sizeBytes, sha256 }: Found): string => elided(mime, sizeBytes, sha256)
 
 /**
- * The inline media of a body, in their order. It may be JSON, JSON in a JSON string, any text, or a part of these. Finding
- * is left to native code: what is not media is searched once per marker. Media are decoded and hashed in pieces, so that
- * none is ever held a second time.
+ * The inline media of a body, in their order. It may be JSON, JSON in a JSON string, any text, or a part of these.
+ * Finding is left to native code: what is not media is searched once per marker. Media are decoded and hashed in
+ * pieces, so that none is ever held a second time.
  *
- * @param wantedBytes how much of the body matters, with marks in the place of media: media behind that much are not looked
- *   for, so that a body of nothing but small media costs no more than what is kept of it
+ * @param wantedBytes how much of the body matters, with marks in the place of media: media behind that much are not
+ * looked   for, so that a body of nothing but small media costs no more than what is kept of it
  */
 export function * findInlineMedia (bytes: Buffer, wantedBytes: number): Steps<Found[]> {
   const all: Found[] = []
@@ -119,7 +119,10 @@ const markers: readonly Marker[] = [
     }
   },
   // `input_audio` of a request, `audio` of an answer.
-  { text: 'audio"', read: (body, at) => readValue(body, at + 'audio"'.length, /^\s*:\s*\{[^{}]*?"data"\s*:\s*"/, audioMime) },
+  {
+    text: 'audio"',
+    read: (body, at) => readValue(body, at + 'audio"'.length, /^\s*:\s*\{[^{}]*?"data"\s*:\s*"/, audioMime)
+  },
   {
     text: '_generation_call"',
     read: (body, at) => readValue(body, at + '_generation_call"'.length, /^[^{}]*?"result"\s*:\s*"/, imageMime)

@@ -67,8 +67,8 @@ interface Run {
 const isBase64 = characterTable('ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/-_')
 
 /**
- * Copies the base64 text from `run.at` into `out`, without escapes and line breaks, up to its end or to `limit`, which an
- * escape may pass.
+ * Copies the base64 text from `run.at` into `out`, without escapes and line breaks, up to its end or to `limit`, which
+ * an escape may pass.
  *
  * @returns where the copy ends in `out`
  */
@@ -103,8 +103,8 @@ function copyBare (bytes: Buffer, run: Run, limit: number, out: Buffer, from: nu
 const mostBackslashes = 8
 
 /**
- * How long the escape of `/` or `+` at `at` is, one of JSON (within JSON: more backslashes) or of a URL; else 0. There are
- * millions of them: no regular expression looks for them.
+ * How long the escape of `/` or `+` at `at` is, one of JSON (within JSON: more backslashes) or of a URL; else 0. There
+ * are millions of them: no regular expression looks for them.
  */
 function escapeLength (bytes: Buffer, at: number): number {
   let i = at
@@ -120,8 +120,9 @@ function escapeLength (bytes: Buffer, at: number): number {
 const isPlusOrSlash = (byte = 0): boolean => (byte | 0x20) === 0x62 || (byte | 0x20) === 0x66
 
 /**
- * How long the line break at `at` is, raw or as JSON; 0 where it does not belong to the media. It belongs there where the
- * lines have one of the two customary lengths and the next goes on with base64: prose after an image is not taken in.
+ * How long the line break at `at` is, raw or as JSON; 0 where it does not belong to the media. It belongs there where
+ * the lines have one of the two customary lengths and the next goes on with base64: prose after an image is not taken
+ * in.
  */
 function lineBreakLength (bytes: Buffer, at: number, run: Run): number {
   const width = at - run.lineStart

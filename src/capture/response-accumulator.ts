@@ -34,7 +34,8 @@ export class ResponseAccumulator {
   add (event: JsonObject): void {
     const { type, response, item, part } = event
     if (isObject(response)) {
-      if (type === 'response.completed' || type === 'response.failed' || type === 'response.incomplete') this.#final = response
+      if (type === 'response.completed' || type === 'response.failed' ||
+        type === 'response.incomplete') this.#final = response
       else this.#fold.set(this.#opened, 'response', response)
     } else if (isObject(item)) this.#fold.set(this.#items, keyOf(event.output_index), item)
     else if (type === 'response.content_part.added') this.#addPart(event, 'content', part)

@@ -46,9 +46,10 @@ export class StreamAccumulator {
   }
 
   /**
-   * The stream's object as JSON text; null where nothing came that can be kept. It has OpenAI's unstreamed shape for chat
-   * and text completions and responses, and is `{"object":"stream","events":[…]}` for all else. An error event is its
-   * `error`. Where text was dropped, `truncated_bytes` says how much. Ends the stream: nothing can be pushed after it.
+   * The stream's object as JSON text; null where nothing came that can be kept. It has OpenAI's unstreamed shape for
+   * chat and text completions and responses, and is `{"object":"stream","events":[…]}` for all else. An error event is
+   * its `error`. Where text was dropped, `truncated_bytes` says how much. Ends the stream: nothing can be pushed after
+   * it.
    */
   toText (): string | null { return inOneGo(this.finishing()) }
 

@@ -62,7 +62,9 @@ function unfinishedEscape (text: Buffer, end: number): number {
   return text[end - 1] === percent ? 1 : text[end - 2] === percent ? 2 : 0
 }
 
-/** In place, byte by byte: a callback for each of twenty million escapes would take seconds. @returns its length then */
+/**
+ * In place, byte by byte: a callback for each of twenty million escapes would take seconds. @returns its length then
+ */
 function decodePercent (text: Buffer, end: number): number {
   let sizeBytes = 0
   for (let at = 0; at < end; at++) {

@@ -8,7 +8,9 @@ const namespace = 0x70726f6d
  * Locks for work that only one instance does at a time. A number never changes its meaning: old and new builds may run
  * together.
  */
-export const advisoryLocks = { migrate: 1, partitions: 2, recordedBatches: 3, retention: 4, reprice: 5, summaries: 6 } as const
+export const advisoryLocks = {
+  migrate: 1, partitions: 2, recordedBatches: 3, retention: 4, reprice: 5, summaries: 6
+} as const
 
 export type AdvisoryLock = keyof typeof advisoryLocks
 

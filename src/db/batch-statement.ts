@@ -5,9 +5,9 @@ export type Column = AnyPgColumn
 
 /**
  * Writes a batch, by the function that drizzle/0003_write_batch_v2.sql makes and 0001_write_batch.sql explains. Its
- * parameters: the batch's id; for each prompt type its config's id or null; prompt types, rollups and log rows, each as an
- * array of the function's row types; the texts that those rows name by their place, with the batch's id in between. One row
- * comes back: null, which is the usual case, or a `BatchAnswer` as JSON text.
+ * parameters: the batch's id; for each prompt type its config's id or null; prompt types, rollups and log rows, each as
+ * an array of the function's row types; the texts that those rows name by their place, with the batch's id in between.
+ * One row comes back: null, which is the usual case, or a `BatchAnswer` as JSON text.
  *
  * A function, and not the same statements chained by `WITH`: Postgres sets up only what a batch needs, which for a lone
  * record takes it two thirds of the time, and the driver looks its prepared statement up by the whole text.
@@ -23,4 +23,6 @@ export interface BatchAnswer {
 }
 
 /** The row types of its parameters, by the names that Postgres knows them by. */
-export const batchRowTypes = { type: 'write_batch_v2_type', rollup: 'write_batch_v2_rollup', log: 'write_batch_v2_log' } as const
+export const batchRowTypes = {
+  type: 'write_batch_v2_type', rollup: 'write_batch_v2_rollup', log: 'write_batch_v2_log'
+} as const

@@ -17,10 +17,11 @@ export function errorCode (error: unknown): string {
 }
 
 /** Whether the database is unavailable, full or closing, rather than rejecting the statement. */
-export const isConnectionLost = (error: unknown): boolean => error instanceof DatabaseUnavailable || connectionLost.test(errorCode(error))
+export const isConnectionLost = (error: unknown): boolean =>
+  error instanceof DatabaseUnavailable || connectionLost.test(errorCode(error))
 
 /**
- * Connection exceptions, out of resources, shutting down (https://www.postgresql.org/docs/current/errcodes-appendix.html);
- * postgres.js's own words for them; and the socket's.
+ * Connection exceptions, out of resources, shutting down
+ * (https://www.postgresql.org/docs/current/errcodes-appendix.html); postgres.js's own words for them; and the socket's.
  */
 const connectionLost = /^(08|53|57P)|^CONNECT|^E(CONN|HOST|NET|TIMEDOUT|PIPE|AI_)|^ENOTFOUND$/

@@ -38,7 +38,8 @@ export async function buildTemplate (): Promise<string> {
   await mkdir(templates, { recursive: true })
   for (const name of await readdir(templates)) {
     // Unfinished ones (`….123`) may be another process's at work.
-    if (name.startsWith(prefix) && !name.includes('.') && name !== basename(template)) await rm(join(templates, name), { recursive: true, force: true })
+    if (name.startsWith(prefix) && !name.includes('.') &&
+      name !== basename(template)) await rm(join(templates, name), { recursive: true, force: true })
   }
   const unfinished = `${template}.${process.pid}`
   await initialise(unfinished)

@@ -48,7 +48,9 @@ export function scheduleVacuum (database: Drizzle, sentBytes: () => number, log:
   }
 }
 
-/** The tables whose rows are updated by every batch, and a checkpoint. Each table by itself: a commit may go between. */
+/**
+ * The tables whose rows are updated by every batch, and a checkpoint. Each table by itself: a commit may go between.
+ */
 export async function vacuumHotTables (database: Drizzle): Promise<void> {
   for (const table of [promptStats, usageRollups, promptConfigs, gatewaySettings]) {
     await database.execute(sql`vacuum (analyze) ${table}`)

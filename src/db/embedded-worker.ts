@@ -18,7 +18,8 @@ const port = parentPort
 if (port === null) throw new Error('embedded-worker is a worker thread')
 const { folder } = workerData as WorkerData
 
-const send = (message: FromWorker): void => port.postMessage(message, message instanceof Uint8Array ? [message.buffer as ArrayBuffer] : [])
+const send = (message: FromWorker): void =>
+  port.postMessage(message, message instanceof Uint8Array ? [message.buffer as ArrayBuffer] : [])
 
 const database = await PGlite.create({
   dataDir: folder,
@@ -36,7 +37,10 @@ const query = (statement: string): Uint8Array => {
   return message
 }
 
-/** PGlite runs the message before it yields, so messages stay in order; only `syncToFs`, which is not needed here, would wait. */
+/**
+ * PGlite runs the message before it yields, so messages stay in order; only `syncToFs`, which is not needed here, would
+ * wait.
+ */
 const execute = async (message: Uint8Array, onData: (bytes: Uint8Array) => void): Promise<void> =>
   await database.execProtocolRawStream(message, { syncToFs: false, onRawData: onData })
 

@@ -25,7 +25,8 @@ export async function openEmbedded (dataDir: string, log: Log, onClosed: () => P
     onDisconnect: () => {
       log.error({ folder }, 'The embedded database stopped; starting it again')
       for (const channel of listeners.keys()) {
-        listenTo(channel).catch((error: unknown) => log.error({ err: error }, 'The embedded database did not start again'))
+        listenTo(channel)
+          .catch((error: unknown) => log.error({ err: error }, 'The embedded database did not start again'))
       }
     }
   })

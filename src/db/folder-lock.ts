@@ -8,14 +8,14 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Log } from '../log.js'
 
-// Two processes on one journal would each replay the other's, and PGlite takes no lock on its folder, which two processes
-// destroy. Node has no flock, and a file with a process id lies: ids are used again, and two containers that share a volume are both process 1. But a Unix socket in the folder
-// can be called: who answers is alive, wherever it runs on this machine, and when a process dies, however it dies, its
-// socket answers no more.
+// Two processes on one journal would each replay the other's, and PGlite takes no lock on its folder, which two
+// processes destroy. Node has no flock, and a file with a process id lies: ids are used again, and two containers that
+// share a volume are both process 1. But a Unix socket in the folder can be called: who answers is alive, wherever it
+// runs on this machine, and when a process dies, however it dies, its socket answers no more.
 //
-// Each process listens on a socket of its own and then calls all others. Of two that come at once at least one hears the
-// other; if both do, both hang up and try again a little later. A socket's name is never used twice, so one that is dead
-// stays dead, and any process that finds it may remove it.
+// Each process listens on a socket of its own and then calls all others. Of two that come at once at least one hears
+// the other; if both do, both hang up and try again a little later. A socket's name is never used twice, so one that is
+// dead stays dead, and any process that finds it may remove it.
 
 export interface FolderLock {
   release: () => Promise<void>
@@ -27,7 +27,10 @@ type Answer = 'taken' | 'trying'
 const lockFile = /^db-(\d+)-[0-9a-f]+\.lock$/
 const maxAttempts = 10
 const retryMs = 200
-/** A process that is stopped accepts calls (the kernel does) and says nothing. It may go on at any time: the folder is its. */
+/**
+ * A process that is stopped accepts calls (the kernel does) and says nothing. It may go on at any time: the folder is
+ * its.
+ */
 const answerTimeoutMs = 1000
 /** macOS takes 103 bytes, Linux 107. */
 const maxSocketPathBytes = 100
@@ -53,7 +56,9 @@ export async function lockFolder (folder: string, log: Log): Promise<FolderLock>
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException
     if (code === undefined || !noSockets.has(code)) throw error
-    log.warn({ folder, code }, 'The data folder cannot be locked on this file system: make sure that only one process uses it')
+    log.warn(
+      { folder, code }, 'The data folder cannot be locked on this file system: make sure that only one process uses it'
+    )
     return { release: async () => {} }
   } finally {
     await short.remove()

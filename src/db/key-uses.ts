@@ -3,8 +3,8 @@ import type { Drizzle } from './database.js'
 import { gatewayKeys } from './schema/index.js'
 
 /**
- * Writes when keys were last used, by their ids, in milliseconds since the epoch: the later of two instances' times stays.
- * One statement, which locks the keys in an order that all instances share.
+ * Writes when keys were last used, by their ids, in milliseconds since the epoch: the later of two instances' times
+ * stays. One statement, which locks the keys in an order that all instances share.
  */
 export async function writeKeyUses (database: Drizzle, uses: ReadonlyMap<string, number>): Promise<void> {
   const rows = JSON.stringify([...uses].map(([id, atMs]) => ({ id, at: new Date(atMs).toISOString() })))

@@ -22,12 +22,16 @@ export interface DatabaseOptions {
  * migrated by a newer build, or if another process uses the data folder. The message says what to do, without the
  * password.
  */
-export const openDatabase = async ({ databaseUrl, dataDir, mayBeUnavailable = false, log }: DatabaseOptions): Promise<Database> => {
+export const openDatabase = async ({
+  databaseUrl, dataDir, mayBeUnavailable = false, log
+}: DatabaseOptions): Promise<Database> => {
   const home = resolve(dataDir)
   await makeFolder(home)
   const lock = await lockFolder(home, log)
   try {
-    return databaseUrl === null ? await openEmbedded(home, log, lock.release) : await openPostgres(databaseUrl, mayBeUnavailable, log, lock.release)
+    return databaseUrl === null
+      ? await openEmbedded(home, log, lock.release)
+      : await openPostgres(databaseUrl, mayBeUnavailable, log, lock.release)
   } catch (error) {
     return await closeAfter(error, lock.release)
   }

@@ -20,7 +20,8 @@ export const partitionName = (month: MonthStartMs): string =>
 const lockTimeout = '2s'
 
 /**
- * Makes the partitions that are missing of `usage_logs`, and answers with their names. Safe on several instances at once.
+ * Makes the partitions that are missing of `usage_logs`, and answers with their names. Safe on several instances at
+ * once.
  *
  * A partition is made as a table of its own and then attached, not with `CREATE TABLE … PARTITION OF`: attaching leaves
  * the log readable and writable, the other waits for every query on it to end and lets none in meanwhile.
@@ -56,7 +57,9 @@ const dropLockTimeout = '100ms'
 export const dropPartitionBefore = async (database: Drizzle, beforeMs: number): Promise<string | null> =>
   await database.transaction(async tx => {
     await tx.execute(sql.raw(`set local lock_timeout = '${dropLockTimeout}'`))
-    const [lock] = await tx.execute<{ held: boolean }>(sql`select pg_try_advisory_xact_lock(${lockKeys('retention')}) as held`)
+    const [lock] = await tx.execute<{ held: boolean }>(
+      sql`select pg_try_advisory_xact_lock(${lockKeys('retention')}) as held`
+    )
     if (lock?.held !== true) return null
     const name = (await attachedPartitions(tx)).filter(name => (partitionEndMs(name) ?? Infinity) <= beforeMs).sort()[0]
     if (name === undefined) return null

@@ -16,7 +16,9 @@ export const sharedPing = (database: () => Drizzle): () => Promise<void> => {
     const question = asked ??= ask(database())
     let timer: NodeJS.Timeout | undefined
     const timeout = new Promise<never>((_resolve, reject) => {
-      timer = setTimeout(() => reject(new Error(`The database has not answered for ${pingTimeoutMs} ms.`)), pingTimeoutMs)
+      timer = setTimeout(
+        () => reject(new Error(`The database has not answered for ${pingTimeoutMs} ms.`)), pingTimeoutMs
+      )
     })
     try {
       await Promise.race([question, timeout])

@@ -31,7 +31,9 @@ export function policyFile (dataDir: string): PolicyFile {
     read: async log => {
       if (!existsSync(path)) return null
       try {
-        const kept = JSON.parse(await readFile(path, 'utf8')) as { readonly format: number, readonly policy: PolicyData }
+        const kept = JSON.parse(await readFile(path, 'utf8')) as {
+          readonly format: number, readonly policy: PolicyData
+        }
         if (kept.format !== FORMAT) throw new Error(`its format is ${String(kept.format)}, not ${FORMAT}`)
         return kept.policy
       } catch (error) {

@@ -2,7 +2,9 @@ import { type AnyColumn, eq, sql } from 'drizzle-orm'
 import type { BudgetPeriod } from '../lib/budget-period.js'
 import type { OperatorPrice } from '../lib/operator-price.js'
 import type { Drizzle } from './database.js'
-import { budgetLifts, budgetPeriods, budgets, gatewayKeys, gatewaySettings, modelPrices, promptConfigs } from './schema/index.js'
+import {
+  budgetLifts, budgetPeriods, budgets, gatewayKeys, gatewaySettings, modelPrices, promptConfigs
+} from './schema/index.js'
 
 /** The NOTIFY channel of policy changes. Its payload is the new version. */
 export const POLICY_CHANNEL = 'promptmeter_policy'
@@ -111,9 +113,15 @@ async function blockingBudgets (snapshot: Drizzle): Promise<PolicyBudget[]> {
     strict: budgets.strict
   }).from(budgets).where(eq(budgets.action, 'block'))
   if (rows.length === 0) return []
-  const spent = byBudget<SpentBudget>(await snapshot.execute<{ [column in keyof SpentBudget]: SpentBudget[column] }>(latestSpent))
+  const spent = byBudget<SpentBudget>(
+    await snapshot.execute<{ [column in keyof SpentBudget]: SpentBudget[column] }>(latestSpent)
+  )
   const lifts = byBudget(await snapshot.select({
-    budgetId: budgetLifts.budget_id, promptType: budgetLifts.prompt_type, periodStartMs: epochMs(budgetLifts.period_start)
+    budgetId: budgetLifts.budget_id,
+    promptType: budgetLifts.prompt_type,
+    periodStartMs: epochMs(
+      budgetLifts.period_start
+    )
   }).from(budgetLifts))
   return rows.map(budget => ({ ...budget, spent: spent.get(budget.id) ?? [], lifts: lifts.get(budget.id) ?? [] }))
 }
@@ -129,7 +137,9 @@ const latestSpent = sql`
   ) as latest where ${budgets.action} = 'block'`
 
 /** Rows without the id, by the id. */
-function byBudget<Fields> (rows: Iterable<Fields & { readonly budgetId: string }>): Map<string, Array<Omit<Fields, 'budgetId'>>> {
+function byBudget<Fields> (
+  rows: Iterable<Fields & { readonly budgetId: string }>
+): Map<string, Array<Omit<Fields, 'budgetId'>>> {
   const groups = new Map<string, Array<Omit<Fields, 'budgetId'>>>()
   for (const { budgetId, ...row } of rows) {
     const group = groups.get(budgetId)

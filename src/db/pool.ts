@@ -27,10 +27,10 @@ interface Hooks { readonly onexecute?: (connection: Connection) => boolean }
 /**
  * Makes the client send a statement only on an idle connection, and makes it fail with that connection.
  *
- * postgres.js 3.4 pipelines up to 100 statements per connection. When the connection's socket or queue is full, it sends
- * a BEGIN without reserving the connection: the next statement runs inside a transaction that is never committed. It
- * also treats an idle connection as open between its socket's 'error' and 'close'. A statement sent meanwhile is never
- * answered, or gets an empty result after the reconnect: a batch that was never sent would count as committed.
+ * postgres.js 3.4 pipelines up to 100 statements per connection. When the connection's socket or queue is full, it
+ * sends a BEGIN without reserving the connection: the next statement runs inside a transaction that is never committed.
+ * It also treats an idle connection as open between its socket's 'error' and 'close'. A statement sent meanwhile is
+ * never answered, or gets an empty result after the reconnect: a batch that was never sent would count as committed.
  *
  * `onexecute` is the library's own hook that runs once a statement is sent; a false result means that the connection
  * accepts no more for now. `onclose` is its hook for transactions. A statement with parameters shows its connection
@@ -70,42 +70,45 @@ function sendAlone (client: Sql): void {
 
 /**
  * Makes a transaction end with its connection. By default postgres.js 3.4 sends its ROLLBACK on the connection that was
- * just lost, which ends the process with an error that cannot be caught (https://github.com/porsager/postgres/issues/1208),
- * or on the connection made in its place, outside of any transaction.
+ * just lost, which ends the process with an error that cannot be caught
+ * (https://github.com/porsager/postgres/issues/1208), or on the connection made in its place, outside of any
+ * transaction.
  *
- * The library sends ROLLBACK or COMMIT once the transaction's body settles, so here the body of a lost one never does; the
- * library rejects its promise once the connection is closed. Savepoints would need the same; nothing here uses them.
+ * The library sends ROLLBACK or COMMIT once the transaction's body settles, so here the body of a lost one never does;
+ * the library rejects its promise once the connection is closed. Savepoints would need the same; nothing here uses
+ * them.
  */
 function endWithConnection (client: Sql): void {
   const begin = client.begin.bind(client)
-  const transact = async (body: (transaction: TransactionSql) => unknown): Promise<unknown> => await new Promise((resolve, reject) => {
-    let isOver = false
-    let tellOver = (): void => {}
-    const over = new Promise<void>(resolve => { tellOver = resolve })
-    const fail = (error: unknown): void => {
-      isOver = true
-      tellOver()
-      reject(error instanceof Error ? error : new Error(String(error)))
-    }
-    const neverSettles = new Promise<never>(() => {})
-    begin(async transaction => {
-      const unsafe = transaction.unsafe.bind(transaction)
-      transaction.unsafe = (...statement: Parameters<typeof unsafe>) => {
-        if (isOver) throw new Error('The connection of this transaction was lost.')
-        return unsafe(...statement)
+  const transact = async (body: (transaction: TransactionSql) => unknown): Promise<unknown> =>
+    await new Promise((resolve, reject) => {
+      let isOver = false
+      let tellOver = (): void => {}
+      const over = new Promise<void>(resolve => { tellOver = resolve })
+      const fail = (error: unknown): void => {
+        isOver = true
+        tellOver()
+        reject(error instanceof Error ? error : new Error(String(error)))
       }
-      try {
-        const result = await body(transaction)
-        return isOver ? await neverSettles : result
-      } catch (error) {
-        // What Postgres says, it says on a connection that goes on. Any other such error may be this connection's, which then
-        // is closed at once, or that of something else the body did.
-        const mayBeLost = isConnectionLost(error) && !(driverError(error) instanceof postgres.PostgresError)
-        if (mayBeLost) await Promise.race([over, sleep(closedWithinMs, undefined, { ref: false })])
-        if (!isOver) throw error
-        return await neverSettles
-      }
-    }).then(resolve, fail)
-  })
+      const neverSettles = new Promise<never>(() => {})
+      begin(async transaction => {
+        const unsafe = transaction.unsafe.bind(transaction)
+        transaction.unsafe = (...statement: Parameters<typeof unsafe>) => {
+          if (isOver) throw new Error('The connection of this transaction was lost.')
+          return unsafe(...statement)
+        }
+        try {
+          const result = await body(transaction)
+          return isOver ? await neverSettles : result
+        } catch (error) {
+        // What Postgres says, it says on a connection that goes on. Any other such error may be this connection's,
+        // which then is closed at once, or that of something else the body did.
+          const mayBeLost = isConnectionLost(error) && !(driverError(error) instanceof postgres.PostgresError)
+          if (mayBeLost) await Promise.race([over, sleep(closedWithinMs, undefined, { ref: false })])
+          if (!isOver) throw error
+          return await neverSettles
+        }
+      }).then(resolve, fail)
+    })
   client.begin = transact as Sql['begin']
 }

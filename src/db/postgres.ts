@@ -20,7 +20,9 @@ const operatorConnections = 4
  */
 const operatorSettings = `set local statement_timeout = '15s'; set local lock_timeout = '5s';
   set local max_parallel_workers_per_gather = 0; set local jit = off`
-/** No call is in flight when the pools close; a connection that was lost during a statement still waits for its answer. */
+/**
+ * No call is in flight when the pools close; a connection that was lost during a statement still waits for its answer.
+ */
 const closeTimeoutSeconds = 1
 const prepareAgainMs = 1000
 /** How long the first answer may take after the first connection may have. */
@@ -30,7 +32,9 @@ const firstAnswerMs = 10_000
  * Opens PostgreSQL: one pool for each plane. A connection of its own migrates the schema. If the server may be
  * unavailable and is, that happens as soon as it is available; until then nothing can be recorded in it.
  */
-export const openPostgres = async (databaseUrl: string, mayBeUnavailable: boolean, log: Log, onClosed: () => Promise<void>): Promise<Database> => {
+export const openPostgres = async (
+  databaseUrl: string, mayBeUnavailable: boolean, log: Log, onClosed: () => Promise<void>
+): Promise<Database> => {
   const target = connectionOptions(databaseUrl, 'promptmeter')
   const connectOnce = (): Sql => openClient(target, log, { max: 1, prepare: false })
   const preparation = await prepare(connectOnce, target.where, mayBeUnavailable, log)
@@ -38,7 +42,11 @@ export const openPostgres = async (databaseUrl: string, mayBeUnavailable: boolea
   let isClosed = false
   const recordingPool = (): DrizzlePool => {
     const failure = preparation.failure()
-    if (failure !== null) throw new DatabaseUnavailable(`The database could not be opened since the start: ${failure.message}`, { cause: failure })
+    if (failure !== null) {
+      throw new DatabaseUnavailable(`The database could not be opened since the start: ${failure.message}`, {
+        cause: failure
+      })
+    }
     if (isClosed && recording === null) throw new DatabaseUnavailable('The database is closed.')
     const options = { max: recordingConnections, prepare: !preparation.pooled() }
     return (recording ??= openPool(openClient(target, log, options)))
@@ -89,7 +97,9 @@ interface Preparation {
 }
 
 /** Checks the server and migrates, now. If the server may be unavailable and is, it tries until it succeeds. */
-const prepare = async (connect: () => Sql, where: string, mayBeUnavailable: boolean, log: Log): Promise<Preparation> => {
+const prepare = async (
+  connect: () => Sql, where: string, mayBeUnavailable: boolean, log: Log
+): Promise<Preparation> => {
   let failure: Error | null = null
   let pooled = false
   let isClosed = false
@@ -126,7 +136,10 @@ const prepare = async (connect: () => Sql, where: string, mayBeUnavailable: bool
   } catch (error) {
     if (!mayBeUnavailable || !(error instanceof DatabaseUnavailable)) throw error
     failure = error
-    log.error({ err: error }, 'starting without the database, with the policy of the last run; records go to the journal until it is available')
+    log.error(
+      { err: error },
+      'starting without the database, with the policy of the last run; records go to the journal until it is available'
+    )
     later()
   }
   return {
@@ -162,7 +175,9 @@ const prepareSchema = async (client: Sql, where: string): Promise<boolean> => {
     return pooled
   } catch (error) {
     if (!isConnectionLost(error)) throw error
-    throw new DatabaseUnavailable(`The connection to the database was lost during the migration (${String(driverError(error))}).`, { cause: error })
+    throw new DatabaseUnavailable(`The connection to the database was lost during the migration (${String(driverError(error))}).`, {
+      cause: error
+    })
   }
 }
 
@@ -181,7 +196,9 @@ const checkServer = async (client: Sql, where: string): Promise<void> => {
       const message = `Cannot open the database ${where} (${why}). ` +
         'Check that PostgreSQL runs there and that DATABASE_URL names the right host, user, password ' +
         'and database; or unset DATABASE_URL to use the embedded database.'
-      throw isConnectionLost(error) ? new DatabaseUnavailable(message, { cause: error }) : new Error(message, { cause: error })
+      throw isConnectionLost(error)
+        ? new DatabaseUnavailable(message, { cause: error })
+        : new Error(message, { cause: error })
     })
   if (row !== undefined && row.version < oldestServer) {
     throw new Error(`The database ${where} runs on PostgreSQL ${Math.floor(row.version / 10_000)}. ` +

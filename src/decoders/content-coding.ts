@@ -19,7 +19,10 @@ const needsEnd = (extent?: Extent): boolean => extent === 'whole' || extent === 
 const zlibOptions = (extent?: Extent): zlib.ZlibOptions =>
   needsEnd(extent) ? {} : { flush: Z_SYNC_FLUSH, finishFlush: Z_SYNC_FLUSH }
 
-/** RFC 1950 §2.2: the two bytes with which zlib's form of deflate begins. Raw deflate (RFC 1951), which some send, never does. */
+/**
+ * RFC 1950 §2.2: the two bytes with which zlib's form of deflate begins. Raw deflate (RFC 1951), which some send, never
+ * does.
+ */
 function isZlib (head: Buffer): boolean {
   const [cmf = 0, flags = 0] = head
   return (cmf & 0x0f) === 8 && cmf >> 4 <= 7 && (head.length < 2 || (cmf * 256 + flags) % 31 === 0)
@@ -29,7 +32,9 @@ function isZlib (head: Buffer): boolean {
 const ZSTD_OPTIONS = { params: { [zlib.constants.ZSTD_d_windowLogMax]: 27 } }
 
 function createZstdDecoder (extent?: Extent): Decoder {
-  return zlib.createZstdDecompress(needsEnd(extent) ? ZSTD_OPTIONS : { ...ZSTD_OPTIONS, finishFlush: zlib.constants.ZSTD_e_continue })
+  return zlib.createZstdDecompress(
+    needsEnd(extent) ? ZSTD_OPTIONS : { ...ZSTD_OPTIONS, finishFlush: zlib.constants.ZSTD_e_continue }
+  )
 }
 
 function createInflate (head: Buffer, extent?: Extent): Decoder {
@@ -58,8 +63,8 @@ const CODINGS = new Map<string, Coding>([
 const MAX_CODINGS = 3
 
 /**
- * The coding that `Content-Encoding` names, which may be several, in the order in which they were applied: null for none,
- * undefined where one of them cannot be read here.
+ * The coding that `Content-Encoding` names, which may be several, in the order in which they were applied: null for
+ * none, undefined where one of them cannot be read here.
  */
 export function codingOf (contentEncoding: string | null): Coding | null | undefined {
   if (contentEncoding === null) return null

@@ -237,7 +237,9 @@ export class JsonMembers {
     this.#nestedFrom = -1
     if (this.#keepFrom === -1 || this.#valueStart === -1) return
     const text = this.#takeKept(chunk, end)?.trimEnd() ?? null
-    this.#members.set(this.#key, { start: this.#start, keyStart: this.#keyStart, valueStart: this.#valueStart, valueEnd: this.#solidEnd, text })
+    this.#members.set(this.#key, {
+      start: this.#start, keyStart: this.#keyStart, valueStart: this.#valueStart, valueEnd: this.#solidEnd, text
+    })
   }
 
   #keep (chunk: Buffer, end: number): void {
@@ -270,7 +272,9 @@ function unescapeKey (text: string): string {
   }
 }
 
-/** How many backslashes stand right before `end`, none of them before `from`. Each run is looked at once, however long. */
+/**
+ * How many backslashes stand right before `end`, none of them before `from`. Each run is looked at once, however long.
+ */
 function backslashesBefore (chunk: Buffer, end: number, from: number): number {
   let i = end
   while (i > from && chunk[i - 1] === BACKSLASH) i--

@@ -52,8 +52,9 @@ const Expect = {
 type Expected = typeof Expect[keyof typeof Expect]
 
 /**
- * Reads a JSON object (RFC 8259) to its last byte, in turns with the event loop. Unlike `JsonMembers` it validates, so that what
- * it finds is what every server finds: UTF-8, no comments, and no member that is asked for twice or in another case.
+ * Reads a JSON object (RFC 8259) to its last byte, in turns with the event loop. Unlike `JsonMembers` it validates, so
+ * that what it finds is what every server finds: UTF-8, no comments, and no member that is asked for twice or in
+ * another case.
  *
  * @param wanted names in lower case
  */

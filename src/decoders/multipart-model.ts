@@ -23,7 +23,9 @@ export class MultipartModel {
 
   /** @returns null where the `Content-Type`, as it came, is none of a form with a boundary */
   static of (contentType: string): MultipartModel | null {
-    const boundary = /^multipart\/form-data\s*;.{0,200}?\bboundary=(?:"([^"]{1,70})"|([^\s;"]{1,70}))/i.exec(contentType)
+    const boundary = /^multipart\/form-data\s*;.{0,200}?\bboundary=(?:"([^"]{1,70})"|([^\s;"]{1,70}))/i.exec(
+      contentType
+    )
     return boundary === null ? null : new MultipartModel(boundary[1] ?? boundary[2] ?? '')
   }
 
@@ -35,7 +37,9 @@ export class MultipartModel {
   feed (chunk: Buffer): void {
     let bytes = this.#rest.length === 0 ? chunk : Buffer.concat([this.#rest, chunk])
     for (;;) {
-      const [mark, maxBytes] = this.#at === 'head' ? [HEAD_END, MAX_HEAD_BYTES] : [this.#delimiter, this.#at === 'value' ? MAX_VALUE_BYTES : 0]
+      const [mark, maxBytes] = this.#at === 'head'
+        ? [HEAD_END, MAX_HEAD_BYTES]
+        : [this.#delimiter, this.#at === 'value' ? MAX_VALUE_BYTES : 0]
       const end = bytes.indexOf(mark)
       if (end === -1) {
         // A head or value that is too long is not the one looked for.
@@ -57,6 +61,7 @@ export class MultipartModel {
 }
 
 function isModelHead (head: Buffer): boolean {
-  return head.includes('model') && head.toString('latin1').split('\r\n').some(line => /^content-disposition:/i.test(line) &&
+  return head.includes('model') && head.toString('latin1').split('\r\n')
+    .some(line => /^content-disposition:/i.test(line) &&
     line.split(';').some(parameter => MODEL_NAMES.has(parameter.trim())))
 }

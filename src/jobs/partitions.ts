@@ -13,7 +13,8 @@ export const ensurePartitions = async (database: Drizzle, nowMs: number): Promis
  * Runs `ensurePartitions` daily. A failure leaves months for further tries, and the batch writer creates a missing
  * partition itself.
  */
-export const schedulePartitions = (database: Drizzle, log: Log, now: () => number = Date.now): Job => daily(async () => {
-  const created = await ensurePartitions(database, now())
-  if (created.length > 0) log.info({ partitions: created }, 'Created partitions of the usage log')
-}, 'Could not create partitions of the usage log', log)
+export const schedulePartitions = (database: Drizzle, log: Log, now: () => number = Date.now): Job =>
+  daily(async () => {
+    const created = await ensurePartitions(database, now())
+    if (created.length > 0) log.info({ partitions: created }, 'Created partitions of the usage log')
+  }, 'Could not create partitions of the usage log', log)

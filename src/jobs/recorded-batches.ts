@@ -21,7 +21,9 @@ export async function forgetOldBatches (database: Drizzle, nowMs: number, chunkR
   let deleted = 0
   for (;;) {
     const rows = await database.transaction(async tx => {
-      const [lock] = await tx.execute<{ held: boolean }>(sql`select pg_try_advisory_xact_lock(${lockKeys('recordedBatches')}) as held`)
+      const [lock] = await tx.execute<{ held: boolean }>(
+        sql`select pg_try_advisory_xact_lock(${lockKeys('recordedBatches')}) as held`
+      )
       if (lock?.held !== true) return 0
       const gone = await tx.execute(sql`delete from ${recordedBatches} where id in (
         select id from ${recordedBatches} where id < ${idBefore}::uuid and recorded_at < ${before}::timestamptz order by id limit ${chunkRows})`)
@@ -39,7 +41,8 @@ const firstUuidOf = (timeMs: number): string => {
 }
 
 /** Runs `forgetOldBatches` daily. */
-export const scheduleRecordedBatches = (database: Drizzle, log: Log, now: () => number = Date.now): Job => daily(async () => {
-  const batches = await forgetOldBatches(database, now())
-  if (batches > 0) log.info({ batches }, 'Deleted the ids of old batches')
-}, 'Could not delete the ids of old batches', log)
+export const scheduleRecordedBatches = (database: Drizzle, log: Log, now: () => number = Date.now): Job =>
+  daily(async () => {
+    const batches = await forgetOldBatches(database, now())
+    if (batches > 0) log.info({ batches }, 'Deleted the ids of old batches')
+  }, 'Could not delete the ids of old batches', log)

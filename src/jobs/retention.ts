@@ -31,7 +31,9 @@ const LOCK_NOT_AVAILABLE = '55P03'
  * and `last_*` are in tables of their own, and stay.
  * @throws what the database throws, if the log is in use at every try
  */
-export async function dropOldLogs (database: Drizzle, nowMs: number, days: number, closing: AbortSignal, pauseMs = DROP_PAUSE_MS): Promise<string[]> {
+export async function dropOldLogs (
+  database: Drizzle, nowMs: number, days: number, closing: AbortSignal, pauseMs = DROP_PAUSE_MS
+): Promise<string[]> {
   const dropped: string[] = []
   for (let attempt = 1; !closing.aborted;) {
     try {
@@ -50,12 +52,16 @@ export async function dropOldLogs (database: Drizzle, nowMs: number, days: numbe
  * Deletes the prompt and response of rows older than `days` days, the oldest first, and returns how many. Rows that a
  * repricing has locked wait for the next day. Ends early if another instance runs it.
  */
-export async function emptyOldPayloads (database: Drizzle, nowMs: number, days: number, closing: AbortSignal, chunkRows = CHUNK_ROWS): Promise<number> {
+export async function emptyOldPayloads (
+  database: Drizzle, nowMs: number, days: number, closing: AbortSignal, chunkRows = CHUNK_ROWS
+): Promise<number> {
   const before = new Date(nowMs - days * DAY_MS).toISOString()
   let emptied = 0
   while (!closing.aborted) {
     const rows = await database.transaction(async tx => {
-      const [lock] = await tx.execute<{ held: boolean }>(sql`select pg_try_advisory_xact_lock(${lockKeys('retention')}) as held`)
+      const [lock] = await tx.execute<{ held: boolean }>(
+        sql`select pg_try_advisory_xact_lock(${lockKeys('retention')}) as held`
+      )
       if (lock?.held !== true) return 0
       const { count } = await tx.execute(sql`
         with due as materialized (
@@ -75,10 +81,16 @@ export async function emptyOldPayloads (database: Drizzle, nowMs: number, days: 
 }
 
 /** Runs both now and daily. */
-export const scheduleRetention = (database: Drizzle, days: RetentionDays, log: Log, now: () => number = Date.now): Job =>
+export const scheduleRetention = (
+  database: Drizzle, days: RetentionDays, log: Log, now: () => number = Date.now
+): Job =>
   repeatedly(DAY_MS, async closing => {
     const partitions = await dropOldLogs(database, now(), days.logs, closing)
-    if (partitions.length > 0) log.info({ partitions }, 'Dropped months of the usage log that are older than LOG_RETENTION_DAYS')
+    if (partitions.length > 0) {
+      log.info(
+        { partitions }, 'Dropped months of the usage log that are older than LOG_RETENTION_DAYS'
+      )
+    }
     const rows = await emptyOldPayloads(database, now(), days.payloads, closing)
     if (rows > 0) log.info({ rows }, 'Deleted prompts and responses that are older than PAYLOAD_RETENTION_DAYS')
   }, 'Could not remove what is older than LOG_RETENTION_DAYS and PAYLOAD_RETENTION_DAYS', log)

@@ -11,7 +11,8 @@ import { type Job, repeatedly } from '../lib/scheduled-job.js'
 //   usage_summaries_stale            days to sum up (again); a write into an hour before summarised_to puts its
 //                                    day here in the same transaction, and locks it if it is there already
 //
-// So who reads both and the summaries in one snapshot knows for each day whether its summaries say what its rollups say.
+// So who reads both and the summaries in one snapshot knows for each day whether its summaries say what its rollups
+// say.
 
 const EVERY_MS = 5 * 60_000
 /** Batches of a day's last calls come in a little later. What comes later still makes its day stale. */
@@ -61,7 +62,8 @@ async function summariseOne (database: Drizzle): Promise<boolean> {
     if (!await isAlone(tx)) return false
     // A day of a busy gateway has a million rollups.
     await tx.execute(sql`set local statement_timeout = 0`)
-    // One that a batch holds is the next run's: from the delete on, what a batch writes into the day makes it stale anew.
+    // One that a batch holds is the next run's: from the delete on, what a batch writes into the day makes it stale
+    // anew.
     const [stale] = await tx.execute<{ day: string }>(sql`
       delete from ${staleDays} where day = (select day from ${staleDays} order by day desc limit 1 for update skip locked) returning day::text as day`)
     if (stale === undefined) return false
@@ -76,7 +78,9 @@ const sums = sql.raw(['calls', 'failed_calls', 'blocked_calls', 'unpriced_calls'
   'reasoning_tokens', 'cost', 'duration_ms'].map(column => `sum(${column})`).join(', '))
 
 async function summariseDay (tx: Drizzle, day: SQL): Promise<void> {
-  await tx.execute(sql`delete from ${usageSummaries} where grain in ('day', 'hour') and dimension in ${allDimensions} and bucket = ${day}`)
+  await tx.execute(
+    sql`delete from ${usageSummaries} where grain in ('day', 'hour') and dimension in ${allDimensions} and bucket = ${day}`
+  )
   const isOfDay = sql`hour >= ${startOfDay(day)} and hour < ${startOfDay(sql`${day} + 1`)}`
   await tx.execute(sql`
     insert into ${usageSummaries}
@@ -96,8 +100,8 @@ async function summariseDay (tx: Drizzle, day: SQL): Promise<void> {
 const partOf = { week: 'day', month: 'day', quarter: 'month' } as const
 
 /**
- * The sum of the days so far of the week, month or quarter that holds the day. While one of them is stale it is not read:
- * then it is left to the last of those.
+ * The sum of the days so far of the week, month or quarter that holds the day. While one of them is stale it is not
+ * read: then it is left to the last of those.
  */
 async function summariseDaysOf (tx: Drizzle, grain: keyof typeof partOf, day: string): Promise<void> {
   const start = sql`date_trunc(${sql.raw(`'${grain}'`)}, ${day}::timestamp)::date`
@@ -105,7 +109,9 @@ async function summariseDaysOf (tx: Drizzle, grain: keyof typeof partOf, day: st
   const isWithin = (column: SQL): SQL => sql`${column} >= ${start} and ${column} < ${end}`
   const [found] = await tx.execute(sql`select from ${staleDays} where ${isWithin(sql`day`)} limit 1`)
   if (found !== undefined) return
-  await tx.execute(sql`delete from ${usageSummaries} where grain = ${grain} and dimension in ${allDimensions} and bucket = ${start}`)
+  await tx.execute(
+    sql`delete from ${usageSummaries} where grain = ${grain} and dimension in ${allDimensions} and bucket = ${start}`
+  )
   await tx.execute(sql`
     insert into ${usageSummaries}
     select ${grain}, dimension, ${start}, key, ${sums} from ${usageSummaries}
@@ -117,13 +123,16 @@ const startOfDay = (day: SQL): SQL => sql`((${day})::timestamp at time zone 'UTC
 
 /** Whether no other instance does this work, until the transaction ends. */
 async function isAlone (tx: Drizzle): Promise<boolean> {
-  const [lock] = await tx.execute<{ held: boolean }>(sql`select pg_try_advisory_xact_lock(${lockKeys('summaries')}) as held`)
+  const [lock] = await tx.execute<{ held: boolean }>(
+    sql`select pg_try_advisory_xact_lock(${lockKeys('summaries')}) as held`
+  )
   return lock?.held === true
 }
 
 /** Keeps the summaries up to date: now and every five minutes. */
-export const scheduleSummaries = (database: Drizzle, log: Log, now: () => number = Date.now): Job => repeatedly(EVERY_MS, async closing => {
-  await advanceSummaries(database, now())
-  const days = await summariseStaleDays(database, closing)
-  if (days > 0) log.debug({ days }, 'Summed up days of the rollups')
-}, 'Could not sum up the rollups', log)
+export const scheduleSummaries = (database: Drizzle, log: Log, now: () => number = Date.now): Job =>
+  repeatedly(EVERY_MS, async closing => {
+    await advanceSummaries(database, now())
+    const days = await summariseStaleDays(database, closing)
+    if (days > 0) log.debug({ days }, 'Summed up days of the rollups')
+  }, 'Could not sum up the rollups', log)

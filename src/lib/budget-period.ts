@@ -17,10 +17,15 @@ const FIRST_MONDAY_MS = -3 * DAY_MS
 export function periodOf (period: BudgetPeriod, timeMs: number): PeriodBounds {
   switch (period) {
     case 'day': return fromStart(Math.floor(timeMs / DAY_MS) * DAY_MS, DAY_MS)
-    case 'week': return fromStart(FIRST_MONDAY_MS + Math.floor((timeMs - FIRST_MONDAY_MS) / (7 * DAY_MS)) * 7 * DAY_MS, 7 * DAY_MS)
+    case 'week': return fromStart(
+      FIRST_MONDAY_MS + Math.floor((timeMs - FIRST_MONDAY_MS) / (7 * DAY_MS)) * 7 * DAY_MS, 7 * DAY_MS
+    )
     case 'month': {
       const time = new Date(timeMs)
-      return { startMs: Date.UTC(time.getUTCFullYear(), time.getUTCMonth()), endMs: Date.UTC(time.getUTCFullYear(), time.getUTCMonth() + 1) }
+      return {
+        startMs: Date.UTC(time.getUTCFullYear(), time.getUTCMonth()),
+        endMs: Date.UTC(time.getUTCFullYear(), time.getUTCMonth() + 1)
+      }
     }
     case 'total': return { startMs: 0, endMs: null }
   }

@@ -20,7 +20,9 @@ export const daily = (run: () => Promise<void>, failure: string, log: Log): Job 
  * As `daily`, with another pause between the end of a run and the start of the next. A run of many steps ends between
  * two of them once its signal is aborted.
  */
-export function repeatedly (everyMs: number, run: (closing: AbortSignal) => Promise<void>, failure: string, log: Log): Job {
+export function repeatedly (
+  everyMs: number, run: (closing: AbortSignal) => Promise<void>, failure: string, log: Log
+): Job {
   const closing = new AbortController()
   let timer: NodeJS.Timeout | undefined
   let running: Promise<void> = Promise.resolve()

@@ -14,7 +14,9 @@ export const TOO_LONG_METADATA = placeholder(`The metadata was over ${MAX_METADA
 const TOO_DEEP = placeholder(`The metadata was nested over ${MAX_METADATA_DEPTH} levels deep.`)
 const UNREADABLE = placeholder('The stored value is not a JSON object.')
 
-/** Metadata as it is stored: the JSON text of an object as it came, or of a placeholder where it is too long or deep. */
+/**
+ * Metadata as it is stored: the JSON text of an object as it came, or of a placeholder where it is too long or deep.
+ */
 export function storedMetadata (json: string): string {
   if (json.length > MAX_METADATA_BYTES || Buffer.byteLength(json) > MAX_METADATA_BYTES) return TOO_LONG_METADATA
   return isDeeperThan(json, MAX_METADATA_DEPTH) ? TOO_DEEP : json
@@ -24,8 +26,8 @@ export function storedMetadata (json: string): string {
 const MAX_SHOWN_DEPTH = 256
 
 /**
- * Stored JSON text of an object, to be shown. A value that cannot be read, or not be written again, is a placeholder: no
- * row makes the others of its list unreadable. Null stays null.
+ * Stored JSON text of an object, to be shown. A value that cannot be read, or not be written again, is a placeholder:
+ * no row makes the others of its list unreadable. Null stays null.
  */
 export function shownObject (json: string | null): Record<string, unknown> | null {
   return json === null ? null : JSON.parse(shownObjectText(json)) as Record<string, unknown>

@@ -22,10 +22,11 @@ export function parseNetwork (text: string): Network | null {
 export type ClientAddress = (peer: string, forwardedFor: string | undefined) => string
 
 /**
- * `X-Forwarded-For` is read from its end, which the nearest proxy wrote, for as long as a trusted proxy vouches for it: the
- * first address that is none of theirs is the client's. What stands before it anybody may have written.
+ * `X-Forwarded-For` is read from its end, which the nearest proxy wrote, for as long as a trusted proxy vouches for it:
+ * the first address that is none of theirs is the client's. What stands before it anybody may have written.
  *
- * @param networks each an address or a CIDR range; an IPv4 one holds for the address mapped into IPv6 too (RFC 4291 §2.5.5.2)
+ * @param networks each an address or a CIDR range; an IPv4 one holds for the address mapped into IPv6 too (RFC 4291
+ * §2.5.5.2)
  */
 export function clientAddress (networks: readonly string[]): ClientAddress {
   const trusted = new BlockList()

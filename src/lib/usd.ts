@@ -1,4 +1,7 @@
-/** Money is counted in 10⁻¹² USD: a price in USD per million tokens, with up to six decimals, is a whole number of them per token. */
+/**
+ * Money is counted in 10⁻¹² USD: a price in USD per million tokens, with up to six decimals, is a whole number of them
+ * per token.
+ */
 const PICO_USD_PER_USD = 1_000_000_000_000n
 const DECIMALS = 12
 
@@ -13,7 +16,9 @@ export function picoUsdToDecimal (picoUsd: bigint): string {
 /** The nearest number of USD, once, at the very end. */
 export const picoUsdToNumber = (picoUsd: bigint): number => Number(picoUsdToDecimal(picoUsd))
 
-/** The inverse of `picoUsdToDecimal`. Throws a RangeError for text that is no plain decimal, or not whole in 10⁻¹² USD. */
+/**
+ * The inverse of `picoUsdToDecimal`. Throws a RangeError for text that is no plain decimal, or not whole in 10⁻¹² USD.
+ */
 export function decimalToPicoUsd (decimal: string): bigint {
   const [, sign, whole, fraction = ''] = /^(-?)(\d+)(?:\.(\d{1,12})0*)?$/.exec(decimal) ?? []
   if (whole === undefined) throw new RangeError(`'${decimal}' is not an amount in USD with at most ${DECIMALS} decimals.`)

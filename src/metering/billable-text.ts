@@ -12,15 +12,15 @@ export interface BillableText {
   flatTokens: number
 }
 
-// OpenAI's cookbook, "How to count tokens with tiktoken": each message is wrapped in three tokens, of which a name takes
-// one more, and the reply is primed with three.
+// OpenAI's cookbook, "How to count tokens with tiktoken": each message is wrapped in three tokens, of which a name
+// takes one more, and the reply is primed with three.
 const MESSAGE_TOKENS = 3
 const NAME_TOKENS = 1
 const REPLY_TOKENS = 3
 // Measured on recorded calls: what wraps a call of a tool.
 const CALL_TOKENS = 7
-// OpenAI's vision guide for gpt-4o: 85, and at high detail 170 for each tile of 512 pixels. Sizes are not known here: four
-// tiles, a square of 1024, stand for all.
+// OpenAI's vision guide for gpt-4o: 85, and at high detail 170 for each tile of 512 pixels. Sizes are not known here:
+// four tiles, a square of 1024, stand for all.
 const LOW_DETAIL_IMAGE_TOKENS = 85
 const IMAGE_TOKENS = 765
 
@@ -47,7 +47,9 @@ type JsonObject = Readonly<Record<string, unknown>>
 
 const nothing = (): BillableText => ({ texts: [], scale: 1, flatTokens: 0 })
 
-function * countableBody (body: CapturedBody | null, add: (to: BillableText, object: JsonObject) => void): Steps<BillableText> {
+function * countableBody (
+  body: CapturedBody | null, add: (to: BillableText, object: JsonObject) => void
+): Steps<BillableText> {
   if (body === null) return nothing()
   const content = typeof body.content === 'string' ? Buffer.from(body.content) : body.content
   const scale = body.sizeBytes / content.length
@@ -68,7 +70,9 @@ function isMember (bytes: Buffer, { start, end }: Found): boolean {
 }
 
 /** Null where it is no JSON object, or one that is nested too deeply to be walked. */
-function parsed (json: Buffer, scale: number, add: (to: BillableText, object: JsonObject) => void): BillableText | null {
+function parsed (
+  json: Buffer, scale: number, add: (to: BillableText, object: JsonObject) => void
+): BillableText | null {
   try {
     const object = asObject(JSON.parse(json.toString()))
     if (object === null) return null

@@ -40,7 +40,10 @@ const MAX_SEARCHED_BYTES = 1024 * 1024
 const MAX_VALUE_BYTES = 64 * 1024
 /** Of a model's name in a message. */
 const MAX_NAMED_CHARACTERS = 128
-/** Parts of a request that cost more than their text: media, files, items kept upstream, tools that fetch input by themselves. */
+/**
+ * Parts of a request that cost more than their text: media, files, items kept upstream, tools that fetch input by
+ * themselves.
+ */
 const MORE_THAN_TEXT = new RegExp('"type"\\s*:\\s*"(?:image_url|input_image|input_audio|input_file|file|item_reference|' +
   'web_search|file_search|code_interpreter|image_generation|computer|mcp)|"audio"\\s*:\\s*\\{|"web_search_options"|' +
   // An escaped letter or underscore, which nothing writes that has nothing to hide.
@@ -82,7 +85,9 @@ export async function costCeiling (
   let ceiling: bigint | null = null
   for (const serviceTier of tiers(members.value('service_tier'))) {
     for (const usage of usages(inputTokens, Math.min(outputTokens, MAX_TOKENS), mayBeAnyKind)) {
-      const { costPicoUsd } = deps.pricing.price({ responseModel: null, requestModel: model, serviceTier, usage, atMs: deps.now() })
+      const { costPicoUsd } = deps.pricing.price({
+        responseModel: null, requestModel: model, serviceTier, usage, atMs: deps.now()
+      })
       if (costPicoUsd !== null && (ceiling === null || costPicoUsd > ceiling)) ceiling = costPicoUsd
     }
   }
@@ -121,7 +126,10 @@ class RequestMembers {
     return end === span.end ? JSON.parse(text) as unknown : { tooLong: text }
   }
 
-  /** A number, rounded up. Null where it is absent, or sets no limit; what is no number at all some servers take for one. */
+  /**
+   * A number, rounded up. Null where it is absent, or sets no limit; what is no number at all some servers take for
+   * one.
+   */
   count (name: string): number | null {
     const value = this.value(name) ?? null
     if (value === null) return null
@@ -140,8 +148,9 @@ class RequestMembers {
 }
 
 /**
- * The tokens of the whole body as it stands: JSON's names, quotes and escapes are more than the few tokens that the chat
- * format puts around each message. Where they are not counted it is the bytes, of which every token has at least one.
+ * The tokens of the whole body as it stands: JSON's names, quotes and escapes are more than the few tokens that the
+ * chat format puts around each message. Where they are not counted it is the bytes, of which every token has at least
+ * one.
  */
 async function countAtMost (tokenizer: Tokenizer, model: string, text: string): Promise<number> {
   if (text.length > MAX_COUNTED_CHARS) return Buffer.byteLength(text)

@@ -38,7 +38,10 @@ const MAX_METERED_SEGMENTS = 2
 /** Methods that read or remove: nothing is created, so nothing is billed. */
 const READING: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS', 'DELETE'])
 
-/** Routes whose POST costs nothing: https://platform.openai.com/docs/api-reference. What ends a session or a job is among them. */
+/**
+ * Routes whose POST costs nothing: https://platform.openai.com/docs/api-reference. What ends a session or a job is
+ * among them.
+ */
 const FREE: readonly RegExp[] = [
   'moderations',
   'responses/input_tokens', 'responses/{id}/cancel',
@@ -58,8 +61,8 @@ const FREE: readonly RegExp[] = [
 ].map(route => new RegExp(`^${route.replaceAll('{id}', '[A-Za-z0-9][\\w.:-]*')}$`))
 
 /**
- * What a request may cost. A path counts as a metered route if any server may read it as one, and as a free route only if
- * its normal form is one.
+ * What a request may cost. A path counts as a metered route if any server may read it as one, and as a free route only
+ * if its normal form is one.
  *
  * @param path path and query behind `/v1`, beginning with `/`
  */
@@ -98,7 +101,9 @@ const METHOD_OVERRIDES: ReadonlySet<string> = new Set(['x-http-method-override',
  * The method by which a request may cost the most: its own, unless that only reads and a header names another. Servers
  * that make variables of headers' names take `_` for `-`.
  */
-export function costliestMethod (method: string, headers: Readonly<Record<string, string | string[] | undefined>>): string {
+export function costliestMethod (
+  method: string, headers: Readonly<Record<string, string | string[] | undefined>>
+): string {
   if (!READING.has(method)) return method
   for (const name in headers) {
     if (!name.startsWith('x') || !METHOD_OVERRIDES.has(name.replaceAll('_', '-'))) continue

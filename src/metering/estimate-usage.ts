@@ -34,8 +34,13 @@ function total ({ scale, flatTokens }: BillableText, counts: readonly number[]):
   return Math.min(MAX_TOKENS, Math.ceil(counts.reduce((sum, count) => sum + count, 0) * scale) + flatTokens)
 }
 
-/** The older chat models, embeddings and base models have `cl100k_base`; all since gpt-4o, and what is unknown, `o200k_base`. */
+/**
+ * The older chat models, embeddings and base models have `cl100k_base`; all since gpt-4o, and what is unknown,
+ * `o200k_base`.
+ */
 export function encodingOf (model: string | null): Encoding {
   const base = model?.replace(/^ft:/, '') ?? ''
-  return /^(?:gpt-4(?![\d.o])|gpt-3\.5|gpt-35|text-embedding-|davinci|babbage)/.test(base) ? 'cl100k_base' : 'o200k_base'
+  return /^(?:gpt-4(?![\d.o])|gpt-3\.5|gpt-35|text-embedding-|davinci|babbage)/.test(base)
+    ? 'cl100k_base'
+    : 'o200k_base'
 }

@@ -35,7 +35,9 @@ export class EventReader {
   facts (): StreamFacts {
     const { usage, model, serviceTier, error } = this.#facts
     const first = this.#first
-    return { usage, model: model ?? first?.model ?? null, serviceTier: serviceTier ?? first?.serviceTier ?? null, error }
+    return {
+      usage, model: model ?? first?.model ?? null, serviceTier: serviceTier ?? first?.serviceTier ?? null, error
+    }
   }
 
   /** Reads an object that is whole. @returns whether it ends the stream */

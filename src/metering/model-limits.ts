@@ -5,7 +5,10 @@ export interface ModelLimits {
   readonly outputTokens: number
 }
 
-/** As OpenAI's pages on its models say (https://platform.openai.com/docs/models, 2026), by how a name begins: the first that fits holds. */
+/**
+ * As OpenAI's pages on its models say (https://platform.openai.com/docs/models, 2026), by how a name begins: the first
+ * that fits holds.
+ */
 const LIMITS: ReadonlyArray<readonly [RegExp, ModelLimits]> = [
   [/^(?:gpt-4o|chatgpt-4o|gpt-audio)/, { contextTokens: 128_000, outputTokens: 16_384 }],
   [/^gpt-4\.1/, { contextTokens: 1_047_576, outputTokens: 32_768 }],

@@ -2,8 +2,8 @@ import { MAX_TOKENS, type TokenUsage } from '../pricing/token-usage.js'
 
 /**
  * Reads the `usage` member of a chat completion, completion or embedding (`prompt_tokens`, `completion_tokens`) or of a
- * response (`input_tokens`, `output_tokens`): https://platform.openai.com/docs/api-reference. Takes what an upstream may
- * send: a count that is no sane integer is as good as absent, parts are cut to fit into their whole, and of input,
+ * response (`input_tokens`, `output_tokens`): https://platform.openai.com/docs/api-reference. Takes what an upstream
+ * may send: a count that is no sane integer is as good as absent, parts are cut to fit into their whole, and of input,
  * output and total one may be missing. Null when neither input nor output can be told.
  */
 export function parseUsage (value: unknown): TokenUsage | null {

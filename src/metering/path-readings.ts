@@ -44,7 +44,9 @@ export function * pathReadings (path: string): Generator<readonly string[] | nul
   const seen = new Set<string>()
   let text = path
   for (let decodings = 0; ; decodings++) {
-    const readings = new Set([decodeUnreserved(text).replace(OVERLONG, long => OVERLONG_CHARACTERS[long] ?? '').replace(PADDING, '')])
+    const readings = new Set([
+      decodeUnreserved(text).replace(OVERLONG, long => OVERLONG_CHARACTERS[long] ?? '').replace(PADDING, '')
+    ])
     for (const habit of HABITS) for (const reading of [...readings]) readings.add(habit(reading))
     for (const reading of readings) {
       if (seen.has(reading)) continue

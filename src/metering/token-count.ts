@@ -1,4 +1,6 @@
-/** Beyond this many characters of one call, samples stand for the whole: counting them takes some tens of milliseconds. */
+/**
+ * Beyond this many characters of one call, samples stand for the whole: counting them takes some tens of milliseconds.
+ */
 export const MAX_COUNTED_CHARS = 131_072
 const SAMPLE_CHARS = 4_096
 /** A shorter sample says little: a text up to this length is always counted whole. */
@@ -14,7 +16,8 @@ const LONG_RUN = /(?<!\S)\S{257,}|(?<!\s)\s{257,}/g
 export function countTexts (count: (text: string) => number, texts: readonly string[]): number[] {
   const totalChars = texts.reduce((sum, text) => sum + text.length, 0)
   if (totalChars <= MAX_COUNTED_CHARS) return texts.map(text => countText(count, text))
-  return texts.map(text => countSamples(count, text, Math.max(MIN_SAMPLE_CHARS, Math.ceil(text.length * MAX_COUNTED_CHARS / totalChars))))
+  return texts.map(text =>
+    countSamples(count, text, Math.max(MIN_SAMPLE_CHARS, Math.ceil(text.length * MAX_COUNTED_CHARS / totalChars))))
 }
 
 function countText (count: (text: string) => number, text: string): number {

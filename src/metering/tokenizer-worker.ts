@@ -4,7 +4,10 @@ import type { CountAnswer, CountQuestion, Encoding } from './tokenizer.js'
 
 // Entry of the worker thread behind `createTokenizer`: answers each question with the counts of its texts.
 
-const load = { o200k_base: () => import('gpt-tokenizer/encoding/o200k_base'), cl100k_base: () => import('gpt-tokenizer/encoding/cl100k_base') }
+const load = {
+  o200k_base: () => import('gpt-tokenizer/encoding/o200k_base'),
+  cl100k_base: () => import('gpt-tokenizer/encoding/cl100k_base')
+}
 
 /** Special tokens in a user's text are text: nothing is disallowed, and nothing special either. */
 const asText = { disallowedSpecial: new Set<string>() }

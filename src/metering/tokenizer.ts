@@ -9,8 +9,8 @@ export interface CountAnswer { readonly id: number, readonly counts: readonly nu
 export interface Tokenizer {
   /**
    * The tokens of each text, counted in a worker thread that the first call starts. Never rejects: where the worker is
-   * late (an encoding takes a few hundred milliseconds to load), dead, overloaded or closed, `otherwise` answers, which is a
-   * rough count if not said. To have an encoding loaded beforehand, count no texts.
+   * late (an encoding takes a few hundred milliseconds to load), dead, overloaded or closed, `otherwise` answers, which
+   * is a rough count if not said. To have an encoding loaded beforehand, count no texts.
    */
   count: (encoding: Encoding, texts: readonly string[], otherwise?: (text: string) => number) => Promise<readonly number[]>
   /** Ends the worker; what waits for it is answered roughly. */

@@ -4,7 +4,9 @@ import type { CallCounts, CallSeries } from './call-series.js'
 import { NO_LABELS, type Sample, ScrapedCounter, ScrapedHistogram } from './scraped.js'
 
 /** Of `promptmeter_tokens_total`; the fields of the books that have these names with `_tokens` behind them. */
-const TOKENS: ReadonlyArray<{ readonly labels: { readonly type: string }, readonly of: (series: CallSeries) => number }> = [
+const TOKENS: ReadonlyArray<{
+  readonly labels: { readonly type: string }, readonly of: (series: CallSeries) => number
+}> = [
   { labels: { type: 'input' }, of: series => series.inputTokens },
   { labels: { type: 'cached_input' }, of: series => series.cachedInputTokens },
   { labels: { type: 'output' }, of: series => series.outputTokens },
@@ -36,7 +38,8 @@ export function addCallMetrics (registry: Registry, counts: CallCounts): void {
     name: 'promptmeter_tokens_total',
     help: 'Tokens by type. cached_input is a part of input, reasoning one of output.',
     labelNames: ['type', ...labelNames]
-  }, () => counts.series.flatMap(series => TOKENS.map(({ labels, of }) => ({ labels, sharedLabels: series.labels, value: of(series) })))))
+  }, () => counts.series.flatMap(series =>
+    TOKENS.map(({ labels, of }) => ({ labels, sharedLabels: series.labels, value: of(series) })))))
   registry.registerMetric(new ScrapedCounter({
     name: 'promptmeter_cost_usd_total',
     help: 'Cost in USD of the calls that have a price.',

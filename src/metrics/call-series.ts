@@ -39,9 +39,10 @@ export const OTHER = '_other'
 const NO_MODEL = '_none'
 
 /**
- * Callers choose prompt types and models, and every series costs memory here, time at each scrape and room in Prometheus, so there are at
- * most a thousand, of at most a hundred models. 800 go to the first that come, by their own names. What comes later is counted
- * without its prompt type (150 series more), then by status alone, then in one series for all.
+ * Callers choose prompt types and models, and every series costs memory here, time at each scrape and room in
+ * Prometheus, so there are at most a thousand, of at most a hundred models. 800 go to the first that come, by their own
+ * names. What comes later is counted without its prompt type (150 series more), then by status alone, then in one
+ * series for all.
  */
 const MAX_MODELS = 100
 const MAX_OWN_SERIES = 800
@@ -50,7 +51,10 @@ const MAX_STATUS_SERIES = 999
 /** As in the books' keys. */
 const MAX_LABEL_CHARACTERS = 256
 
-/** Seconds. Few, since each is a line for each series: what tells an embedding, a chat, a long answer and a reasoning model apart. */
+/**
+ * Seconds. Few, since each is a line for each series: what tells an embedding, a chat, a long answer and a reasoning
+ * model apart.
+ */
 const DURATION_BOUNDS = [0.25, 1, 2.5, 5, 10, 30, 120]
 /** Seconds. Finer, since these are only for each model. */
 const FIRST_BYTE_BOUNDS = [0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60]
@@ -78,7 +82,8 @@ export class CallCounts {
       return
     }
     const model = record.responseModel ?? record.requestModel ?? NO_MODEL
-    const series = this.#find(record.promptType, model, record.statusCode) ?? this.#admit(record.promptType, model, record.statusCode)
+    const series = this.#find(record.promptType, model, record.statusCode) ??
+      this.#admit(record.promptType, model, record.statusCode)
     series.calls++
     series.duration.add(count(record.durationMs) / 1000)
     if (record.timeToFirstByteMs !== null) {
@@ -104,7 +109,10 @@ export class CallCounts {
     return this.#byType.get(promptType)?.get(model)?.get(status)
   }
 
-  /** The series of a call that has none under the names it came with: a new one while there is room, else one that it shares. */
+  /**
+   * The series of a call that has none under the names it came with: a new one while there is room, else one that it
+   * shares.
+   */
   #admit (rawType: string, rawModel: string, status: number): CallSeries {
     const promptType = this.#label(rawType)
     const label = this.#label(rawModel)
@@ -116,14 +124,17 @@ export class CallCounts {
   }
 
   #findOrMake (promptType: string, model: string, status: Status, maxSeries: number): CallSeries | undefined {
-    return this.#find(promptType, model, status) ?? (this.#series.length < maxSeries ? this.#make(promptType, model, status) : undefined)
+    return this.#find(promptType, model, status) ??
+      (this.#series.length < maxSeries ? this.#make(promptType, model, status) : undefined)
   }
 
   #make (promptType: string, model: string, status: Status): CallSeries {
     const series: CallSeries = {
       labels: { prompt_type: promptType, model, status: String(status) },
       duration: new Buckets(DURATION_BOUNDS),
-      firstByte: valueOf(this.#models, model, () => ({ plain: firstByteBuckets(model, false), streamed: firstByteBuckets(model, true) })),
+      firstByte: valueOf(this.#models, model, () => ({
+        plain: firstByteBuckets(model, false), streamed: firstByteBuckets(model, true)
+      })),
       calls: 0,
       inputTokens: 0,
       cachedInputTokens: 0,
@@ -138,8 +149,8 @@ export class CallCounts {
   }
 
   /**
-   * A label's value: short, without keys, and cleaned before it is looked up, for two names that only became one in UTF-8 would be one
-   * series twice, for which Prometheus rejects the whole scrape.
+   * A label's value: short, without keys, and cleaned before it is looked up, for two names that only became one in
+   * UTF-8 would be one series twice, for which Prometheus rejects the whole scrape.
    */
   #label (text: string): string {
     return this.#redact(text).slice(0, MAX_LABEL_CHARACTERS).replace(/[\0\p{Surrogate}]/gu, '\uFFFD')

@@ -14,7 +14,8 @@ export function metricsRoute (app: FastifyInstance, { metrics, token }: MetricsR
   app.get('/metrics', async (request, reply) => {
     const sent = /^Bearer +(\S+)$/i.exec(request.headers.authorization ?? '')?.[1] ?? ''
     if (token !== null && !constantTimeEqual(sent, token)) {
-      return reply.code(401).header('www-authenticate', 'Bearer realm="promptmeter metrics"').send(tokenMissing().toBody())
+      return reply.code(401).header('www-authenticate', 'Bearer realm="promptmeter metrics"')
+        .send(tokenMissing().toBody())
     }
     return reply.type(metrics.contentType).send(await metrics.text())
   })

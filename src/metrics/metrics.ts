@@ -17,8 +17,12 @@ export interface MetricsDeps {
 
 /** What the metrics read when they are scraped. None of it may be slow or throw. */
 export interface GatewayState extends RecorderState {
-  /** Connections to the upstream, `free` of them without a request; requests that run, and that wait for a connection. */
-  readonly upstream: () => { readonly connected: number, readonly free: number, readonly running: number, readonly queued: number }
+  /**
+   * Connections to the upstream, `free` of them without a request; requests that run, and that wait for a connection.
+   */
+  readonly upstream: () => {
+    readonly connected: number, readonly free: number, readonly running: number, readonly queued: number
+  }
   /** Models whose streams are not asked for usage at present, because the upstream rejects `stream_options`. */
   readonly streamUsageExceptions: () => number
 }

@@ -3,7 +3,10 @@ import { monitorEventLoopDelay } from 'node:perf_hooks'
 import { Gauge, type Registry } from 'prom-client'
 import { NO_LABELS, ScrapedCounter } from './scraped.js'
 
-/** How often the event loop's delay is measured. What is measured is the time from one timer to the next, this interval included. */
+/**
+ * How often the event loop's delay is measured. What is measured is the time from one timer to the next, this interval
+ * included.
+ */
 const RESOLUTION_MS = 10
 const QUANTILES = [0.5, 0.99, 1]
 
@@ -30,7 +33,9 @@ export function addProcessMetrics (registry: Registry): () => void {
     }
   }))
   const startSeconds = Date.now() / 1000 - process.uptime()
-  registry.registerMetric(new ScrapedCounter({ name: 'process_cpu_seconds_total', help: 'User and system CPU time.' }, () => {
+  registry.registerMetric(new ScrapedCounter({
+    name: 'process_cpu_seconds_total', help: 'User and system CPU time.'
+  }, () => {
     const { user, system } = process.cpuUsage()
     return [{ labels: NO_LABELS, sharedLabels: NO_LABELS, value: (user + system) / 1e6 }]
   }))

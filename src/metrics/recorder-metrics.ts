@@ -18,7 +18,8 @@ export interface RecorderState {
 
 /** The metrics of recorded, journaled and lost records. @returns what counts them */
 export function addRecorderMetrics (registry: Registry): RecorderObserver {
-  const counter = (name: string, help: string): Counter => new Counter({ name: `promptmeter_records_${name}_total`, help, registers: [registry] })
+  const counter = (name: string, help: string): Counter =>
+    new Counter({ name: `promptmeter_records_${name}_total`, help, registers: [registry] })
   // At one connection a batch is a call, so these too are counted by hand.
   const histogram = (name: string, help: string, bounds: readonly number[]): Buckets => {
     const buckets = new Buckets(bounds)
@@ -26,20 +27,28 @@ export function addRecorderMetrics (registry: Registry): RecorderObserver {
     return buckets
   }
   const committed = counter('committed', 'Records that went directly into the database.')
-  const journaled = counter('journaled', 'Records written to the journal on disk, because the database did not commit them in time.')
+  const journaled = counter(
+    'journaled', 'Records written to the journal on disk, because the database did not commit them in time.'
+  )
   const replayed = counter('replayed', 'Records replayed from the journal into the database.')
   const refused = counter('refused',
     'Records of batches that the database rejected whole, for a fault of its own; they wait in the journal.')
   const lost = counter('lost',
     'Lost records: neither the database nor the journal accepted them, or a damaged journal lost them.')
-  const rejected = counter('rejected', 'Dead letters: records that the database rejected for their data; they are in rejected.jsonl.')
+  const rejected = counter(
+    'rejected', 'Dead letters: records that the database rejected for their data; they are in rejected.jsonl.'
+  )
   const damagedBytes = new Counter({
     name: 'promptmeter_journal_damaged_bytes_total',
     help: 'Bytes of the journal that cannot be read; the file is retained.',
     registers: [registry]
   })
-  const batchRecords = histogram('promptmeter_batch_records', 'Records in a batch that went directly into the database.', BATCH_BOUNDS)
-  const commitSeconds = histogram('promptmeter_commit_duration_seconds', 'How long such a batch took to commit.', COMMIT_BOUNDS)
+  const batchRecords = histogram(
+    'promptmeter_batch_records', 'Records in a batch that went directly into the database.', BATCH_BOUNDS
+  )
+  const commitSeconds = histogram(
+    'promptmeter_commit_duration_seconds', 'How long such a batch took to commit.', COMMIT_BOUNDS
+  )
   return {
     committed: (records, durationMs) => {
       committed.inc(records)
@@ -60,7 +69,9 @@ export function addRecorderGauges (registry: Registry, { pending, journal }: Rec
   const gauge = (name: string, help: string, read: () => number): void => {
     registry.registerMetric(new Gauge({ name, help, registers: [], collect () { this.set(read()) } }))
   }
-  gauge('promptmeter_records_pending', 'Records that are not in the database yet, including those in the journal.', pending)
+  gauge(
+    'promptmeter_records_pending', 'Records that are not in the database yet, including those in the journal.', pending
+  )
   gauge('promptmeter_journal_bytes', 'Size of the journal on disk.', () => journal().sizeBytes)
   gauge('promptmeter_journal_oldest_seconds', 'Age of the oldest record in the journal; 0 when it is empty.',
     () => (journal().oldestAgeMs ?? 0) / 1000)

@@ -1,4 +1,6 @@
-import { Counter, type CounterConfiguration, Histogram, type HistogramConfiguration, type LabelValues } from 'prom-client'
+import {
+  Counter, type CounterConfiguration, Histogram, type HistogramConfiguration, type LabelValues
+} from 'prom-client'
 import type { Buckets } from './buckets.js'
 
 /** One line of the exposition. prom-client escapes the shared labels' values once for each object that it is given. */
@@ -46,14 +48,18 @@ export class ScrapedHistogram extends Histogram {
   }
 
   /** prom-client's registry asks a histogram for this rather than for `get`, which is made of it. */
-  async getForPromString (): Promise<{ name: string, help: string, type: string, values: Array<Sample & { metricName: string }> }> {
+  async getForPromString (): Promise<{
+    name: string, help: string, type: string, values: Array<Sample & { metricName: string }>
+  }> {
     const { name, help } = this.#configuration
     const values: Array<Sample & { metricName: string }> = []
     for (const { labels: sharedLabels, buckets } of this.#read()) {
       let count = 0
       for (let i = 0; i < buckets.counts.length; i++) {
         count += buckets.counts[i] ?? 0
-        values.push({ metricName: `${name}_bucket`, labels: { le: buckets.bounds[i] ?? '+Inf' }, sharedLabels, value: count })
+        values.push({
+          metricName: `${name}_bucket`, labels: { le: buckets.bounds[i] ?? '+Inf' }, sharedLabels, value: count
+        })
       }
       values.push({ metricName: `${name}_sum`, labels: {}, sharedLabels, value: buckets.sum })
       values.push({ metricName: `${name}_count`, labels: {}, sharedLabels, value: count })

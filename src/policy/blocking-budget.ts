@@ -42,7 +42,15 @@ export class BlockingBudget {
     this.#uncommitted.clear()
     // Older periods than a reading has are over. One that has none may be of before the first call.
     const oldestMs = Math.min(...policy.spent.map(({ periodStartMs }) => periodStartMs))
-    if (policy.spent.length > 0) for (const startMs of this.#known.keys()) if (startMs < oldestMs) this.#known.delete(startMs)
+    if (policy.spent.length > 0) {
+      for (const startMs of this.#known.keys()) {
+        if (startMs < oldestMs) {
+          this.#known.delete(
+            startMs
+          )
+        }
+      }
+    }
     for (const spend of policy.spent) this.learn(spend)
   }
 
@@ -50,7 +58,8 @@ export class BlockingBudget {
   learn ({ periodStartMs, spentUsd, revision }: BudgetSpend): void {
     const known = this.#known.get(periodStartMs)
     const spentPicoUsd = decimalToPicoUsd(spentUsd)
-    if (known !== undefined && (known.revision > revision || (known.revision === revision && known.spentPicoUsd >= spentPicoUsd))) return
+    if (known !== undefined &&
+      (known.revision > revision || (known.revision === revision && known.spentPicoUsd >= spentPicoUsd))) return
     this.#known.set(periodStartMs, { spentPicoUsd, revision })
   }
 
@@ -82,7 +91,9 @@ export class BlockingBudget {
   get spent (): BudgetSpend[] {
     return [...new Set([...this.#known.keys(), ...this.#uncommitted.keys()])].map(periodStartMs => {
       const { spentPicoUsd = 0n, revision = 0 } = this.#known.get(periodStartMs) ?? {}
-      return { periodStartMs, spentUsd: picoUsdToDecimal(spentPicoUsd + (this.#uncommitted.get(periodStartMs) ?? 0n)), revision }
+      return {
+        periodStartMs, spentUsd: picoUsdToDecimal(spentPicoUsd + (this.#uncommitted.get(periodStartMs) ?? 0n)), revision
+      }
     })
   }
 
@@ -111,4 +122,5 @@ export class BlockingBudget {
   }
 }
 
-const liftsOf = ({ lifts }: PolicyBudget): ReadonlySet<string> => new Set(lifts.map(({ promptType, periodStartMs }) => `${periodStartMs} ${promptType}`))
+const liftsOf = ({ lifts }: PolicyBudget): ReadonlySet<string> =>
+  new Set(lifts.map(({ promptType, periodStartMs }) => `${periodStartMs} ${promptType}`))

@@ -18,7 +18,8 @@ const NOTHING_HELD: Reservation = { release: () => {} }
 const NONE: readonly BlockingBudget[] = []
 
 /**
- * Keeps calls of spent budgets from going out, without a query. What it knows of a budget's spend comes from three sides:
+ * Keeps calls of spent budgets from going out, without a query. What it knows of a budget's spend comes from three
+ * sides:
  *
  * ```
  *   use()       the policy, at every reading           ─┐
@@ -98,7 +99,8 @@ export class BudgetGate {
   }
 
   /**
-   * Holds what a call may cost at most, where all strict budgets have that left. They let none through of which that is not known.
+   * Holds what a call may cost at most, where all strict budgets have that left. They let none through of which that is
+   * not known.
    *
    * @throws GatewayError 429 `budget_exceeded`
    */
@@ -127,7 +129,9 @@ export class BudgetGate {
 
   #check (budgets: readonly BlockingBudget[], promptType: string, nowMs: number): void {
     for (const budget of budgets) {
-      if (budget.isSpent(promptType, nowMs)) throw budgetExceeded(`The budget ${budget.label}, is spent. Its calls are accepted again ${budget.resetAt(nowMs)}.`)
+      if (budget.isSpent(
+        promptType, nowMs
+      )) throw budgetExceeded(`The budget ${budget.label}, is spent. Its calls are accepted again ${budget.resetAt(nowMs)}.`)
     }
   }
 

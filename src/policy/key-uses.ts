@@ -54,7 +54,11 @@ export class KeyUses {
       this.#failing = false
     } catch (error) {
       for (const [keyId, atMs] of uses) this.note(keyId, atMs)
-      if (!this.#failing) this.#options.log.warn({ err: error }, 'the last use of gateway keys cannot be written; trying again')
+      if (!this.#failing) {
+        this.#options.log.warn(
+          { err: error }, 'the last use of gateway keys cannot be written; trying again'
+        )
+      }
       this.#failing = true
     }
   }

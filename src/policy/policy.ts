@@ -43,7 +43,10 @@ export interface PolicyOptions {
 const POLL_MS = 500
 /** New prompt types may raise the version many times a second; of ten thousand types the policy is a megabyte. */
 const KEEP_MS = 1000
-/** What was spent moves with every call: after a crash, a start without the database goes by a figure that is so old at most. */
+/**
+ * What was spent moves with every call: after a crash, a start without the database goes by a figure that is so old at
+ * most.
+ */
 const KEEP_SPENT_MS = 30_000
 
 /**
@@ -74,7 +77,10 @@ export class Policy {
     this.#options = options
   }
 
-  /** Loads the first snapshot, or takes the one of the last run, and starts the poll. @throws what `load` throws where there is none */
+  /**
+   * Loads the first snapshot, or takes the one of the last run, and starts the poll. @throws what `load` throws where
+   * there is none
+   */
   async start (): Promise<void> {
     try {
       await this.refresh()
@@ -133,7 +139,8 @@ export class Policy {
 
   #admitNewType (promptType: string): void {
     if (promptType === UNTYPED || this.#newTypes.has(promptType)) return
-    if (this.#configs.size + this.#newTypes.size >= this.#options.maxPromptTypes) throw promptTypeLimit(this.#options.maxPromptTypes)
+    if (this.#configs.size +
+      this.#newTypes.size >= this.#options.maxPromptTypes) throw promptTypeLimit(this.#options.maxPromptTypes)
     this.#newTypes.add(promptType)
   }
 
@@ -173,13 +180,18 @@ export class Policy {
     try {
       await this.#options.keep(this.#read)
     } catch (error) {
-      this.#options.log.warn({ err: error }, 'the policy cannot be written to disk; a start without the database would use an older one')
+      this.#options.log.warn(
+        { err: error }, 'the policy cannot be written to disk; a start without the database would use an older one'
+      )
     }
   }
 
   /** One poll at a time: a database that does not answer is not asked again. */
   #pollLater (): void {
-    if (!this.#closed) this.#timer = setTimeout(() => { void this.#poll().finally(() => this.#pollLater()) }, POLL_MS).unref()
+    if (!this.#closed) {
+      this.#timer = setTimeout(() => { void this.#poll().finally(() => this.#pollLater()) }, POLL_MS)
+        .unref()
+    }
   }
 
   async #poll (): Promise<void> {

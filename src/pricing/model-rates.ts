@@ -1,4 +1,6 @@
-import { calcPrice, findProvider, type MatchLogic, type ModelInfo, type ModelPrice, type Provider } from '@pydantic/genai-prices'
+import {
+  calcPrice, findProvider, type MatchLogic, type ModelInfo, type ModelPrice, type Provider
+} from '@pydantic/genai-prices'
 import { openaiPrices, type PublishedPrices, type PublishedRates, type ServiceTier } from './openai-prices.js'
 
 /** In 10⁻¹² USD per token. */
@@ -38,7 +40,8 @@ const publishedPrices = new Map(Object.entries(openaiPrices))
  *
  * For OpenAI the project's own table goes first, since it has the tiers and audio rates; `@pydantic/genai-prices`
  * answers for the models that the table lacks, and, where it knows that a price has changed, for calls before the
- * latest change. A name that neither knows is tried once more as a dated snapshot of its family. Nothing else is guessed.
+ * latest change. A name that neither knows is tried once more as a dated snapshot of its family. Nothing else is
+ * guessed.
  */
 export function builtInRates (providerId: string): RateSource {
   const provider = findProvider({ providerId })
@@ -63,7 +66,10 @@ function openaiRates (provider: Provider): RateSource {
   }
 }
 
-/** The names that a model may have a price under, each once, the closest first: its own, `ft:gpt-4o-2024-08-06` of a fine-tuned one, the family's. */
+/**
+ * The names that a model may have a price under, each once, the closest first: its own, `ft:gpt-4o-2024-08-06` of a
+ * fine-tuned one, the family's.
+ */
 export function modelNames (model: string): string[] {
   const name = modelName(model)
   return [...new Set([model, name, familyName(name)])]
@@ -100,7 +106,9 @@ function datedModel (provider: Provider, name: string): ModelInfo | undefined {
 
 function lastChangeMs (model: ModelInfo): number {
   const prices = Array.isArray(model.prices) ? model.prices : []
-  return Math.max(...prices.map(({ constraint }) => constraint?.type === 'start_date' ? Date.parse(constraint.start_date) : -Infinity))
+  return Math.max(
+    ...prices.map(({ constraint }) => constraint?.type === 'start_date' ? Date.parse(constraint.start_date) : -Infinity)
+  )
 }
 
 function tableBands (prices: PublishedPrices, tier: ServiceTier): RateBands | null {
@@ -123,7 +131,9 @@ function packageRates (provider: Provider, model: string, atMs: number): FoundRa
 }
 
 function packageBands (price: ModelPrice): RateBands {
-  const starts = new Set(Object.values(price).flatMap(rate => typeof rate === 'object' ? rate.tiers.map(tier => tier.start) : []))
+  const starts = new Set(
+    Object.values(price).flatMap(rate => typeof rate === 'object' ? rate.tiers.map(tier => tier.start) : [])
+  )
   const longer = [...starts].sort((a, b) => a - b).map(above => ({ above, rates: packageRatesAbove(price, above) }))
   return [{ above: -1, rates: packageRatesAbove(price, -1) }, ...longer]
 }
@@ -148,7 +158,10 @@ function packageRatesAbove (price: ModelPrice, above: number): TokenRates {
   return ratesPerToken(rates)
 }
 
-/** A kind of token without a rate of its own is billed as what it is part of. What has no output rate (embeddings) has no output. */
+/**
+ * A kind of token without a rate of its own is billed as what it is part of. What has no output rate (embeddings) has
+ * no output.
+ */
 function ratesPerToken (usd: { readonly [rate in keyof PublishedRates]: number | undefined }): TokenRates {
   const input = usd.input ?? 0
   const output = usd.output ?? 0

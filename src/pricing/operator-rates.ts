@@ -14,10 +14,10 @@ interface DatedRates {
 const MAX_REMEMBERED = 1000
 
 /**
- * Looks a model up by its very name, then as a fine-tune (`ft:gpt-4o-2024-08-06:org::id` is `ft:gpt-4o-2024-08-06`), then
- * as a dated snapshot of its family: the first of these that has a price at that time counts. So a price of `gpt-4o` is
- * also that of `gpt-4o-2024-08-06`, unless that has one of its own; it is never that of `ft:gpt-4o`. It is what the
- * operator pays, and holds for every service tier and context length.
+ * Looks a model up by its very name, then as a fine-tune (`ft:gpt-4o-2024-08-06:org::id` is `ft:gpt-4o-2024-08-06`),
+ * then as a dated snapshot of its family: the first of these that has a price at that time counts. So a price of
+ * `gpt-4o` is also that of `gpt-4o-2024-08-06`, unless that has one of its own; it is never that of `ft:gpt-4o`. It is
+ * what the operator pays, and holds for every service tier and context length.
  */
 export function operatorRates (prices: readonly OperatorPrice[]): OperatorRates {
   if (prices.length === 0) return () => null

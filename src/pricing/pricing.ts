@@ -34,7 +34,10 @@ export interface OperatedPricing extends Pricing {
 }
 
 export interface PricingOptions {
-  /** An id of `@pydantic/genai-prices` (`UPSTREAM_PROVIDER`). Of a provider that it does not know, every model is unknown but for operators' prices. */
+  /**
+   * An id of `@pydantic/genai-prices` (`UPSTREAM_PROVIDER`). Of a provider that it does not know, every model is
+   * unknown but for operators' prices.
+   */
   readonly provider: string
   /** Operators' own. */
   readonly prices?: readonly OperatorPrice[]
@@ -87,7 +90,8 @@ function ratesForLength (bands: RateBands, inputTokens: number): TokenRates {
 /** Each token once, at the rate of the narrowest kind it belongs to. */
 function costPicoUsd (usage: TokenUsage, rates: TokenRates): bigint {
   const cachedText = usage.cachedInputTokens - usage.cachedAudioInputTokens - usage.cachedImageInputTokens
-  const text = usage.inputTokens - usage.audioInputTokens - usage.imageInputTokens - cachedText - usage.cacheWriteInputTokens
+  const text =
+    usage.inputTokens - usage.audioInputTokens - usage.imageInputTokens - cachedText - usage.cacheWriteInputTokens
   const textOutput = usage.outputTokens - usage.audioOutputTokens - usage.imageOutputTokens
   return times(text, rates.input) +
     times(cachedText, rates.cachedInput) +

@@ -25,7 +25,9 @@ export interface TokenUsage {
   readonly imageOutputTokens: number
 }
 
-/** A call with more tokens than this was not made: far above every context window, and its cost still fits the books. */
+/**
+ * A call with more tokens than this was not made: far above every context window, and its cost still fits the books.
+ */
 export const MAX_TOKENS = 1_000_000_000
 
 /** Plain text in, plain text out, nothing cached: what an embedding or an estimate amounts to. */
@@ -50,7 +52,9 @@ const DETAILS = [
   'cacheWriteInputTokens', 'audioInputTokens', 'cachedAudioInputTokens', 'imageInputTokens', 'cachedImageInputTokens', 'audioOutputTokens', 'imageOutputTokens'
 ] as const satisfies ReadonlyArray<keyof TokenUsage>
 
-/** `usage_logs.usage_details`: JSON text of those of them that are not 0, under their names here; null where all are. */
+/**
+ * `usage_logs.usage_details`: JSON text of those of them that are not 0, under their names here; null where all are.
+ */
 export function usageDetails (usage: TokenUsage): string | null {
   let details: Record<string, number> | null = null
   for (const name of DETAILS) if (usage[name] !== 0) (details ??= {})[name] = usage[name]

@@ -20,11 +20,16 @@ import { withUnreadInput } from '../metering/unread-input.js'
 import { parseUsage } from '../metering/parse-usage.js'
 
 /** The members of a request body that the gateway reads. */
-export const REQUEST_MEMBERS: ReadonlySet<string> = new Set(['model', 'stream', 'stream_options', 'user', 'safety_identifier', 'metadata'])
+export const REQUEST_MEMBERS: ReadonlySet<string> = new Set([
+  'model', 'stream', 'stream_options', 'user', 'safety_identifier', 'metadata'
+])
 
 /** Everything that is known of a call with a known outcome. */
 export interface CallFacts {
-  /** What was known when it was let in. (Referred to, not copied: a copy of an object of this size costs more than all that is done with it.) */
+  /**
+   * What was known when it was let in. (Referred to, not copied: a copy of an object of this size costs more than all
+   * that is done with it.)
+   */
   readonly call: {
     readonly endpoint: Endpoint
     readonly admission: Admission
@@ -162,13 +167,24 @@ async function usedBy (deps: BookkeepingDeps, facts: CallFacts, requestModel: st
 
 function isEstimable ({ call, response }: CallFacts, answer: ResponseFacts): boolean {
   const isUnfinished = answer.status === 'queued' || answer.status === 'in_progress'
-  return call.endpoint.metering === 'tokens' && response.statusCode < 300 && !isUnfinished && response.reader?.isModelOutput === true
+  return call.endpoint.metering === 'tokens' && response.statusCode < 300 && !isUnfinished &&
+    response.reader?.isModelOutput === true
 }
 
-function costOf (deps: BookkeepingDeps, facts: CallFacts, answer: ResponseFacts | null, requestModel: string | null, usage: TokenUsage | null): Used['cost'] {
+function costOf (
+  deps: BookkeepingDeps,
+  facts: CallFacts,
+  answer: ResponseFacts | null,
+  requestModel: string | null,
+  usage: TokenUsage | null
+): Used['cost'] {
   const { metering } = facts.call.endpoint
   if (!mayCost(facts.call.endpoint) || isBlocked(facts)) return { costPicoUsd: null, costReason: 'not_metered' }
-  if (usage === null) return { costPicoUsd: null, costReason: metering === 'tokens' || saysUsage(facts, answer) ? 'no_usage' : 'not_metered' }
+  if (usage === null) {
+    return {
+      costPicoUsd: null, costReason: metering === 'tokens' || saysUsage(facts, answer) ? 'no_usage' : 'not_metered'
+    }
+  }
   return deps.pricing.price({
     responseModel: answer?.model ?? null,
     requestModel,
@@ -196,7 +212,9 @@ function errorOf (facts: CallFacts, answer: ResponseFacts | null): { type: strin
   const upstream = upstreamError(answer?.error)
   const { statusCode } = facts.response
   if (upstream !== null) return upstream
-  return statusCode >= 400 ? { type: 'http_error', message: `The upstream API answered ${statusCode} without an error object.` } : null
+  return statusCode >= 400
+    ? { type: 'http_error', message: `The upstream API answered ${statusCode} without an error object.` }
+    : null
 }
 
 /** OpenAI's error object: https://platform.openai.com/docs/guides/error-codes */

@@ -35,12 +35,18 @@ export function unsentFacts (call: CallFacts['call'] & TimedCall, request: Reque
 }
 
 /** The facts of a call that went upstream. */
-export function relayedFacts (call: CallFacts['call'] & TimedCall, request: RequestFacts, relay: Relay, outcome: Outcome, timeoutMs: number): CallFacts {
+export function relayedFacts (
+  call: CallFacts['call'] & TimedCall, request: RequestFacts, relay: Relay, outcome: Outcome, timeoutMs: number
+): CallFacts {
   const { head } = relay
   let failure: CallFacts['failure'] = null
   let statusCode = head?.statusCode ?? CALLER_GONE
   if (outcome.kind === 'caller_gone') failure = failureOf(new CallerGoneError())
-  if (outcome.kind === 'cut') failure = { type: 'upstream_aborted', message: `The upstream broke off its response: ${outcome.error.message}` }
+  if (outcome.kind === 'cut') {
+    failure = {
+      type: 'upstream_aborted', message: `The upstream broke off its response: ${outcome.error.message}`
+    }
+  }
   if (outcome.kind === 'unanswered') {
     const error = gatewayError(outcome.error, timeoutMs)
     failure = failureOf(error)

@@ -11,7 +11,9 @@ export interface CallRecorderDeps {
   readonly observe: (record: CallRecord) => void
 }
 
-/** What becomes of every finished call: it is counted, its cost is spent, its key was used, its record is made durable. */
+/**
+ * What becomes of every finished call: it is counted, its cost is spent, its key was used, its record is made durable.
+ */
 export class CallRecorder {
   readonly #deps: CallRecorderDeps
 

@@ -16,12 +16,19 @@ export function answerClientError (error: NodeJS.ErrnoException, socket: Socket)
     `content-type: application/json; charset=utf-8\r\ncontent-length: ${Buffer.byteLength(body)}\r\n\r\n${body}`)
 }
 
-const REASONS: Readonly<Record<number, string>> = { 400: 'Bad Request', 408: 'Request Timeout', 431: 'Request Header Fields Too Large' }
+const REASONS: Readonly<Record<number, string>> = {
+  400: 'Bad Request', 408: 'Request Timeout', 431: 'Request Header Fields Too Large'
+}
 
 function answerTo (code: string | undefined): GatewayError {
   switch (code) {
     case 'HPE_HEADER_OVERFLOW':
-      return new GatewayError(431, 'headers_too_large', 'invalid_request_error', 'The request headers are too large. Send fewer or shorter ones.')
+      return new GatewayError(
+        431,
+        'headers_too_large',
+        'invalid_request_error',
+        'The request headers are too large. Send fewer or shorter ones.'
+      )
     case 'ERR_HTTP_REQUEST_TIMEOUT':
       return requestTimeout()
     default:

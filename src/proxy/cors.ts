@@ -36,13 +36,15 @@ export class Cors {
   }
 
   /**
-   * From here on the head of the answer has what the page that asks needs to read it, be it the upstream's or the gateway's
-   * own. Where no page asks, it only says that it would differ if one did: a cache may hold it
+   * From here on the head of the answer has what the page that asks needs to read it, be it the upstream's or the
+   * gateway's own. Where no page asks, it only says that it would differ if one did: a cache may hold it
    * (https://fetch.spec.whatwg.org/#cors-protocol-and-http-caches).
    */
   attach ({ headers: { origin } }: IncomingMessage, res: ServerResponse): void {
     const answered = origin === undefined ? varied : allowing(this.#allowed(origin))
-    const write = res.writeHead.bind(res) as (statusCode: number, statusMessage: string | undefined, headers: string[]) => ServerResponse
+    const write = res.writeHead.bind(
+      res
+    ) as (statusCode: number, statusMessage: string | undefined, headers: string[]) => ServerResponse
     const writeHead = (statusCode: number, second?: string | Headers, third?: Headers): ServerResponse => {
       const isMessage = typeof second === 'string'
       return write(statusCode, isMessage ? second : undefined, answered(flat((isMessage ? third : second) ?? [])))
@@ -62,7 +64,11 @@ const varied = (headers: readonly string[]): string[] => [...headers, 'vary', 'O
 
 const allowing = (allowed: string | null) => (headers: readonly string[]): string[] => {
   const kept = withoutCors(headers)
-  if (allowed !== null) kept.push('access-control-allow-origin', allowed, 'access-control-expose-headers', namesOf(kept))
+  if (allowed !== null) {
+    kept.push(
+      'access-control-allow-origin', allowed, 'access-control-expose-headers', namesOf(kept)
+    )
+  }
   return varied(kept)
 }
 

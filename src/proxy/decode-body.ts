@@ -19,7 +19,9 @@ export interface DecodeOptions {
  *
  * @throws GatewayError 413 `request_too_large` as soon as it is longer than `maxBytes`; 503 `gateway_overloaded`
  */
-export function decodeBody (coding: Coding, body: Buffer, { maxBytes, members, share }: DecodeOptions): Promise<Buffer | null> {
+export function decodeBody (
+  coding: Coding, body: Buffer, { maxBytes, members, share }: DecodeOptions
+): Promise<Buffer | null> {
   return new Promise((resolve, reject) => {
     const decoded = new ByteBuffer()
     const decoder = coding.decoder('whole')

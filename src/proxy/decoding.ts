@@ -2,8 +2,8 @@ import type { Transform } from 'node:stream'
 import type { Source } from './held-response.js'
 
 /**
- * The part of an answer that is decoded for the books. What is longer passes on unread, so that a small answer that decodes
- * to gigabytes takes no more than this.
+ * The part of an answer that is decoded for the books. What is longer passes on unread, so that a small answer that
+ * decodes to gigabytes takes no more than this.
  */
 const MAX_READ_BYTES = 64 * 1024 * 1024
 

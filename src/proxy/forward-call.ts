@@ -28,7 +28,9 @@ export interface ForwardableCall {
  * Sends a call upstream, once.
  * @param asking the body with `stream_options` injected; null where the caller's own goes
  */
-export function forwardCall ({ upstream, knowsKey, limits }: ForwardDeps, call: ForwardableCall, body: PreparedBody, asking: Buffer | null): Relay {
+export function forwardCall (
+  { upstream, knowsKey, limits }: ForwardDeps, call: ForwardableCall, body: PreparedBody, asking: Buffer | null
+): Relay {
   const { req, res } = call
   const expectsStream = body.facts.members?.value('stream') === true
   const relay = new Relay({ res, strip: asking !== null, expectsStream, limits, monotonicMs: () => performance.now() })

@@ -52,7 +52,9 @@ export class HeldResponse {
     if (!this.#res.destroyed) this.#res.write(Buffer.alloc(0))
   }
 
-  /** Sends what was kept of the chunk before, and of this one all but what is to be kept until the next, or the release. */
+  /**
+   * Sends what was kept of the chunk before, and of this one all but what is to be kept until the next, or the release.
+   */
   send (chunk: Buffer, keep: Keep): void {
     if (chunk.length === 0) return
     this.sizeBytes += chunk.length

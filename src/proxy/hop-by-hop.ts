@@ -22,7 +22,9 @@ export function listValue (rawHeaders: readonly string[], lowerCaseName: string)
   return list
 }
 
-/** Fields of one connection, not of the message: RFC 9110 §7.6.1. What `Connection` names besides is one of them too. */
+/**
+ * Fields of one connection, not of the message: RFC 9110 §7.6.1. What `Connection` names besides is one of them too.
+ */
 function isHopByHop (name: string): boolean {
   switch (name.length) {
     case 2: return isNamed(name, 'te')

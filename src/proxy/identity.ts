@@ -61,10 +61,12 @@ export function identifyCaller (options: IdentityOptions, rawHeaders: readonly s
   const token = gatewayKey(rawHeaders)
   const hash = sha256(token)
   const key = options.findKey(hash.toString('hex'))
-  if (key === undefined || !timingSafeEqual(hash, Buffer.from(key.keySha256, 'hex'))) throw invalidApiKey('This gateway key is unknown.')
+  if (key === undefined ||
+    !timingSafeEqual(hash, Buffer.from(key.keySha256, 'hex'))) throw invalidApiKey('This gateway key is unknown.')
   if (key.revoked) throw invalidApiKey('This gateway key was revoked.')
   if (key.expiresAtMs !== null && key.expiresAtMs <= options.now()) throw invalidApiKey('This gateway key has expired.')
-  if (key.allowedPromptTypes !== null && !key.allowedPromptTypes.includes(promptType)) throw promptTypeNotAllowed(promptType)
+  if (key.allowedPromptTypes !== null &&
+    !key.allowedPromptTypes.includes(promptType)) throw promptTypeNotAllowed(promptType)
   return { keyId: key.id, user: key.user ?? key.name, upstreamAuthorization: `Bearer ${options.upstreamApiKey}` }
 }
 

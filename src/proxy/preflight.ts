@@ -12,6 +12,7 @@ const CREDENTIALS = ['authorization', 'api-key', 'x-api-key', 'proxy-authorizati
 export function isPreflight (req: IncomingMessage): boolean {
   if (req.method !== 'OPTIONS') return false
   const { headers } = req
-  return costliestMethod('OPTIONS', headers) === 'OPTIONS' && headers.origin !== undefined && headers['access-control-request-method'] !== undefined && !hasBody(req) &&
+  return costliestMethod('OPTIONS', headers) === 'OPTIONS' && headers.origin !== undefined &&
+    headers['access-control-request-method'] !== undefined && !hasBody(req) &&
     CREDENTIALS.every(name => headers[name] === undefined)
 }

@@ -35,7 +35,9 @@ export function parsePromptHeaders (rawHeaders: readonly string[], pathPromptTyp
     const value = rawHeaders[i + 1] ?? ''
     const before = found.get(key)
     if (before !== undefined) {
-      throw key === 'x-prompt-type' ? invalidPromptType(printable(`${before}, ${value}`)) : invalidPromptHeader(name, 'was sent more than once. Send it once.')
+      throw key === 'x-prompt-type'
+        ? invalidPromptType(printable(`${before}, ${value}`))
+        : invalidPromptHeader(name, 'was sent more than once. Send it once.')
     }
     found.set(key, value)
   }
@@ -48,7 +50,9 @@ export function parsePromptHeaders (rawHeaders: readonly string[], pathPromptTyp
   }
 }
 
-const PROMPT_HEADERS = new Set(['x-prompt-type', 'x-prompt-description', 'x-prompt-user', 'x-prompt-metadata', 'x-prompt-store-full-data'])
+const PROMPT_HEADERS = new Set([
+  'x-prompt-type', 'x-prompt-description', 'x-prompt-user', 'x-prompt-metadata', 'x-prompt-store-full-data'
+])
 
 /** Whether the gateway reads this header, and so does not send it upstream. */
 export function isPromptHeader (name: string): boolean {
@@ -73,7 +77,8 @@ function decodePath (path: string): string {
 
 function description (value: string | undefined): string | null {
   const decoded = text('X-Prompt-Description', value)
-  if (decoded !== null && decoded.length > MAX_DESCRIPTION_CHARACTERS && Array.from(decoded).length > MAX_DESCRIPTION_CHARACTERS) {
+  if (decoded !== null && decoded.length > MAX_DESCRIPTION_CHARACTERS &&
+    Array.from(decoded).length > MAX_DESCRIPTION_CHARACTERS) {
     throw invalidPromptHeader('X-Prompt-Description', `is over ${MAX_DESCRIPTION_CHARACTERS} characters. Shorten it.`)
   }
   return decoded
@@ -113,7 +118,11 @@ function metadata (value: string | undefined): string | null {
     throw invalidPromptHeader('X-Prompt-Metadata', `is over ${MAX_METADATA_BYTES} bytes. Send less.`)
   }
   const json = utf8('X-Prompt-Metadata', value)
-  if (!isObjectText(json)) throw invalidPromptHeader('X-Prompt-Metadata', 'is not a JSON object. Send one, such as {"team":"search"}.')
+  if (!isObjectText(json)) {
+    throw invalidPromptHeader(
+      'X-Prompt-Metadata', 'is not a JSON object. Send one, such as {"team":"search"}.'
+    )
+  }
   return json
 }
 

@@ -14,7 +14,10 @@ const WITH_PROMPT_TYPE = /^\/prompt-types\/([^/?]*)\/v1(?=[/?]|$)/
 const SPELLED = /\/\/|\/\.|%/
 const SEGMENT = /\/([^/?]*)/y
 
-/** The target behind `/v1` or `/prompt-types/{prompt_type}/v1`, however the prefix is spelled; null if it is under neither. */
+/**
+ * The target behind `/v1` or `/prompt-types/{prompt_type}/v1`, however the prefix is spelled; null if it is under
+ * neither.
+ */
 export function proxiedTarget (url: string): ProxiedTarget | null {
   const target = originForm(url)
   const prefix = PLAIN.exec(target) ?? WITH_PROMPT_TYPE.exec(target)
@@ -40,7 +43,11 @@ function behindSpelledPrefix (target: string): ProxiedTarget | null {
     const [first, second, third] = open
     const isPlain = open.length === 1 && first?.name === 'v1'
     const isTyped = open.length === 3 && first?.name === 'prompt-types' && third?.name === 'v1'
-    if (isPlain || isTyped) return { path: target.slice(SEGMENT.lastIndex), promptType: isTyped ? second?.raw ?? null : null }
+    if (isPlain || isTyped) {
+      return {
+        path: target.slice(SEGMENT.lastIndex), promptType: isTyped ? second?.raw ?? null : null
+      }
+    }
   }
   return null
 }

@@ -17,6 +17,8 @@ export function rejectCall (log: Log, req: IncomingMessage, res: ServerResponse,
   const body = Buffer.from(JSON.stringify(answer.toBody()))
   // Who waits to be asked for its body may send it all the same or not at all: there is no telling what comes next.
   const connection = expectsContinue(req) && !req.complete ? { connection: 'close' } : {}
-  res.writeHead(answer.statusCode, { 'content-type': 'application/json; charset=utf-8', 'content-length': body.length, ...connection, ...answer.headers })
+  res.writeHead(answer.statusCode, {
+    'content-type': 'application/json; charset=utf-8', 'content-length': body.length, ...connection, ...answer.headers
+  })
   res.end(body)
 }

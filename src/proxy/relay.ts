@@ -219,8 +219,11 @@ export class Relay implements UpstreamHandler, Opener {
     const max = limits.payloadMaxBytes
     const contentType = headerValue(this.#head?.rawHeaders ?? [], 'content-type')?.toLowerCase() ?? ''
     const reader = (): ResponseReader => createReader(kind, contentType, max)
-    if (coding === undefined) this.#pipeline = new PlainPipeline(channel, createReader('binary', 'application/octet-stream', max))
-    else if (isStream && coding === null) this.#pipeline = new StreamPipeline(channel, strip, limits)
+    if (coding === undefined) {
+      this.#pipeline = new PlainPipeline(
+        channel, createReader('binary', 'application/octet-stream', max)
+      )
+    } else if (isStream && coding === null) this.#pipeline = new StreamPipeline(channel, strip, limits)
     else if (coding === null) this.#pipeline = new PlainPipeline(channel, reader())
     else if (!isStream) this.#pipeline = codedPipeline(channel, reader(), coding)
     else if (strip) this.#pipeline = recodedStreamPipeline(channel, coding, limits)

@@ -157,7 +157,9 @@ function plainCoder (): Coder {
   return Object.assign(new PassThrough(), { flush })
 }
 
-function passEvents (reader: StreamReader, chunk: Buffer, channel: Channel, to: Pick<HeldResponse, 'send' | 'hold'>): void {
+function passEvents (
+  reader: StreamReader, chunk: Buffer, channel: Channel, to: Pick<HeldResponse, 'send' | 'hold'>
+): void {
   const { tee } = reader
   const rest = tee.ended ? chunk : null
   if (rest === null) {

@@ -86,7 +86,9 @@ class CallHandler {
     }
   }
 
-  async handle (req: IncomingMessage, res: ServerResponse, requested: string, pathPromptType: string | null): Promise<void> {
+  async handle (
+    req: IncomingMessage, res: ServerResponse, requested: string, pathPromptType: string | null
+  ): Promise<void> {
     const path = queryWithoutGatewayKeys(requested, this.#forwarding.knowsKey)
     const asksFirst = isPreflight(req)
     if (!asksFirst) this.#deps.cors?.attach(req, res)
@@ -135,7 +137,9 @@ class CallHandler {
     const endpoint = endpointOf(costliestMethod(req.method ?? 'GET', req.headers), path, hasBody(req))
     if (isRequired && headers.promptType === UNTYPED && mayCost(endpoint)) throw promptTypeRequired()
     const admission = policy.admit(headers.promptType, headers.storeFullData)
-    return { req, res, endpoint, path, headers, caller, admission, startedAtMs: performance.now(), bodyShare: bodyRoom.open() }
+    return {
+      req, res, endpoint, path, headers, caller, admission, startedAtMs: performance.now(), bodyShare: bodyRoom.open()
+    }
   }
 
   async #answer (call: AdmittedCall): Promise<void> {
@@ -162,7 +166,9 @@ class CallHandler {
   }
 
   /** Holds what the call may cost, where a strict budget wants that. @throws GatewayError 429 `budget_exceeded` */
-  async #reserve ({ endpoint, admission: { promptType } }: AdmittedCall, { facts }: PreparedBody): Promise<Reservation | null> {
+  async #reserve (
+    { endpoint, admission: { promptType } }: AdmittedCall, { facts }: PreparedBody
+  ): Promise<Reservation | null> {
     const { budgets } = this.#deps
     if (!mayCost(endpoint) || !budgets.isStrict(promptType)) return null
     return budgets.reserve(promptType, await costCeiling(this.#deps, endpoint, facts))

@@ -32,7 +32,9 @@ export function createProxyServer ({ route, others, log, limits }: ProxyServerOp
     })
   }
   const connections = new BoundedConnections({ ...CONNECTION_LIMITS, ...limits })
-  const server = createServer({ maxHeaderSize: MAX_HEADER_BYTES, ...connections.serverOptions }, connections.inTurn(take))
+  const server = createServer(
+    { maxHeaderSize: MAX_HEADER_BYTES, ...connections.serverOptions }, connections.inTurn(take)
+  )
   connections.watch(server)
   // Their size is limited; Node would drop those past the first thousand without a word.
   server.maxHeadersCount = 0

@@ -112,7 +112,9 @@ class Exchange implements Dispatcher.DispatchHandler, UpstreamExchange {
     if (this.#abortReason !== null) controller.abort(this.#abortReason)
   }
 
-  onResponseStart ({ rawHeaders }: Dispatcher.DispatchController, statusCode: number, _: unknown, statusMessage = ''): void {
+  onResponseStart (
+    { rawHeaders }: Dispatcher.DispatchController, statusCode: number, _: unknown, statusMessage = ''
+  ): void {
     if (statusCode < 200) return
     this.#statusCode = statusCode
     this.#handler.onHeaders(statusCode, reasonPhrase(statusMessage), decodeRaw(rawHeaders))
@@ -163,7 +165,8 @@ function decodeRaw (raw: Dispatcher.DispatchController['rawHeaders']): string[] 
  * The error for a caller whose upstream gave no answer at all. The message names no address beyond the error's code.
  */
 export function toGatewayError (error: Error, timeoutMs: number): GatewayError {
-  if (error instanceof errors.HeadersTimeoutError || error instanceof errors.BodyTimeoutError) return upstreamTimeout(timeoutMs)
+  if (error instanceof errors.HeadersTimeoutError ||
+    error instanceof errors.BodyTimeoutError) return upstreamTimeout(timeoutMs)
   const code = 'code' in error && typeof error.code === 'string' ? error.code : error.name
   return upstreamUnreachable(code)
 }

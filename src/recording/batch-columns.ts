@@ -23,7 +23,9 @@ function ofLast<Value> (value: (record: CallRecord) => Value | null): (type: Typ
 let isoSecond = -1
 let isoPrefix = ''
 
-/** What `toISOString` says, which takes a microsecond: most moments of a batch are of the second that the last one was. */
+/**
+ * What `toISOString` says, which takes a microsecond: most moments of a batch are of the second that the last one was.
+ */
 function isoTime (timeMs: number): string {
   const second = Math.floor(timeMs / 1000)
   if (second !== isoSecond) {

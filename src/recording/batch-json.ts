@@ -62,7 +62,10 @@ export function entryToJson (entry: BatchEntry): string {
  */
 export function parseBatch (json: string): RecordBatch {
   const batch = JSON.parse(json) as JsonBatch
-  return { id: batch.id, entries: batch.entries.map(({ record, payload }): BatchEntry => ({ record: fromJson(record), payload })) }
+  return {
+    id: batch.id,
+    entries: batch.entries.map(({ record, payload }): BatchEntry => ({ record: fromJson(record), payload }))
+  }
 }
 
 /** What records are without that were kept before there were these members. */
@@ -79,6 +82,9 @@ export const LONG_PAYLOADS = 1024 * 1024
 /** How long the batch's prompts and responses are together, in UTF-16 code units. */
 export function payloadCharacters (batch: RecordBatch): number {
   let characters = 0
-  for (const { payload } of batch.entries) characters += (payload?.prompt?.length ?? 0) + (payload?.response?.length ?? 0)
+  for (const { payload } of batch.entries) {
+    characters += (payload?.prompt?.length ?? 0) +
+    (payload?.response?.length ?? 0)
+  }
   return characters
 }

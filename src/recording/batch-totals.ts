@@ -51,14 +51,19 @@ export interface BatchTotals {
 const HOUR_MS = 3_600_000
 /** An index entry may not pass 2,704 bytes, and a caller may put anything into `model` and `user`. */
 const MAX_KEY_CHARACTERS = 256
-/** No call has as many tokens or lasts as long: 2³¹ − 1, whose sums over any number of calls stay far inside a bigint. */
+/**
+ * No call has as many tokens or lasts as long: 2³¹ − 1, whose sums over any number of calls stay far inside a bigint.
+ */
 const MAX_COUNT = 0x7fff_ffff
 /** 10¹² USD. */
 const MAX_COST_PICO_USD = 10n ** 24n
 /** The year 2200. */
 const MAX_TIME_MS = Date.UTC(2200, 0) - 1
 
-/** Sums a batch by prompt type and by rollup row, each in an order that all instances share, so that they do not deadlock. */
+/**
+ * Sums a batch by prompt type and by rollup row, each in an order that all instances share, so that they do not
+ * deadlock.
+ */
 export function totalBatch (entries: readonly BatchEntry[]): BatchTotals {
   const types = new Map<string, TypeTotals>()
   const rollups = new Map<string, RollupTotals>()

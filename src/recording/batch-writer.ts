@@ -31,12 +31,17 @@ const checkViolation = '23514'
 export interface BatchWriterOptions {
   /** The number of configs whose ids are remembered. */
   readonly maxConfigIds?: number
-  /** Told what is spent of budgets as soon as a batch that adds to them is known to be committed, before `write` resolves. */
+  /**
+   * Told what is spent of budgets as soon as a batch that adds to them is known to be committed, before `write`
+   * resolves.
+   */
   readonly onSpent?: ((spent: readonly SpentBudget[]) => void) | undefined
 }
 
 /** Writes batches as one call of a prepared function each: one round trip, one commit. */
-export function createBatchWriter (database: Pick<Database, 'recording'>, { maxConfigIds = 20_000, onSpent }: BatchWriterOptions = {}): BatchWriter {
+export function createBatchWriter (
+  database: Pick<Database, 'recording'>, { maxConfigIds = 20_000, onSpent }: BatchWriterOptions = {}
+): BatchWriter {
   /** By prompt type, as Postgres writes them. One that is out of date fails the batch by its foreign key. */
   const configIds = new Map<string, string>()
   const write = async (batch: RecordBatch): Promise<void> => {
@@ -47,7 +52,9 @@ export function createBatchWriter (database: Pick<Database, 'recording'>, { maxC
         const parameters = batchParameters(batch.id, totals, configIds)
         // The driver encodes them in one go.
         if (payloadCharacters(batch) > LONG_PAYLOADS) await setImmediate()
-        const [row] = await database.recording.$client.unsafe<{ answer: string | null }[]>(writeBatchStatement, parameters, { prepare: true })
+        const [row] = await database.recording.$client.unsafe<{
+          answer: string | null
+        }[]>(writeBatchStatement, parameters, { prepare: true })
         if (row === undefined) throw new Error('The database gave no answer to a batch.')
         if (row.answer != null) take(totals, JSON.parse(row.answer) as BatchAnswer)
         return
@@ -72,7 +79,9 @@ export function createBatchWriter (database: Pick<Database, 'recording'>, { maxC
       case foreignKeyViolation: // the config was deleted under it: it is created again
         return true
       case checkViolation: { // a month without a partition, or a check of somebody's own
-        const created = await createPartitions(database.recording, batch.entries.map(({ record }) => monthOf(moment(record.createdAtMs))))
+        const created = await createPartitions(
+          database.recording, batch.entries.map(({ record }) => monthOf(moment(record.createdAtMs)))
+        )
         // Another instance may have made it meanwhile.
         return created.length > 0 || attempt === 1
       }
@@ -85,7 +94,9 @@ export function createBatchWriter (database: Pick<Database, 'recording'>, { maxC
     for (let attempt = 1; ; attempt++) {
       try {
         await database.recording.$client.begin(async transaction => {
-          await transaction.unsafe(writeBatchStatement, batchParameters(batch.id, totalBatch(batch.entries), new Map()), { prepare: true })
+          await transaction.unsafe(writeBatchStatement, batchParameters(
+            batch.id, totalBatch(batch.entries), new Map()
+          ), { prepare: true })
           throw rolledBack
         })
       } catch (error) {
@@ -97,7 +108,9 @@ export function createBatchWriter (database: Pick<Database, 'recording'>, { maxC
   return { write, tryOut }
 }
 
-function batchParameters (id: string, { types, rollups, logs }: BatchTotals, configIds: ReadonlyMap<string, string>): string[] {
+function batchParameters (
+  id: string, { types, rollups, logs }: BatchTotals, configIds: ReadonlyMap<string, string>
+): string[] {
   const texts = new Texts()
   return [
     id,

@@ -9,7 +9,9 @@ export type AskRejection = (batch: RecordBatch) => Promise<{ readonly reason: un
  *
  * @throws Error where the batch would be accepted now; what `ask` throws
  */
-export async function bisectBatch (batch: RecordBatch, reason: unknown, ask: AskRejection): Promise<Map<BatchEntry, unknown>> {
+export async function bisectBatch (
+  batch: RecordBatch, reason: unknown, ask: AskRejection
+): Promise<Map<BatchEntry, unknown>> {
   if (batch.entries.length === 1) return new Map(batch.entries.map(entry => [entry, reason]))
   const middle = Math.ceil(batch.entries.length / 2)
   const rejected = new Map<BatchEntry, unknown>()

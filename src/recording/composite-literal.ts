@@ -30,14 +30,16 @@ export const plain = <Row> (column: Column, value: (row: Row) => string | number
 })
 
 /** A prompt or a response: its place among the batch's texts. */
-export const payload = <Row> (column: Column, part: keyof StoredPayload, value: (row: Row) => StoredPayload | null): Field<Row> => ({
-  name: column.name,
-  type: 'integer',
-  write: (row, texts) => {
-    const payload = value(row)
-    return payload?.[part] == null ? '' : String(texts.placeOf(payload) + (part === 'prompt' ? 0 : 1))
-  }
-})
+export const payload = <Row> (
+  column: Column, part: keyof StoredPayload, value: (row: Row) => StoredPayload | null
+): Field<Row> => ({
+    name: column.name,
+    type: 'integer',
+    write: (row, texts) => {
+      const payload = value(row)
+      return payload?.[part] == null ? '' : String(texts.placeOf(payload) + (part === 'prompt' ? 0 : 1))
+    }
+  })
 
 /**
  * The prompts and responses of a batch, which are long and full of quotes: they go as one text, with the batch's id

@@ -58,9 +58,9 @@ export class DatabaseWrite {
   }
 
   /**
-   * Finds the records that the database rejects, makes them dead letters, and commits the others under the batch's id: so
-   * it stays one commit, which is there or not, however often this is begun again. Of two that do it (a try that is out
-   * of time, and the replay) only the later writes dead letters.
+   * Finds the records that the database rejects, makes them dead letters, and commits the others under the batch's id:
+   * so it stays one commit, which is there or not, however often this is begun again. Of two that do it (a try that is
+   * out of time, and the replay) only the later writes dead letters.
    *
    * @throws BatchRejected where that is all of them, and no others were committed since they were rejected before
    */

@@ -35,7 +35,10 @@ export class DeadLetters {
       log.error({ err: error, id }, 'the database rejects a record; it is a dead letter in rejected.jsonl')
     } catch (reason) {
       observer.lost(1)
-      log.error({ err: reason, rejection: error, id }, 'a record is lost: the database rejects it, and rejected.jsonl cannot be written')
+      log.error(
+        { err: reason, rejection: error, id },
+        'a record is lost: the database rejects it, and rejected.jsonl cannot be written'
+      )
     }
   }
 

@@ -37,7 +37,8 @@ const CLOSE_WAIT_MS = 1000
  *
  * ```
  *             ┌──────────── direct ────────────┐        not committed in time        ┌─────── unavailable ────────┐
- *  save() ──▶ │ database, retried until `dead- │ ──────────────────────────────────▶ │ journal; none: lost        │ ◀── save()
+ * save() ──▶ │ database, retried until `dead- │ ──────────────────────────────────▶ │ journal; none: lost        │ ◀──
+ * save()
  *             │ line`                          │ ◀────────────────────────────────── │ replay: the oldest, again  │
  *             └────────────────────────────────┘    the first batch is replayed,     │ and again, with pauses     │
  *                                                   or a ping is answered            └────────────────────────────┘
@@ -60,7 +61,10 @@ export class DurableWriter {
   readonly #losses: LossLog
   readonly #rejected: RejectedBatches
   readonly #writes: DatabaseWrite
-  /** Of batches in the journal: whether it was told that they are in the database, which a commit that is late may bring them into. */
+  /**
+   * Of batches in the journal: whether it was told that they are in the database, which a commit that is late may bring
+   * them into.
+   */
   readonly #told = new Map<string, boolean>()
 
   constructor (options: DurableWriterOptions) {
@@ -100,7 +104,11 @@ export class DurableWriter {
       this.#journalFails = true
       // A commit that is late may still come.
       if (tried === null) this.#lose(batch, error)
-      else void tried.late.then(() => { this.#deadLetters.settle(batch); this.#options.onSettled?.(batch) }, () => this.#lose(batch, error))
+      else {
+        void tried.late.then(
+          () => { this.#deadLetters.settle(batch); this.#options.onSettled?.(batch) }, () => this.#lose(batch, error)
+        )
+      }
     }
     this.#replay()
   }
@@ -112,7 +120,9 @@ export class DurableWriter {
   }
 
   /** Without a commit in time the database counts as unavailable, and the result of the last try is not known yet. */
-  async #writeInTime (batch: RecordBatch, deadlineMs: number): Promise<'committed' | { readonly late: Promise<number> }> {
+  async #writeInTime (
+    batch: RecordBatch, deadlineMs: number
+  ): Promise<'committed' | { readonly late: Promise<number> }> {
     const startedAtMs = performance.now()
     let outOfTime = false
     const committed = this.#writeUntil(batch, () => outOfTime || this.#closing.signal.aborted)
@@ -262,7 +272,10 @@ export class DurableWriter {
     late.then(() => { if (this.#told.has(batch.id)) this.#tellOnce(batch) }, () => {})
   }
 
-  /** A batch of the journal is in the database, or never will be: by its replay, which may come twice, or by an earlier try. */
+  /**
+   * A batch of the journal is in the database, or never will be: by its replay, which may come twice, or by an earlier
+   * try.
+   */
   #tellOnce (batch: RecordBatch): void {
     if (this.#told.get(batch.id) === true) return
     this.#told.set(batch.id, true)

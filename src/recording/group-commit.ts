@@ -45,8 +45,8 @@ const OFTEN_MS = 4 * GATHER_MS
  * ```
  *
  * A commit costs about the same for one record as for ten. So under load a batch waits a moment until two thirds of the
- * open calls have joined it. Where calls finish rarely there is no wait, however many are open: long streams, and answers
- * that take seconds, end one by one.
+ * open calls have joined it. Where calls finish rarely there is no wait, however many are open: long streams, and
+ * answers that take seconds, end one by one.
  */
 export class GroupCommit {
   readonly #options: GroupCommitOptions
@@ -99,7 +99,8 @@ export class GroupCommit {
 
   /** At least two thirds of the open calls are in line, or hardly any other is about to join them. */
   get #isFull (): boolean {
-    return !this.#isOften || this.#inFlight <= FEW_CALLS || this.#queue.length >= Math.min(2 * this.#inFlight, MAX_BATCH_RECORDS)
+    return !this.#isOften || this.#inFlight <= FEW_CALLS ||
+      this.#queue.length >= Math.min(2 * this.#inFlight, MAX_BATCH_RECORDS)
   }
 
   #noteFinish (nowMs: number): void {
@@ -170,7 +171,10 @@ export class GroupCommit {
     try {
       return call.buildPayload()
     } catch (error) {
-      this.#options.log.error({ err: error, id: call.record.id }, 'a call is recorded without its prompt and response, which could not be read')
+      this.#options.log.error(
+        { err: error, id: call.record.id },
+        'a call is recorded without its prompt and response, which could not be read'
+      )
       return null
     }
   }

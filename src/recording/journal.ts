@@ -74,7 +74,12 @@ export class Journal {
       journal.#lastNumber = Number(number)
       if (damaged === undefined) journal.#segments.push(await journal.#scan(join(folder, name)))
     }
-    if (journal.records > 0) log.warn({ records: journal.records, bytes: journal.sizeBytes }, 'the journal contains records of an earlier run; they are replayed into the database now')
+    if (journal.records > 0) {
+      log.warn(
+        { records: journal.records, bytes: journal.sizeBytes },
+        'the journal contains records of an earlier run; they are replayed into the database now'
+      )
+    }
     return journal
   }
 

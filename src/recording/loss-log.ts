@@ -17,7 +17,10 @@ export class LossLog {
     this.#unlogged += records
     const nowMs = performance.now()
     if (nowMs - this.#loggedAtMs < LOGGED_EVERY_MS) return
-    this.#log.error({ err: error, records: this.#unlogged }, 'records are lost: neither the database nor the journal accepts them; calls continue. Free or repair the disk under DATA_DIR')
+    this.#log.error(
+      { err: error, records: this.#unlogged },
+      'records are lost: neither the database nor the journal accepts them; calls continue. Free or repair the disk under DATA_DIR'
+    )
     this.#loggedAtMs = nowMs
     this.#unlogged = 0
   }

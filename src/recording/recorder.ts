@@ -20,7 +20,10 @@ export interface RecorderOptions {
   readonly observer: RecorderObserver
   /** What is spent of budgets, as soon as it is known of a batch that was committed. */
   readonly onSpent?: ((spent: readonly SpentBudget[]) => void) | undefined
-  /** Right after that, and before any call is let go: nothing more becomes of these records. Once each, also those of an earlier run. */
+  /**
+   * Right after that, and before any call is let go: nothing more becomes of these records. Once each, also those of an
+   * earlier run.
+   */
   readonly onSettled?: (records: readonly BatchEntry[]) => void
   /** Wall clock, milliseconds since the epoch. */
   readonly now: () => number

@@ -10,7 +10,8 @@ let counter = 0
 
 /**
  * A UUIDv7 (RFC 9562 §5.7). Ids of one process sort in the order in which they were made: 12 bits count within a
- * millisecond (§6.2, method 1), and a clock that steps back, or more than 4,096 ids in a millisecond, borrow from the next.
+ * millisecond (§6.2, method 1), and a clock that steps back, or more than 4,096 ids in a millisecond, borrow from the
+ * next.
  */
 export function uuidV7 (nowMs: number): string {
   if (nowMs > lastMs) {

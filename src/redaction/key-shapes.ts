@@ -143,7 +143,9 @@ function looksOf (
     case 'ek_':
       if (length < 24) return 'none'
       return beginsWord && EPHEMERAL.test(text.slice(start, start + 27)) ? 'key' : 'maybe'
-    case 'sk-': return length < 20 ? 'none' : beginsWord || isOfKnownKind(text, start, end, hasNoWords) ? 'key' : 'maybe'
+    case 'sk-': return length < 20
+      ? 'none'
+      : beginsWord || isOfKnownKind(text, start, end, hasNoWords) ? 'key' : 'maybe'
     default: return length < 20 ? 'none' : 'maybe'
   }
 }

@@ -65,7 +65,9 @@ const moversQuery = Type.Object({
   ),
   prompt_type: promptType,
   limit: Type.Optional(
-    Type.Integer({ minimum: 1, maximum: 500, default: 10, description: 'How many groups: those whose cost changed most' })
+    Type.Integer({
+      minimum: 1, maximum: 500, default: 10, description: 'How many groups: those whose cost changed most'
+    })
   )
 }, { additionalProperties: false })
 

@@ -10,7 +10,9 @@ export function Copy ({ value, label }: { value: string, label: string }) {
   useEffect(() => {
     if (error !== null) {
       failed(
-        'Not copied', new Error('The browser lets a page copy only over HTTPS or on localhost. Select the text instead.')
+        'Not copied', new Error(
+          'The browser lets a page copy only over HTTPS or on localhost. Select the text instead.'
+        )
       )
     }
   }, [error])

@@ -7,7 +7,8 @@ import { promptConfigs } from './prompt-configs.js'
  * key: an index on a counter would make every update write a new index entry (no HOT updates), and bloat.
  */
 export const promptStats = pgTable('prompt_stats', {
-  prompt_type: text().primaryKey().references(() => promptConfigs.prompt_type, { onDelete: 'cascade', onUpdate: 'cascade' }),
+  prompt_type: text().primaryKey()
+    .references(() => promptConfigs.prompt_type, { onDelete: 'cascade', onUpdate: 'cascade' }),
   total_calls: bigint({ mode: 'number' }).notNull().default(0),
   failed_calls: bigint({ mode: 'number' }).notNull().default(0),
   blocked_calls: bigint({ mode: 'number' }).notNull().default(0),

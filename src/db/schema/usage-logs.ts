@@ -4,9 +4,9 @@ import { usd } from './columns.js'
 import { promptConfigs } from './prompt-configs.js'
 
 /**
- * One row per request of an active prompt type, partitioned by month on `created_at` (the migration says so; drizzle-kit
- * cannot). Every unique key holds `id`, and nothing but `prompt_configs` is referred to, so that the table can be
- * distributed by `id` on Citus.
+ * One row per request of an active prompt type, partitioned by month on `created_at` (the migration says so;
+ * drizzle-kit cannot). Every unique key holds `id`, and nothing but `prompt_configs` is referred to, so that the table
+ * can be distributed by `id` on Citus.
  */
 export const usageLogs = pgTable('usage_logs', {
   id: uuid().notNull(),

@@ -1,7 +1,10 @@
 import { bigint, index, pgTable, primaryKey, text, timestamp } from 'drizzle-orm/pg-core'
 import { usd } from './columns.js'
 
-/** Sums per hour (UTC), prompt type, model and user: what dashboards read, so that their cost does not grow with the log. */
+/**
+ * Sums per hour (UTC), prompt type, model and user: what dashboards read, so that their cost does not grow with the
+ * log.
+ */
 export const usageRollups = pgTable('usage_rollups', {
   hour: timestamp({ withTimezone: true, mode: 'string' }).notNull(),
   prompt_type: text().notNull(),

@@ -2,11 +2,13 @@ import { bigint, date, index, pgTable, primaryKey, text } from 'drizzle-orm/pg-c
 import { usd } from './columns.js'
 
 /**
- * The rollups of whole UTC days, ISO weeks, months and quarters, summed along one dimension each, so that a year is a few
- * rows a group. Made by a job from the rollups, for days before `gateway_settings.summarised_to`.
+ * The rollups of whole UTC days, ISO weeks, months and quarters, summed along one dimension each, so that a year is a
+ * few rows a group. Made by a job from the rollups, for days before `gateway_settings.summarised_to`.
  */
 export const usageSummaries = pgTable('usage_summaries', {
-  /** `quarter`, `month`, `week` (of each its days so far), `day`, or `hour`: that not of the dimension `prompt_type`. */
+  /**
+   * `quarter`, `month`, `week` (of each its days so far), `day`, or `hour`: that not of the dimension `prompt_type`.
+   */
   grain: text().notNull(),
   /** `all`, `prompt_type`, `model`, `user`. */
   dimension: text().notNull(),
