@@ -3,10 +3,10 @@ import { once } from 'node:events'
 import { cpSync, existsSync, mkdirSync, renameSync, rmSync, utimesSync, writeFileSync } from 'node:fs'
 import { createConnection } from 'node:net'
 import { join } from 'node:path'
-import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import t, { type Test } from 'tap'
 import { temporaryFolder } from './helpers/database.js'
+import { until } from './helpers/until.js'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
 const { begin, end, isUpToDate } = await import(new URL('../build-stamp.mjs', import.meta.url).href) as
@@ -141,12 +141,10 @@ async function npmStart (t: Test): Promise<Started> {
     process.kill(-npm.pid, 'SIGKILL')
     await exited
   })
-  let port: number | undefined
-  while (port === undefined && npm.exitCode === null) {
-    await sleep(20)
-    port = Number(/^\s*proxy\s+http:\/\/127\.0\.0\.1:(\d+)\/v1/m.exec(text)?.[1] ?? NaN) || undefined
-  }
-  if (port === undefined) throw new Error(`npm start ended: ${text}`)
+  const port = await until(() => {
+    if (npm.exitCode !== null) throw new Error(`npm start ended: ${text}`)
+    return Number(/^\s*proxy\s+http:\/\/127\.0\.0\.1:(\d+)\/v1/m.exec(text)?.[1] ?? 0)
+  })
   return { npm, port, lines: () => text, exited }
 }
 

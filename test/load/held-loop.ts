@@ -1,11 +1,11 @@
 import { once } from 'node:events'
 import { type OutgoingHttpHeaders, type IncomingMessage, createServer, request } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import type { Test } from 'tap'
 import { type DatabaseKind, testDatabaseOptions } from '../helpers/database.js'
 import { type GatewayProcess, startGatewayProcess } from '../helpers/gateway-process.js'
+import { until } from '../helpers/until.js'
 
 /** What the upstream answers from now on. */
 export interface Answer {
@@ -71,9 +71,6 @@ export async function call (
 export async function longestTurn ({ gateway }: HeldLoopScene): Promise<Turn> {
   const before = gateway.log.length
   gateway.kill('SIGWINCH')
-  for (;;) {
-    const line = gateway.log.slice(before).find(({ msg }) => msg === 'longest turn')
-    if (line !== undefined) return { heldMs: Number(line['heldMs']), workMs: Number(line['workMs']) }
-    await sleep(5)
-  }
+  const line = await until(() => gateway.log.slice(before).find(({ msg }) => msg === 'longest turn'))
+  return { heldMs: Number(line['heldMs']), workMs: Number(line['workMs']) }
 }
