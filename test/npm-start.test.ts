@@ -181,11 +181,20 @@ t.test('Ctrl-C reaches npm and the gateway, which npm tells again: it closes in 
   t.notMatch(lines(), /second SIG/)
 })
 
-t.test('npm run demo builds nothing where nothing has changed, and ends by itself', t => {
+/** What a script of package.json prints. */
+const npmRun = (t: Test, ...args: string[]): string => {
   const env = { PATH: process.env['PATH'] ?? '', HOME: temporaryFolder(t) }
-  const npm = (...args: string[]): string => execFileSync('npm', ['run', ...args], { cwd: root, env, encoding: 'utf8' })
-  npm('build:examples')
-  const said = npm('demo', '--', '--once')
+  return execFileSync('npm', ['run', ...args], { cwd: root, env, encoding: 'utf8' })
+}
+
+t.test('npm run build does nothing where nothing has changed', t => {
+  t.notMatch(npmRun(t, 'build'), /tsc|vite/)
+  t.end()
+})
+
+t.test('npm run demo builds nothing where nothing has changed, and ends by itself', t => {
+  npmRun(t, 'build:examples')
+  const said = npmRun(t, 'demo', '--', '--once')
   t.match(said, /extract_page_metadata +\d/)
   t.notMatch(said, /tsc|vite|Building/)
   t.end()
