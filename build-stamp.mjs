@@ -1,6 +1,6 @@
-// Whether `dist` is what the sources as they are now would give. `npm run build` runs `begin` before its steps and
-// `end` after them, and so does `npm run build:examples` for its own; `npm start` and `npm run demo` ask. Contents are
-// compared, not times: a checkout or a copy sets times as it likes.
+// Whether `dist` is what the sources as they are now would give. `npm run build` asks with `check` (exit code 0: it is),
+// and so do `npm start` and `npm run demo`; `npm run build:all` runs `begin` before its steps and `end` after them, and
+// `npm run build:examples` does for its own. Contents are compared, not times: a checkout or a copy sets times as it likes.
 import { createHash } from 'node:crypto'
 import { existsSync, mkdirSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { join, sep } from 'node:path'
@@ -76,5 +76,8 @@ export function end (root, build = 'gateway') {
 }
 
 const [command, build] = process.argv.slice(2)
-if (process.argv[1] === import.meta.filename && command === 'begin') begin(import.meta.dirname, build)
-if (process.argv[1] === import.meta.filename && command === 'end') end(import.meta.dirname, build)
+if (process.argv[1] === import.meta.filename) {
+  if (command === 'check') process.exitCode = isUpToDate(import.meta.dirname, build) ? 0 : 1
+  if (command === 'begin') begin(import.meta.dirname, build)
+  if (command === 'end') end(import.meta.dirname, build)
+}

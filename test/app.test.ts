@@ -1,5 +1,6 @@
 import t from 'tap'
 import { testDatabaseOptions } from './helpers/database.js'
+import { gate } from './helpers/gate.js'
 import { startGateway } from './helpers/gateway.js'
 import { json, startUpstream } from './helpers/upstream.js'
 
@@ -61,22 +62,19 @@ t.test('a close waits for the calls under way, and their records are in the book
   const upstream = await startUpstream(t)
   const location = await testDatabaseOptions(t, 'postgres')
   const gateway = await startGateway(t, { upstreamUrl: upstream.url, location })
-  let answer: () => void = () => {}
-  const asked = new Promise<void>(resolve => {
-    upstream.reply(async () => {
-      resolve()
-      await new Promise<void>(resolve => { answer = resolve })
-      return json({ model: 'gpt-4o-mini', usage: { prompt_tokens: 1, completion_tokens: 1 } })
-    })
+  const answer = gate()
+  upstream.reply(async () => {
+    await answer.passed()
+    return json({ model: 'gpt-4o-mini', usage: { prompt_tokens: 1, completion_tokens: 1 } })
   })
   const call = fetch(`${gateway.origin}/v1/chat/completions`, {
     method: 'POST',
     headers: { 'content-type': 'application/json', 'x-prompt-type': 'last_one', connection: 'close' },
     body: '{"model":"gpt-4o-mini","messages":[]}'
   })
-  await asked
+  await upstream.nth(0)
   const closed = gateway.close()
-  answer()
+  answer.open()
   t.equal((await call).status, 200)
   await (await call).text()
   await closed

@@ -3,10 +3,10 @@ import { once } from 'node:events'
 import { cpSync, existsSync, mkdirSync, renameSync, rmSync, utimesSync, writeFileSync } from 'node:fs'
 import { createConnection } from 'node:net'
 import { join } from 'node:path'
-import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import t, { type Test } from 'tap'
 import { temporaryFolder } from './helpers/database.js'
+import { until } from './helpers/until.js'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
 const { begin, end, isUpToDate } = await import(new URL('../build-stamp.mjs', import.meta.url).href) as
@@ -141,12 +141,10 @@ async function npmStart (t: Test): Promise<Started> {
     process.kill(-npm.pid, 'SIGKILL')
     await exited
   })
-  let port: number | undefined
-  while (port === undefined && npm.exitCode === null) {
-    await sleep(20)
-    port = Number(/^\s*proxy\s+http:\/\/127\.0\.0\.1:(\d+)\/v1/m.exec(text)?.[1] ?? NaN) || undefined
-  }
-  if (port === undefined) throw new Error(`npm start ended: ${text}`)
+  const port = await until(() => {
+    if (npm.exitCode !== null) throw new Error(`npm start ended: ${text}`)
+    return Number(/^\s*proxy\s+http:\/\/127\.0\.0\.1:(\d+)\/v1/m.exec(text)?.[1] ?? 0)
+  })
   return { npm, port, lines: () => text, exited }
 }
 
@@ -183,11 +181,20 @@ t.test('Ctrl-C reaches npm and the gateway, which npm tells again: it closes in 
   t.notMatch(lines(), /second SIG/)
 })
 
-t.test('npm run demo builds nothing where nothing has changed, and ends by itself', t => {
+/** What a script of package.json prints. */
+const npmRun = (t: Test, ...args: string[]): string => {
   const env = { PATH: process.env['PATH'] ?? '', HOME: temporaryFolder(t) }
-  const npm = (...args: string[]): string => execFileSync('npm', ['run', ...args], { cwd: root, env, encoding: 'utf8' })
-  npm('build:examples')
-  const said = npm('demo', '--', '--once')
+  return execFileSync('npm', ['run', ...args], { cwd: root, env, encoding: 'utf8' })
+}
+
+t.test('npm run build does nothing where nothing has changed', t => {
+  t.notMatch(npmRun(t, 'build'), /tsc|vite/)
+  t.end()
+})
+
+t.test('npm run demo builds nothing where nothing has changed, and ends by itself', t => {
+  npmRun(t, 'build:examples')
+  const said = npmRun(t, 'demo', '--', '--once')
   t.match(said, /extract_page_metadata +\d/)
   t.notMatch(said, /tsc|vite|Building/)
   t.end()

@@ -1,4 +1,3 @@
-import { setTimeout as sleep } from 'node:timers/promises'
 import { sql } from 'drizzle-orm'
 import t from 'tap'
 import { lockKeys } from '../../src/db/advisory-locks.js'
@@ -7,6 +6,7 @@ import { promptConfigs, promptStats, usageLogs, usageRollups } from '../../src/d
 import { createBatchWriter } from '../../src/recording/batch-writer.js'
 import { batchOf, entry } from '../helpers/batches.js'
 import { openTestDatabase } from '../helpers/database.js'
+import { until } from '../helpers/until.js'
 import { errorOf, startAdmin } from './start-admin.js'
 
 const path = '/admin/api/usage-logs/reprice'
@@ -18,12 +18,11 @@ async function withCall (database: Database): Promise<void> {
 
 /** Resolves when so many sessions wait for a lock. */
 async function untilWaiting (database: Database, sessions: number): Promise<void> {
-  for (;;) {
+  await until(async () => {
     const [row] = await database.recording.execute<{ waiting: number }>(sql`
       select count(*)::int as waiting from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`)
-    if (row?.waiting === sessions) return
-    await sleep(10)
-  }
+    return row?.waiting === sessions
+  })
 }
 
 t.test('a second repricing is told that there is one under way', async t => {

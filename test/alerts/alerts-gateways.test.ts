@@ -1,8 +1,8 @@
-import { setTimeout as sleep } from 'node:timers/promises'
 import { Webhook } from 'standardwebhooks'
 import t from 'tap'
 import { databaseKinds, temporaryFolder, testDatabaseOptions } from '../helpers/database.js'
 import { startGateway, type TestGateway } from '../helpers/gateway.js'
+import { until } from '../helpers/until.js'
 import { json, startUpstream } from '../helpers/upstream.js'
 import { parseExposition } from '../metrics/exposition.js'
 import { samplesOf, sumOf } from '../metrics/scrape.js'
@@ -24,10 +24,6 @@ async function attemptsOf (gateway: TestGateway): Promise<Record<'delivered' | '
   const families = parseExposition(await (await fetch(`${gateway.origin}/metrics`)).text())
   const ended = (result: string): number => sumOf(samplesOf(families, 'promptmeter_alert_attempts_total').filter(({ labels }) => labels['result'] === result))
   return { delivered: ended('delivered'), retried: ended('retried'), failed: ended('failed') }
-}
-
-async function until (isSo: () => boolean | Promise<boolean>): Promise<void> {
-  while (!await isSo()) await sleep(10)
 }
 
 for (const kind of databaseKinds) {

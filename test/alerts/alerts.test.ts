@@ -1,4 +1,3 @@
-import { setTimeout as sleep } from 'node:timers/promises'
 import { sql } from 'drizzle-orm'
 import t from 'tap'
 import { openDatabase } from '../../src/db/open-database.js'
@@ -8,14 +7,11 @@ import { deliverDue, scheduleAlerts } from '../../src/alerts/alerts.js'
 import { emailDelivery } from '../../src/alerts/alert-email.js'
 import { webhookDelivery } from '../../src/alerts/alert-webhook.js'
 import { forEachDatabase, silentLog, temporaryFolder, testDatabaseOptions } from '../helpers/database.js'
+import { until } from '../helpers/until.js'
 import { addDelivery, alertDeps, deliveryRow, deliveryRows, logLines, never, secret, startMailServer, startReceiver } from './alert-scene.js'
 
 const start = Date.parse('2026-11-22T12:00:00Z')
 const seconds = (ms: number): number => Math.round(ms / 1000)
-
-async function until (isSo: () => boolean): Promise<void> {
-  while (!isSo()) await sleep(5)
-}
 
 forEachDatabase(t, 'a receiver that fails and comes back gets the alert once, with the same id at every attempt', async (t, database) => {
   const receiver = await startReceiver(t)

@@ -1,8 +1,10 @@
 import type { Test } from 'tap'
 import { type LogRow, usageLogs } from '../helpers/books.js'
 import { EMBEDDED, USED, fakeOpenAI } from '../helpers/fake-openai.js'
+import { gate } from '../helpers/gate.js'
 import { type TestGateway, startGateway } from '../helpers/gateway.js'
-import { type Step, type Upstream, type UpstreamRequest, gate, startUpstream } from '../helpers/upstream.js'
+import { until } from '../helpers/until.js'
+import { type Step, type Upstream, type UpstreamRequest, startUpstream } from '../helpers/upstream.js'
 
 /** What a client's call is made of besides what it says. */
 export interface Where {
@@ -71,8 +73,10 @@ export async function startClientBench (t: Test): Promise<ClientBench> {
       t.equal(await (await upstream.nth(seen)).closed, 'aborted', 'the upstream sees it')
       upstream.reply(fakeOpenAI)
       // Nobody is left to wait for this record: it comes when it comes.
-      let rows: LogRow[] = []
-      while (rows.length === 0) rows = await rowsOf(promptType)
+      const rows = await until(async () => {
+        const rows = await rowsOf(promptType)
+        return rows.length > 0 && rows
+      })
       t.match(rows, [{ status_code: '200', success: 'false', error_type: 'caller_gone', usage_source: 'estimated', stream: 'true' }])
       t.equal(rows.length, 1)
       t.equal(upstream.requests.length, seen + 1, 'it went upstream once')

@@ -1,6 +1,7 @@
 import type { Locator } from 'playwright-core'
 import t from 'tap'
 import { secret, startReceiver } from '../alerts/alert-scene.js'
+import { until } from '../helpers/until.js'
 import { settled, startScene } from './scene.js'
 
 t.test('the prompt type of a budget is picked, among thousands', async t => {
@@ -160,9 +161,9 @@ t.test('budgets and their alerts', async t => {
     t.match(page.url(), /view=alerts/)
     await row('100 %').first().waitFor()
     await row('50 %').first().waitFor()
-    while (receiver.received.length < 2) await page.waitForTimeout(20)
+    await until(() => receiver.received.length >= 2)
     const delivered = async (): Promise<boolean> => (JSON.stringify((await admin('GET', '/budget-alerts')).body).match(/"state":"delivered"/g) ?? []).length === 2
-    while (!await delivered()) await page.waitForTimeout(20)
+    await until(delivered)
     await page.reload()
     const alert = row('100 %').first()
     await alert.getByText('delivered').first().waitFor()

@@ -1,6 +1,7 @@
 import type { Locator, Page } from 'playwright-core'
 import t from 'tap'
 import { money } from '../../src/console/format.js'
+import { gate } from '../helpers/gate.js'
 import type { TestGateway } from '../helpers/gateway.js'
 import { logged } from './logged.js'
 import { startScene } from './scene.js'
@@ -53,10 +54,9 @@ t.test('the overview', async t => {
   await t.test('while those of another range are on their way, the old figures are marked as such', async t => {
     const calls = figure(page, 'Calls')
     const stale = page.locator('[aria-busy=true]')
-    let release: () => void = () => {}
-    const held = new Promise<void>(resolve => { release = resolve })
+    const held = gate()
     await page.route('**/admin/api/costs?*', async route => {
-      await held
+      await held.passed()
       await route.continue()
     })
     const old = await calls.innerText()
@@ -65,7 +65,7 @@ t.test('the overview', async t => {
     await stale.getByRole('table', { name: 'Most expensive' }).waitFor()
     await stale.getByRole('img', { name: 'Spend over time' }).waitFor()
     t.equal(await calls.innerText(), old)
-    release()
+    held.open()
     await calls.getByText(old.replace(/^Calls\s+/, '').split('\n')[0] ?? '', { exact: true }).waitFor({ state: 'detached' })
     await stale.first().waitFor({ state: 'detached' })
     await page.unroute('**/admin/api/costs?*')

@@ -1,5 +1,6 @@
 import type { Page } from 'playwright-core'
 import t from 'tap'
+import { gate } from '../helpers/gate.js'
 import { startScene } from './scene.js'
 
 const TYPE = 'summarise_article'
@@ -27,15 +28,14 @@ t.test('states that are neither full nor empty', async t => {
   await t.test('what is on its way says so; what failed says why, and a retry works', async t => {
     const page = await scene.open('/admin/settings')
     let isDown = true
-    let release: () => void = () => {}
-    const held = new Promise<void>(resolve => { release = resolve })
+    const held = gate()
     await page.route('**/admin/api/prompt-configs?*', async route => {
-      await held
+      await held.passed()
       await (isDown ? route.fulfill(failure) : route.continue())
     })
     await page.getByRole('link', { name: 'Prompt types' }).click()
     await page.getByRole('status').getByText('Loading prompt types…').waitFor()
-    release()
+    held.open()
     await page.getByRole('alert').getByText('The database is unavailable.').waitFor({ timeout: 20_000 })
     isDown = false
     await page.getByRole('button', { name: 'Try again' }).click()

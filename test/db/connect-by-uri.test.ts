@@ -7,6 +7,7 @@ import t, { type Test } from 'tap'
 import { openDatabase } from '../../src/db/open-database.js'
 import { createDatabase, sharedPostgres, silentLog, temporaryFolder } from '../helpers/database.js'
 import { type PostgresServer, startPostgres } from '../helpers/postgres-server.js'
+import { until } from '../helpers/until.js'
 
 const openssl = spawnSync('openssl', ['version']).status === 0
 const skip = openssl ? false : 'openssl is not installed on this machine'
@@ -129,7 +130,7 @@ async function startTls (t: Test, server: PostgresServer): Promise<{ ca: string,
     await client.unsafe(`alter system set ${name} = '${value}'`)
   }
   await client`select pg_reload_conf()`
-  while ((await client`select current_setting('ssl') as ssl`)[0]?.['ssl'] !== 'on') await new Promise(resolve => setTimeout(resolve, 20))
+  await until(async () => (await client`select current_setting('ssl') as ssl`)[0]?.['ssl'] === 'on', 20)
   await client.end()
   return { ca: file('ca.pem'), other: file('other.pem') }
 }

@@ -16,6 +16,7 @@ import { promptStats, usageLogs } from '../../src/db/schema/index.js'
 import { createBatchWriter } from '../../src/recording/batch-writer.js'
 import { batchOf, entry } from '../helpers/batches.js'
 import { openTestDatabase, silentLog, temporaryFolder } from '../helpers/database.js'
+import { until } from '../helpers/until.js'
 
 const open = async (t: Test, dataDir: string): Promise<Database> => {
   const database = await openDatabase({ databaseUrl: null, dataDir, log: silentLog })
@@ -40,7 +41,7 @@ t.test('a folder belongs to one process until that is closed or killed; then all
   const { child, ids } = await startWriter(t, dataDir)
   const refusal = new RegExp(`in use by another promptmeter \\(process ${String(child.pid)}\\).*DATABASE_URL`)
   await t.rejects(openDatabase({ databaseUrl: null, dataDir, log: silentLog }), refusal)
-  while (ids.length < 100) await new Promise(resolve => setImmediate(resolve))
+  await until(() => ids.length >= 100)
   child.kill('SIGKILL')
   await once(child, 'close')
 

@@ -7,6 +7,7 @@ import { createDatabase, silentLog, temporaryFolder } from '../helpers/database.
 import { ADMIN, type TestGateway, startGateway } from '../helpers/gateway.js'
 import { call } from '../helpers/http-call.js'
 import { pgbouncerProgram, startPgbouncer } from '../helpers/pgbouncer.js'
+import { until } from '../helpers/until.js'
 import { json, startUpstream } from '../helpers/upstream.js'
 
 const program = pgbouncerProgram()
@@ -96,7 +97,7 @@ t.test('without a pooler a batch is a prepared statement, and a change is heard 
   const statements = sql`select count(*)::int as count from pg_prepared_statements where statement like '%write_batch%'`
   const count = async (): Promise<number | undefined> => (await gateway.database.recording.execute<{ count: number }>(statements))[0]?.count
   // The pool's connections take turns.
-  while (await count() !== 1) await sleep(10)
+  await until(async () => await count() === 1)
   t.match(await gateway.database.operator.execute(sql`select count(*)::int as count from pg_stat_activity
     where datname = current_database() and query like 'listen%'`), [{ count: 1 }])
 })

@@ -3,6 +3,7 @@ import t from 'tap'
 import { POLICY_CHANNEL, announcePolicyChange, loadPolicy, readPolicyPulse } from '../../src/db/policy-store.js'
 import { budgetLifts, budgetPeriods, budgets, gatewayKeys, gatewaySettings, promptConfigs } from '../../src/db/schema/index.js'
 import { forEachDatabase } from '../helpers/database.js'
+import { gate } from '../helpers/gate.js'
 
 forEachDatabase(t, 'the policy of an empty database is the defaults', async (t, database) => {
   t.same(await loadPolicy(database.recording), { version: 1, defaults: { trackFullData: false, isActive: true }, configs: [], keys: [], budgets: [], prices: [] })
@@ -32,10 +33,9 @@ forEachDatabase(t, 'configs, settings and keys are read as they were written', a
 
 forEachDatabase(t, 'a change is announced when it is committed, and not when it is rolled back', async (t, database) => {
   let heard = 0
-  let notified = (): void => {}
-  const announced = new Promise<void>(resolve => { notified = resolve })
+  const announced = gate()
   // The first call back says that it listens.
-  await database.listen(POLICY_CHANNEL, () => { if (++heard === 2) notified() })
+  await database.listen(POLICY_CHANNEL, () => { if (++heard === 2) announced.open() })
   await t.rejects(database.operator.transaction(async tx => {
     await announcePolicyChange(tx)
     throw new Error('changed my mind')
@@ -45,7 +45,7 @@ forEachDatabase(t, 'a change is announced when it is committed, and not when it 
     await tx.insert(promptConfigs).values({ prompt_type: 'a' })
     await announcePolicyChange(tx)
   })
-  await announced
+  await announced.passed()
   t.equal((await readPolicyPulse(database.recording)).version, 2)
   t.equal(await database.operator.$count(promptConfigs, eq(promptConfigs.prompt_type, 'a')), 1)
 })

@@ -5,6 +5,7 @@ import postgres from 'postgres'
 import t from 'tap'
 import { openPool } from '../../src/db/pool.js'
 import { createDatabase, openTestDatabase } from '../helpers/database.js'
+import { gate } from '../helpers/gate.js'
 import { startTcpProxy } from '../helpers/tcp-proxy.js'
 
 const ownProcess = sql`select pg_backend_pid() as pid`
@@ -88,20 +89,19 @@ t.test('a statement on a connection whose socket has failed, but is not closed y
   ] as const) {
     const client = postgres(proxy.withPort(databaseUrl), { max: 1, fetch_types: false, backoff: () => 0.05 })
     openPool(client)
-    let socketFailed = (): void => {}
-    const failed = new Promise<void>(resolve => { socketFailed = resolve })
+    const failed = gate()
     const send = async (): Promise<string> => {
       const answer = text === 'begin' ? client.begin(async tx => await tx.unsafe('select 1 as one')) : client.unsafe(text, [...parameters], options)
       return await answer.then(rows => `answered ${JSON.stringify(rows)}`, String)
     }
     Reflect.set(Socket.prototype, 'connect', function (this: Socket, ...target: unknown[]): Socket {
-      if (target[0] === proxy.port) this.once('error', socketFailed)
+      if (target[0] === proxy.port) this.once('error', () => failed.open())
       return Reflect.apply(connect, this, target)
     })
     await client.unsafe('select 0')
     if ('prepare' in options) await client.unsafe(text, [...parameters], options)
     await sleep(50)
-    const sent = failed.then(send) // Between the library's 'error' and its 'close'.
+    const sent = failed.passed().then(send) // Between the library's 'error' and its 'close'.
     proxy.cut('all')
     t.match(await Promise.race([sent, sleep(2000, 'no answer')]), /CONNECTION_CLOSED/, name)
     t.same(Array.from(await client.unsafe('select 7 as seven')), [{ seven: 7 }], 'and the next one gets a new connection')

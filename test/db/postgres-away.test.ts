@@ -8,7 +8,9 @@ import { openDatabase } from '../../src/db/open-database.js'
 import { DatabaseUnavailable, isConnectionLost } from '../../src/db/database-errors.js'
 import type { Log } from '../../src/log.js'
 import { silentLog, temporaryFolder } from '../helpers/database.js'
+import { gate } from '../helpers/gate.js'
 import { type PostgresServer, startPostgres } from '../helpers/postgres-server.js'
+import { until } from '../helpers/until.js'
 
 async function ownServer (t: Test): Promise<PostgresServer> {
   const server = await startPostgres()
@@ -28,17 +30,6 @@ const watched = (): { log: Log, told: { fields: object, message: string }[] } =>
   return { told, log: { debug: tell, info: tell, warn: tell, error: tell } }
 }
 
-/** Waits until it does not throw. The test's time limit is the only one. */
-async function untilWorks<T> (work: () => Promise<T>): Promise<T> {
-  for (;;) {
-    try {
-      return await work()
-    } catch {
-      await sleep(20)
-    }
-  }
-}
-
 t.test('a server that may be away is opened without it, and used once it is there', async t => {
   const server = await ownServer(t)
   await server.stop('fast')
@@ -47,13 +38,20 @@ t.test('a server that may be away is opened without it, and used once it is ther
   const database = await openAway(t, server, log)
   t.throws(() => database.recording, DatabaseUnavailable)
   await t.rejects(database.ping())
-  const heard = new Promise<void>(resolve => { void database.listen('news', resolve) })
+  const heard = gate()
+  void database.listen('news', heard.open)
   await server.start()
-  const [row] = await untilWorks(async () => await database.recording.execute(sql`select count(*)::int as rows from gateway_settings`))
+  const [row] = await until(async () => {
+    try {
+      return await database.recording.execute(sql`select count(*)::int as rows from gateway_settings`)
+    } catch {
+      return null // Not there yet.
+    }
+  }, 20)
   t.same(row, { rows: 1 })
   await t.resolves(database.ping())
   t.match(told.map(({ message }) => message).filter(message => !message.includes('cannot be opened')), [/starting without the database/, /database is available/])
-  await heard
+  await heard.passed()
 })
 
 t.test('a server at fault is refused, though it might have been away', async t => {
@@ -71,7 +69,7 @@ t.test('a newer schema that is found late is told and left as it is; nothing is 
   const database = await openAway(t, server, log)
   await server.start()
   const isTold = (): boolean => told.some(({ fields }) => 'err' in fields && /newer promptmeter/.test(String(fields.err)))
-  while (!isTold()) await sleep(20)
+  await until(isTold)
   t.throws(() => database.recording, DatabaseUnavailable)
   await t.rejects(database.ping(), DatabaseUnavailable)
   const client = postgres(server.url(), { max: 1 })

@@ -3,7 +3,7 @@ import t from 'tap'
 import { brotliCompressSync, deflateRawSync, deflateSync, gzipSync, zstdCompressSync } from 'node:zlib'
 import { type Coding, codingOf, isRedoable } from '../../src/decoders/content-coding.js'
 import type { Decoder, Extent } from '../../src/decoders/staged-decoder.js'
-import { readable } from '../helpers/codings.js'
+import { noZstdEnd, noZstdFrames, readable } from '../helpers/codings.js'
 
 const coding = (name: string): Coding => {
   const found = codingOf(name)
@@ -102,6 +102,10 @@ t.test('of an answer that is cut, what came is decoded', async t => {
   for (const [name, coded] of bodies) {
     const { text: got, error } = await decode(decoder(name), [coded.subarray(0, coded.length - 1100)])
     t.ok(error === null && got.length > text.length / 2 && text.startsWith(got), name)
+    if (name === 'zstd' && noZstdEnd !== false) {
+      t.pass(name, { skip: noZstdEnd })
+      continue
+    }
     t.type((await decode(decoder(name, 'whole'), [coded.subarray(0, coded.length - 1100)])).error, 'string', `${name}, to be read whole`)
   }
 })
@@ -109,6 +113,10 @@ t.test('of an answer that is cut, what came is decoded', async t => {
 t.test('bytes behind the end are no text: an answer is read up to them, a request was not read whole', async t => {
   const text = 'text '.repeat(10_000)
   for (const { name, code } of readable.slice(1).filter(({ name }) => !name.includes(','))) {
+    if (name === 'zstd' && noZstdFrames !== false) {
+      t.pass(name, { skip: noZstdFrames })
+      continue
+    }
     for (const junk of ['junk', '\0', '\0\0\0\0', '\x1f', 'x'.repeat(70_000)]) {
       const body = Buffer.concat([code(Buffer.from(text)), Buffer.from(junk, 'latin1')])
       for (const chunks of [[body], body.length > 20_000 ? [body] : bytewise(body)]) {

@@ -3,6 +3,7 @@ import { constants, zstdCompressSync } from 'node:zlib'
 import t from 'tap'
 import { codingOf } from '../../src/decoders/content-coding.js'
 import type { Decoder, Extent } from '../../src/decoders/staged-decoder.js'
+import { noZstdEnd, noZstdFrames, zstdFrames } from '../helpers/codings.js'
 
 // What a zstd body (RFC 8878) may ask for, and get. `content-coding.test.ts` has what all codings share.
 
@@ -49,6 +50,17 @@ t.test('a frame is held to what it says of itself', async t => {
     changed[at] = byte
     t.type((await decode(changed, 'whole')).error, 'string', `${at}: ${byte}`)
   }
+})
+
+t.test('frames follow each other in one piece', { skip: noZstdFrames }, async t => {
+  const text = Buffer.from('twelve bytes')
+  for (const extent of ['whole', 'far'] as const) t.match(await decode(zstdFrames.code(text), extent), { error: null, text })
+})
+
+t.test('a body that breaks off is an error where it is to be read whole', { skip: noZstdEnd }, async t => {
+  const body = zstdCompressSync(Buffer.from('twelve bytes'))
+  t.type((await decode(body.subarray(0, -1), 'whole')).error, 'string')
+  t.equal((await decode(body.subarray(0, -1), 'far')).error, null)
 })
 
 t.test('whatever bytes are made of a frame, decoding ends, with text or an error', async () => {

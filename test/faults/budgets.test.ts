@@ -1,5 +1,4 @@
 import { randomUUID } from 'node:crypto'
-import { setTimeout as sleep } from 'node:timers/promises'
 import { sql } from 'drizzle-orm'
 import t, { type Test } from 'tap'
 import { announcePolicyChange } from '../../src/db/policy-store.js'
@@ -9,6 +8,7 @@ import { type DatabaseKind, createDatabase, silentLog, temporaryFolder, testData
 import { type TestGateway, startGateway } from '../helpers/gateway.js'
 import { startGatewayProcess } from '../helpers/gateway-process.js'
 import { startTcpProxy } from '../helpers/tcp-proxy.js'
+import { until } from '../helpers/until.js'
 import { json, startUpstream } from '../helpers/upstream.js'
 
 /** A call costs 0.15 USD: gpt-4o-mini's price of a million tokens. */
@@ -40,11 +40,10 @@ async function spent ({ database }: TestGateway): Promise<unknown> {
 }
 
 async function untilRecorded ({ origin }: TestGateway): Promise<void> {
-  for (;;) {
+  await until(async () => {
     const { records_pending: pending, database } = await (await fetch(`${origin}/readyz`)).json() as { records_pending: number, database: string }
-    if (pending === 0 && database === 'ok') return
-    await sleep(20)
-  }
+    return pending === 0 && database === 'ok'
+  }, 20)
 }
 
 async function startBehindProxy (t: Test) {
@@ -131,7 +130,7 @@ t.test('a start without the database goes by what was spent in the run before, i
   const second = await startGatewayProcess(t, { upstreamUrl: upstream.url, location })
   t.equal(await call(second.origin), 429)
   proxy.restore()
-  while ((await second.readyz()).records_pending > 0) await sleep(20)
+  await until(async () => (await second.readyz()).records_pending === 0, 20)
   t.equal(await call(second.origin), 429)
   await second.stop()
   const after = await openDatabase({ databaseUrl, dataDir: temporaryFolder(t), log: silentLog })

@@ -6,6 +6,7 @@ import t, { type Test } from 'tap'
 import { testDatabaseOptions } from '../helpers/database.js'
 import { startGatewayProcess } from '../helpers/gateway-process.js'
 import { call, inParallel } from '../helpers/http-call.js'
+import { until } from '../helpers/until.js'
 import { type HttpReply, type Step, type UpstreamRequest, json, stalled, startUpstream } from '../helpers/upstream.js'
 
 const SLOW = 20
@@ -107,7 +108,7 @@ async function checkBooks (t: Test, databaseUrl: string, stayed: number, left: n
     select user_name = 'slow' as slow, success, error_type, count(*)::int as calls from usage_logs
     group by 1, 2, 3 order by 1 nulls first, 2`
   const total = OTHERS + stayed + left
-  while ((await sql`select count(*)::int as calls from usage_logs`)[0]?.['calls'] !== total) await new Promise(resolve => setTimeout(resolve, 20))
+  await until(async () => (await sql`select count(*)::int as calls from usage_logs`)[0]?.['calls'] === total, 20)
   t.same(Array.from(await query), [
     { slow: null, success: true, error_type: null, calls: OTHERS },
     { slow: true, success: false, error_type: 'caller_gone', calls: left },

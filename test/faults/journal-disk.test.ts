@@ -1,6 +1,5 @@
 import { rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { setTimeout as sleep } from 'node:timers/promises'
 import t from 'tap'
 import { createDatabase, temporaryFolder } from '../helpers/database.js'
 import { checkBooks, untilDegraded } from '../helpers/fault-books.js'
@@ -9,6 +8,7 @@ import { LONGEST_WAIT_MS } from '../helpers/fault-scene.js'
 import { type GatewayProcess, startGatewayProcess } from '../helpers/gateway-process.js'
 import { startPlannedUpstream } from '../helpers/planned-calls.js'
 import { startTcpProxy } from '../helpers/tcp-proxy.js'
+import { until } from '../helpers/until.js'
 
 interface Fault {
   readonly name: string
@@ -79,9 +79,8 @@ async function lostRecords (gateway: GatewayProcess): Promise<number> {
 }
 
 async function untilNothingWaits (gateway: GatewayProcess): Promise<void> {
-  for (;;) {
+  await until(async () => {
     const { database, records_pending: pending } = await gateway.readyz()
-    if (database === 'ok' && pending === 0) return
-    await sleep(50)
-  }
+    return database === 'ok' && pending === 0
+  }, 50)
 }

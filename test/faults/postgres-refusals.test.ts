@@ -41,7 +41,7 @@ for (const { name, statements, error } of refusals) {
     await administer(databaseUrl, statements)
     const proxy = await startTcpProxy(t, databaseUrl)
     const scene = await startScene(t, { databaseUrl, gatewayUrl: proxy.withPort(databaseUrl), promptType })
-    await scene.load.answers(1000)
+    await scene.load.answers(400)
     await scene.load.stop()
     await untilCaughtUp(scene.gateway)
     const unlucky = new Set([...scene.tally.answered].filter(call => promptType(call) === 'unlucky'))

@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import t, { type Test } from 'tap'
 import { type TestGateway, startGateway } from '../helpers/gateway.js'
+import { until } from '../helpers/until.js'
 import { json, startUpstream } from '../helpers/upstream.js'
 
 /** SQLSTATEs that a database may answer a batch with, whatever is in it. */
@@ -47,7 +48,7 @@ const types = async ({ admin }: TestGateway): Promise<Record<string, number>> =>
   return Object.fromEntries<number>(counts.toSorted())
 }
 const untilPending = async (gateway: TestGateway, records: number): Promise<void> => {
-  while (await metric(gateway, 'records_pending') !== records) await sleep(20)
+  await until(async () => await metric(gateway, 'records_pending') === records, 20)
 }
 
 for (const sqlState of everything) {

@@ -3,15 +3,13 @@ import { join } from 'node:path'
 import t from 'tap'
 import { temporaryFolder } from '../helpers/database.js'
 import { startOwnPostgres } from '../helpers/fault-scene.js'
-import { killRounds } from '../helpers/kill-rounds.js'
+import { KILL_ROUNDS, killRounds } from '../helpers/kill-rounds.js'
 import { startTcpProxy } from '../helpers/tcp-proxy.js'
-
-const ROUNDS = 50
 
 /** In turn: the database is there, is away from the start, goes away under load. */
 const turns = ['there', 'away', 'leaves'] as const
 
-t.test('the gateway killed 50 times at random moments, with the database there and away: every answered call is in the books, none twice', async t => {
+t.test(`the gateway killed ${KILL_ROUNDS} times, with the database there and away: every answered call is in the books, none twice`, async t => {
   const server = await startOwnPostgres(t)
   const proxy = await startTcpProxy(t, server.url())
   const location = { databaseUrl: server.url(), dataDir: temporaryFolder(t) }
@@ -22,11 +20,10 @@ t.test('the gateway killed 50 times at random moments, with the database there a
   await killRounds(t, {
     location,
     gatewayUrl: proxy.withPort(server.url()),
-    rounds: ROUNDS,
     beforeStart: round => {
       // Killed before it has kept a policy, the gateway could not start without the database.
       const canStartAlone = existsSync(join(location.dataDir, 'policy.json'))
-      if (round < ROUNDS && turns[round % turns.length] === 'away' && canStartAlone) leave()
+      if (round < KILL_ROUNDS && turns[round % turns.length] === 'away' && canStartAlone) leave()
       else proxy.restore()
     },
     underLoad: round => { if (turns[round % turns.length] === 'leaves') leave() }

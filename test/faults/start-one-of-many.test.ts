@@ -6,6 +6,7 @@ import { newTally, startFaultLoad } from '../helpers/fault-load.js'
 import { startGatewayProcess } from '../helpers/gateway-process.js'
 import { startPlannedUpstream } from '../helpers/planned-calls.js'
 import { startTcpProxy } from '../helpers/tcp-proxy.js'
+import { until } from '../helpers/until.js'
 
 const ended = { code: 0, signal: null }
 
@@ -79,7 +80,7 @@ t.test('a database with a newer schema is refused in words and left as it is, al
   const tally = newTally()
   const load = startFaultLoad(t, waiting.origin, { tally, callers: 10, pauseMs: 50 })
   await load.answers(50)
-  while (!JSON.stringify(waiting.log).includes('newer promptmeter')) await new Promise(resolve => setTimeout(resolve, 20))
+  await until(() => JSON.stringify(waiting.log).includes('newer promptmeter'), 20)
   await load.answers(50)
   await load.stop()
   t.same([...tally.failed], [])
@@ -90,7 +91,7 @@ t.test('a database with a newer schema is refused in words and left as it is, al
   // Back to the schema that this build knows: all of it goes in.
   await sql`delete from drizzle.__drizzle_migrations where hash = 'newer'`
   const last = await startGatewayProcess(t, { upstreamUrl, location })
-  while ((await last.readyz()).records_pending > 0) await new Promise(resolve => setTimeout(resolve, 20))
+  await until(async () => (await last.readyz()).records_pending === 0, 20)
   t.same(await last.stop(), ended)
   await checkBooks(t, { location, tally })
 })

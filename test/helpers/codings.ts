@@ -1,5 +1,14 @@
 import { brotliCompressSync, constants, deflateRawSync, deflateSync, gzipSync, zstdCompressSync } from 'node:zlib'
 
+const [major = 0, minor = 0] = process.versions.node.split('.').map(Number)
+const isBefore = (release: number): boolean => major < 24 || (major === 24 && minor < release)
+
+/** Why zstd bodies of several frames are not tried on this Node, or false. */
+export const noZstdFrames = isBefore(22) && 'before Node 24.22 a zstd body ends behind the first of its frames'
+
+/** Why zstd bodies that break off are not tried on this Node, or false. */
+export const noZstdEnd = isBefore(20) && 'before Node 24.20 a zstd body that breaks off is whole'
+
 /** A body under a `Content-Encoding`. */
 export interface Coded {
   readonly name: string
@@ -28,6 +37,12 @@ export function storedZstd (text: Buffer): Buffer {
 
 const half = (text: Buffer): [Buffer, Buffer] => [text.subarray(0, text.length >> 1), text.subarray(text.length >> 1)]
 
+/** Two frames of text, between two that have none. */
+export const zstdFrames: Coded = {
+  name: 'zstd',
+  code: text => Buffer.concat([skippableFrame, ...half(text).map(part => zstdCompressSync(part)), skippableFrame])
+}
+
 /** Every coding that is read, and every way to write it that senders have. */
 export const readable: readonly Coded[] = [
   { name: 'identity', code: text => text },
@@ -42,7 +57,7 @@ export const readable: readonly Coded[] = [
   { name: 'Br', code: text => brotliCompressSync(text) },
   { name: 'zstd', code: text => zstdCompressSync(text) },
   { name: 'zstd', code: text => zstdCompressSync(text, checked) },
-  { name: 'zstd', code: text => Buffer.concat([skippableFrame, ...half(text).map(part => zstdCompressSync(part)), skippableFrame]) },
+  ...noZstdFrames === false ? [zstdFrames] : [],
   { name: 'gzip, br', code: text => brotliCompressSync(gzipSync(text)) },
   { name: 'identity,deflate ,  zstd', code: text => zstdCompressSync(deflateRawSync(text)) },
   { name: 'zstd, identity, gzip,', code: text => gzipSync(zstdCompressSync(text)) },

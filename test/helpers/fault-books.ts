@@ -1,4 +1,3 @@
-import { setTimeout as sleep } from 'node:timers/promises'
 import type { Test } from 'tap'
 import { openDatabase } from '../../src/db/open-database.js'
 import { type Totals, addTo, promptTotals, rollupTotals } from './books.js'
@@ -6,6 +5,7 @@ import { silentLog, temporaryFolder } from './database.js'
 import { type Tally, promptTypeOf } from './fault-load.js'
 import type { GatewayProcess } from './gateway-process.js'
 import { plannedCall } from './planned-calls.js'
+import { until } from './until.js'
 
 /** What the log says of one call; tokens and money as text, so that no float touches them. */
 interface Entry {
@@ -102,14 +102,13 @@ const sorted = <Value>(map: ReadonlyMap<string, Value>): Map<string, Value> => n
 
 /** Resolves when the gateway says that all is well and nothing waits to be written. */
 export async function untilCaughtUp (gateway: GatewayProcess): Promise<void> {
-  for (;;) {
+  await until(async () => {
     const { status, records_pending: pending } = await gateway.readyz()
-    if (status === 'ok' && pending === 0) return
-    await sleep(50)
-  }
+    return status === 'ok' && pending === 0
+  }, 50)
 }
 
 /** Resolves when the gateway says that it is degraded. */
 export async function untilDegraded (gateway: GatewayProcess): Promise<void> {
-  while ((await gateway.readyz()).status !== 'degraded') await sleep(20)
+  await until(async () => (await gateway.readyz()).status === 'degraded', 20)
 }

@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { Test } from 'tap'
 import { Pool } from 'undici'
 import { answerBody, plannedCall, requestBody } from './planned-calls.js'
+import { until } from './until.js'
 
 /** What callers saw, over all loads that count into it. A call is known by its number, which its metadata carry into the books. */
 export interface Tally {
@@ -67,7 +68,7 @@ export function startFaultLoad (t: Test, origin: string, options: FaultLoadOptio
   return {
     answers: async count => {
       const goal = tally.answered.size + count
-      while (tally.answered.size < goal) await sleep(5)
+      await until(() => tally.answered.size >= goal)
     },
     stop
   }

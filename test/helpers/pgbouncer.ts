@@ -3,11 +3,11 @@ import { once } from 'node:events'
 import { chmodSync, closeSync, openSync, readFileSync, writeFileSync } from 'node:fs'
 import { connect } from 'node:net'
 import { join } from 'node:path'
-import { setTimeout as sleep } from 'node:timers/promises'
 import type { Test } from 'tap'
 import { temporaryFolder } from './database.js'
 import { freePort } from './free-port.js'
 import { isProgram, pathFolders } from './programs.js'
+import { until } from './until.js'
 
 /** PgBouncer's program on this machine; null where there is none. */
 export const pgbouncerProgram = (): string | null =>
@@ -41,10 +41,10 @@ export const startPgbouncer = async (t: Test, program: string, databaseUrl: stri
     child.kill('SIGKILL')
     await once(child, 'exit')
   })
-  while (!await listens(port)) {
+  await until(async () => {
     if (child.exitCode !== null) throw new Error(`PgBouncer did not start: ${readFileSync(log, 'utf8')}`)
-    await sleep(10)
-  }
+    return await listens(port)
+  })
   return Object.assign(server, { hostname: '127.0.0.1', port: String(port) }).href
 }
 

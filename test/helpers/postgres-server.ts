@@ -12,6 +12,7 @@ import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { freePort } from './free-port.js'
 import { isProgram, pathFolders } from './programs.js'
+import { until } from './until.js'
 
 /** A PostgreSQL server of a test's own: its data lie in a temporary folder, and nothing of it outlives this process. */
 export interface PostgresServer {
@@ -67,10 +68,11 @@ export const startPostgres = async (options: PostgresServerOptions = {}): Promis
       // Killed, it leaves the file behind, and whoever gets its number next would be taken for it.
       child.once('exit', () => rmSync(join(data, 'postmaster.pid'), { force: true }))
       closeSync(log)
-      while (!isReady(data)) {
-        if (child.exitCode !== null) throw new Error(`PostgreSQL did not start: ${readFileSync(join(folder, 'log'), 'utf8').slice(-2000)}`)
-        await new Promise(resolve => setTimeout(resolve, 10))
-      }
+      const starting = child
+      await until(() => {
+        if (starting.exitCode !== null) throw new Error(`PostgreSQL did not start: ${readFileSync(join(folder, 'log'), 'utf8').slice(-2000)}`)
+        return isReady(data)
+      })
     },
     stop: async mode => {
       child?.kill(mode === 'fast' ? 'SIGINT' : 'SIGQUIT')

@@ -4,7 +4,8 @@ import { buffer, text } from 'node:stream/consumers'
 import { request as httpRequest, type IncomingMessage } from 'node:http'
 import { gunzipSync } from 'node:zlib'
 import t from 'tap'
-import { events, gate, json, silence, stalled, startUpstream } from './upstream.js'
+import { gate } from './gate.js'
+import { events, json, silence, stalled, startUpstream } from './upstream.js'
 
 async function get (url: string, body?: string): Promise<IncomingMessage> {
   const call = httpRequest(url, { method: body === undefined ? 'GET' : 'POST', agent: false })

@@ -185,13 +185,6 @@ export function events (...data: unknown[]): HttpReply {
 /** Takes the request and never says a word. */
 export const silence: RawReply = { raw: [], ending: 'hang' }
 
-/** A gate for a script to wait at: `[…, gate.passed, …]` goes on when the test calls `gate.open()`. */
-export function gate (): { passed: () => Promise<void>, open: () => void } {
-  let open = (): void => undefined
-  const opened = new Promise<void>(resolve => { open = resolve })
-  return { passed: () => opened, open: () => open() }
-}
-
 /** The value at which a counter has not moved for ten looks in a row. */
 export async function stalled (counter: () => number): Promise<number> {
   let last = counter()

@@ -3,6 +3,12 @@
 /** Just below `MAX_BODY_BYTES`. */
 export const BODY_BYTES = 60_000_000
 
+/**
+ * A stream of short lines: more than is stored of it. Longer ones take longer and no longer turns: a turn reads so many
+ * bytes of them.
+ */
+const LINES_BYTES = 24_000_000
+
 /** An event that is kept where `PAYLOAD_MAX_BYTES` is the most that it can be. */
 const EVENT_BYTES = 15_000_000
 
@@ -88,21 +94,21 @@ export const streams: Bodies = {
   'events of four megabytes': () => filled(
     '', filled(event('').slice(0, -7), '\\u0073\\"', '"}}]}\n\n', 4_000_000).toString(), 'data: [DONE]\n\n', 16_000_000
   ),
-  'events of one character': () => filled(event('a'), event('a'), 'data: [DONE]\n\n'),
-  'events of escapes': () => filled(event('a'), event('\\u0073\\u006b-'.repeat(500)), 'data: [DONE]\n\n'),
-  'events with usage': () => filled(event('a'), 'data: {"choices":[],"usage":{"prompt_tokens":1}}\n\n', ''),
+  'events of one character': () => filled(event('a'), event('a'), 'data: [DONE]\n\n', LINES_BYTES),
+  'events of escapes': () => filled(event('a'), event('\\u0073\\u006b-'.repeat(500)), 'data: [DONE]\n\n', LINES_BYTES),
+  'events with usage': () => filled(event('a'), 'data: {"choices":[],"usage":{"prompt_tokens":1}}\n\n', '', LINES_BYTES),
   'events of a response': () => filled(
-    '', 'data: {"type":"response.output_text.delta","output_index":0,"content_index":0,"delta":"a"}\n\n', ''
+    '', 'data: {"type":"response.output_text.delta","output_index":0,"content_index":0,"delta":"a"}\n\n', '', LINES_BYTES
   ),
-  'events of an unknown kind': () => filled('', 'data: {"a":1}\n\n', ''),
-  'events of one choice': () => filled('', 'data: {"choices":[{"index":1e9,"delta":{"content":"a"}}]}\n\n', ''),
-  'events of an error': () => filled('', 'data: {"error":{"message":"sk-%73"}}\n\n', ''),
-  'empty events': () => filled('', '\n', ''),
-  'empty data': () => filled('', 'data:\n', ''),
-  comments: () => filled('', ':\n', ''),
-  'carriage returns': () => filled('', '\r', ''),
-  'fields without data': () => filled('', 'event: a\n', ''),
-  'one object on many lines': () => filled('data: {"a":1,\n', 'data:\n', ''),
+  'events of an unknown kind': () => filled('', 'data: {"a":1}\n\n', '', LINES_BYTES),
+  'events of one choice': () => filled('', 'data: {"choices":[{"index":1e9,"delta":{"content":"a"}}]}\n\n', '', LINES_BYTES),
+  'events of an error': () => filled('', 'data: {"error":{"message":"sk-%73"}}\n\n', '', LINES_BYTES),
+  'empty events': () => filled('', '\n', '', LINES_BYTES),
+  'empty data': () => filled('', 'data:\n', '', LINES_BYTES),
+  comments: () => filled('', ':\n', '', LINES_BYTES),
+  'carriage returns': () => filled('', '\r', '', LINES_BYTES),
+  'fields without data': () => filled('', 'event: a\n', '', LINES_BYTES),
+  'one object on many lines': () => filled('data: {"a":1,\n', 'data:\n', '', LINES_BYTES),
   'one object of many levels': () => filled('data: {"a":', '[', ''),
   'one line that never ends': () => filled('', 'a', '')
 }

@@ -1,7 +1,8 @@
 import t from 'tap'
 import { StreamUsageExceptions } from '../../src/metering/stream-usage-exceptions.js'
+import { gate } from '../helpers/gate.js'
 import { startGateway } from '../helpers/gateway.js'
-import { type Reply, type UpstreamRequest, events, gate, json, startUpstream } from '../helpers/upstream.js'
+import { type Reply, type UpstreamRequest, events, json, startUpstream } from '../helpers/upstream.js'
 import { RawCaller, ask, logRows, logRowsOnce, requestText } from '../proxy/raw-caller.js'
 
 const HOUR_MS = 60 * 60 * 1000

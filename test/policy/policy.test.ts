@@ -1,8 +1,10 @@
-import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises'
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import t from 'tap'
 import type { PolicyBudget, PolicyData, PolicyKey, SpentBudget } from '../../src/db/policy-store.js'
 import { GatewayError } from '../../src/errors.js'
 import { Policy, type PolicyOptions } from '../../src/policy/policy.js'
+import { type Gate, gate } from '../helpers/gate.js'
+import { until } from '../helpers/until.js'
 
 const defaults = { trackFullData: false, isActive: true }
 const data = (changes: Partial<PolicyData> = {}): PolicyData => ({ version: 1, defaults, configs: [], keys: [], budgets: [], prices: [], ...changes })
@@ -82,12 +84,14 @@ t.test('past the limit a new type is refused; those known, and untyped, are not'
 })
 
 t.test('a refresh during a reading under way sees what changed after that reading began', async t => {
-  const gates: Array<() => void> = []
+  const gates: Gate[] = []
   let stored = data()
   const { policy } = policyOver({ data: stored }, {
     load: async () => {
       const read = stored
-      await new Promise<void>(resolve => gates.push(resolve))
+      const reading = gate()
+      gates.push(reading)
+      await reading.passed()
       return read
     }
   })
@@ -95,12 +99,12 @@ t.test('a refresh during a reading under way sees what changed after that readin
   stored = data({ configs: [config('a', { isActive: false })] })
   let done = 0
   const later = [policy.refresh(), policy.refresh()].map(promise => promise.then(() => { done++ }))
-  gates[0]?.()
+  gates[0]?.open()
   await first
   for (let i = 0; i < 3; i++) await nextTurn()
   t.equal(done, 0)
   t.equal(gates.length, 2, 'one reading serves all who waited')
-  gates[1]?.()
+  gates[1]?.open()
   await Promise.all(later)
   t.equal(policy.admit('a', null).logged, false)
 })
@@ -129,8 +133,7 @@ t.test('a start while the database is away goes by the policy of the last run, u
   t.equal(policy.fresh, false)
   t.equal(policy.admit('a', null).logged, false)
   store.away = false
-  const isFresh = (): boolean => policy.fresh
-  while (!isFresh()) await sleep(20)
+  await until(() => policy.fresh)
   t.equal(policy.admit('a', null).logged, true)
 })
 
@@ -159,7 +162,7 @@ t.test('the poll finds a change that no notification told of', async t => {
   await policy.start()
   t.teardown(() => policy.close())
   store.data = data({ version: 2, configs: [config('a', { isActive: false })] })
-  while (policy.admit('a', null).logged) await sleep(20)
+  await until(() => !policy.admit('a', null).logged)
   t.equal(readings(), 2)
 })
 
@@ -170,12 +173,11 @@ t.test('while the database is away the last policy holds; when it is back it is 
   t.teardown(() => policy.close())
   t.equal(policy.fresh, true)
   store.away = true
-  const isFresh = (): boolean => policy.fresh
-  while (isFresh()) await sleep(20)
+  await until(() => !policy.fresh)
   t.equal(policy.admit('a', null).logged, false)
   store.data = data({ configs: [config('a')] })
   store.away = false
-  while (!isFresh()) await sleep(20)
+  await until(() => policy.fresh)
   t.equal(policy.admit('a', null).logged, true, 'though the version is the same')
   t.equal(warnings.length, 1)
 })
@@ -189,7 +191,7 @@ t.test('the poll tells what is spent, and a policy with budgets is kept at the c
   await policy.start()
   const spent = { budgetId: 'b', periodStartMs: 0, spentUsd: '1', revision: 0 }
   store.spent = [spent]
-  while (told.length === 0) await sleep(20)
+  await until(() => told.length > 0)
   t.same(told[0], spent)
   t.equal(readings(), 1, 'the policy is not read again for it')
   await policy.close()
@@ -198,15 +200,12 @@ t.test('the poll tells what is spent, and a policy with budgets is kept at the c
 
 /** A poll of which the test says when the database is lost under it. */
 function pollThatIsCut (): { readPulse: PolicyOptions['readPulse'], asked: Promise<void>, cut: () => void } {
-  let cut = (): void => {}
-  const answer = new Promise<never>((_resolve, reject) => { cut = () => reject(new Error('CONNECTION_CLOSED')) })
-  let tellAsked = (): void => {}
-  const asked = new Promise<void>(resolve => { tellAsked = resolve })
+  const [asked, answer] = [gate(), gate<never>()]
   const readPulse = async (): Promise<never> => {
-    tellAsked()
-    return await answer
+    asked.open()
+    return await answer.passed()
   }
-  return { readPulse, asked, cut }
+  return { readPulse, asked: asked.passed(), cut: () => answer.fail(new Error('CONNECTION_CLOSED')) }
 }
 
 for (const isClosed of [false, true]) {

@@ -1,8 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import t, { type Test } from 'tap'
 import { BodyRoom, bodyRoomBytes } from '../../src/proxy/body-room.js'
+import { gate } from '../helpers/gate.js'
 import { type TestGateway, startGateway } from '../helpers/gateway.js'
-import { type Upstream, gate, json, startUpstream } from '../helpers/upstream.js'
+import { until } from '../helpers/until.js'
+import { type Upstream, json, startUpstream } from '../helpers/upstream.js'
 import { RawCaller, logRowsOnce } from './raw-caller.js'
 
 const PIECE = 'x'.repeat(100_000)
@@ -35,7 +37,7 @@ for (const framing of ['length', 'chunks'] as const) {
     const room = new BodyRoom(2_000_000, 300)
     const { gateway } = await scene(t, room)
     const calls = Array.from({ length: 12 }, () => begin(t, gateway, framing, 4))
-    while (room.usedBytes < 1_900_000) await sleep(5)
+    await until(() => room.usedBytes >= 1_900_000)
     for (const { rest } of calls) rest()
     const answers = await Promise.all(calls.map(async ({ caller }) => await caller.answer()))
     const statuses = answers.map(({ status }) => status)
@@ -44,7 +46,7 @@ for (const framing of ['length', 'chunks'] as const) {
     t.match(JSON.parse(answers.find(({ status }) => status === 503)?.body ?? ''), overloaded)
     t.match(answers.find(({ status }) => status === 503)?.headers, ['content-type: application/json; charset=utf-8'])
     t.equal((await logRowsOnce(gateway, 12)).length, 12, 'each is in the books')
-    while (room.usedBytes > 0) await sleep(5)
+    await until(() => room.usedBytes === 0)
     const next = begin(t, gateway, framing, 8)
     next.rest()
     t.equal((await next.caller.answer()).status, 200)
@@ -62,7 +64,7 @@ t.test('a body waits for room, and is read on when a call ends', async t => {
   const first = begin(t, gateway, 'length', 8)
   await upstream.nth(0)
   const second = begin(t, gateway, 'length', 8)
-  while (room.usedBytes < 900_000) await sleep(5)
+  await until(() => room.usedBytes >= 900_000)
   await sleep(100)
   t.equal(upstream.requests.length, 1)
   open()
@@ -73,10 +75,10 @@ t.test('callers that leave while they wait for room hold none', async t => {
   const room = new BodyRoom(1_000_000, 500)
   const { gateway } = await scene(t, room)
   const calls = [begin(t, gateway, 'length', 7), begin(t, gateway, 'chunks', 7), begin(t, gateway, 'chunks', 7)]
-  while (room.usedBytes < 900_000) await sleep(5)
+  await until(() => room.usedBytes >= 900_000)
   for (const { caller } of calls) caller.socket.destroy()
   t.match(await logRowsOnce(gateway, 3), Array(3).fill({ success: false, error_type: /^(caller_gone|gateway_overloaded)$/ }))
-  while (room.usedBytes > 0) await sleep(5)
+  await until(() => room.usedBytes === 0)
 })
 
 t.test('a length that is announced takes no room, and what passes through unread takes none', async t => {

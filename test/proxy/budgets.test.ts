@@ -5,6 +5,7 @@ import { announcePolicyChange } from '../../src/db/policy-store.js'
 import { budgetLifts, budgets } from '../../src/db/schema/index.js'
 import { databaseKinds, temporaryFolder, testDatabaseOptions } from '../helpers/database.js'
 import { type TestGateway, startGateway } from '../helpers/gateway.js'
+import { until } from '../helpers/until.js'
 import { json, startUpstream, type Upstream } from '../helpers/upstream.js'
 import { RawCaller, logRows } from './raw-caller.js'
 
@@ -138,7 +139,7 @@ t.test('what one instance spends blocks the others', async t => {
   await call(here, 'a')
   await call(here, 'a')
   const spentAtMs = performance.now()
-  while ((await call(there, 'a')).status !== 429) await new Promise(resolve => setTimeout(resolve, 5))
+  await until(async () => (await call(there, 'a')).status === 429)
   t.pass(`after ${(performance.now() - spentAtMs).toFixed()} ms, by a poll every half second`)
 })
 

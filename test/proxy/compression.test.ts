@@ -1,7 +1,8 @@
 import { brotliDecompressSync, constants, createBrotliDecompress, createGunzip, createInflate, gunzipSync, gzipSync, inflateSync } from 'node:zlib'
 import t from 'tap'
+import { gate } from '../helpers/gate.js'
 import { startGateway } from '../helpers/gateway.js'
-import { type HttpReply, events, gate, json, startUpstream } from '../helpers/upstream.js'
+import { type HttpReply, events, json, startUpstream } from '../helpers/upstream.js'
 import { RawCaller, ask, dechunk, header, logRows, logRowsOnce, requestText, statsOf } from './raw-caller.js'
 
 const codings = ['gzip', 'br', 'deflate'] as const

@@ -7,6 +7,7 @@ import t, { type Test } from 'tap'
 import type { ConnectionLimits } from '../../src/proxy/connection-limits.js'
 import { createProxyServer } from '../../src/proxy/server.js'
 import { ADMIN, type TestGateway, startGateway } from '../helpers/gateway.js'
+import { until } from '../helpers/until.js'
 import { type Upstream, json, startUpstream } from '../helpers/upstream.js'
 import { RawCaller, logRows, logRowsOnce, requestText } from './raw-caller.js'
 
@@ -59,7 +60,7 @@ t.test('a caller that does not close a connection which was given up does not ke
   const caller = new RawCaller(t, gateway.origin) // It stays half open.
   await caller.answer()
   const open = async (): Promise<number> => await new Promise(resolve => gateway.server.getConnections((_error, count) => resolve(count)))
-  while (await open() > 0) await sleep(50)
+  await until(async () => await open() === 0)
   t.pass('closed')
 })
 

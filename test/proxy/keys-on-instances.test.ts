@@ -1,9 +1,9 @@
 import { createHash } from 'node:crypto'
-import { setTimeout as sleep } from 'node:timers/promises'
 import t, { type Test } from 'tap'
 import { temporaryFolder, testDatabaseOptions } from '../helpers/database.js'
 import { type TestGateway, startGateway } from '../helpers/gateway.js'
 import { startTcpProxy } from '../helpers/tcp-proxy.js'
+import { until } from '../helpers/until.js'
 import { startUpstream } from '../helpers/upstream.js'
 import { ask } from './raw-caller.js'
 
@@ -21,10 +21,10 @@ const makeKey = async (gateway: TestGateway, fields: object = {}): Promise<Key> 
 
 const listKeys = async (gateway: TestGateway): Promise<Key[]> => ((await gateway.admin('GET', '/keys')).body as { items: Key[] }).items
 
-/** How long the gateway went on answering so; the test's own time-out ends it if for ever. */
+/** How long the gateway went on answering otherwise. */
 async function msUntil (t: Test, gateway: TestGateway, key: string, status: number): Promise<number> {
   const startedAtMs = performance.now()
-  while (await statusOf(t, gateway, key) !== status) await sleep(10)
+  await until(async () => await statusOf(t, gateway, key) === status)
   return performance.now() - startedAtMs
 }
 

@@ -1,7 +1,7 @@
-import { setTimeout as sleep } from 'node:timers/promises'
 import t, { type Test } from 'tap'
 import { databaseKinds, temporaryFolder, testDatabaseOptions } from '../helpers/database.js'
 import { type TestGateway, startGateway } from '../helpers/gateway.js'
+import { until } from '../helpers/until.js'
 import { json, startUpstream, type Upstream } from '../helpers/upstream.js'
 import { ask } from './raw-caller.js'
 
@@ -51,7 +51,7 @@ t.test('a price set on one instance holds on the others within a second, and ove
   await one.admin('PUT', `/prices/${encodeURIComponent(model)}`, { input: 1, output: 1 })
   t.equal(await costOfCall(t, one), '0.00011')
   const startedAtMs = performance.now()
-  while (await costOfCall(t, other) === builtIn) await sleep(10)
+  await until(async () => await costOfCall(t, other) !== builtIn)
   t.ok(performance.now() - startedAtMs < SOON_MS)
   t.equal(await costOfCall(t, other), '0.00011')
   t.equal(await costOfCall(t, await start()), '0.00011')

@@ -2,6 +2,7 @@ import { once } from 'node:events'
 import { type Socket, connect } from 'node:net'
 import type { Test } from 'tap'
 import type { TestGateway } from '../helpers/gateway.js'
+import { until } from '../helpers/until.js'
 
 /** What came back on a connection, taken apart but not decoded. */
 export interface RawAnswer {
@@ -100,11 +101,10 @@ export async function logRows (gateway: TestGateway): Promise<LogRow[]> {
 
 /** The usage log as soon as it has so many rows: for calls whose caller did not wait for their record. */
 export async function logRowsOnce (gateway: TestGateway, count: number): Promise<LogRow[]> {
-  for (;;) {
+  return await until(async () => {
     const rows = await logRows(gateway)
-    if (rows.length >= count) return rows
-    await new Promise(resolve => setTimeout(resolve, 5))
-  }
+    return rows.length >= count && rows
+  })
 }
 
 /** A prompt type's statistics. */

@@ -1,6 +1,7 @@
 import { once } from 'node:events'
 import postgres from 'postgres'
 import t, { type Test } from 'tap'
+import { gate } from '../helpers/gate.js'
 import { type TestGateway, startGateway } from '../helpers/gateway.js'
 import { type HttpReply, events, json, stalled, startUpstream } from '../helpers/upstream.js'
 import { RawCaller, ask, logRows, logRowsOnce, requestText, statsOf } from './raw-caller.js'
@@ -15,18 +16,15 @@ const usage = { prompt_tokens: 11, completion_tokens: 7, total_tokens: 18 }
 async function holdBooks (t: Test, gateway: TestGateway): Promise<() => Promise<void>> {
   const sql = postgres(gateway.config.databaseUrl ?? '', { max: 1 })
   t.teardown(() => sql.end())
-  let letGo = (): void => undefined
-  const held = new Promise<void>(resolve => { letGo = resolve })
-  let locked = (): void => undefined
-  const isLocked = new Promise<void>(resolve => { locked = resolve })
+  const [locked, held] = [gate(), gate()]
   const transaction = sql.begin(async sql => {
     await sql`lock table prompt_stats in access exclusive mode`
-    locked()
-    await held
+    locked.open()
+    await held.passed()
   })
-  await isLocked
+  await locked.passed()
   return async () => {
-    letGo()
+    held.open()
     await transaction
   }
 }

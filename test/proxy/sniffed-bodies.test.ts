@@ -1,8 +1,9 @@
 import { brotliDecompressSync, gunzipSync } from 'node:zlib'
 import t from 'tap'
 import { declaredKind, sniffKind } from '../../src/decoders/body-kind.js'
+import { gate } from '../helpers/gate.js'
 import { startGateway } from '../helpers/gateway.js'
-import { type Step, type UpstreamRequest, gate, startUpstream } from '../helpers/upstream.js'
+import { type Step, type UpstreamRequest, startUpstream } from '../helpers/upstream.js'
 import { RawCaller, ask, header, logRows, requestText } from './raw-caller.js'
 
 const chat = 'POST /v1/chat/completions'

@@ -1,6 +1,7 @@
 import t from 'tap'
+import { gate } from '../helpers/gate.js'
 import { startGateway } from '../helpers/gateway.js'
-import { events, gate, stalled, startUpstream } from '../helpers/upstream.js'
+import { events, stalled, startUpstream } from '../helpers/upstream.js'
 import { RawCaller, ask, dechunk, logRows, logRowsOnce, requestText } from './raw-caller.js'
 
 const chat = 'POST /v1/chat/completions'

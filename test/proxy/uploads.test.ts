@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import t from 'tap'
 import { startGateway } from '../helpers/gateway.js'
+import { until } from '../helpers/until.js'
 import { json, stalled, startUpstream } from '../helpers/upstream.js'
 import { RawCaller, ask, logRows, requestText, statsOf } from './raw-caller.js'
 
@@ -44,7 +45,7 @@ t.test('an upload streams through: upstream has its beginning before the caller 
   const gateway = await startGateway(t, { upstreamUrl: upstream.url })
   const caller = new RawCaller(t, gateway.origin).send(head('POST /v1/audio/transcriptions', 'content-type: audio/wav', 'content-length: 10') + 'hello')
   const request = await upstream.nth(0)
-  while (request.receivedBytes < 5) await new Promise(resolve => setImmediate(resolve))
+  await until(() => request.receivedBytes >= 5)
   caller.send('world')
   t.equal((await caller.answer()).status, 200)
   t.equal(request.body.toString(), 'helloworld')

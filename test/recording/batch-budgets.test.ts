@@ -7,6 +7,7 @@ import { alertDeliveries, budgetAlerts, budgetPeriods, budgets, promptStats, usa
 import { createBatchWriter } from '../../src/recording/batch-writer.js'
 import { batchOf, entry } from '../helpers/batches.js'
 import { forEachDatabase } from '../helpers/database.js'
+import { gate } from '../helpers/gate.js'
 
 type NewBudget = typeof budgets.$inferInsert
 
@@ -76,10 +77,9 @@ forEachDatabase(t, 'a batch written again spends nothing, and tells what is spen
 })
 
 forEachDatabase(t, 'a threshold that a batch crosses fires once a period, with a delivery for each channel', async (t, database) => {
-  let notified = (): void => {}
-  const heard = new Promise<void>(resolve => { notified = resolve })
+  const heard = gate()
   let calls = 0
-  await database.listen('promptmeter_alerts', () => { if (++calls === 2) notified() })
+  await database.listen('promptmeter_alerts', () => { if (++calls === 2) heard.open() })
   const writer = createBatchWriter(database)
   const at = day('2028-02-29T23:00:00Z')
   const id = await addBudget(database, { limit_usd: '10', webhook_url: 'https://example.com/hook', email: 'ops@example.com', thresholds: [50, 80] })
@@ -96,7 +96,7 @@ forEachDatabase(t, 'a threshold that a batch crosses fires once a period, with a
   t.same(await periods(database, id), [['2028-02-29T00:00:00.000Z', 11, 0, '2028-02-29T23:00:00.000Z']], 'when the limit was reached')
   await spend(20, at + 3_600_000)
   t.same((await alerts(database)).slice(2), [['2028-03-01', 50, 20], ['2028-03-01', 80, 20]], 'both at once in a new period')
-  await heard
+  await heard.passed()
   const deliveries = await database.operator.select().from(alertDeliveries)
   t.equal(deliveries.length, 8)
   t.same(new Set(deliveries.map(({ channel, target, state }) => `${channel} ${target} ${state}`)),

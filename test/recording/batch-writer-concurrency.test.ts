@@ -7,6 +7,7 @@ import { promptConfigs, promptStats, usageLogs, usageRollups } from '../../src/d
 import { createBatchWriter } from '../../src/recording/batch-writer.js'
 import { batchOf, entry } from '../helpers/batches.js'
 import { forEachDatabase, silentLog, testDatabaseOptions } from '../helpers/database.js'
+import { gate } from '../helpers/gate.js'
 
 const count = async (database: Database, table: typeof usageLogs | typeof promptConfigs | typeof promptStats): Promise<number> =>
   await database.operator.$count(table)
@@ -27,10 +28,9 @@ forEachDatabase(t, 'a batch that is written twice, or twice at once, counts once
 forEachDatabase(t, 'a thousand concurrent first calls make one config, whose version is announced', async (t, database) => {
   const before = (await readPolicyPulse(database.operator)).version
   let notifications = 0
-  let notified = (): void => {}
-  const announced = new Promise<void>(resolve => { notified = resolve })
+  const announced = gate()
   // The first call back says that it listens.
-  await database.listen(POLICY_CHANNEL, () => { if (++notifications === 2) notified() })
+  await database.listen(POLICY_CHANNEL, () => { if (++notifications === 2) announced.open() })
   const writers = [createBatchWriter(database), createBatchWriter({ recording: database.operator })]
   const entries = Array.from({ length: 1000 }, (_, i) => entry({ taskDescription: `call ${i}` }))
   await Promise.all(entries.map(async (one, i) => await writers[i % 2]?.write(batchOf(one))))
@@ -42,7 +42,7 @@ forEachDatabase(t, 'a thousand concurrent first calls make one config, whose ver
     where ${usageLogs.prompt_config_id} = (select ${promptConfigs.id} from ${promptConfigs})`)
   t.same(linked, { rows: 1000 })
   t.equal((await readPolicyPulse(database.operator)).version, before + 1)
-  await announced
+  await announced.passed()
 })
 
 t.test('writers whose batches overlap do not deadlock, in whatever order their calls came', async t => {

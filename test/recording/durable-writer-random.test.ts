@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import t from 'tap'
-import { Scene, batch, idsOf, shorten, until, within } from './durable-writer-scene.js'
+import { until } from '../helpers/until.js'
+import { Scene, batch, idsOf, shorten, within } from './durable-writer-scene.js'
 
 const away = new Error('the database is away')
 const full = new Error('the disk is full')

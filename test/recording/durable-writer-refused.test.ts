@@ -1,7 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import t from 'tap'
 import type { RecordBatch } from '../../src/recording/call-record.js'
-import { Refusal, Scene, StatementRefusal, batch, gate, idsOf, until, within } from './durable-writer-scene.js'
+import { gate } from '../helpers/gate.js'
+import { until } from '../helpers/until.js'
+import { Refusal, Scene, StatementRefusal, batch, idsOf, within } from './durable-writer-scene.js'
 
 const away = new Error('the database is away')
 const all = Array.from({ length: 13 }, (_, i) => String(i))
@@ -174,7 +176,7 @@ t.test('a search that takes longer than the batch has is given up; the replay be
   const slow = gate()
   let tries = 0
   scene.onTryOut = async part => {
-    if (++tries === 1) await slow.promise
+    if (++tries === 1) await slow.passed()
     await check(part)
   }
   const whole = batch('1', '2')

@@ -1,5 +1,4 @@
 import { performance } from 'node:perf_hooks'
-import { setTimeout as sleep } from 'node:timers/promises'
 import type { Test } from 'tap'
 import type { BatchEntry, RecordBatch } from '../../src/recording/call-record.js'
 import { DurableWriter, type DurableWriterOptions } from '../../src/recording/durable-writer.js'
@@ -22,11 +21,6 @@ export const idsOf = ({ entries }: Pick<RecordBatch, 'entries'>): string => entr
 
 /** On the clock of deadlines. */
 export const within = (ms: number): number => performance.now() + ms
-
-/** Waits for something that is on its way. The test's own time limit is the only one. */
-export async function until (condition: () => boolean): Promise<void> {
-  while (!condition()) await sleep(1)
-}
 
 /** What happens before something is done; it may throw. */
 type Step<Subject> = (subject: Subject) => Promise<void> | void
@@ -119,14 +113,6 @@ export class Scene {
 }
 
 export const hang = (): Promise<void> => new Promise(() => {})
-
-/** A promise that the test settles. */
-export function gate (): { readonly promise: Promise<void>, readonly open: () => void, readonly fail: (error: Error) => void } {
-  let open = (): void => {}
-  let fail: (error: Error) => void = () => {}
-  const promise = new Promise<void>((resolve, reject) => { open = resolve; fail = reject })
-  return { promise, open, fail }
-}
 
 /** Timers that are set for so long go off after a few milliseconds instead. */
 export function shorten (t: Test, ...longMs: number[]): void {

@@ -1,5 +1,7 @@
 import t, { type Test } from 'tap'
-import { Refusal, Scene, batch, gate, idsOf, until, within } from './durable-writer-scene.js'
+import { gate } from '../helpers/gate.js'
+import { until } from '../helpers/until.js'
+import { Refusal, Scene, batch, idsOf, within } from './durable-writer-scene.js'
 
 /** A writer, and the batches of which it told that nothing more becomes of them. */
 function sceneOf (t: Test): { scene: Scene, settled: string[] } {
@@ -26,7 +28,7 @@ t.test('a batch is settled once it is in the database: by the first try, or by i
 t.test('a commit that is late settles the batch, which its replay then does not', async t => {
   const { scene, settled } = sceneOf(t)
   const [first, replay] = [gate(), gate()]
-  scene.onWrite = async () => { await (scene.writes.length === 1 ? first : replay).promise }
+  scene.onWrite = async () => { await (scene.writes.length === 1 ? first : replay).passed() }
   await scene.writer.save(batch('a'), within(10))
   t.same(settled, [])
   first.open()
@@ -39,7 +41,7 @@ t.test('a commit that is late settles the batch, which its replay then does not'
 t.test('a try that is answered after the replay settles nothing', async t => {
   const { scene, settled } = sceneOf(t)
   const first = gate()
-  scene.onWrite = async () => { if (scene.writes.length === 1) await first.promise }
+  scene.onWrite = async () => { if (scene.writes.length === 1) await first.passed() }
   await scene.writer.save(batch('a'), within(10))
   await until(() => scene.journal.length === 0)
   first.open()

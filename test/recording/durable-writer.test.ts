@@ -1,7 +1,9 @@
 import { performance } from 'node:perf_hooks'
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import t from 'tap'
-import { Scene, batch, gate, hang, idsOf, nowMs, shorten, until, within } from './durable-writer-scene.js'
+import { gate } from '../helpers/gate.js'
+import { until } from '../helpers/until.js'
+import { Scene, batch, hang, idsOf, nowMs, shorten, within } from './durable-writer-scene.js'
 
 const away = new Error('the database is away')
 const full = new Error('the disk is full')
@@ -58,7 +60,7 @@ t.test('the journal is replayed in order, and with its first success new batches
   await scene.writer.save(batch('3', '4'), within(1))
   t.same(scene.journal.map(idsOf), ['1', '2', '3,4'])
   const second = gate()
-  scene.onWrite = async batch => { if (idsOf(batch) === '2') await second.promise }
+  scene.onWrite = async batch => { if (idsOf(batch) === '2') await second.passed() }
   await until(() => !scene.writer.isUnavailable)
   await scene.writer.save(batch('5'), within(60_000))
   t.same(scene.books, ['1', '5'], 'beside what is left of the journal')
@@ -73,7 +75,7 @@ t.test('a commit whose answer was lost is not committed again by the replay', as
   const scene = new Scene(t)
   const late = gate()
   let writes = 0
-  scene.onWrite = async () => { if (++writes === 1) await late.promise }
+  scene.onWrite = async () => { if (++writes === 1) await late.passed() }
   const one = batch('1')
   await scene.writer.save(one, within(5))
   await until(() => scene.journal.length === 0)
@@ -125,14 +127,14 @@ t.test('what neither takes is counted as lost, logged once a minute, and over on
 
 t.test('with a disk that refuses, a commit that is only late is no loss, and the database that is back ends the alarm', async t => {
   const scene = new Scene(t)
-  let commit = (): void => {}
-  scene.onWrite = () => new Promise<void>(resolve => { commit = resolve })
+  const commit = gate()
+  scene.onWrite = commit.passed
   scene.onPing = hang
   scene.onAppend = () => { throw full }
   await scene.writer.save(batch('1'), within(1))
   t.equal(scene.writer.journalFails, true)
   scene.onPing = () => {}
-  commit()
+  commit.open()
   shorten(t, 10_000)
   await until(() => !scene.writer.isUnavailable || scene.reconnects > 0)
   await until(() => !scene.writer.isUnavailable)
@@ -201,7 +203,7 @@ t.test('… which says nothing of whether the database is there', async t => {
   const asking = gate()
   scene.onPing = async () => { asking.open(); await hang() }
   await scene.writer.save(batch('1'), within(1))
-  await asking.promise
+  await asking.passed()
   t.same(scene.aside.length, 1)
   t.equal(scene.writer.isUnavailable, true)
   t.same(scene.messages('info'), [])
@@ -266,7 +268,7 @@ t.test('no batch is stranded in the journal, whenever it comes while another is 
     }
     scene.onAppend = async one => {
       if (idsOf(one) !== '2') return
-      await second.promise
+      await second.passed()
       for (let i = 0; i < turns; i++) await Promise.resolve()
     }
     await scene.writer.save(batch('1'), within(1))

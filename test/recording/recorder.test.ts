@@ -9,6 +9,7 @@ import { Recorder } from '../../src/recording/recorder.js'
 import { promptTotals, usageLogs } from '../helpers/books.js'
 import { callRecord } from '../helpers/batches.js'
 import { forEachDatabase, silentLog, temporaryFolder } from '../helpers/database.js'
+import { until } from '../helpers/until.js'
 
 interface Counts { committed: number, journaled: number, replayed: number, refused: number, lost: number, damaged: number, rejected: number }
 
@@ -45,12 +46,12 @@ async function recordAll (recorder: Recorder, calls: readonly FinishedCall[]): P
 }
 
 async function replayed (recorder: Recorder): Promise<void> {
-  while (recorder.pending > 0 || recorder.isUnavailable) await sleep(5)
+  await until(() => recorder.pending === 0 && !recorder.isUnavailable)
 }
 
 /** A replay is counted when the journal's file is dropped, a moment after nothing is pending: a close need not wait so long. */
 async function counted (counts: Counts, records: number): Promise<void> {
-  while (counts.replayed < records) await sleep(5)
+  await until(() => counts.replayed >= records)
 }
 
 /** Each call once in the log, and in the totals. */

@@ -4,9 +4,9 @@ import { type AddressInfo, createServer } from 'node:net'
 import { join } from 'node:path'
 import postgres from 'postgres'
 import t, { type Test } from 'tap'
-import { ListenError, startFailure } from '../src/start-failure.js'
-import { createDatabase, databaseKinds, sharedPostgres, temporaryFolder, testDatabaseOptions } from './helpers/database.js'
-import { startGatewayProcess } from './helpers/gateway-process.js'
+import { ListenError, startFailure } from '../../src/start-failure.js'
+import { createDatabase, databaseKinds, sharedPostgres, temporaryFolder, testDatabaseOptions } from '../helpers/database.js'
+import { startGatewayProcess } from '../helpers/gateway-process.js'
 
 const settings = { host: '127.0.0.1', port: 80, secrets: ['', 'abc', 'hush-hush'] }
 
