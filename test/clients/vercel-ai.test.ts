@@ -86,7 +86,7 @@ t.test('Vercel\'s AI SDK gets through the gateway what it gets without', async t
       await aborted(t, `${api}-aborted`, async where => {
         const abort = new AbortController()
         const stream = streamText({ model: at(where)[api](model), prompt, abortSignal: abort.signal })
-        for await (const part of stream.fullStream) {
+        for await (const part of stream.stream) {
           if (part.type === 'text-delta') abort.abort()
           if (part.type === 'abort') throw new Error('aborted')
         }

@@ -198,7 +198,7 @@ t.test('in the first hour of the books there is nothing to compare with, and the
   await answer.text()
   const page = await scene.open('/admin/overview')
   const why = 'There is no period before to compare with yet: no call ended in 5 Nov, 00:00 to 11 Nov, 14:00 UTC.'
-  await page.getByText(why).first().waitFor()
+  await page.getByText(why).nth(1).waitFor()
   t.equal(await page.getByText(why).count(), 2, 'of what grows, and of what falls')
   t.match(await figure(page, 'Today (UTC)').innerText(), /no spend yesterday until 14:00 UTC$/)
   t.match(await figure(page, 'Calls').innerText(), /none in the period before$/)
