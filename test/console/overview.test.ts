@@ -164,10 +164,10 @@ t.test('the overview says when the database is away or records wait in the journ
   await page.getByRole('status', { name: /^Gateway degraded\. Database: degraded\. Journal: in use\./ }).waitFor()
 
   await page.route('**/admin/api/**', async route => await route.fulfill({
-    status: 503, json: { error: { message: 'The database is unavailable.', type: 'api_error', param: null, code: 'database_unavailable' } }
+    status: 503, json: { error: { message: 'The database cannot be reached just now.', type: 'api_error', param: null, code: 'database_unavailable' } }
   }))
   await page.reload()
-  await page.getByText('The database is unavailable.').first().waitFor()
+  await page.getByText('The database cannot be reached just now.').first().waitFor()
   await page.unroute('**/admin/api/**')
   await page.getByRole('button', { name: 'Try again' }).first().click()
   await figure(page, 'Calls').waitFor()
