@@ -103,7 +103,7 @@ t.test('of an answer that is cut, what came is decoded', async t => {
     const { text: got, error } = await decode(decoder(name), [coded.subarray(0, coded.length - 1100)])
     t.ok(error === null && got.length > text.length / 2 && text.startsWith(got), name)
     if (name === 'zstd' && noZstdEnd !== false) {
-      t.skip(noZstdEnd)
+      t.pass(name, { skip: noZstdEnd })
       continue
     }
     t.type((await decode(decoder(name, 'whole'), [coded.subarray(0, coded.length - 1100)])).error, 'string', `${name}, to be read whole`)
@@ -114,7 +114,7 @@ t.test('bytes behind the end are no text: an answer is read up to them, a reques
   const text = 'text '.repeat(10_000)
   for (const { name, code } of readable.slice(1).filter(({ name }) => !name.includes(','))) {
     if (name === 'zstd' && noZstdFrames !== false) {
-      t.skip(noZstdFrames)
+      t.pass(name, { skip: noZstdFrames })
       continue
     }
     for (const junk of ['junk', '\0', '\0\0\0\0', '\x1f', 'x'.repeat(70_000)]) {
