@@ -4,8 +4,8 @@
 export const BODY_BYTES = 60_000_000
 
 /**
- * A stream of short lines: more than is stored of it. Longer ones take longer and no longer turns: a turn reads so many
- * bytes of them.
+ * A stream of short events: more than is stored of it. A longer one takes longer, and its turns do not: each reads so
+ * many bytes of it. (The lines of one event are read together, at its end.)
  */
 const LINES_BYTES = 24_000_000
 
@@ -104,11 +104,11 @@ export const streams: Bodies = {
   'events of one choice': () => filled('', 'data: {"choices":[{"index":1e9,"delta":{"content":"a"}}]}\n\n', '', LINES_BYTES),
   'events of an error': () => filled('', 'data: {"error":{"message":"sk-%73"}}\n\n', '', LINES_BYTES),
   'empty events': () => filled('', '\n', '', LINES_BYTES),
-  'empty data': () => filled('', 'data:\n', '', LINES_BYTES),
+  'empty data': () => filled('', 'data:\n', ''),
   comments: () => filled('', ':\n', '', LINES_BYTES),
   'carriage returns': () => filled('', '\r', '', LINES_BYTES),
   'fields without data': () => filled('', 'event: a\n', '', LINES_BYTES),
-  'one object on many lines': () => filled('data: {"a":1,\n', 'data:\n', '', LINES_BYTES),
+  'one object on many lines': () => filled('data: {"a":1,\n', 'data:\n', ''),
   'one object of many levels': () => filled('data: {"a":', '[', ''),
   'one line that never ends': () => filled('', 'a', '')
 }
