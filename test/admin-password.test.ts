@@ -38,7 +38,9 @@ t.test('starts at the same moment agree on one password', async t => {
 
 t.test('an empty file is an error that says what to do', async t => {
   const dataDir = t.testdir({ 'admin-password': '\n' })
-  await t.rejects(loadAdminPassword(null, dataDir), { message: `${join(dataDir, 'admin-password')} is empty. Write a password into it, or delete it to have one made.` })
+  await t.rejects(loadAdminPassword(null, dataDir), {
+    message: `${join(dataDir, 'admin-password')} is empty. Write a password into it, or delete it to have one made.`
+  })
 })
 
 t.test('a folder that cannot be written to is an error', async t => {

@@ -16,14 +16,20 @@ t.test('the routes without a login answer, and everything unknown answers in Ope
   t.match(await get('/readyz'), { status: 200, body: { status: 'ok', database: 'ok' } })
   t.match(await get('/nowhere'), { status: 404, body: { error: { code: 'not_found', type: 'invalid_request_error' } } })
   t.match(await get('/admin/%ZZ'), { status: 400, body: { error: { code: 'invalid_path' } } })
-  t.match(await get(`/admin/api/prompt-configs/${'a'.repeat(1100)}`), { status: 401, body: { error: { code: 'invalid_login' } } }, 'whatever it is, it needs a login')
+  t.match(
+    await get(`/admin/api/prompt-configs/${'a'.repeat(1100)}`),
+    { status: 401, body: { error: { code: 'invalid_login' } } },
+    'whatever it is, it needs a login'
+  )
 })
 
 t.test('GET / says where things are, to a shell and to a browser, without a login and without a secret', async t => {
   const upstream = await startUpstream(t)
   const gateway = await startGateway(t, { upstreamUrl: upstream.url, env: { UPSTREAM_API_KEY: 'sk-secret' } })
   const paths = ['/v1', '/prompt-types/{prompt_type}/v1', '/admin', '/admin/docs', '/healthz', '/readyz', '/metrics']
-  for (const [accept, type] of [['*/*', 'text/plain'], ['text/html,application/xhtml+xml,*/*;q=0.8', 'text/html']] as const) {
+  for (const [accept, type] of [
+    ['*/*', 'text/plain'], ['text/html,application/xhtml+xml,*/*;q=0.8', 'text/html']
+  ] as const) {
     const response = await fetch(gateway.origin, { headers: { accept } })
     const text = await response.text()
     t.equal(response.status, 200)
@@ -46,7 +52,9 @@ t.test('/readyz says which of the two planes has no database', async t => {
   const ready = async (): Promise<unknown> => await (await fetch(`${gateway.origin}/readyz`)).json()
   t.match(await ready(), { status: 'ok', database: 'ok', database_pools: { recording: 'ok', operator: 'ok' } })
   await gateway.database.operator.$client.end()
-  t.match(await ready(), { status: 'degraded', database: 'degraded', database_pools: { recording: 'ok', operator: 'degraded' } })
+  t.match(await ready(), {
+    status: 'degraded', database: 'degraded', database_pools: { recording: 'ok', operator: 'degraded' }
+  })
 })
 
 t.test('an operator pool whose connections are all at work is busy, not degraded', async t => {

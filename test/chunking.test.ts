@@ -23,7 +23,8 @@ const RUNS = 25
 
 const chunk = (content: string, usage = ''): string =>
   `{"id":"chatcmpl-1","model":"gpt-4o-mini-2024-07-18","choices":[{"index":0,"delta":{"content":${JSON.stringify(content)}}}]${usage}}`
-const usage = '"usage":{"prompt_tokens":1234,"completion_tokens":56,"total_tokens":1290,"prompt_tokens_details":{"cached_tokens":1024}}'
+const usage =
+  '"usage":{"prompt_tokens":1234,"completion_tokens":56,"total_tokens":1290,"prompt_tokens_details":{"cached_tokens":1024}}'
 const last = `{"id":"chatcmpl-1","model":"gpt-4o-mini-2024-07-18","choices":[],${usage}}`
 // Characters of two, three and four bytes, and words that look like what the gateway looks for.
 const contents = ['Žluťoučký', ' 雪が降る', ' 🐈‍⬛ data: [DONE]\n\n', ' ","usage":null}', '\r\n']
@@ -59,8 +60,13 @@ const watched: Sample[] = ['\n', '\r\n', '\r'].map(newline => ({
 const response = { id: 'resp_1', model: 'gpt-4o-mini-2024-07-18' }
 const responsesBody = Buffer.from([
   { type: 'response.created', response: { ...response, status: 'in_progress', usage: null } },
-  ...contents.map(delta => ({ type: 'response.output_text.delta', item_id: 'msg_1', output_index: 0, content_index: 0, delta })),
-  { type: 'response.completed', response: { ...response, status: 'completed', usage: { input_tokens: 77, output_tokens: 8, total_tokens: 85 } } }
+  ...contents.map(delta => ({
+    type: 'response.output_text.delta', item_id: 'msg_1', output_index: 0, content_index: 0, delta
+  })),
+  {
+    type: 'response.completed',
+    response: { ...response, status: 'completed', usage: { input_tokens: 77, output_tokens: 8, total_tokens: 85 } }
+  }
 ].map(event => `event: ${event.type}\ndata: ${JSON.stringify(event)}\n\n`).join(''))
 const responses: Sample = {
   name: 'a stream of the Responses API',
@@ -74,7 +80,9 @@ const responses: Sample = {
 const [cut, uncounted] = [
   { name: 'a stream that stops in mid-event', sent: Buffer.from(`data: ${chunk('Ne')}\n\ndata: ${chunk('ví')}`) },
   { name: 'a stream that gives no usage', sent: sse(without, '\n') }
-].map(({ name, sent }): Sample => ({ name, path: '/v1/chat/completions', request: plainRequest, sent, expected: sent })) as [Sample, Sample]
+].map(
+  ({ name, sent }): Sample => ({ name, path: '/v1/chat/completions', request: plainRequest, sent, expected: sent })
+) as [Sample, Sample]
 
 /** The shortest recorded streams of both kinds that lack usage. */
 const recorded: Sample[] = ['/v1/chat/completions', '/v1/completions'].flatMap(path => {
@@ -106,7 +114,9 @@ t.test('however upstream cuts and compresses a stream, its text is the same, and
 
 async function checkSplits (t: Test, mode: string, samples: readonly Sample[], encoding?: 'gzip'): Promise<void> {
   const upstream = await startUpstream(t)
-  const gateway = await startGateway(t, { upstreamUrl: upstream.url, env: { STREAM_USAGE: mode, RECORD_WAIT_MS: '60000' } })
+  const gateway = await startGateway(t, {
+    upstreamUrl: upstream.url, env: { STREAM_USAGE: mode, RECORD_WAIT_MS: '60000' }
+  })
   const agent = new Agent({ keepAlive: true })
   t.teardown(() => agent.destroy())
 
@@ -122,7 +132,9 @@ async function checkSplits (t: Test, mode: string, samples: readonly Sample[], e
         'X-Prompt-User': encodeURIComponent(sample.name),
         'X-Prompt-Store-Full-Data': 'true'
       }
-      const { body } = await call(gateway.origin + sample.path, { body: JSON.stringify(sample.request), headers, agent })
+      const { body } = await call(gateway.origin + sample.path, {
+        body: JSON.stringify(sample.request), headers, agent
+      })
       return encoding === undefined ? body : gunzipSync(body)
     }
     const same = async (pieces: readonly Uint8Array[]): Promise<boolean> => (await pass(pieces)).equals(sample.expected)
@@ -134,7 +146,9 @@ async function checkSplits (t: Test, mode: string, samples: readonly Sample[], e
 
     const rows = (await usageLogs(gateway)).filter(row => row['user_name'] === sample.name)
     t.equal(rows.length, runs)
-    t.strictSame([...new Set(rows.map(usageOf))], [sample.tokens === undefined ? 'estimated' : `upstream ${sample.tokens.join()}`], `${sample.name}: one usage`)
+    t.strictSame([...new Set(rows.map(usageOf))], [
+      sample.tokens === undefined ? 'estimated' : `upstream ${sample.tokens.join()}`
+    ], `${sample.name}: one usage`)
     // This is also the text that an estimate counts. (The counts differ while the tokenizer is being loaded.)
     t.equal(new Set(rows.map(row => row['response'])).size, 1, `${sample.name}: one stored response`)
     t.not(rows[0]?.['response'] ?? null, null)
@@ -147,7 +161,11 @@ function usageOf (row: LogRow): string {
 }
 
 function reply (pieces: readonly Uint8Array[], encoding: 'gzip' | undefined): HttpReply {
-  return { headers: ['content-type', 'text/event-stream; charset=utf-8'], body: pieces, ...(encoding === undefined ? {} : { encoding }) }
+  return {
+    headers: ['content-type', 'text/event-stream; charset=utf-8'],
+    body: pieces,
+    ...(encoding === undefined ? {} : { encoding })
+  }
 }
 
 function split (bytes: Buffer, cuts: readonly number[]): Buffer[] {

@@ -46,15 +46,19 @@ async function spansSoFar (t: Test, { gateway, nowMs }: Scene, page: Page): Prom
     ['This month', month, lastMonth, Math.min(lastMonth + wholeMs - month, month)]
   ]
   for (const [name, from, before, beforeEnd] of spans) {
-    await figure(page, name).getByText(money((await logged(gateway, from, wholeMs + HOUR_MS)).cost), { exact: true }).waitFor()
+    await figure(page, name).getByText(money((await logged(gateway, from, wholeMs + HOUR_MS)).cost), { exact: true })
+      .waitFor()
     if (wholeMs === from) {
       await figure(page, name).getByText('no full hour yet to compare', { exact: true }).waitFor()
       continue
     }
     const [spent, earlier] = [await logged(gateway, from, wholeMs), await logged(gateway, before, beforeEnd)]
-    const until = beforeEnd % DAY_MS === 0 ? '(24:00|the end of \\d+ [A-Z][a-z]+)' : `(\\d+ [A-Z][a-z]+, )?${new Date(beforeEnd).toISOString().slice(11, 16)}`
+    const until = beforeEnd % DAY_MS === 0
+      ? '(24:00|the end of \\d+ [A-Z][a-z]+)'
+      : `(\\d+ [A-Z][a-z]+, )?${new Date(beforeEnd).toISOString().slice(11, 16)}`
     const words = earlier.cost === 0 ? 'no spend' : 'vs\\.'
-    await figure(page, name).getByText(new RegExp(`^${words} (yesterday|last week|last month) until ${until} UTC$`)).waitFor()
+    await figure(page, name).getByText(new RegExp(`^${words} (yesterday|last week|last month) until ${until} UTC$`))
+      .waitFor()
     const share = Math.round(Math.abs(spent.cost / earlier.cost - 1) * 100)
     const text = await figure(page, name).innerText()
     if (earlier.cost > 0) t.match(text, `${spent.cost < earlier.cost ? '−' : '+'}${share} %`, name)

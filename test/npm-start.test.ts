@@ -10,7 +10,9 @@ import { until } from './helpers/until.js'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
 const { begin, end, isUpToDate } = await import(new URL('../build-stamp.mjs', import.meta.url).href) as
-  Record<'begin' | 'end', (root: string, build?: string) => void> & { isUpToDate: (root: string, build?: string) => boolean }
+  Record<'begin' | 'end', (root: string, build?: string) => void> & {
+    isUpToDate: (root: string, build?: string) => boolean
+  }
 
 /** A small project as the build reads it, and a build of it. */
 function project (t: Test): { at: (path: string) => string, build: () => void } {
@@ -130,12 +132,15 @@ async function npmStart (t: Test): Promise<Started> {
     UPSTREAM_BASE_URL: 'http://127.0.0.1:9/v1'
   }
   const variables = Object.entries(settings).map(([name, value]) => `${name}=${value}`)
-  const npm = spawn('env', ['-i', ...variables, 'npm', 'start'], { cwd: root, detached: true, stdio: ['ignore', 'pipe', 'pipe'] })
+  const npm = spawn('env', ['-i', ...variables, 'npm', 'start'], {
+    cwd: root, detached: true, stdio: ['ignore', 'pipe', 'pipe']
+  })
   let text = ''
   for (const stream of [npm.stdout, npm.stderr]) {
     stream.setEncoding('utf8').on('data', (chunk: string) => { text += chunk })
   }
-  const exited = once(npm, 'close').then(([code, signal]): Exit => ({ code: code as Exit['code'], signal: signal as Exit['signal'] }))
+  const exited = once(npm, 'close')
+    .then(([code, signal]): Exit => ({ code: code as Exit['code'], signal: signal as Exit['signal'] }))
   t.teardown(async () => {
     if (npm.exitCode !== null || npm.pid === undefined) return
     process.kill(-npm.pid, 'SIGKILL')

@@ -33,7 +33,8 @@ function isSupported (version: string): boolean {
 function oldNodes (): string[] {
   const folders = [...(process.env['PATH'] ?? '').split(delimiter), '/usr/bin', '/usr/local/bin']
   const nodes = new Set(folders.map(folder => join(folder, 'node')).filter(path => existsSync(path)))
-  return [...nodes].filter(path => !isSupported(execFileSync(path, ['--version'], { encoding: 'utf8' }).trim().slice(1)))
+  return [...nodes].filter(path =>
+    !isSupported(execFileSync(path, ['--version'], { encoding: 'utf8' }).trim().slice(1)))
 }
 
 t.test('a Node that is too old is told in one line, whatever else it lacks', async t => {
@@ -42,7 +43,10 @@ t.test('a Node that is too old is told in one line, whatever else it lacks', asy
       const { code, stdout, stderr } = await run(process.execPath, ['--import', claim(t, version), entry])
       t.equal(code, 1, `${entry} on ${version}`)
       t.equal(stdout, '')
-      t.match(stderr, new RegExp(`^promptmeter did not start: it needs Node 22\\.19 or newer, and this is ${version.replaceAll('.', '\\.')}\\. .+\\n$`))
+      t.match(
+        stderr,
+        new RegExp(`^promptmeter did not start: it needs Node 22\\.19 or newer, and this is ${version.replaceAll('.', '\\.')}\\. .+\\n$`)
+      )
     }
   }
 })

@@ -15,7 +15,9 @@ t.test('a signal that comes twice within a moment is one; later it is meant', t 
     nowMs = atMs
     listeners.get(signal)?.(signal)
   }
-  for (const [signal, atMs] of [['SIGINT', 5], ['SIGINT', 6], ['SIGTERM', 900], ['SIGINT', 1005]] as const) send(signal, atMs)
+  for (const [signal, atMs] of [
+    ['SIGINT', 5], ['SIGINT', 6], ['SIGTERM', 900], ['SIGINT', 1005]
+  ] as const) send(signal, atMs)
   t.same(heard, ['stop SIGINT'])
   send('SIGTERM', 1006)
   t.same(heard, ['stop SIGINT', 'again SIGTERM'])

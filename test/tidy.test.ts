@@ -58,17 +58,21 @@ const entries = new Set([
 /** `path imports what` for every import of a package by a file that may not. */
 function importers (ofPackage: RegExp, allowedIn: RegExp): string[] {
   return sources.filter(source => !allowedIn.test(source.path))
-    .flatMap(source => source.packages.filter(name => ofPackage.test(name)).map(name => `${source.path} imports ${name}`))
+    .flatMap(source =>
+      source.packages.filter(name => ofPackage.test(name)).map(name => `${source.path} imports ${name}`))
 }
 
-const containing = (pattern: RegExp, files: readonly string[]): string[] => files.filter(path => pattern.test(read(path)))
+const containing = (pattern: RegExp, files: readonly string[]): string[] =>
+  files.filter(path => pattern.test(read(path)))
 
 /**
- * The rooms of src/, from the top down: a file imports its own room, or one of a line below. Rooms of one line do not know
- * each other (docs/architecture.md).
+ * The rooms of src/, from the top down: a file imports its own room, or one of a line below. Rooms of one line do not
+ * know each other (docs/architecture.md).
  */
 const LAYERS: readonly (readonly string[])[] = [
-  ['start'], ['app'], ['proxy', 'admin', 'jobs', 'metrics'], ['alerts', 'policy'], ['metering'], ['capture'], ['recording'],
+  ['start'], ['app'], [
+    'proxy', 'admin', 'jobs', 'metrics'
+  ], ['alerts', 'policy'], ['metering'], ['capture'], ['recording'],
   ['pricing', 'decoders', 'db'], ['errors'], ['redaction'], ['lib']
 ]
 /** Of the root's files, those that stand higher than `lib`. */
@@ -122,7 +126,9 @@ t.test('docs/architecture.md names files that exist, and every room', t => {
   const named = [...page.matchAll(/`((?:src|test|docs|drizzle)\/[\w./-]+)`/g)].map(match => match[1] ?? '')
   t.ok(named.length > 50)
   t.same(named.filter(path => !existsSync(join(root, path))), [])
-  const rooms = new Set(sources.filter(({ path }) => path.includes('/')).map(({ path }) => `src/${path.split('/')[0] ?? ''}`))
+  const rooms = new Set(
+    sources.filter(({ path }) => path.includes('/')).map(({ path }) => `src/${path.split('/')[0] ?? ''}`)
+  )
   t.same([...rooms].filter(name => !named.includes(name)), [])
   t.end()
 })
@@ -133,12 +139,17 @@ t.test('only proxy/upstream.ts knows undici', t => {
 })
 
 t.test('only db, the batch writer, the admin\'s queries, the outbox and the jobs know SQL', t => {
-  t.same(importers(/^(drizzle-orm|postgres|@electric-sql)(\/|$)/, /^(db\/|recording\/batch-writer\.ts$|admin\/queries\/|admin\/costs\/cost-sums\.ts$|alerts\/alert-outbox\.ts$|jobs\/)/), [])
+  t.same(importers(
+    /^(drizzle-orm|postgres|@electric-sql)(\/|$)/,
+    /^(db\/|recording\/batch-writer\.ts$|admin\/queries\/|admin\/costs\/cost-sums\.ts$|alerts\/alert-outbox\.ts$|jobs\/)/
+  ), [])
   t.end()
 })
 
 t.test('only the app, its own routes and the admin\'s HTTP side know Fastify', t => {
-  t.same(importers(/^@?fastify(\/|$)/, /^(app|front-page|health|start|metrics\/metrics-route|admin\/(?!queries\/).+)\.ts$/), [])
+  t.same(importers(
+    /^@?fastify(\/|$)/, /^(app|front-page|health|start|metrics\/metrics-route|admin\/(?!queries\/).+)\.ts$/
+  ), [])
   t.end()
 })
 
@@ -148,7 +159,8 @@ t.test('only the metrics know prom-client', t => {
 })
 
 t.test('only env.ts reads the environment', t => {
-  t.same(sources.filter(({ path, text }) => path !== 'env.ts' && /\bprocess\.env\b/.test(text)).map(({ path }) => path), [])
+  t.same(sources.filter(({ path, text }) => path !== 'env.ts' && /\bprocess\.env\b/.test(text))
+    .map(({ path }) => path), [])
   t.same(importers(/^(node:)?process$/, /^env\.ts$/), [])
   t.end()
 })
@@ -160,7 +172,8 @@ t.test('no test sets a time limit of its own: tap counts it for all tests of a f
 })
 
 t.test('only what is a process or thread of its own ends one', t => {
-  t.same(sources.filter(({ path, text }) => !entries.has(path) && /\bprocess\.exit\(/.test(text)).map(({ path }) => path), [])
+  t.same(sources.filter(({ path, text }) => !entries.has(path) && /\bprocess\.exit\(/.test(text))
+    .map(({ path }) => path), [])
   t.end()
 })
 
@@ -179,7 +192,8 @@ t.test('every source file is reached from the server, a worker or a script', t =
 
 t.test('no file is over 300 lines, unfinished, or silences a check', t => {
   // But for the one that is generated.
-  const files = ['src', 'test', 'bench', 'examples'].flatMap(filesIn).filter(path => path !== 'src/console/api/schema.d.ts')
+  const files = ['src', 'test', 'bench', 'examples'].flatMap(filesIn)
+    .filter(path => path !== 'src/console/api/schema.d.ts')
   t.same(files.filter(path => read(path).trimEnd().split('\n').length > 300), [])
   const self = 'test/tidy.test.ts'
   const others = files.filter(path => path !== self)
@@ -191,10 +205,12 @@ t.test('no file is over 300 lines, unfinished, or silences a check', t => {
 
 t.test('every test file is run: by itself, or with those of its folder', t => {
   const tests = filesIn('test').filter(path => path.endsWith('.test.ts'))
-  const alone = /"test\/\{(.+)\}\/\*\.test\.ts"/.exec(read('package.json'))?.[1]?.split(',').map(folder => `test/${folder}`) ?? []
+  const alone = /"test\/\{(.+)\}\/\*\.test\.ts"/.exec(read('package.json'))?.[1]?.split(',')
+    .map(folder => `test/${folder}`) ?? []
   const together = filesIn('test/by-folder').map(path => `test/${posix.basename(path, '.ts')}`)
   t.ok(tests.length > 100)
-  t.same(together.filter(folder => !read(`test/by-folder/${posix.basename(folder)}.ts`).includes(`importTests('${posix.basename(folder)}'`)), [])
+  t.same(together.filter(folder =>
+    !read(`test/by-folder/${posix.basename(folder)}.ts`).includes(`importTests('${posix.basename(folder)}'`)), [])
   t.same([...alone, ...together, 'test'].toSorted(), [...new Set(tests.map(path => posix.dirname(path)))].toSorted())
   t.end()
 })

@@ -38,11 +38,17 @@ const steps: Step[] = [
   { operationId: 'createPromptConfig', body: { prompt_type: 'a' } },
   { operationId: 'changePromptConfig', names: { prompt_type: 'a' }, body: { track_full_data: true } },
   { operationId: 'changePromptConfigs', body: { prompt_types: ['a'], set: { is_active: true } } },
-  { operationId: 'createBudget', body: { name: 'b', prompt_type: 'a', period: 'total', limit_usd: 1, action: 'block' } },
+  {
+    operationId: 'createBudget', body: { name: 'b', prompt_type: 'a', period: 'total', limit_usd: 1, action: 'block' }
+  },
   { operationId: 'unblockPromptConfig', names: { prompt_type: 'a' }, prepare: spendAll },
   { operationId: 'changeBudget', idFrom: 'createBudget', body: { limit_usd: 3 } },
   { operationId: 'deleteBudget', idFrom: 'createBudget' },
-  { operationId: 'putPrice', names: { model: 'm' }, body: { input: 1, output: 2, effective_from: '2026-11-01T00:00:00Z' } },
+  {
+    operationId: 'putPrice',
+    names: { model: 'm' },
+    body: { input: 1, output: 2, effective_from: '2026-11-01T00:00:00Z' }
+  },
   { operationId: 'reprice', body: {}, prepare: logUnpricedCall },
   { operationId: 'deletePrice', names: { model: 'm' } },
   { operationId: 'createKey', body: { name: 'k' } },
@@ -67,7 +73,9 @@ async function logUnpricedCall (database: Database): Promise<void> {
 onEachDatabase(t, 'every route that changes something is in the audit log once it has', async (t, database) => {
   const admin = await startAdmin(t, database)
   const operations = await changingOperations(admin)
-  t.strictSame([...operations.keys()].sort(), steps.map(step => step.operationId).sort(), 'each such route is tried here')
+  t.strictSame(
+    [...operations.keys()].sort(), steps.map(step => step.operationId).sort(), 'each such route is tried here'
+  )
 
   const ids = new Map<string, string>()
   const total = async () => ((await admin.call('GET', '/admin/api/audit-log')).body as Page).total
@@ -79,7 +87,8 @@ onEachDatabase(t, 'every route that changes something is in the audit log once i
     const url = route.path.replace(/\{(\w+)\}/g, (_, name: string) => names[name] ?? ids.get(idFrom) ?? '')
     const answer = await admin.call(route.method, url, body)
     t.ok(answer.status >= 200 && answer.status < 300, `${operationId} succeeds: ${answer.status}`)
-    if (typeof answer.body === 'object' && answer.body !== null && 'id' in answer.body) ids.set(operationId, String(answer.body.id))
+    if (typeof answer.body === 'object' && answer.body !== null &&
+      'id' in answer.body) ids.set(operationId, String(answer.body.id))
     t.ok(await total() > before, `${operationId} leaves an audit row`)
   }
 })

@@ -8,7 +8,9 @@ import { allPages, errorOf, messageOf, startAdmin, username, type Admin, type Pa
 const list = '/admin/api/audit-log'
 const read = async ({ call }: Admin, query = ''): Promise<Page> => (await call('GET', list + query)).body as Page
 
-onEachDatabase(t, 'a change of a prompt config is there with its switches before and after, and without its statistics', async (t, database) => {
+onEachDatabase(t, 'a change of a prompt config is there with its switches before and after, and without its statistics', async (
+  t, database
+) => {
   const clock = Date.parse('2028-02-29T23:59:59.999Z')
   const admin = await startAdmin(t, database, () => clock)
   await admin.call('POST', '/admin/api/prompt-configs', { prompt_type: 'a', description: '"é"' })
@@ -21,23 +23,35 @@ onEachDatabase(t, 'a change of a prompt config is there with its switches before
     { action: 'prompt_config.delete', before: { ...made, track_full_data: true }, after: null },
     { action: 'prompt_config.update', before: made, after: { ...made, track_full_data: true } },
     { action: 'prompt_config.create', before: null, after: made }
-  ].map(({ action, before, after }) => ({ created_at: '2028-02-29T23:59:59.999Z', username, action, target: 'a', before, after })))
+  ].map(
+    ({ action, before, after }) => ({
+      created_at: '2028-02-29T23:59:59.999Z', username, action, target: 'a', before, after
+    })
+  ))
   for (const { id } of items) t.match(id, /^[\da-f]{8}-[\da-f]{4}-7/)
 })
 
 onEachDatabase(t, "the reserved type's first change makes its config, and says so", async (t, database) => {
   const admin = await startAdmin(t, database)
-  for (const isActive of [false, true]) await admin.call('PATCH', '/admin/api/prompt-configs/untyped', { is_active: isActive })
+  for (const isActive of [false, true]) {
+    await admin.call('PATCH', '/admin/api/prompt-configs/untyped', {
+      is_active: isActive
+    })
+  }
   t.match((await read(admin)).items, [
     { action: 'prompt_config.update', before: { is_active: false }, after: { is_active: true } },
     { action: 'prompt_config.create', target: 'untyped', before: null, after: { is_active: false } }
   ])
 })
 
-onEachDatabase(t, 'a change of the settings or of a key is there, and neither the key nor its hash', async (t, database) => {
+onEachDatabase(t, 'a change of the settings or of a key is there, and neither the key nor its hash', async (
+  t, database
+) => {
   const admin = await startAdmin(t, database)
   await admin.call('PATCH', '/admin/api/settings', { default_is_active: false })
-  const { key, id, ...shown } = (await admin.call('POST', '/admin/api/keys', { name: 'importer' })).body as { key: string, id: string }
+  const { key, id, ...shown } = (await admin.call('POST', '/admin/api/keys', { name: 'importer' })).body as {
+    key: string, id: string
+  }
   await admin.call('PATCH', `/admin/api/keys/${id}`, { name: 'exporter' })
   await admin.call('DELETE', `/admin/api/keys/${id}`)
   const { items } = await read(admin)
@@ -77,7 +91,9 @@ onEachDatabase(t, 'what is refused, rolled back or leaves things as they were is
   t.strictSame(answers.map(answer => answer.status), [409, 404, 404, 400, 200, 200, 200])
   t.equal((await read(admin)).total, total)
 
-  await database.operator.execute(sql`alter table gateway_settings add constraint broken check (policy_version < 0) not valid`)
+  await database.operator.execute(
+    sql`alter table gateway_settings add constraint broken check (policy_version < 0) not valid`
+  )
   try {
     t.equal((await call('PATCH', '/admin/api/prompt-configs/a', { is_active: false })).status, 500)
     t.equal((await call('DELETE', `/admin/api/keys/${id}`)).status, 500)
@@ -87,7 +103,9 @@ onEachDatabase(t, 'what is refused, rolled back or leaves things as they were is
   t.equal((await read(admin)).total, total)
 })
 
-onEachDatabase(t, 'it filters by action, target, user and time, newest first, and pages neither skip nor repeat over equal times', async (t, database) => {
+onEachDatabase(t, 'it filters by action, target, user and time, newest first, and pages neither skip nor repeat over equal times', async (
+  t, database
+) => {
   let clock = Date.parse('2026-01-01T00:00:00Z')
   const admin = await startAdmin(t, database, () => clock)
   const names = Array.from({ length: 7 }, (_, i) => `t${i}`)
@@ -106,21 +124,37 @@ onEachDatabase(t, 'it filters by action, target, user and time, newest first, an
   }
   const first = await read(admin, '?limit=3')
   await admin.call('PATCH', '/admin/api/prompt-configs/t0', { is_active: false })
-  t.strictSame(targets(await read(admin, `?cursor=${first.next_cursor ?? ''}`)), newestFirst.slice(3), 'new rows disturb no later page')
+  t.strictSame(
+    targets(await read(admin, `?cursor=${first.next_cursor ?? ''}`)),
+    newestFirst.slice(3),
+    'new rows disturb no later page'
+  )
 
   t.strictSame(targets(await read(admin, '?action=prompt_config.update')), ['t0', 't3'])
   t.strictSame(targets(await read(admin, '?target=t3')), ['t3', 't3'])
   t.match(await read(admin, '?target=t3&action=prompt_config.create'), { total: 1 })
   t.match(await read(admin, `?username=${username}`), { total: 9 })
   t.match(await read(admin, '?username=other'), { items: [], total: 0, next_cursor: null })
-  t.strictSame(targets(await read(admin, '?from=2026-01-01T00:00:01Z&to=2026-01-01T00:00:02Z')), ['t6', 't5', 't4'], 'from is in, to is not')
+  t.strictSame(
+    targets(await read(admin, '?from=2026-01-01T00:00:01Z&to=2026-01-01T00:00:02Z')),
+    ['t6', 't5', 't4'],
+    'from is in, to is not'
+  )
   t.strictSame(targets(await read(admin, '?from=2026-01-01T02:00:02%2B02:00')), ['t0', 't3'])
 })
 
 t.test('what the list cannot read is refused by name', async t => {
   const { call } = await startAdmin(t, await openTestDatabase(t, 'postgres'))
   const cursor = (place: unknown) => Buffer.from(JSON.stringify(place)).toString('base64url')
-  for (const place of [[], [1], [-1, '2f1de5a4-6f0a-4d5e-9a51-8f1f3d2b7c10'], [1, 'x'], ['1', '2f1de5a4-6f0a-4d5e-9a51-8f1f3d2b7c10'], null, {}]) {
+  for (const place of [
+    [],
+    [1],
+    [-1, '2f1de5a4-6f0a-4d5e-9a51-8f1f3d2b7c10'],
+    [1, 'x'],
+    ['1', '2f1de5a4-6f0a-4d5e-9a51-8f1f3d2b7c10'],
+    null,
+    {}
+  ]) {
     t.equal(errorOf(await call('GET', `${list}?cursor=${cursor(place)}`)), '400 invalid_cursor cursor')
   }
   for (const time of ['yesterday', '1899-12-31T00:00:00Z', '2016-12-31T23:59:60Z', '2026-01-01T00:00:00%2B16:00']) {

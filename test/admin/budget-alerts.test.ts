@@ -5,9 +5,13 @@ import { onEachDatabase } from './each-database.js'
 import { allPages, errorOf, type Page, startAdmin } from './start-admin.js'
 
 const list = '/admin/api/budget-alerts'
-const uuid = (kind: number, number: number): string => `0000000${kind}-0000-4000-8000-${String(number).padStart(12, '0')}`
+const uuid = (
+  kind: number, number: number
+): string => `0000000${kind}-0000-4000-8000-${String(number).padStart(12, '0')}`
 
-async function addAlert (database: Database, number: number, fields: Partial<typeof budgetAlerts.$inferInsert> = {}): Promise<void> {
+async function addAlert (
+  database: Database, number: number, fields: Partial<typeof budgetAlerts.$inferInsert> = {}
+): Promise<void> {
   await database.operator.insert(budgetAlerts).values({
     id: uuid(1, number),
     budget_id: uuid(3, number % 2),
@@ -24,7 +28,9 @@ async function addAlert (database: Database, number: number, fields: Partial<typ
   })
 }
 
-onEachDatabase(t, 'an alert is shown with every attempt of each delivery, a webhook without what may be secret', async (t, database) => {
+onEachDatabase(t, 'an alert is shown with every attempt of each delivery, a webhook without what may be secret', async (
+  t, database
+) => {
   const { call } = await startAdmin(t, database)
   await addAlert(database, 1, { threshold: 80 })
   const attempts = [
@@ -32,9 +38,27 @@ onEachDatabase(t, 'an alert is shown with every attempt of each delivery, a webh
     { at: '2028-02-29T12:00:15.100Z', duration_ms: 20, status_code: 200, error: null }
   ]
   await database.operator.insert(alertDeliveries).values([{
-    id: uuid(2, 1), alert_id: uuid(1, 1), channel: 'webhook', target: 'https://hooks.example.com:8443/services/s3cret?t=s3cret', state: 'delivered', attempt_count: 2, attempts, next_attempt_at: '2028-02-29T12:02:00Z', delivered_at: '2028-02-29T12:00:15.120Z'
+    id: uuid(
+      2, 1
+    ),
+    alert_id: uuid(
+      1, 1
+    ),
+    channel: 'webhook',
+    target: 'https://hooks.example.com:8443/services/s3cret?t=s3cret',
+    state: 'delivered',
+    attempt_count: 2,
+    attempts,
+    next_attempt_at: '2028-02-29T12:02:00Z',
+    delivered_at: '2028-02-29T12:00:15.120Z'
   }, {
-    id: uuid(2, 2), alert_id: uuid(1, 1), channel: 'email', target: 'ops@example.com', next_attempt_at: '2028-02-29T12:00:00Z'
+    id: uuid(
+      2, 2
+    ),
+    alert_id: uuid(1, 1),
+    channel: 'email',
+    target: 'ops@example.com',
+    next_attempt_at: '2028-02-29T12:00:00Z'
   }])
   const { status, body } = await call('GET', list)
   t.equal(status, 200)
@@ -52,8 +76,26 @@ onEachDatabase(t, 'an alert is shown with every attempt of each delivery, a webh
       spent_usd: 0.240000000001,
       created_at: '2028-02-29T12:00:00.000Z',
       deliveries: [
-        { id: uuid(2, 2), channel: 'email', target: 'ops@example.com', state: 'pending', attempt_count: 0, attempts: [], next_attempt_at: '2028-02-29T12:00:00.000Z', delivered_at: null },
-        { id: uuid(2, 1), channel: 'webhook', target: 'https://hooks.example.com:8443', state: 'delivered', attempt_count: 2, attempts, next_attempt_at: null, delivered_at: '2028-02-29T12:00:15.120Z' }
+        {
+          id: uuid(2, 2),
+          channel: 'email',
+          target: 'ops@example.com',
+          state: 'pending',
+          attempt_count: 0,
+          attempts: [],
+          next_attempt_at: '2028-02-29T12:00:00.000Z',
+          delivered_at: null
+        },
+        {
+          id: uuid(2, 1),
+          channel: 'webhook',
+          target: 'https://hooks.example.com:8443',
+          state: 'delivered',
+          attempt_count: 2,
+          attempts,
+          next_attempt_at: null,
+          delivered_at: '2028-02-29T12:00:15.120Z'
+        }
       ]
     }],
     total: 1,
@@ -61,7 +103,9 @@ onEachDatabase(t, 'an alert is shown with every attempt of each delivery, a webh
   })
 })
 
-onEachDatabase(t, 'alerts are listed newest first, by budget and prompt type, on pages that neither skip nor repeat', async (t, database) => {
+onEachDatabase(t, 'alerts are listed newest first, by budget and prompt type, on pages that neither skip nor repeat', async (
+  t, database
+) => {
   const admin = await startAdmin(t, database)
   for (let number = 0; number < 9; number++) await addAlert(database, number, { prompt_type: number < 4 ? 'a' : null })
   const pages = await allPages(admin, `${list}?limit=2`)

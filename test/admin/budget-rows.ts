@@ -8,12 +8,22 @@ export const budgetId = (number: number): string => `00000000-0000-4000-8000-${S
 
 /** A blocking budget of 10 USD a day for all traffic, unless the fields say otherwise. */
 export function budgetRow (number: number, fields: Partial<BudgetRow> = {}): BudgetRow {
-  return { id: budgetId(number), name: `budget ${number}`, period: 'day', limit_usd: '10', thresholds: [50, 80, 100], action: 'block', ...fields }
+  return {
+    id: budgetId(number),
+    name: `budget ${number}`,
+    period: 'day',
+    limit_usd: '10',
+    thresholds: [50, 80, 100],
+    action: 'block',
+    ...fields
+  }
 }
 
 /** Writes budgets as they stand in the database, and what was spent of each in the period that starts then. */
 export async function insertBudgets (
-  database: Database, rows: BudgetRow[], spent: ReadonlyArray<{ budget: number, start: string, usd: string, since?: string }>
+  database: Database, rows: BudgetRow[], spent: ReadonlyArray<{
+    budget: number, start: string, usd: string, since?: string
+  }>
 ): Promise<void> {
   await database.operator.insert(budgets).values(rows)
   if (spent.length === 0) return

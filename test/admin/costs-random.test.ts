@@ -4,7 +4,9 @@ import fc from 'fast-check'
 import type { Database } from '../../src/db/database.js'
 import { gatewaySettings, staleDays, usageRollups, usageSummaries } from '../../src/db/schema/index.js'
 import { costFigures } from '../../src/admin/costs/cost-response.js'
-import { greatestChanges, inSnapshot, readSummaryState, sumCosts, type CostQuestion } from '../../src/admin/costs/cost-sums.js'
+import {
+  greatestChanges, inSnapshot, readSummaryState, sumCosts, type CostQuestion
+} from '../../src/admin/costs/cost-sums.js'
 import { COST_INTERVALS, startOf, type CostRange } from '../../src/admin/costs/cost-range.js'
 import { advanceSummaries, summariseStaleDays } from '../../src/jobs/summaries.js'
 import { onEachDatabase } from './each-database.js'
@@ -24,7 +26,8 @@ const call = fc.record({
   user_name: fc.constantFrom('', 'u'),
   calls: fc.integer({ min: 0, max: 5 }),
   blocked_calls: fc.nat(2),
-  cost: fc.bigInt({ min: 0n, max: 10n ** 14n }).map(pico => `${pico / 10n ** 12n}.${(pico % 10n ** 12n).toString().padStart(12, '0')}`),
+  cost: fc.bigInt({ min: 0n, max: 10n ** 14n })
+    .map(pico => `${pico / 10n ** 12n}.${(pico % 10n ** 12n).toString().padStart(12, '0')}`),
   duration_ms: fc.nat(1000)
 }).map(fields => rollupRow(fields))
 
@@ -43,7 +46,8 @@ const question: fc.Arbitrary<CostQuestion> = fc.record({
   promptType: fc.option(fc.constantFrom('a', 'b', 'none'), { nil: undefined }),
   groups: fc.option(fc.constant(['', 'a', 'm']), { nil: undefined, freq: 5 })
 }).map(({ times: [a, b], wide, dimension, interval, promptType, groups }) => {
-  const [fromMs, toMs] = [Math.min(a, b), Math.max(a, b)].map(ms => wide === null ? ms : startOf(wide as 'day', ms)) as [number, number]
+  const [fromMs, toMs] = [Math.min(a, b), Math.max(a, b)].map(ms =>
+    wide === null ? ms : startOf(wide as 'day', ms)) as [number, number]
   return {
     range: { fromMs, toMs: Math.max(toMs, fromMs + HOUR_MS) },
     dimension,
@@ -78,16 +82,26 @@ async function take (database: Database, step: Step): Promise<void> {
 }
 
 /** `group bucketMs calls blocked_calls costUsd`, sorted. */
-const lines = (sums: ReadonlyArray<{ group: string, bucketMs: number | null, calls: number, blocked_calls: number, costUsd: string }>): string[] =>
-  sums.map(({ group, bucketMs, calls, blocked_calls: blocked, costUsd }) => `${group} ${bucketMs ?? '-'} ${calls} ${blocked} ${costUsd}`).sort()
+const lines = (
+  sums: ReadonlyArray<{ group: string, bucketMs: number | null, calls: number, blocked_calls: number, costUsd: string }>
+): string[] =>
+  sums.map(({
+    group, bucketMs, calls, blocked_calls: blocked, costUsd
+  }) => `${group} ${bucketMs ?? '-'} ${calls} ${blocked} ${costUsd}`)
+    .sort()
 
-async function plainSums (database: Database, { range, dimension, interval, promptType, groups }: CostQuestion): Promise<string[]> {
+async function plainSums (
+  database: Database, { range, dimension, interval, promptType, groups }: CostQuestion
+): Promise<string[]> {
   const rows = await database.operator.select().from(usageRollups)
-  const sums = new Map<string, { group: string, bucketMs: number | null, calls: number, blocked_calls: number, pico: bigint }>()
+  const sums = new Map<string, {
+    group: string, bucketMs: number | null, calls: number, blocked_calls: number, pico: bigint
+  }>()
   for (const row of rows) {
     const hourMs = Date.parse(row.hour)
     const group = dimension === 'all' ? '' : dimension === 'user' ? row.user_name : row[dimension]
-    if (hourMs < range.fromMs || hourMs >= range.toMs || (promptType ?? row.prompt_type) !== row.prompt_type || groups?.includes(group) === false) continue
+    if (hourMs < range.fromMs || hourMs >= range.toMs || (promptType ?? row.prompt_type) !== row.prompt_type ||
+      groups?.includes(group) === false) continue
     const bucketMs = interval === 'none' ? null : startOf(interval, hourMs)
     const sum = sums.get(`${group} ${bucketMs ?? '-'}`) ?? { group, bucketMs, calls: 0, blocked_calls: 0, pico: 0n }
     sum.calls += row.calls
@@ -100,7 +114,9 @@ async function plainSums (database: Database, { range, dimension, interval, prom
 }
 
 /** What changed against the period before, by two sums: `group now before`, the greatest change first. */
-async function plainChanges (database: Database, question: Omit<CostQuestion, 'interval'>, before: CostRange): Promise<string[]> {
+async function plainChanges (
+  database: Database, question: Omit<CostQuestion, 'interval'>, before: CostRange
+): Promise<string[]> {
   const costs = async (range: CostRange): Promise<Map<string, bigint>> => {
     const sums = await plainSums(database, { ...question, range, interval: 'none' })
     return new Map(sums.map(line => {
@@ -116,20 +132,30 @@ async function plainChanges (database: Database, question: Omit<CostQuestion, 'i
     .map(group => `${group} ${Number(now.get(group) ?? 0n) / 1e12} ${Number(then.get(group) ?? 0n) / 1e12}`)
 }
 
-onEachDatabase(t, 'costs are what a plain sum over the rollups says, whatever was summed up and whatever came late', async (t, database) => {
-  await fc.assert(fc.asyncProperty(fc.array(step, { minLength: 5, maxLength: 40 }), fc.array(question, { minLength: 5, maxLength: 12 }), async (steps, questions) => {
+onEachDatabase(t, 'costs are what a plain sum over the rollups says, whatever was summed up and whatever came late', async (
+  t, database
+) => {
+  await fc.assert(fc.asyncProperty(fc.array(step, {
+    minLength: 5, maxLength: 40
+  }), fc.array(question, { minLength: 5, maxLength: 12 }), async (steps, questions) => {
     await database.operator.execute(sql`truncate ${usageRollups}, ${usageSummaries}, ${staleDays}`)
     await database.operator.update(gatewaySettings).set({ summarised_to: null })
     for (const step of steps) await take(database, step)
     for (const question of questions) {
-      const sums = await inSnapshot(database.operator, async snapshot => await sumCosts(snapshot, await readSummaryState(snapshot, question.range), question))
+      const sums = await inSnapshot(database.operator, async snapshot =>
+        await sumCosts(snapshot, await readSummaryState(snapshot, question.range), question))
       t.strictSame(lines(sums.map(sum => ({ ...sum, ...costFigures(sum) }))), await plainSums(database, question))
       const { interval: _interval, groups: _groups, ...asked } = question
       const { fromMs, toMs } = question.range
       const before = { fromMs: 2 * fromMs - toMs, toMs: fromMs }
       const changes = await inSnapshot(database.operator, async snapshot =>
-        await greatestChanges(snapshot, await readSummaryState(snapshot, { fromMs: before.fromMs, toMs }), before, asked))
-      t.strictSame(changes.map(({ group, cost, previousCost }) => `${group} ${cost} ${previousCost}`), await plainChanges(database, asked, before))
+        await greatestChanges(
+          snapshot, await readSummaryState(snapshot, { fromMs: before.fromMs, toMs }), before, asked
+        ))
+      t.strictSame(
+        changes.map(({ group, cost, previousCost }) => `${group} ${cost} ${previousCost}`),
+        await plainChanges(database, asked, before)
+      )
     }
   }), { numRuns: 15 })
 })

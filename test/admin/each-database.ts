@@ -7,8 +7,8 @@ import { databaseKinds, openTestDatabase, type DatabaseKind } from '../helpers/d
 const opened = new Map<DatabaseKind, Promise<Database>>()
 
 /**
- * Runs the test body twice, on the embedded database and on a real PostgreSQL. `t` is the file's own: its tests share one
- * database of each kind, for opening an embedded one takes seconds, and each test finds it empty.
+ * Runs the test body twice, on the embedded database and on a real PostgreSQL. `t` is the file's own: its tests share
+ * one database of each kind, for opening an embedded one takes seconds, and each test finds it empty.
  */
 export function onEachDatabase (t: Test, name: string, body: (t: Test, database: Database) => Promise<void>): void {
   for (const kind of databaseKinds) {
@@ -30,5 +30,6 @@ function open (t: Test, kind: DatabaseKind): Promise<Database> {
 async function clear (database: Database): Promise<void> {
   const { gatewaySettings, ...tables } = schema
   await database.operator.execute(sql`truncate ${sql.join(Object.values(tables), sql`, `)}`)
-  await database.operator.update(gatewaySettings).set({ default_track_full_data: false, default_is_active: true, summarised_to: null })
+  await database.operator.update(gatewaySettings)
+    .set({ default_track_full_data: false, default_is_active: true, summarised_to: null })
 }

@@ -55,7 +55,9 @@ t.test('a database that is gone is 503 database_unavailable', async t => {
 t.test('another failure is 500, whose reason is in the log, without the parameters of the statement, and not in the answer', async t => {
   const database = await openTestDatabase(t, 'postgres')
   const secret = 'a parameter'
-  const { status, text, log } = await answerTo(async () => await database.operator.execute(sql`select ${secret}::text from no_such_table`))
+  const { status, text, log } = await answerTo(async () => await database.operator.execute(
+    sql`select ${secret}::text from no_such_table`
+  ))
   t.equal(status, 500)
   t.match(text, '"code":"internal_error"')
   t.notMatch(text, 'no_such_table')

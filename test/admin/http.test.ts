@@ -40,7 +40,9 @@ t.test('every answer forbids caching and sniffing', async t => {
 })
 
 t.test('an unknown route is 404 in the same shape, and names the way to those that exist', async t => {
-  for (const path of ['/admin/api/none', '/admin/api/usage-logs/export/x', '/admin/assets/none.js', '/admin/docs/static/none.js']) {
+  for (const path of [
+    '/admin/api/none', '/admin/api/usage-logs/export/x', '/admin/assets/none.js', '/admin/docs/static/none.js'
+  ]) {
     const answer = await call('GET', path)
     t.equal(errorOf(answer), '404 unknown_route', path)
     t.match(messageOf(answer), '/admin/api/openapi.json')

@@ -35,7 +35,12 @@ onEachDatabase(t, 'a key is shown once, and only its SHA-256 is kept', async (t,
 
 onEachDatabase(t, 'a key is changed field by field, and null takes a limit away', async (t, database) => {
   const { call, policyChanges } = await startAdmin(t, database)
-  const limited = { name: 'n'.repeat(100), user: 'u', allowed_prompt_types: ['a', 'b:c', 'untyped'], expires_at: '2999-01-01T02:00:00+02:00' }
+  const limited = {
+    name: 'n'.repeat(100),
+    user: 'u',
+    allowed_prompt_types: ['a', 'b:c', 'untyped'],
+    expires_at: '2999-01-01T02:00:00+02:00'
+  }
   const created = await call('POST', list, limited)
   t.match(created.body, { ...limited, expires_at: '2999-01-01T00:00:00.000Z' })
   const { id, key: _key, ...shown } = created.body as Record<string, unknown>
@@ -43,7 +48,9 @@ onEachDatabase(t, 'a key is changed field by field, and null takes a limit away'
   t.strictSame((await call('PATCH', path, { name: 'new' })).body, { id, ...shown, name: 'new' })
   t.strictSame((await call('PATCH', path, { user: null, allowed_prompt_types: null, expires_at: null })).body,
     { id, ...shown, name: 'new', user: null, allowed_prompt_types: null, expires_at: null })
-  t.match((await call('PATCH', path, { user: 'v', allowed_prompt_types: ['d'] })).body, { user: 'v', allowed_prompt_types: ['d'] })
+  t.match((await call('PATCH', path, {
+    user: 'v', allowed_prompt_types: ['d']
+  })).body, { user: 'v', allowed_prompt_types: ['d'] })
   t.match((await call('GET', list)).body, { items: [{ id, user: 'v' }] })
   t.equal(policyChanges(), 4)
 })
@@ -59,7 +66,9 @@ onEachDatabase(t, 'a revoked key leaves the list for good, and its row stays', a
   t.ok(row?.revoked_at)
 })
 
-onEachDatabase(t, 'the list is newest first, and its pages neither skip nor repeat over equal times', async (t, database) => {
+onEachDatabase(t, 'the list is newest first, and its pages neither skip nor repeat over equal times', async (
+  t, database
+) => {
   const admin = await startAdmin(t, database)
   const times = ['2026-01-01T00:00:00.000001Z', '2026-01-01T00:00:00.000002Z', '2026-01-02T00:00:00Z']
   await database.operator.insert(gatewayKeys).values(Array.from({ length: 12 }, (_, i) => ({
@@ -84,13 +93,20 @@ t.test('a key is refused by the name of the field that is wrong', async t => {
   t.equal(await post({ name: 'a', key: 'pm_mine' }), '400 unknown_field key')
   for (const name of ['', 'x'.repeat(101), 5, null]) t.equal(await post({ name }), '400 invalid_field name')
   for (const user of ['', 5, 'x'.repeat(257), 'a\0']) t.equal(await post({ name: 'a', user }), '400 invalid_field user')
-  for (const types of [[], 'a', {}]) t.equal(await post({ name: 'a', allowed_prompt_types: types }), '400 invalid_field allowed_prompt_types')
+  for (const types of [[], 'a', {}]) {
+    t.equal(
+      await post({ name: 'a', allowed_prompt_types: types }), '400 invalid_field allowed_prompt_types'
+    )
+  }
   t.equal(await post({ name: 'a', allowed_prompt_types: ['a', 'a'] }), '400 invalid_field allowed_prompt_types')
   t.equal(await post({ name: 'a', allowed_prompt_types: ['a', '{}'] }), '400 invalid_field allowed_prompt_types.1')
   for (const time of ['2020-01-01T00:00:00Z', 'tomorrow', '2999-01-01', 4e12, '']) {
     t.equal(await post({ name: 'a', expires_at: time }), '400 invalid_field expires_at', String(time))
   }
-  t.equal(errorOf(await call('PATCH', `${list}/${unknownId}`, { expires_at: '2020-01-01T00:00:00Z' })), '400 invalid_field expires_at')
+  t.equal(
+    errorOf(await call('PATCH', `${list}/${unknownId}`, { expires_at: '2020-01-01T00:00:00Z' })),
+    '400 invalid_field expires_at'
+  )
   t.equal(errorOf(await call('PATCH', `${list}/${unknownId}`, {})), '400 invalid_field')
   for (const id of [unknownId, 'x', '%27']) {
     t.equal(errorOf(await call('PATCH', `${list}/${id}`, { name: 'b' })), '404 key_not_found id')
@@ -102,7 +118,14 @@ t.test('a key is refused by the name of the field that is wrong', async t => {
 t.test("whether an expiry is in the future is the gateway's clock to say", async t => {
   const leapDay = Date.parse('2028-02-29T00:00:00Z')
   const { call } = await startAdmin(t, await openTestDatabase(t, 'postgres'), () => leapDay)
-  t.equal(errorOf(await call('POST', list, { name: 'a', expires_at: '2028-02-29T00:00:00Z' })), '400 invalid_field expires_at')
-  const { id } = (await call('POST', list, { name: 'a', expires_at: '2028-02-29T00:00:00.001Z' })).body as { id: string }
-  t.equal(errorOf(await call('PATCH', `${list}/${id}`, { expires_at: '2028-02-28T23:59:59.999Z' })), '400 invalid_field expires_at')
+  t.equal(
+    errorOf(await call('POST', list, { name: 'a', expires_at: '2028-02-29T00:00:00Z' })), '400 invalid_field expires_at'
+  )
+  const { id } = (await call('POST', list, {
+    name: 'a', expires_at: '2028-02-29T00:00:00.001Z'
+  })).body as { id: string }
+  t.equal(
+    errorOf(await call('PATCH', `${list}/${id}`, { expires_at: '2028-02-28T23:59:59.999Z' })),
+    '400 invalid_field expires_at'
+  )
 })

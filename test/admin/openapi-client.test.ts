@@ -6,7 +6,10 @@ import ts from 'typescript'
 import { openTestDatabase } from '../helpers/database.js'
 import { login, startAdmin } from './start-admin.js'
 
-/** A client of a few lines: whatever `openapi-typescript` makes of the document types its paths, queries, bodies and answers. */
+/**
+ * A client of a few lines: whatever `openapi-typescript` makes of the document types its paths, queries, bodies and
+ * answers.
+ */
 const client = `
 import type { components, paths } from './generated-types.js'
 
@@ -58,7 +61,9 @@ const generated = astToString(await openapiTS(document))
 /** What the project's own compiler options say against the client, whose files are nowhere but here. */
 function complaintsAbout (text: string): string[] {
   const config = ts.readConfigFile(join(root, 'tsconfig.json'), path => ts.sys.readFile(path))
-  const { options } = ts.convertCompilerOptionsFromJson((config.config as { compilerOptions: object }).compilerOptions, root)
+  const { options } = ts.convertCompilerOptionsFromJson(
+    (config.config as { compilerOptions: object }).compilerOptions, root
+  )
   const files = new Map([[typesFile, generated], [clientFile, text]])
   const host = ts.createCompilerHost(options)
   host.readFile = path => files.get(path) ?? ts.sys.readFile(path)
@@ -69,8 +74,12 @@ function complaintsAbout (text: string): string[] {
 
 t.test('a client with the types that openapi-typescript makes of the document compiles, and does what its types say', async t => {
   t.strictSame(complaintsAbout(client), [])
-  const { outputText } = ts.transpileModule(client, { compilerOptions: { module: ts.ModuleKind.ES2022, target: ts.ScriptTarget.ES2023 } })
-  const { use } = await import(`data:text/javascript,${encodeURIComponent(outputText)}`) as { use: (origin: string, authorization: string) => Promise<object> }
+  const { outputText } = ts.transpileModule(client, {
+    compilerOptions: { module: ts.ModuleKind.ES2022, target: ts.ScriptTarget.ES2023 }
+  })
+  const { use } = await import(`data:text/javascript,${encodeURIComponent(outputText)}`) as {
+    use: (origin: string, authorization: string) => Promise<object>
+  }
   t.match(await use(admin.url, login), { names: ['typed'], total: 1, average: null, secret: /^pm_/, targets: [true] })
 })
 

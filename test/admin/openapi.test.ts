@@ -33,7 +33,10 @@ const { schemas } = document.components
 const operations = Object.entries(document.paths).flatMap(([path, methods]) =>
   Object.entries(methods).map(([method, operation]) => ({ path, method: method.toUpperCase(), operation })))
 
-/** Where an example is not what its schema says; a field that the schema does not name is a misfit too, unless it may be any. */
+/**
+ * Where an example is not what its schema says; a field that the schema does not name is a misfit too, unless it may be
+ * any.
+ */
 function misfits (schema: Schema, example: unknown): unknown[] {
   return Value.Errors(closed(schema) as TSchema, example)
 }
@@ -43,7 +46,9 @@ function closed (value: unknown): unknown {
   if (Array.isArray(value)) return value.map(closed)
   if (typeof value !== 'object' || value === null) return value
   const { $ref: _ref, ...schema } = resolve(value) as unknown as Record<string, unknown>
-  const inner = Object.fromEntries(Object.entries(schema).map(([name, part]) => [name, name.startsWith('example') ? part : closed(part)]))
+  const inner = Object.fromEntries(
+    Object.entries(schema).map(([name, part]) => [name, name.startsWith('example') ? part : closed(part)])
+  )
   return 'properties' in inner ? { additionalProperties: false, ...inner } : inner
 }
 
@@ -72,7 +77,8 @@ t.test('every route under /admin/api is in it, and nothing else', t => {
   const described = operations.map(({ path, method }) => `${method} ${path}`)
   const registered = routesOf(admin.app.printRoutes({ commonPrefix: false }))
     .filter(({ path }) => path.startsWith('/admin/api/'))
-    .flatMap(({ path, methods }) => methods.filter(method => method !== 'HEAD').map(method => `${method} ${path.replace(/:(\w+)/g, '{$1}')}`))
+    .flatMap(({ path, methods }) =>
+      methods.filter(method => method !== 'HEAD').map(method => `${method} ${path.replace(/:(\w+)/g, '{$1}')}`))
   t.strictSame(described.sort(), registered.sort())
   t.ok(described.includes('PATCH /admin/api/prompt-configs/{prompt_type}'))
   t.end()
@@ -98,8 +104,11 @@ t.test('every operation says what it does, and how it fails', t => {
   for (const { path, method, operation } of operations) {
     const name = `${method} ${path}`
     for (const text of [operation.operationId, operation.summary, operation.description]) t.match(text, /\S/, name)
-    t.ok(operation.tags.length > 0 && operation.tags.every(tag => document.tags.some(({ name }) => name === tag)), `${name} has tags that are described`)
-    const inPath = operation.parameters?.filter(parameter => parameter.in === 'path').map(parameter => parameter.name) ?? []
+    t.ok(operation.tags.length > 0 &&
+      operation.tags.every(tag =>
+        document.tags.some(({ name }) => name === tag)), `${name} has tags that are described`)
+    const inPath = operation.parameters?.filter(parameter => parameter.in === 'path')
+      .map(parameter => parameter.name) ?? []
     t.strictSame(inPath, [...path.matchAll(/\{(\w+)\}/g)].map(match => match[1]))
     for (const status of ['4XX', '5XX']) {
       t.equal(operation.responses[status]?.content?.['application/json']?.schema.$ref, '#/components/schemas/Error')
@@ -110,11 +119,14 @@ t.test('every operation says what it does, and how it fails', t => {
 
 t.test('every JSON body that is asked for or answered has an example that fits its schema', t => {
   for (const { path, method, operation } of operations) {
-    const bodies = Object.entries({ body: operation.requestBody ?? {}, ...operation.responses }).flatMap(([what, { content = {} }]) =>
-      Object.entries(content).map(([type, media]) => ({ name: `${method} ${path} ${what} ${type}`, type, media })))
+    const bodies = Object.entries({ body: operation.requestBody ?? {}, ...operation.responses })
+      .flatMap(([what, { content = {} }]) =>
+        Object.entries(content).map(([type, media]) => ({ name: `${method} ${path} ${what} ${type}`, type, media })))
     t.ok(bodies.length >= 2)
     for (const { name, media } of bodies.filter(({ type }) => type === 'application/json')) {
-      const examples = media.examples === undefined ? [media.example] : Object.values(media.examples).map(({ value }) => value)
+      const examples = media.examples === undefined
+        ? [media.example]
+        : Object.values(media.examples).map(({ value }) => value)
       t.ok(examples.length > 0, name)
       for (const example of examples) {
         t.not(example, undefined, name)
@@ -126,7 +138,8 @@ t.test('every JSON body that is asked for or answered has an example that fits i
 })
 
 t.test('exports describe each of their forms', t => {
-  const typesOf = (path: string) => Object.keys(document.paths[`/admin/api${path}`]?.['get']?.responses['200']?.content ?? {}).sort()
+  const typesOf = (path: string) =>
+    Object.keys(document.paths[`/admin/api${path}`]?.['get']?.responses['200']?.content ?? {}).sort()
   t.strictSame(typesOf('/prompt-configs/export'), ['application/json', 'text/csv'])
   t.strictSame(typesOf('/usage-logs/export'), ['application/x-ndjson', 'text/csv'])
   t.end()
@@ -142,8 +155,12 @@ t.test('every reference leads somewhere', t => {
 t.test('every example of a schema or a parameter fits it', t => {
   let examples = 0
   for (const object of objectsIn(document)) {
-    const inSchema = Array.isArray(object['examples']) ? object['examples'].map((example: unknown) => [object as Schema, example] as const) : []
-    const inParameter = 'example' in object && 'in' in object ? [[object['schema'] as Schema, object['example']] as const] : []
+    const inSchema = Array.isArray(object['examples'])
+      ? object['examples'].map((example: unknown) => [object as Schema, example] as const)
+      : []
+    const inParameter = 'example' in object && 'in' in object
+      ? [[object['schema'] as Schema, object['example']] as const]
+      : []
     for (const [schema, example] of [...inSchema, ...inParameter]) {
       examples++
       t.strictSame(misfits(schema, example), [], JSON.stringify(example).slice(0, 60))

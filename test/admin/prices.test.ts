@@ -10,45 +10,80 @@ const NOW = '2028-02-29T23:59:59.999Z'
 const now = (): number => Date.parse(NOW)
 const nothing = { cached_input: null, audio_input: null, audio_output: null }
 
-onEachDatabase(t, 'a price holds from now on, or from the time that it names, and the others stay', async (t, database) => {
+onEachDatabase(t, 'a price holds from now on, or from the time that it names, and the others stay', async (
+  t, database
+) => {
   const { call, policyChanges } = await startAdmin(t, database, now)
   const first = await call('PUT', pathOf('gpt-4o'), { input: 2.5, output: 10 })
   t.equal(first.status, 200)
   const current = { effective_from: NOW, input: 2.5, output: 10, ...nothing }
   t.strictSame(first.body, { model: 'gpt-4o', ...current, others: [] })
-  const later = { effective_from: '2028-03-01T00:00:00.000Z', input: 2, cached_input: 0.123456, output: 0, audio_input: 1_000_000, audio_output: 0.000001 }
+  const later = {
+    effective_from: '2028-03-01T00:00:00.000Z',
+    input: 2,
+    cached_input: 0.123456,
+    output: 0,
+    audio_input: 1_000_000,
+    audio_output: 0.000001
+  }
   t.strictSame((await call('PUT', pathOf('gpt-4o'), later)).body, { model: 'gpt-4o', ...current, others: [later] })
   const earlier = { effective_from: '2027-12-31T23:59:59.999Z', input: 3, output: 12, ...nothing }
-  t.strictSame((await call('PUT', pathOf('gpt-4o'), { ...earlier, effective_from: '2028-01-01T01:59:59.999+02:00' })).body,
-    { model: 'gpt-4o', ...current, others: [earlier, later] })
+  t.strictSame((await call('PUT', pathOf('gpt-4o'), {
+    ...earlier, effective_from: '2028-01-01T01:59:59.999+02:00'
+  })).body,
+  { model: 'gpt-4o', ...current, others: [earlier, later] })
   const corrected = { ...earlier, input: 4 }
   await call('PUT', pathOf('gpt-4o'), corrected)
-  t.strictSame((await call('GET', pathOf('gpt-4o'))).body, { model: 'gpt-4o', ...current, others: [corrected, later] }, 'the one of the same time is replaced')
+  t.strictSame(
+    (await call('GET', pathOf('gpt-4o'))).body,
+    { model: 'gpt-4o', ...current, others: [corrected, later] },
+    'the one of the same time is replaced'
+  )
   t.equal(policyChanges(), 4)
 
   t.equal((await call('DELETE', `${pathOf('gpt-4o')}?effective_from=${NOW}`)).status, 204)
-  t.strictSame((await call('GET', pathOf('gpt-4o'))).body, { model: 'gpt-4o', ...corrected, others: [later] }, 'the one before holds')
+  t.strictSame(
+    (await call('GET', pathOf('gpt-4o'))).body,
+    { model: 'gpt-4o', ...corrected, others: [later] },
+    'the one before holds'
+  )
   await call('DELETE', `${pathOf('gpt-4o')}?effective_from=${corrected.effective_from}`)
-  t.strictSame((await call('GET', pathOf('gpt-4o'))).body, { model: 'gpt-4o', ...later, others: [] }, 'the earliest to come, where none holds')
+  t.strictSame(
+    (await call('GET', pathOf('gpt-4o'))).body,
+    { model: 'gpt-4o', ...later, others: [] },
+    'the earliest to come, where none holds'
+  )
   await call('PUT', pathOf('gpt-4o'), { input: 1, output: 1 })
   t.equal((await call('DELETE', pathOf('gpt-4o'))).status, 204)
   t.equal(await database.operator.$count(modelPrices), 0)
-  for (const method of ['GET', 'DELETE']) t.equal(errorOf(await call(method, pathOf('gpt-4o'))), '404 price_not_found model')
+  for (const method of ['GET', 'DELETE']) {
+    t.equal(
+      errorOf(await call(method, pathOf('gpt-4o'))), '404 price_not_found model'
+    )
+  }
   t.equal(errorOf(await call('DELETE', `${pathOf('gpt-4o')}?effective_from=${NOW}`)), '404 price_not_found model')
 })
 
 onEachDatabase(t, 'a model is called what it is called', async (t, database) => {
   const { call } = await startAdmin(t, database, now)
-  const models = ['ft:gpt-4o:org::id', 'meta-llama/Llama-3:free', 'a b%2F', '"\\', 'modèle-日本', '🤖', 'x'.repeat(256), '/'.repeat(256)]
+  const models = [
+    'ft:gpt-4o:org::id', 'meta-llama/Llama-3:free', 'a b%2F', '"\\', 'modèle-日本', '🤖', 'x'.repeat(256), '/'.repeat(256)
+  ]
   for (const model of models) {
     t.match((await call('PUT', pathOf(model), { input: 1, output: 1 })).body, { model }, model)
     t.match((await call('GET', pathOf(model))).body, { model, others: [] })
   }
-  t.match((await call('GET', `${list}/ft:gpt-4o:org::id`)).body, { model: 'ft:gpt-4o:org::id' }, 'colons need no encoding')
+  t.match(
+    (await call('GET', `${list}/ft:gpt-4o:org::id`)).body, { model: 'ft:gpt-4o:org::id' }, 'colons need no encoding'
+  )
   t.match((await call('GET', list)).body, { total: models.length })
   for (const model of models) t.equal((await call('DELETE', pathOf(model))).status, 204, model)
   t.match((await call('GET', list)).body, { total: 0, items: [] })
-  for (const model of ['x'.repeat(257), 'a\0']) t.equal(errorOf(await call('PUT', pathOf(model), { input: 1, output: 1 })), '400 invalid_field model')
+  for (const model of ['x'.repeat(257), 'a\0']) {
+    t.equal(
+      errorOf(await call('PUT', pathOf(model), { input: 1, output: 1 })), '400 invalid_field model'
+    )
+  }
 })
 
 onEachDatabase(t, 'the list has an item a model, and pages that neither skip nor repeat', async (t, database) => {
@@ -86,7 +121,11 @@ t.test('a price is refused by the name of the field that is wrong', async t => {
   t.equal(await put({ output: 1 }), '400 invalid_field input')
   t.equal(await put({ input: 1 }), '400 invalid_field output')
   t.equal(await put({ input: 1, output: 1, audio: 1 }), '400 unknown_field audio')
-  for (const input of [-0.000001, 1_000_000.5, 0.0000001, 0.1234567, 2.0000001, '1', null]) t.equal(await put({ input, output: 1 }), '400 invalid_field input', String(input))
+  for (const input of [-0.000001, 1_000_000.5, 0.0000001, 0.1234567, 2.0000001, '1', null]) {
+    t.equal(
+      await put({ input, output: 1 }), '400 invalid_field input', String(input)
+    )
+  }
   for (const field of ['cached_input', 'audio_input', 'audio_output']) {
     t.equal(await put({ input: 1, output: 1, [field]: 1.1111111 }), `400 invalid_field ${field}`)
     t.equal(await put({ input: 1, output: 1, [field]: 'x' }), `400 invalid_field ${field}`)

@@ -28,7 +28,13 @@ onEachDatabase(t, 'each filter keeps what it says, and together they all hold', 
     { prompt_type: 'alpha', description: 'Reads 100% of it', created_at: '2026-01-01T00:00:00Z' },
     { prompt_type: 'beta', description: 'reads_all', track_full_data: true, created_at: '2026-01-02T00:00:00Z' },
     { prompt_type: 'gamma', description: 'ALPHA too', is_active: false, created_at: '2026-01-03T00:00:00Z' },
-    { prompt_type: 'delta', description: 'back\\slash', track_full_data: true, is_active: false, created_at: '2026-01-04T00:00:00Z' }
+    {
+      prompt_type: 'delta',
+      description: 'back\\slash',
+      track_full_data: true,
+      is_active: false,
+      created_at: '2026-01-04T00:00:00Z'
+    }
   ])
   const found = async (query: string) => {
     const { status, body } = await call('GET', `${list}?sort=prompt_type&${query}`)
@@ -55,7 +61,9 @@ onEachDatabase(t, 'each filter keeps what it says, and together they all hold', 
   t.equal(await found('track_full_data=true&is_active=true'), 'beta')
 })
 
-onEachDatabase(t, 'the order is by cost unless another is asked for, and configs without a value come last', async (t, database) => {
+onEachDatabase(t, 'the order is by cost unless another is asked for, and configs without a value come last', async (
+  t, database
+) => {
   const { call } = await startAdmin(t, database)
   await fill(database, ['a', 'b', 'c', 'd'].map(name => ({ prompt_type: name, created_at: '2026-01-01T00:00:00Z' })), [
     { prompt_type: 'b', total_calls: 2, total_cost: '1', last_model: 'm', last_called_at: '2026-02-01T00:00:00Z' },
@@ -75,7 +83,9 @@ onEachDatabase(t, 'the order is by cost unless another is asked for, and configs
   t.equal(await order('is_active'), 'abcd')
 })
 
-onEachDatabase(t, 'pages neither skip nor repeat, over ties and missing values, in every order', async (t, database) => {
+onEachDatabase(t, 'pages neither skip nor repeat, over ties and missing values, in every order', async (
+  t, database
+) => {
   const admin = await startAdmin(t, database)
   const configs = Array.from({ length: 23 }, (_, i) => ({
     prompt_type: `type-${i}`,
@@ -94,7 +104,9 @@ onEachDatabase(t, 'pages neither skip nor repeat, over ties and missing values, 
       }])
   await fill(database, configs, stats)
   const { parameters } = ((await admin.call('GET', '/admin/api/openapi.json')).body as
-    { paths: Record<string, { get: { parameters: { name: string, schema: { enum: string[] } }[] } }> }).paths[list]?.get ?? {}
+    {
+      paths: Record<string, { get: { parameters: { name: string, schema: { enum: string[] } }[] } }>
+    }).paths[list]?.get ?? {}
   const sorts = parameters?.find(({ name }) => name === 'sort')?.schema.enum ?? []
   t.ok(sorts.length >= 40)
   for (const sort of sorts) {
@@ -124,7 +136,9 @@ t.test('a query parameter that is wrong is refused by name', async t => {
     ['limit=0x10', 'limit'], ['limit=5&limit=6', 'limit'], ['is_active=yes', 'is_active'], ['is_active=', 'is_active'],
     ['is_active=1', 'is_active'], ['sort=colour', 'sort'], ['sort=--total_cost', 'sort'], ['sort=constructor', 'sort'],
     ['created_after=yesterday', 'created_after'], ['created_after=2026-01-01', 'created_after'],
-    ['created_before=2026-01-01T00:00:00+02:00', 'created_before'], ['created_before=0000-01-01T00:00:00Z', 'created_before'],
+    [
+      'created_before=2026-01-01T00:00:00+02:00', 'created_before'
+    ], ['created_before=0000-01-01T00:00:00Z', 'created_before'],
     ['created_before=2026-02-30T00:00:00Z', 'created_before'], ['search=a%00b', 'search']
   ] as const) {
     t.equal(errorOf(await refused(query)), `400 invalid_field ${name}`, query)

@@ -64,8 +64,12 @@ onEachDatabase(t, 'a config is created, read, changed and deleted', async (t, da
 onEachDatabase(t, 'what a new config leaves out starts as the settings say', async (t, database) => {
   const { call } = await startAdmin(t, database)
   await call('PATCH', '/admin/api/settings', { default_track_full_data: true, default_is_active: false })
-  t.match((await call('POST', list, { prompt_type: 'a' })).body, { track_full_data: true, is_active: false, description: '' })
-  t.match((await call('POST', list, { prompt_type: 'b', is_active: true })).body, { track_full_data: true, is_active: true })
+  t.match((await call('POST', list, { prompt_type: 'a' })).body, {
+    track_full_data: true, is_active: false, description: ''
+  })
+  t.match((await call('POST', list, { prompt_type: 'b', is_active: true })).body, {
+    track_full_data: true, is_active: true
+  })
 })
 
 onEachDatabase(t, 'a second config of the same type is a conflict and changes nothing', async (t, database) => {
@@ -130,7 +134,9 @@ onEachDatabase(t, 'statistics and the latest call are exact and in their JSON ty
   t.strictSame((await call('GET', list)).body, { items: [summary], total: 1, next_cursor: null })
 })
 
-onEachDatabase(t, 'deleting a config takes its statistics; its log rows stay and lose the reference', async (t, database) => {
+onEachDatabase(t, 'deleting a config takes its statistics; its log rows stay and lose the reference', async (
+  t, database
+) => {
   const { call } = await startAdmin(t, database)
   await call('POST', list, { prompt_type: 'a' })
   const [config] = await database.operator.select().from(promptConfigs)
@@ -149,8 +155,12 @@ onEachDatabase(t, 'untyped can be changed before its first call, and deleting it
   const { call } = await startAdmin(t, database)
   t.equal(errorOf(await call('GET', `${list}/untyped`)), '404 prompt_config_not_found prompt_type')
   await call('PATCH', '/admin/api/settings', { default_is_active: false })
-  t.match((await call('PATCH', `${list}/untyped`, { track_full_data: true })).body, { track_full_data: true, is_active: false })
-  t.match((await call('PATCH', `${list}/untyped`, { is_active: true })).body, { track_full_data: true, is_active: true })
+  t.match((await call('PATCH', `${list}/untyped`, { track_full_data: true })).body, {
+    track_full_data: true, is_active: false
+  })
+  t.match((await call('PATCH', `${list}/untyped`, { is_active: true })).body, {
+    track_full_data: true, is_active: true
+  })
   t.equal((await call('DELETE', `${list}/untyped`)).status, 204)
   t.equal((await call('GET', `${list}/untyped`)).status, 404)
 })
@@ -173,7 +183,9 @@ t.test('a config is refused by the name of the field that is wrong', async t => 
   t.equal(policyChanges(), 0)
 })
 
-onEachDatabase(t, 'any name in the path is answered: a long one, one that is none, an unknown one', async (t, database) => {
+onEachDatabase(t, 'any name in the path is answered: a long one, one that is none, an unknown one', async (
+  t, database
+) => {
   const { call } = await startAdmin(t, database)
   const long = 'a' + ':'.repeat(127)
   t.equal((await call('POST', list, { prompt_type: long })).status, 201)
@@ -182,14 +194,18 @@ onEachDatabase(t, 'any name in the path is answered: a long one, one that is non
     for (const method of ['GET', 'DELETE']) {
       t.equal(errorOf(await call(method, `${list}/${name}`)), '404 prompt_config_not_found prompt_type', name)
     }
-    t.equal(errorOf(await call('PATCH', `${list}/${name}`, { is_active: true })), '404 prompt_config_not_found prompt_type')
+    t.equal(
+      errorOf(await call('PATCH', `${list}/${name}`, { is_active: true })), '404 prompt_config_not_found prompt_type'
+    )
   }
   t.equal(errorOf(await call('GET', `${list}/a%00b`)), '400 invalid_field prompt_type')
 })
 
 onEachDatabase(t, 'of many who create the same config at once, one does', async (t, database) => {
   const { call } = await startAdmin(t, database)
-  const answers = await Promise.all(Array.from({ length: 10 }, async () => await call('POST', list, { prompt_type: 'a' })))
+  const answers = await Promise.all(
+    Array.from({ length: 10 }, async () => await call('POST', list, { prompt_type: 'a' }))
+  )
   t.strictSame(answers.map(({ status }) => status).sort(), [201, ...Array.from({ length: 9 }, () => 409)])
   t.equal(await database.operator.$count(promptConfigs, eq(promptConfigs.prompt_type, 'a')), 1)
 })

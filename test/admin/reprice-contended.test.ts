@@ -51,7 +51,9 @@ t.test('whoever loses a deadlock against others begins again, and counts once', 
   })
   t.match(await repriced.answer, { status: 200, body: { rows: 1, cost_before: 1, cost_after: 0.0000195 } })
   for (const [table, column] of [[promptStats, 'total_cost'], [usageRollups, 'cost'], [usageLogs, 'cost']] as const) {
-    t.same(await database.operator.execute(sql`select ${sql.identifier(column)}::text as cost from ${table}`), [{ cost: '0.000019500000' }])
+    t.same(await database.operator.execute(
+      sql`select ${sql.identifier(column)}::text as cost from ${table}`
+    ), [{ cost: '0.000019500000' }])
   }
 })
 
@@ -76,5 +78,7 @@ t.test('a batch that comes meanwhile is added, and a config that is deleted mean
   t.equal((await work.deleted).status, 204)
   t.match(await database.operator.select().from(usageRollups), [{ calls: 2, cost: '0.000039000000' }])
   t.same(await database.operator.select().from(promptConfigs), [])
-  t.same((await database.operator.select().from(usageLogs)).map(row => [row.cost, row.prompt_config_id]), [['0.000019500000', null], ['0.000019500000', null]])
+  t.same((await database.operator.select().from(usageLogs)).map(row => [row.cost, row.prompt_config_id]), [
+    ['0.000019500000', null], ['0.000019500000', null]
+  ])
 })

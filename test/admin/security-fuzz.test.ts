@@ -16,34 +16,55 @@ const logId = uuidv7('2026-11-22T00:00:00Z', 1)
 const cursor = (place: unknown) => Buffer.from(JSON.stringify(place)).toString('base64url')
 
 const texts = [
-  '', ' ', '\0', 'a\0b', "';--", '%', '\\', '😀', '-1', '1e400', '99999999999999999999', 'NaN', 'null', '{}', 'x'.repeat(9000), 'x'.repeat(384),
+  '', ' ', '\0', 'a\0b', "';--", '%', '\\', '😀', '-1', '1e400', '99999999999999999999', 'NaN', 'null', '{}', 'x'.repeat(
+    9000
+  ), 'x'.repeat(384),
   '2016-12-31T23:59:60Z', '2026-02-30T00:00:00Z', '2999-12-31T23:59:59-23:59', '1000-01-01T00:00:00+23:59', '0000-01-01T00:00:00Z',
   '00000000-0000-0000-0000-000000000000'
 ]
 const cursors = [
-  [], [1], [1, 2, 3, 4, 5], {}, null, ['-total_cost', 'NaN', 'a'], ['-total_cost', '9'.repeat(60), 'a'], ['-total_cost', '1e999999', 'a'], ['-total_cost', 'a\0', 'a'],
-  ['-total_cost', null, 'a\0'], [Number.MAX_SAFE_INTEGER, logId], [1e308, logId], [-1, logId], [0.5, logId], [Number.MAX_SAFE_INTEGER, logId, 0]
+  [], [1], [1, 2, 3, 4, 5], {}, null, ['-total_cost', 'NaN', 'a'], [
+    '-total_cost', '9'.repeat(60), 'a'
+  ], ['-total_cost', '1e999999', 'a'], ['-total_cost', 'a\0', 'a'],
+  ['-total_cost', null, 'a\0'], [Number.MAX_SAFE_INTEGER, logId], [1e308, logId], [-1, logId], [0.5, logId], [
+    Number.MAX_SAFE_INTEGER, logId, 0
+  ]
 ].map(cursor)
 const values = [
-  null, true, 0, -1, 0.1, 1e308, -1e308, 1e-300, 2 ** 53, 99999999999999, '', '\0', '\ud800', 'x'.repeat(5000), '2016-12-31T23:59:60Z', '2999-12-31T23:59:59-23:59',
-  'http://[::1', 'javascript:alert(1)', 'a@b\r\nBcc: c@d', [], [null], ['\0'], [[[]]], [1e308, -1], {}, { a: { b: [] } }, { search: '\0' }, { search: '\ud800' }
+  null, true, 0, -1, 0.1, 1e308, -1e308, 1e-300, 2 ** 53, 99999999999999, '', '\0', '\ud800', 'x'.repeat(
+    5000
+  ), '2016-12-31T23:59:60Z', '2999-12-31T23:59:59-23:59',
+  'http://[::1', 'javascript:alert(1)', 'a@b\r\nBcc: c@d', [], [null], ['\0'], [[[]]], [1e308, -1], {}, {
+    a: { b: [] }
+  }, { search: '\0' }, {
+    search: '\ud800'
+  }
 ]
 
 /** Ways to say an operation wrongly, or so that it is right but at the edge: one thing is odd at a time. */
-function * odd (path: string, id: string, { parameters = [], requestBody }: Operation): Generator<{ url: string, body?: unknown }> {
+function * odd (
+  path: string, id: string, { parameters = [], requestBody }: Operation
+): Generator<{ url: string, body?: unknown }> {
   const names = { prompt_type: 'a', model: 'gpt-4o', id }
-  const fill = (parts: Record<string, string>) => path.replace(/\{(\w+)\}/g, (_, name: string) => encodeURIComponent(parts[name] ?? ''))
+  const fill = (parts: Record<string, string>) =>
+    path.replace(/\{(\w+)\}/g, (_, name: string) => encodeURIComponent(parts[name] ?? ''))
   const media = requestBody?.content['application/json']
   const right = media?.example ?? Object.values(media?.examples ?? {})[0]?.value
   const withBody = right === undefined ? {} : { body: right }
   for (const { name, in: place } of parameters) {
-    for (const text of name === 'cursor' ? [...texts, ...cursors] : texts.filter(text => place === 'query' || text.length <= LONGEST_PATH_PART)) {
+    for (const text of name === 'cursor'
+      ? [...texts, ...cursors]
+      : texts.filter(text => place === 'query' || text.length <= LONGEST_PATH_PART)) {
       const encoded = encodeURIComponent(text)
-      yield place === 'path' ? { url: fill({ ...names, [name]: text }), ...withBody } : { url: `${fill(names)}?${name}=${encoded}` }
+      yield place === 'path'
+        ? { url: fill({ ...names, [name]: text }), ...withBody }
+        : { url: `${fill(names)}?${name}=${encoded}` }
     }
     if (place === 'query') yield { url: `${fill(names)}?${name}=1&${name}=2` }
   }
-  for (const query of ['none=1', '__proto__=1', 'limit[]=1', '%ff=%fe', '=', '&&&']) yield { url: `${fill(names)}?${query}`, ...withBody }
+  for (const query of [
+    'none=1', '__proto__=1', 'limit[]=1', '%ff=%fe', '=', '&&&'
+  ]) yield { url: `${fill(names)}?${query}`, ...withBody }
   if (typeof right !== 'object' || right === null) return
   for (const value of values) yield { url: fill(names), body: value }
   for (const name of [...Object.keys({ ...media?.schema.properties, ...right }), 'none']) {
@@ -86,7 +107,8 @@ async function misbehaviours (admin: Admin): Promise<{ tried: number, wrong: str
 
 function isError (text: string): boolean {
   const { error } = JSON.parse(text) as { error?: Record<string, unknown> }
-  return typeof error?.['message'] === 'string' && typeof error['code'] === 'string' && typeof error['type'] === 'string' && 'param' in error
+  return typeof error?.['message'] === 'string' && typeof error['code'] === 'string' &&
+    typeof error['type'] === 'string' && 'param' in error
 }
 
 onEachDatabase(t, 'no request, however odd, is more than refused, in words', async (t, database) => {

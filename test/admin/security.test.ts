@@ -17,7 +17,9 @@ async function send (url: string, init: RequestInit = {}): Promise<Answer> {
 
 t.test('no route answers without a login but those for the machines that watch', async t => {
   const location = await testDatabaseOptions(t, 'postgres')
-  const config = { ...parseConfig({ UPSTREAM_BASE_URL: 'http://127.0.0.1:9', ADMIN_PASSWORD: 'p', PORT: '0' }), ...location }
+  const config = {
+    ...parseConfig({ UPSTREAM_BASE_URL: 'http://127.0.0.1:9', ADMIN_PASSWORD: 'p', PORT: '0' }), ...location
+  }
   const database = await openDatabase({ ...location, log: silentLog })
   const app = await buildApp({ config, database, adminPassword: 'p', log: pino({ level: 'silent' }), now: Date.now })
   t.teardown(async () => {
@@ -28,7 +30,8 @@ t.test('no route answers without a login but those for the machines that watch',
   const routes = routesOf(app.printRoutes({ commonPrefix: false }))
   t.ok(routes.length > 15)
   t.ok(routes.some(({ path }) => path === '/admin/api/prompt-configs/:prompt_type'))
-  t.strictSame(routes.filter(({ path }) => !/^\/admin(\/|$)/.test(path)).map(({ path }) => path).sort(), ['/', '/healthz', '/metrics', '/readyz'])
+  t.strictSame(routes.filter(({ path }) => !/^\/admin(\/|$)/.test(path)).map(({ path }) => path)
+    .sort(), ['/', '/healthz', '/metrics', '/readyz'])
 
   for (const { path, methods } of routes.filter(({ path }) => path.startsWith('/admin'))) {
     const url = origin + path.replace(/:\w+/g, 'x').replace('*', 'index.css')
@@ -44,7 +47,12 @@ t.test('who asks is the address that the connection comes from, whatever a heade
   const { url } = await startAdmin(t, await openTestDatabase(t, 'postgres'))
   const guess = async (i: number, method: string) => (await send(`${url}/admin/api/settings`, {
     method,
-    headers: { authorization: basic(username, `guess ${i}`), 'x-forwarded-for': `192.0.2.${i}`, forwarded: `for=192.0.2.${i}`, 'x-real-ip': `192.0.2.${i}` }
+    headers: {
+      authorization: basic(username, `guess ${i}`),
+      'x-forwarded-for': `192.0.2.${i}`,
+      forwarded: `for=192.0.2.${i}`,
+      'x-real-ip': `192.0.2.${i}`
+    }
   })).status
   const methods = ['GET', 'HEAD', 'OPTIONS', 'DELETE', 'PUT']
   for (let i = 0; i < 10; i++) t.equal(await guess(i, methods[i % methods.length] ?? ''), 401)
@@ -62,7 +70,9 @@ t.test("every answer has helmet's headers, one that refuses the login too", asyn
       const response = await fetch(url + path, { headers, redirect: 'manual' })
       await response.arrayBuffer()
       const policy = response.headers.get('content-security-policy')
-      for (const directive of [/default-src '(self|none)'/, /script-src 'self'/, /(object|default)-src 'none'/, /frame-ancestors '(self|none)'/]) t.match(policy, directive, path)
+      for (const directive of [
+        /default-src '(self|none)'/, /script-src 'self'/, /(object|default)-src 'none'/, /frame-ancestors '(self|none)'/
+      ]) t.match(policy, directive, path)
       t.notMatch(policy, /script-src[^;]*unsafe/)
       t.match(Object.fromEntries(response.headers), {
         'x-frame-options': 'SAMEORIGIN',
@@ -113,7 +123,9 @@ t.test('names that mean something to JavaScript are fields like others: unknown,
 
 t.test('a route that reads no query refuses one', async t => {
   const { call } = await startAdmin(t, await openTestDatabase(t, 'postgres'))
-  for (const [method, path] of [['GET', 'settings'], ['GET', 'openapi.json'], ['GET', 'prompt-configs/a'], ['DELETE', 'prompt-configs/a']] as const) {
+  for (const [method, path] of [
+    ['GET', 'settings'], ['GET', 'openapi.json'], ['GET', 'prompt-configs/a'], ['DELETE', 'prompt-configs/a']
+  ] as const) {
     t.equal(errorOf(await call(method, `/admin/api/${path}?force=1`)), '400 unknown_field force')
   }
 })
@@ -121,9 +133,13 @@ t.test('a route that reads no query refuses one', async t => {
 t.test('JSON as deep as a megabyte goes is refused in words', async t => {
   const { url } = await startAdmin(t, await openTestDatabase(t, 'postgres'))
   const depth = 500_000
-  for (const value of [`${'['.repeat(depth)}${']'.repeat(depth)}`, `${'{"a":'.repeat(100_000)}1${'}'.repeat(100_000)}`]) {
+  for (const value of [
+    `${'['.repeat(depth)}${']'.repeat(depth)}`, `${'{"a":'.repeat(100_000)}1${'}'.repeat(100_000)}`
+  ]) {
     for (const body of [value, `{"prompt_type":${value}}`, `{"prompt_type":"a","x":${value}}`]) {
-      const answer = await send(`${url}/admin/api/prompt-configs`, { method: 'POST', body, headers: { authorization: login, 'content-type': 'application/json' } })
+      const answer = await send(`${url}/admin/api/prompt-configs`, {
+        method: 'POST', body, headers: { authorization: login, 'content-type': 'application/json' }
+      })
       t.equal(answer.status, 400, body.slice(0, 30))
     }
   }
@@ -133,9 +149,12 @@ t.test('no path leads to a file that is neither the documentation\'s nor the con
   const { app } = await startAdmin(t, await openTestDatabase(t, 'postgres'))
   for (const up of ['../', '..%2f', '%2e%2e/', '%2e%2e%2f', '..%5c', '..\\', '....//', '..%252f', '%00/../']) {
     for (const times of [1, 2, 4, 8]) {
-      const { statusCode, body } = await app.inject({ url: `/admin/docs/static/${up.repeat(times)}package.json`, headers: { authorization: login } })
+      const { statusCode, body } = await app.inject({
+        url: `/admin/docs/static/${up.repeat(times)}package.json`, headers: { authorization: login }
+      })
       // A path that leads out of the documentation is one of the console's, whose page says that it has none there.
-      t.ok([400, 403, 404].includes(statusCode) || body.startsWith('<!doctype html>'), `${up} × ${times}: ${statusCode}`)
+      t.ok([400, 403, 404].includes(statusCode) ||
+        body.startsWith('<!doctype html>'), `${up} × ${times}: ${statusCode}`)
       t.notMatch(body, '"dependencies"')
     }
   }
@@ -145,7 +164,9 @@ t.test('an operator waits no longer for a lock than 5 s, for a query than 15, an
   const database = await openTestDatabase(t, 'postgres')
   const { call, policyChanges } = await startAdmin(t, database)
   await call('POST', '/admin/api/prompt-configs', { prompt_type: 'a' })
-  const [limits] = await database.operator.execute(sql`select current_setting('statement_timeout') as statement, current_setting('lock_timeout') as lock`)
+  const [limits] = await database.operator.execute(
+    sql`select current_setting('statement_timeout') as statement, current_setting('lock_timeout') as lock`
+  )
   t.strictSame(limits, { statement: '15s', lock: '5s' })
 
   await database.recording.transaction(async transaction => {

@@ -6,12 +6,16 @@ import { errorOf, messageOf, startAdmin } from './start-admin.js'
 
 onEachDatabase(t, 'settings are read and changed, each by itself', async (t, database) => {
   const { call, policyChanges } = await startAdmin(t, database)
-  t.strictSame((await call('GET', '/admin/api/settings')).body, { default_track_full_data: false, default_is_active: true })
+  t.strictSame((await call('GET', '/admin/api/settings')).body, {
+    default_track_full_data: false, default_is_active: true
+  })
   const changed = await call('PATCH', '/admin/api/settings', { default_track_full_data: true })
   t.equal(changed.status, 200)
   t.strictSame(changed.body, { default_track_full_data: true, default_is_active: true })
   await call('PATCH', '/admin/api/settings', { default_is_active: false })
-  t.strictSame((await call('GET', '/admin/api/settings')).body, { default_track_full_data: true, default_is_active: false })
+  t.strictSame((await call('GET', '/admin/api/settings')).body, {
+    default_track_full_data: true, default_is_active: false
+  })
   t.equal(policyChanges(), 2)
 })
 

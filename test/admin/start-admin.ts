@@ -29,7 +29,9 @@ export interface Admin {
 
 /** An app with nothing but the control plane, listening on a port of its own until the test ends. */
 export async function startAdmin (
-  t: Test, database: Database, now: () => number = Date.now, alertChannels: AdminOptions['alertChannels'] = { email: false, privateWebhooks: false }
+  t: Test, database: Database, now: () => number = Date.now, alertChannels: AdminOptions['alertChannels'] = {
+    email: false, privateWebhooks: false
+  }
 ): Promise<Admin> {
   let policyChanges = 0
   const app = Fastify({ routerOptions: { maxParamLength: 384 } })
@@ -57,7 +59,9 @@ export async function startAdmin (
       redirect: 'manual'
     })
     const text = await response.text()
-    return { status: response.status, headers: response.headers, body: text === '' ? null : JSON.parse(text) as unknown }
+    return {
+      status: response.status, headers: response.headers, body: text === '' ? null : JSON.parse(text) as unknown
+    }
   }
   return { app, url, call, policyChanges: () => policyChanges }
 }

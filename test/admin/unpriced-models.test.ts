@@ -23,7 +23,9 @@ const rollup = (fields: Partial<typeof usageRollups.$inferInsert>): typeof usage
   ...fields
 })
 
-onEachDatabase(t, 'models with calls without a cost are listed over all types and hours, with whether they have a price now', async (t, database) => {
+onEachDatabase(t, 'models with calls without a cost are listed over all types and hours, with whether they have a price now', async (
+  t, database
+) => {
   await database.operator.insert(usageRollups).values([
     rollup({ unpriced_calls: 2 }),
     rollup({ unpriced_calls: 3, prompt_type: 'b', hour: '2028-03-01T00:00:00Z' }),
@@ -37,10 +39,42 @@ onEachDatabase(t, 'models with calls without a cost are listed over all types an
   await admin.call('PUT', '/admin/api/prices/x%2Fy', { input: 1, output: 1 })
   const hour = '2028-02-29T23:00:00.000Z'
   const expected = [
-    { model: 'our-own', unpriced_calls: 6, since: '2027-12-31T23:00:00.000Z', last_seen: '2028-03-01T00:00:00.000Z', first_call_at: null, later_price: null, has_price: false },
-    { model: 'x/y', unpriced_calls: 6, since: hour, last_seen: hour, first_call_at: null, later_price: null, has_price: true },
-    { model: '', unpriced_calls: 1, since: hour, last_seen: hour, first_call_at: null, later_price: null, has_price: false },
-    { model: 'gpt-4o', unpriced_calls: 1, since: hour, last_seen: hour, first_call_at: null, later_price: null, has_price: true }
+    {
+      model: 'our-own',
+      unpriced_calls: 6,
+      since: '2027-12-31T23:00:00.000Z',
+      last_seen: '2028-03-01T00:00:00.000Z',
+      first_call_at: null,
+      later_price: null,
+      has_price: false
+    },
+    {
+      model: 'x/y',
+      unpriced_calls: 6,
+      since: hour,
+      last_seen: hour,
+      first_call_at: null,
+      later_price: null,
+      has_price: true
+    },
+    {
+      model: '',
+      unpriced_calls: 1,
+      since: hour,
+      last_seen: hour,
+      first_call_at: null,
+      later_price: null,
+      has_price: false
+    },
+    {
+      model: 'gpt-4o',
+      unpriced_calls: 1,
+      since: hour,
+      last_seen: hour,
+      first_call_at: null,
+      later_price: null,
+      has_price: true
+    }
   ]
   t.strictSame((await admin.call('GET', list)).body, { items: expected, total: 4, next_cursor: null })
   const pages = await allPages(admin, `${list}?limit=1`)

@@ -7,7 +7,8 @@ import { onEachDatabase } from './each-database.js'
 import { usageLogRow, uuidv7 } from './rows.js'
 import { type Admin, login, startAdmin } from './start-admin.js'
 
-// Rows that an older version wrote, or another hand: what cannot be shown is a placeholder, and the rows beside it stay.
+// Rows that an older version wrote, or another hand: what cannot be shown is a placeholder, and the rows beside it
+// stay.
 
 const now = (): number => Date.parse('2026-11-23T10:30:00Z')
 const createdAt = '2026-11-22T10:00:00Z'
@@ -43,7 +44,9 @@ async function fill (database: Database, values: readonly string[]): Promise<voi
   }
 }
 
-onEachDatabase(t, 'no stored value makes a list, a detail or an export fail, or hides another row', async (t, database) => {
+onEachDatabase(t, 'no stored value makes a list, a detail or an export fail, or hides another row', async (
+  t, database
+) => {
   const admin = await startAdmin(t, database, now)
   const values = [...unreadable, ...odd]
   await fill(database, values)
@@ -61,8 +64,11 @@ onEachDatabase(t, 'no stored value makes a list, a detail or an export fail, or 
     const type = `type-${i + 1}`
     const config = configs.items.find(row => row.prompt_type === type)
     const log = logs.items.find(row => row.prompt_type === type)
-    if (unreadable.includes(value)) t.match(config?.last_metadata, { promptmeter_not_stored: String }, value.slice(0, 20))
-    else t.same(log?.metadata, JSON.parse(JSON.stringify(JSON.parse(value))), value.slice(0, 20))
+    if (unreadable.includes(value)) {
+      t.match(
+        config?.last_metadata, { promptmeter_not_stored: String }, value.slice(0, 20)
+      )
+    } else t.same(log?.metadata, JSON.parse(JSON.stringify(JSON.parse(value))), value.slice(0, 20))
     t.same(log?.metadata, config?.last_metadata)
     t.match(JSON.parse(await get(admin, `prompt-configs/${type}`)), { prompt_type: type })
     t.match(JSON.parse(await get(admin, `usage-logs/${String(log?.id)}`)), { prompt_type: type })

@@ -21,7 +21,8 @@ t.test('the rule of docs/operating.md is heard within five minutes, and until a 
   const [, hours, limit] = /attempts_total\{result="retried"\}\[(\d+)h\]\)\) > (\d+)$/m.exec(page) ?? []
   for (const random of [0, 0.5, 1]) {
     const retries = retriesMs(random)
-    const countUntil = (atMs: number): number => retries.filter(retry => retry <= atMs && retry > atMs - Number(hours) * HOUR_MS).length
+    const countUntil = (atMs: number): number =>
+      retries.filter(retry => retry <= atMs && retry > atMs - Number(hours) * HOUR_MS).length
     const minutes = Array.from({ length: 24 * 60 }, (_, minute) => minute).slice(5)
     t.notOk(minutes.find(minute => !(countUntil(minute * 60_000) > Number(limit))), 'no minute at which it is silent')
     t.ok(retries.length > 20)

@@ -12,12 +12,18 @@ import type { Log } from '../../src/log.js'
 
 export const secret = `whsec_${Buffer.alloc(32, 7).toString('base64')}`
 
-const uuid = (kind: number, number: number): string => `0000000${kind}-0000-4000-8000-${String(number).padStart(12, '0')}`
+const uuid = (
+  kind: number, number: number
+): string => `0000000${kind}-0000-4000-8000-${String(number).padStart(12, '0')}`
 export const deliveryId = (number: number): string => uuid(2, number)
 
-/** The alert of 80 % of a month's budget for images, with one delivery that waits; both have the number in their ids. */
+/**
+ * The alert of 80 % of a month's budget for images, with one delivery that waits; both have the number in their ids.
+ */
 export async function addDelivery (
-  database: Database, number: number, delivery: { channel: 'webhook' | 'email', target: string }, alert: Partial<typeof budgetAlerts.$inferInsert> = {}
+  database: Database, number: number, delivery: {
+    channel: 'webhook' | 'email', target: string
+  }, alert: Partial<typeof budgetAlerts.$inferInsert> = {}
 ): Promise<string> {
   await database.operator.insert(budgetAlerts).values({
     id: uuid(1, number),
@@ -34,7 +40,11 @@ export async function addDelivery (
     ...alert
   })
   await database.operator.insert(alertDeliveries).values({
-    id: deliveryId(number), alert_id: uuid(1, number), ...delivery, next_attempt_at: alert.created_at ?? '2026-11-22T12:00:00Z'
+    id: deliveryId(number),
+    alert_id: uuid(1, number),
+    ...delivery,
+    next_attempt_at: alert.created_at ??
+      '2026-11-22T12:00:00Z'
   })
   return deliveryId(number)
 }
@@ -98,7 +108,10 @@ export interface MailServer {
   readonly mails: Mail[]
 }
 
-/** A real SMTP server on loopback, for `me` with the password `hunter2 p@ss`; recipients at `gone.example.com` are refused for good. */
+/**
+ * A real SMTP server on loopback, for `me` with the password `hunter2 p@ss`; recipients at `gone.example.com` are
+ * refused for good.
+ */
 export async function startMailServer (t: Test): Promise<MailServer> {
   const mails: Mail[] = []
   const server = new SMTPServer({
@@ -137,7 +150,16 @@ export function logLines (): Log & { lines: string[] } {
 
 /** Delivers to webhooks on loopback too; no jitter, no e-mail. */
 export function alertDeps (database: Database, now: () => number, others: Partial<AlertDeps> = {}): AlertDeps {
-  return { database, webhook: webhookDelivery({ secret, allowPrivate: true, now }), email: null, observe: () => {}, log: logLines(), now, random: () => 0.5, ...others }
+  return {
+    database,
+    webhook: webhookDelivery({ secret, allowPrivate: true, now }),
+    email: null,
+    observe: () => {},
+    log: logLines(),
+    now,
+    random: () => 0.5,
+    ...others
+  }
 }
 
 export const never = new AbortController().signal

@@ -84,7 +84,11 @@ t.test('a redirect is not followed, 410 is the last word, Retry-After is heard',
   t.match(await answered(410), { statusCode: 410, isFinal: true })
   t.match(await answered(429, { 'retry-after': '90' }), { error: 'answered 429', retryAfterMs: 90_000 })
   t.match(await answered(503, { 'retry-after': 'Tue, 29 Feb 2028 12:01:00 GMT' }), { retryAfterMs: 60_000 })
-  for (const wrong of ['soon', '-5', 'Tue, 29 Feb 2028 11:00:00 GMT']) t.match(await answered(503, { 'retry-after': wrong }), { retryAfterMs: 0 }, wrong)
+  for (const wrong of ['soon', '-5', 'Tue, 29 Feb 2028 11:00:00 GMT']) {
+    t.match(
+      await answered(503, { 'retry-after': wrong }), { retryAfterMs: 0 }, wrong
+    )
+  }
   t.match(await answered(500, { 'retry-after': '90' }), { statusCode: 500, error: 'answered 500', retryAfterMs: 0 })
   t.match(await answered(404), { statusCode: 404, error: 'answered 404' })
 })
@@ -95,18 +99,26 @@ t.test('a receiver that says nothing, breaks off or is not there is a failure in
   t.strictSame(await deliver(receiver.url, { timeoutMs: 50 }), { statusCode: null, error: 'no answer within 0.05 s' })
   const closing = new AbortController()
   receiver.answer = () => closing.abort()
-  t.strictSame(await deliver(receiver.url, {}, closing.signal), { statusCode: null, error: 'aborted: the gateway stopped' })
+  t.strictSame(await deliver(receiver.url, {}, closing.signal), {
+    statusCode: null, error: 'aborted: the gateway stopped'
+  })
   receiver.answer = response => response.destroy()
   t.strictSame(await deliver(receiver.url), { statusCode: null, error: 'socket hang up' })
   const noise = createTcpServer(socket => socket.resume().end('SSH-2.0-OpenSSH_9\r\n')).listen(0, '127.0.0.1')
   await once(noise, 'listening')
-  t.match(await deliver(`http://127.0.0.1:${(noise.address() as AddressInfo).port}/s3cret`), { statusCode: null, error: /^Parse Error/ })
+  t.match(await deliver(`http://127.0.0.1:${(noise.address() as AddressInfo).port}/s3cret`), {
+    statusCode: null, error: /^Parse Error/
+  })
   t.match(await deliver(`https://127.0.0.1:${receiver.port}/s3cret`), { statusCode: null, error: /SSL|EPROTO/ })
   const { port } = noise.address() as AddressInfo
   noise.close()
   await once(noise, 'close')
-  t.strictSame(await deliver(`http://127.0.0.1:${port}/s3cret`), { statusCode: null, error: `connect ECONNREFUSED 127.0.0.1:${port}` })
-  t.match(await deliver(`http://nobody.example.com:${port}/s3cret`, { lookup: resolveTo('127.0.0.1', '127.0.0.2') }), { error: /^connect ECONNREFUSED 127/ })
+  t.strictSame(await deliver(`http://127.0.0.1:${port}/s3cret`), {
+    statusCode: null, error: `connect ECONNREFUSED 127.0.0.1:${port}`
+  })
+  t.match(await deliver(`http://nobody.example.com:${port}/s3cret`, {
+    lookup: resolveTo('127.0.0.1', '127.0.0.2')
+  }), { error: /^connect ECONNREFUSED 127/ })
 })
 
 t.test('a body without end delays nothing and is not read to its end', async t => {
@@ -136,13 +148,33 @@ t.test('a body that stops half-way is a delivery all the same', async t => {
 t.test('a private target is refused by the address that would be connected to, and nothing is sent', async t => {
   const receiver = await startReceiver(t)
   const refused = async (host: string, lookup?: LookupFunction): Promise<Outcome> =>
-    await deliver(`http://${host}:${receiver.port}/s3cret`, { allowPrivate: false, timeoutMs: 500, ...lookup === undefined ? {} : { lookup } })
-  for (const host of ['127.0.0.1', '2130706433', '[::1]', '[::ffff:127.0.0.1]', '10.0.0.1', '0.0.0.0', '169.254.169.254']) {
-    t.match(await refused(host), { statusCode: null, isFinal: true, error: /^not sent: .* is not a public address; set WEBHOOK_ALLOW_PRIVATE=true to allow it$/ }, host)
+    await deliver(`http://${host}:${receiver.port}/s3cret`, {
+      allowPrivate: false, timeoutMs: 500, ...lookup === undefined ? {} : { lookup }
+    })
+  for (const host of [
+    '127.0.0.1', '2130706433', '[::1]', '[::ffff:127.0.0.1]', '10.0.0.1', '0.0.0.0', '169.254.169.254'
+  ]) {
+    t.match(
+      await refused(host),
+      {
+        statusCode: null,
+        isFinal: true,
+        error: /^not sent: .* is not a public address; set WEBHOOK_ALLOW_PRIVATE=true to allow it$/
+      },
+      host
+    )
   }
-  t.match(await refused('localhost'), { isFinal: true, error: /^not sent: 'localhost' leads to (127\.0\.0\.1|::1)/ }, 'by the system\'s resolver')
+  t.match(
+    await refused('localhost'),
+    { isFinal: true, error: /^not sent: 'localhost' leads to (127\.0\.0\.1|::1)/ },
+    'by the system\'s resolver'
+  )
   for (const address of ['127.0.0.1', '::1', '64:ff9b::7f00:1', '100.64.1.1', 'fd00::1']) {
-    t.match(await refused('hooks.example.com', resolveTo(address)), { isFinal: true, error: `not sent: 'hooks.example.com' leads to ${address}, which is not a public address` }, address)
+    t.match(
+      await refused('hooks.example.com', resolveTo(address)),
+      { isFinal: true, error: `not sent: 'hooks.example.com' leads to ${address}, which is not a public address` },
+      address
+    )
   }
   t.equal(receiver.received.length, 0)
 })
@@ -155,15 +187,20 @@ t.test('a name is looked up once for the check and the connection, so that it ca
     // A public answer first, and loopback for whoever asks again.
     resolveTo(lookups === 1 ? '192.0.2.1' : '127.0.0.1')(hostname, options, callback)
   }
-  t.match(await deliver(`http://rebind.example.com:${receiver.port}/`, { allowPrivate: false, lookup: rebinding }), { isFinal: true })
+  t.match(await deliver(`http://rebind.example.com:${receiver.port}/`, {
+    allowPrivate: false, lookup: rebinding
+  }), { isFinal: true })
   t.equal(lookups, 1)
   // Of several addresses only the public ones are tried: this machine reaches none of them.
-  const outcome = await deliver(`http://mixed.example.com:${receiver.port}/`, { allowPrivate: false, lookup: resolveTo('127.0.0.1', '1.1.1.1'), timeoutMs: 200 })
+  const outcome = await deliver(`http://mixed.example.com:${receiver.port}/`, {
+    allowPrivate: false, lookup: resolveTo('127.0.0.1', '1.1.1.1'), timeoutMs: 200
+  })
   t.equal(outcome.statusCode, null)
   t.notMatch(outcome.error, 'not sent:')
   t.equal(receiver.received.length, 0)
   t.match(await deliver(`http://nowhere.example.com:${receiver.port}/`, {
     allowPrivate: false,
-    lookup: (_hostname, _options, callback) => callback(Object.assign(new Error('getaddrinfo ENOTFOUND nowhere.example.com'), { code: 'ENOTFOUND' }), [])
+    lookup: (_hostname, _options, callback) =>
+      callback(Object.assign(new Error('getaddrinfo ENOTFOUND nowhere.example.com'), { code: 'ENOTFOUND' }), [])
   }), { error: 'getaddrinfo ENOTFOUND nowhere.example.com' })
 })

@@ -24,7 +24,9 @@ t.test('no special network is', t => {
 })
 
 t.test('nor is text that is no address', t => {
-  for (const text of ['', 'localhost', 'example.com', '1.1.1', '1.1.1.1.', '0x7f.0.0.1', '[2606:4700::1]', '1.1.1.1:80']) t.notOk(isPublicAddress(text), text)
+  for (const text of [
+    '', 'localhost', 'example.com', '1.1.1', '1.1.1.1.', '0x7f.0.0.1', '[2606:4700::1]', '1.1.1.1:80'
+  ]) t.notOk(isPublicAddress(text), text)
   t.end()
 })
 

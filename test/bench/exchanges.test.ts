@@ -1,8 +1,16 @@
 import t from 'tap'
-import { LARGE_BYTES, SMALL_BYTES, STREAM_CHUNKS, VISION_BYTES, requestBody, responseBody, streamEvents } from '../../bench/exchanges.js'
+import {
+  LARGE_BYTES, SMALL_BYTES, STREAM_CHUNKS, VISION_BYTES, requestBody, responseBody, streamEvents
+} from '../../bench/exchanges.js'
 
 t.test('bodies are JSON, and as long as the tables say', t => {
-  const sizes = { 'plain-4k': SMALL_BYTES, 'plain-100k': LARGE_BYTES, stream: SMALL_BYTES, 'stream-paced': SMALL_BYTES, 'stream-held': SMALL_BYTES } as const
+  const sizes = {
+    'plain-4k': SMALL_BYTES,
+    'plain-100k': LARGE_BYTES,
+    stream: SMALL_BYTES,
+    'stream-paced': SMALL_BYTES,
+    'stream-held': SMALL_BYTES
+  } as const
   for (const name of Object.keys(sizes) as (keyof typeof sizes)[]) {
     t.equal(requestBody(name).length, sizes[name], name)
     t.type(JSON.parse(requestBody(name).toString()), 'object', name)

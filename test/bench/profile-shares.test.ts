@@ -32,6 +32,8 @@ t.test('time goes to the nearest module up the stack; garbage, writes and Node b
 })
 
 t.test('what was sampled before and after does not count', t => {
-  t.same(sharesByModule(profile, 1030, 1060), [{ module: '@scope/client', selfUs: 30 }, { module: 'src/proxy/relay.ts', selfUs: 20 }])
+  t.same(sharesByModule(profile, 1030, 1060), [
+    { module: '@scope/client', selfUs: 30 }, { module: 'src/proxy/relay.ts', selfUs: 20 }
+  ])
   t.end()
 })

@@ -6,7 +6,13 @@ import { DeltaFastPath } from '../../src/capture/delta-fast-path.js'
 type Json = Record<string, unknown>
 
 const chunkOf = (content: string, more: Json = {}, delta: Json = {}): Json =>
-  ({ id: 'c1', object: 'chat.completion.chunk', model: 'm', choices: [{ index: 0, delta: { ...delta, content }, logprobs: null, finish_reason: null }], ...more })
+  ({
+    id: 'c1',
+    object: 'chat.completion.chunk',
+    model: 'm',
+    choices: [{ index: 0, delta: { ...delta, content }, logprobs: null, finish_reason: null }],
+    ...more
+  })
 
 function assembled (events: readonly string[], maxBytes = 1 << 20): Json | null {
   const assembly = new StreamAccumulator(maxBytes, () => 65_536)
@@ -16,17 +22,38 @@ function assembled (events: readonly string[], maxBytes = 1 << 20): Json | null 
 }
 
 /** The same events, of which no two look alike: each has to be parsed. */
-const unlike = (events: readonly string[]): string[] => events.map((event, i) => event.replace('{', '{' + ' '.repeat(i + 1)))
+const unlike = (events: readonly string[]): string[] =>
+  events.map((event, i) => event.replace('{', '{' + ' '.repeat(i + 1)))
 
 /** A member that there is no room for is counted as dropped once, not for every chunk that brings it again. */
-const marked = (object: Json | null): Json | null => object?.truncated_bytes === undefined ? object : { ...object, truncated_bytes: true }
+const marked = (object: Json | null): Json | null =>
+  object?.truncated_bytes === undefined ? object : { ...object, truncated_bytes: true }
 
 t.test('what a stream adds up to does not depend on whether its chunks look alike', t => {
   const content = fc.oneof(
     fc.string({ maxLength: 8 }),
-    fc.constantFrom('', ' token', '"', '\\', '\n', '\u0000', 'é😀', '\ud83d', '\ude00', '"},"logprobs":null', '","obfuscation":"', '\\u0041', '\u2028', '\u007f'))
+    fc.constantFrom(
+      '',
+      ' token',
+      '"',
+      '\\',
+      '\n',
+      '\u0000',
+      'é😀',
+      '\ud83d',
+      '\ude00',
+      '"},"logprobs":null',
+      '","obfuscation":"',
+      '\\u0041',
+      '\u2028',
+      '\u007f'
+    ))
   const event = fc.oneof(
-    { weight: 6, arbitrary: fc.tuple(content, fc.string({ maxLength: 6 })).map(([content, obfuscation]) => chunkOf(content, { obfuscation })) },
+    {
+      weight: 6,
+      arbitrary: fc.tuple(content, fc.string({ maxLength: 6 }))
+        .map(([content, obfuscation]) => chunkOf(content, { obfuscation }))
+    },
     { weight: 3, arbitrary: content.map(content => chunkOf(content)) },
     content.map(content => chunkOf(content, { system_fingerprint: 'other' })),
     content.map(content => chunkOf(content, {}, { refusal: 'no', content: 'a' })),
@@ -45,7 +72,11 @@ t.test('only the same chunk with another text and obfuscation is taken for one',
   t.equal(repeated?.textOf(text), ' one')
   t.equal(repeated?.textOf(JSON.stringify(chunkOf('a "quoted"\nline é', { obfuscation: '' }))), 'a "quoted"\nline é')
   for (const other of [
-    chunkOf(' two'), chunkOf(' two', { obfuscation: 'a"b' }), chunkOf(' two', { obfuscation: 'abc', usage: {} }), chunkOf(' two', { model: 'n', obfuscation: 'abc' }), {}
+    chunkOf(' two'), chunkOf(' two', { obfuscation: 'a"b' }), chunkOf(' two', {
+      obfuscation: 'abc', usage: {}
+    }), chunkOf(' two', {
+      model: 'n', obfuscation: 'abc'
+    }), {}
   ]) t.equal(repeated?.textOf(JSON.stringify(other)), null, JSON.stringify(other))
   t.equal(repeated?.textOf(text.replace(' one', ' \\')), null, 'a text that is no JSON string')
   t.equal(repeated?.textOf(text.replace(' one', ' \t')), null, 'a control character that has to be escaped')
@@ -71,10 +102,22 @@ t.test('the events of a response are read only if the one that ends it does not 
     { type: 'response.content_part.added', output_index: 0, content_index: 0, part: { type: 'output_text', text: '' } },
     ...['a', 'b', 'c'].map(delta => ({ type: 'response.output_text.delta', output_index: 0, content_index: 0, delta }))
   ]
-  const completed = { type: 'response.completed', response: { id: 'r', object: 'response', status: 'completed', output: [{ id: 'm', content: [{ text: 'abc' }] }] } }
+  const completed = {
+    type: 'response.completed',
+    response: { id: 'r', object: 'response', status: 'completed', output: [{ id: 'm', content: [{ text: 'abc' }] }] }
+  }
   const texts = (...events: Json[]): string[] => events.map(event => JSON.stringify(event))
-  t.same(assembled(texts(...started)), { id: 'r', object: 'response', status: 'in_progress', output: [{ id: 'm', type: 'message', content: [{ type: 'output_text', text: 'abc' }] }] })
+  t.same(assembled(texts(...started)), {
+    id: 'r',
+    object: 'response',
+    status: 'in_progress',
+    output: [{ id: 'm', type: 'message', content: [{ type: 'output_text', text: 'abc' }] }]
+  })
   t.same(assembled(texts(...started, completed)), completed.response)
-  t.same(assembled(texts(...started, { type: 'response.output_text.delta', delta: 'x'.repeat(300_000) }, completed)), completed.response, 'more of them than may wait')
+  t.same(
+    assembled(texts(...started, { type: 'response.output_text.delta', delta: 'x'.repeat(300_000) }, completed)),
+    completed.response,
+    'more of them than may wait'
+  )
   t.end()
 })

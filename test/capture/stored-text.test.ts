@@ -27,7 +27,14 @@ t.test('a data: URL gives way to its type, size and hash, and every other byte s
 t.test('a data: URL is found inside longer text', t => {
   const url = `data:image/webp;base64,${png.toString('base64')}`
   const elided = placeholder('image/webp', png)
-  for (const [start, end] of [['![a](', ') and ![b]('], ['<img src="', '">'], ["url('", "')"], ['see ', ' there'], ['', ''], ['{\\"a\\":\\"', '\\"}']] as const) {
+  for (const [start, end] of [
+    ['![a](', ') and ![b]('],
+    ['<img src="', '">'],
+    ["url('", "')"],
+    ['see ', ' there'],
+    ['', ''],
+    ['{\\"a\\":\\"', '\\"}']
+  ] as const) {
     t.equal(storedText(`{"text":"x ${start}${url}${end}"}`, big), `{"text":"x ${start}${elided}${end}"}`)
   }
   t.end()
@@ -39,15 +46,25 @@ t.test('every way to write a data: URL of base64 is known', t => {
   const cases: Array<[string, string]> = [
     [`data:image\\/png;base64,${base64.replaceAll('/', '\\/')}`, 'image/png'],
     [`data:image/svg\\u002Bxml;base64,${base64.replaceAll('+', '\\u002B')}`, 'image/svg+xml'],
-    [`data:image/png;base64,${base64.replaceAll('+', '\\u002b').replaceAll('/', '\\u002f').replaceAll('=', '\\u003d')}`, 'image/png'],
-    [`data:image/png;base64,${base64.replaceAll('+', '%2B').replaceAll('/', '%2F').replaceAll('=', '%3D')}`, 'image/png'],
+    [
+      `data:image/png;base64,${base64.replaceAll('+', '\\u002b').replaceAll('/', '\\u002f').replaceAll('=', '\\u003d')}`,
+      'image/png'
+    ],
+    [
+      `data:image/png;base64,${base64.replaceAll('+', '%2B').replaceAll('/', '%2F').replaceAll('=', '%3D')}`,
+      'image/png'
+    ],
     [`data:image\\\\\\/png;base64,${base64.replaceAll('/', '\\\\\\/')}`, 'image/png'],
     [`data:application/pdf;name=a.pdf;base64,${png.toString('base64url')}`, 'application/pdf'],
     [`data:;base64,${base64.replaceAll('=', '')}`, 'text/plain'],
     [`data:image/png;BASE64,${lines}`, 'image/png'],
     [`data:image/png;base64,${base64.replace(/.{64}/g, '$&\\r\\n').replaceAll('+', '\\u002B')}`, 'image/png']
   ]
-  for (const [url, mime] of cases) t.equal(storedText(`{"u":"${url}"}`, big), `{"u":"${placeholder(mime, png)}"}`, url.slice(0, 40))
+  for (const [url, mime] of cases) {
+    t.equal(
+      storedText(`{"u":"${url}"}`, big), `{"u":"${placeholder(mime, png)}"}`, url.slice(0, 40)
+    )
+  }
   t.end()
 })
 
@@ -57,7 +74,9 @@ t.test('long media are decoded whole, wherever their escapes begin', t => {
     const base64 = media.toString('base64')
     for (const from of [0, 1000, 1025, 60_000]) {
       const escaped = base64.slice(0, from) + base64.slice(from).replaceAll('/', '\\/').replaceAll('+', '\\u002B')
-      t.equal(storedText(`{"u":"data:image/png;base64,${escaped}"} `, big), `{"u":"${placeholder('image/png', media)}"} `)
+      t.equal(storedText(
+        `{"u":"data:image/png;base64,${escaped}"} `, big
+      ), `{"u":"${placeholder('image/png', media)}"} `)
     }
   }
   t.end()
@@ -82,7 +101,11 @@ t.test('a percent-encoded data: URL is replaced', t => {
 t.test('prose that looks like a data: URL stays', t => {
   for (const text of ['data: {"a":1}\n\ndata: [DONE]', 'metadata:text/plain;base64,QUJD', 'data:', 'data:,', 'data:image/png', 'data:image/png;base64,',
     'data:a,b', 'see data:text/plain,hello', '"b64_json"', '{"response_format":"b64_json","file_data":null,"modalities":["audio"]}',
-    '{"file_data":"not, base64"}', '{"type":"input_audio"}', '{"audio":{"voice":"alloy","format":"wav"}}']) t.equal(storedText(text, big), text)
+    '{"file_data":"not, base64"}', '{"type":"input_audio"}', '{"audio":{"voice":"alloy","format":"wav"}}']) {
+    t.equal(
+      storedText(text, big), text
+    )
+  }
   t.end()
 })
 
@@ -121,8 +144,12 @@ t.test('media that the end of the body cuts are replaced by what came of them', 
   const data = png.toString('base64')
   for (const length of [1, 2, 3, 5, 1023, 1024, 1025, 3000]) {
     const seen = data.slice(0, length)
-    t.equal(storedText(`{"u":"data:image/png;base64,${seen}`, big), `{"u":"${placeholder('image/png', Buffer.from(seen, 'base64'))}`)
-    t.equal(storedText(`{"b64_json":"${seen}`, big), `{"b64_json":"${placeholder('image/png', Buffer.from(seen, 'base64'))}`)
+    t.equal(storedText(
+      `{"u":"data:image/png;base64,${seen}`, big
+    ), `{"u":"${placeholder('image/png', Buffer.from(seen, 'base64'))}`)
+    t.equal(storedText(
+      `{"b64_json":"${seen}`, big
+    ), `{"b64_json":"${placeholder('image/png', Buffer.from(seen, 'base64'))}`)
   }
   t.end()
 })
@@ -150,15 +177,36 @@ t.test('of a body of nothing but small media only what is kept is looked at', t 
     t.match(text, /\[truncated: \d+ of \d+ bytes kept\]$/)
     t.equal(text.includes('AAAA'), false, one)
   }
-  t.equal(storedText(`"data:text/plain,${'%41'.repeat(10_000_000)}"`, 10_000), `"${placeholder('text/plain', Buffer.alloc(10_000_000, 'A'))}"`)
+  t.equal(storedText(
+    `"data:text/plain,${'%41'.repeat(10_000_000)}"`, 10_000
+  ), `"${placeholder('text/plain', Buffer.alloc(10_000_000, 'A'))}"`)
   t.end()
 })
 
 t.test('whatever the body: within the limit, no NUL, valid UTF-8, and no error', t => {
   const fragment = fc.oneof(
     fc.string({ unit: 'binary' }), fc.uint8Array().map(bytes => Buffer.from(bytes).toString('base64')),
-    fc.constantFrom('data:', 'image/png', ';base64,', ',', 'b64_json', '"b64_json":"', '"file_data":"', '"input_audio":{"data":"', '"', '\\', '\\/', '\\n', '\0', '%2B', '(', ')'))
-  const body = fc.oneof(fc.array(fragment).map(parts => Buffer.from(parts.join(''))), fc.uint8Array().map(bytes => Buffer.from(bytes)))
+    fc.constantFrom(
+      'data:',
+      'image/png',
+      ';base64,',
+      ',',
+      'b64_json',
+      '"b64_json":"',
+      '"file_data":"',
+      '"input_audio":{"data":"',
+      '"',
+      '\\',
+      '\\/',
+      '\\n',
+      '\0',
+      '%2B',
+      '(',
+      ')'
+    ))
+  const body = fc.oneof(
+    fc.array(fragment).map(parts => Buffer.from(parts.join(''))), fc.uint8Array().map(bytes => Buffer.from(bytes))
+  )
   fc.assert(fc.property(body, fc.nat(400), (bytes, maxBytes) => {
     const text = storedText(bytes, maxBytes)
     return Buffer.byteLength(text) <= maxBytes && !text.includes('\0') && Buffer.from(text).toString() === text
@@ -186,7 +234,11 @@ t.test('planted media are replaced wherever they stand, and nothing beside them 
     const bodies = items.map(({ text, media, place }) => {
       const bytes = Buffer.from(media)
       const [json = '', mime = ''] = place(bytes.toString('base64'))
-      return { body: JSON.stringify(text) + json, stored: JSON.stringify(text) + json.replace(/(?:data:[^"]*|[A-Za-z0-9+/]{80,}=*)(?=")/, placeholder(mime, bytes)) }
+      return {
+        body: JSON.stringify(text) + json,
+        stored: JSON.stringify(text) +
+          json.replace(/(?:data:[^"]*|[A-Za-z0-9+/]{80,}=*)(?=")/, placeholder(mime, bytes))
+      }
     })
     const stored = storedText(bodies.map(({ body }) => body).join(','), big)
     return !isBase64Left(stored) && stored === Buffer.from(bodies.map(({ stored }) => stored).join(',')).toString()

@@ -8,8 +8,17 @@ const chunk = (delta: object): Buffer => Buffer.from(`data: ${JSON.stringify({
 const tool = (arguments_: string): object => ({ tool_calls: [{ index: 0, function: { arguments: arguments_ } }] })
 
 for (const [what, deltas] of [
-  ['text', [{ role: 'assistant', content: '' }, ...Array.from({ length: 100 }, () => ({ content: 'a text of thirty letters or so ' }))]],
-  ['the arguments of a tool', [tool(''), ...Array.from({ length: 100 }, () => tool('{"a piece of them": "thirty letters or so"}'))]]
+  [
+    'text',
+    [
+      { role: 'assistant', content: '' },
+      ...Array.from({ length: 100 }, () => ({ content: 'a text of thirty letters or so ' }))
+    ]
+  ],
+  [
+    'the arguments of a tool',
+    [tool(''), ...Array.from({ length: 100 }, () => tool('{"a piece of them": "thirty letters or so"}'))]
+  ]
 ] as const) {
   t.test(`of a stream that was read in parts no more is held than ${what}`, t => {
     const chunks = deltas.map(chunk)

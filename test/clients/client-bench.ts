@@ -24,9 +24,16 @@ export interface ClientBench {
   readonly aborted: (t: Test, promptType: string, call: (where: Where) => Promise<unknown>) => Promise<void>
 }
 
-export const CHAT: LogRow = { endpoint: 'chat/completions', ...usedText(USED), usage_source: 'upstream', status_code: '200', success: 'true' }
+export const CHAT: LogRow = {
+  endpoint: 'chat/completions', ...usedText(USED), usage_source: 'upstream', status_code: '200', success: 'true'
+}
 export const RESPONSES: LogRow = { ...CHAT, endpoint: 'responses' }
-export const EMBEDDINGS: LogRow = { ...CHAT, endpoint: 'embeddings', ...usedText({ ...EMBEDDED, cached: 0, output: 0, reasoning: 0 }), cost: '0.000000180000' }
+export const EMBEDDINGS: LogRow = {
+  ...CHAT,
+  endpoint: 'embeddings',
+  ...usedText({ ...EMBEDDED, cached: 0, output: 0, reasoning: 0 }),
+  cost: '0.000000180000'
+}
 
 /** gpt-4o-mini: 0.15, cached 0.075, and 0.60 USD per million tokens. */
 function usedText ({ input, cached, output, reasoning }: typeof USED): LogRow {
@@ -45,7 +52,8 @@ export async function startClientBench (t: Test): Promise<ClientBench> {
   upstream.reply(fakeOpenAI)
   const gateway = await startGateway(t, { upstreamUrl: upstream.url, env: { RECORD_WAIT_MS: '60000' } })
   const throughGateway = (promptType: string): Where => ({ baseURL: `${gateway.origin}/v1`, promptType })
-  const rowsOf = async (promptType: string): Promise<LogRow[]> => (await usageLogs(gateway)).filter(row => row['prompt_type'] === promptType)
+  const rowsOf = async (promptType: string): Promise<LogRow[]> =>
+    (await usageLogs(gateway)).filter(row => row['prompt_type'] === promptType)
 
   return {
     gateway,
@@ -77,7 +85,9 @@ export async function startClientBench (t: Test): Promise<ClientBench> {
         const rows = await rowsOf(promptType)
         return rows.length > 0 && rows
       })
-      t.match(rows, [{ status_code: '200', success: 'false', error_type: 'caller_gone', usage_source: 'estimated', stream: 'true' }])
+      t.match(rows, [
+        { status_code: '200', success: 'false', error_type: 'caller_gone', usage_source: 'estimated', stream: 'true' }
+      ])
       t.equal(rows.length, 1)
       t.equal(upstream.requests.length, seen + 1, 'it went upstream once')
     }
@@ -87,7 +97,8 @@ export async function startClientBench (t: Test): Promise<ClientBench> {
 /** A request less what differs from call to call, and what the gateway may ask for itself. */
 function requestOf (request: UpstreamRequest | undefined): object {
   const own = /^(host|connection|content-length|x-prompt-.*|traceparent)$/i
-  const headers = request?.rawHeaders.flatMap((name, i) => i % 2 === 0 && !own.test(name) ? [`${name}: ${request.rawHeaders[i + 1] ?? ''}`] : [])
+  const headers = request?.rawHeaders.flatMap((name, i) =>
+    i % 2 === 0 && !own.test(name) ? [`${name}: ${request.rawHeaders[i + 1] ?? ''}`] : [])
   const asks = '"stream_options":{"include_usage":true},'
   return { url: request?.url, headers, body: request?.body.toString().replace(`{${asks}`, '{') }
 }

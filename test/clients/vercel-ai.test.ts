@@ -15,10 +15,15 @@ const schema = jsonSchema<Image>({
   required: ['title', 'tags'],
   additionalProperties: false
 })
-const weather = { inputSchema: jsonSchema<{ city: string }>({ type: 'object', properties: { city: { type: 'string' } }, required: ['city'], additionalProperties: false }) }
+const weather = {
+  inputSchema: jsonSchema<{ city: string }>({
+    type: 'object', properties: { city: { type: 'string' } }, required: ['city'], additionalProperties: false
+  })
+}
 const pixel = 'iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAQAAAC1HAwCAAAAC0lEQVR42mNk+A8AAQUBAScY42YAAAAASUVORK5CYII='
 
-const at = ({ baseURL, promptType }: Where): OpenAIProvider => createOpenAI({ baseURL, apiKey: 'sk-none', headers: { 'X-Prompt-Type': promptType } })
+const at = ({ baseURL, promptType }: Where): OpenAIProvider =>
+  createOpenAI({ baseURL, apiKey: 'sk-none', headers: { 'X-Prompt-Type': promptType } })
 
 async function all<Item> (stream: AsyncIterable<Item>): Promise<Item[]> {
   const items: Item[] = []
@@ -47,38 +52,69 @@ t.test('Vercel\'s AI SDK gets through the gateway what it gets without', async t
 
   t.test('a tool call', async t => {
     const calls = await same(t, 'tool', async where =>
-      (await generateText({ model: at(where).chat(model), prompt, tools: { weather } })).toolCalls.map(({ toolName, input }) => ({ toolName, input })))
+      (await generateText({
+        model: at(where).chat(model), prompt, tools: { weather }
+      })).toolCalls.map(({ toolName, input }) => ({ toolName, input })))
     t.same(calls, [{ toolName: 'weather', input: { city: 'Brno' } }])
   })
 
   t.test('structured output', async t => {
-    const answer = await same(t, 'structured', async where => (await generateText({ model: at(where).chat(model), prompt, output: Output.object({ schema }) })).output)
+    const answer = await same(t, 'structured', async where =>
+      (await generateText({ model: at(where).chat(model), prompt, output: Output.object({ schema }) })).output)
     t.same(answer, { title: 'A lighthouse', tags: ['sea', 'dusk'] })
   })
 
   t.test('a picture inline', async t => {
-    const content = [{ type: 'text' as const, text: prompt }, { type: 'image' as const, image: pixel, mediaType: 'image/png' }]
-    t.equal(await same(t, 'vision', async where => (await generateText({ model: at(where).chat(model), messages: [{ role: 'user', content }] })).text),
-      'A lighthouse at dusk.')
+    const content = [
+      { type: 'text' as const, text: prompt }, { type: 'image' as const, image: pixel, mediaType: 'image/png' }
+    ]
+    t.equal(await same(t, 'vision', async where =>
+      (await generateText({ model: at(where).chat(model), messages: [{ role: 'user', content }] })).text),
+    'A lighthouse at dusk.')
   })
 
   t.test('embeddings', async t => {
     const vectors = await same(t, 'embedding', async where =>
-      (await embedMany({ model: at(where).embedding('text-embedding-3-small'), values: ['sea', 'dusk'] })).embeddings, EMBEDDINGS)
+      (await embedMany({
+        model: at(where).embedding('text-embedding-3-small'), values: ['sea', 'dusk']
+      })).embeddings, EMBEDDINGS)
     t.same(vectors, [[0.5, -0.25, 0], [0.5, -0.25, 1]])
   })
 
   t.test('the Responses API, plain, streamed and structured', async t => {
-    t.equal(await same(t, 'response', async where => (await generateText({ model: at(where).responses(model), prompt })).text, RESPONSES), 'A lighthouse at dusk.')
-    const texts = await same(t, 'response-streamed', async where => await all(streamText({ model: at(where).responses(model), prompt }).textStream), RESPONSES)
+    t.equal(
+      await same(
+        t,
+        'response',
+        async where => (await generateText({ model: at(where).responses(model), prompt })).text,
+        RESPONSES
+      ),
+      'A lighthouse at dusk.'
+    )
+    const texts = await same(
+      t,
+      'response-streamed',
+      async where => await all(streamText({ model: at(where).responses(model), prompt }).textStream),
+      RESPONSES
+    )
     t.equal(texts.join(''), 'A lighthouse at dusk.')
-    t.same(await same(t, 'response-structured', async where => (await generateText({ model: at(where).responses(model), prompt, output: Output.object({ schema }) })).output, RESPONSES),
-      { title: 'A lighthouse', tags: ['sea', 'dusk'] })
+    t.same(await same(
+      t,
+      'response-structured',
+      async where =>
+        (await generateText({ model: at(where).responses(model), prompt, output: Output.object({ schema }) })).output,
+      RESPONSES
+    ),
+    { title: 'A lighthouse', tags: ['sea', 'dusk'] })
   })
 
   t.test('a prompt type of one call', async t => {
     await same(t, 'of-the-call', async ({ baseURL, promptType }) =>
-      (await generateText({ model: createOpenAI({ baseURL, apiKey: 'sk-none' }).chat(model), prompt, headers: { 'X-Prompt-Type': promptType } })).text)
+      (await generateText({
+        model: createOpenAI({ baseURL, apiKey: 'sk-none' }).chat(model),
+        prompt,
+        headers: { 'X-Prompt-Type': promptType }
+      })).text)
   })
 
   t.test('an abort in mid-stream', async t => {
@@ -98,9 +134,17 @@ t.test('Vercel\'s AI SDK gets through the gateway what it gets without', async t
 t.test('a base URL with a prompt type serves it as it is, and each of its attempts is in the books', async t => {
   const { gateway, upstream } = await startClientBench(t)
   const provider = createOpenAI({ baseURL: `${gateway.origin}/prompt-types/of-the-path/v1`, apiKey: 'sk-none' })
-  upstream.reply(json({ error: { message: 'Try again.', type: 'server_error', param: null, code: null } }, 500, ['retry-after-ms', '1']), fakeOpenAI)
+  upstream.reply(
+    json({
+      error: { message: 'Try again.', type: 'server_error', param: null, code: null }
+    }, 500, ['retry-after-ms', '1']),
+    fakeOpenAI
+  )
   t.equal((await generateText({ model: provider.chat(model), prompt })).text, 'A lighthouse at dusk.')
   const rows = await usageLogs(gateway)
   t.equal(rows.length, 2)
-  t.match(rows, [{ prompt_type: 'of-the-path', status_code: '500', error_type: 'server_error' }, { prompt_type: 'of-the-path', ...CHAT }])
+  t.match(rows, [
+    { prompt_type: 'of-the-path', status_code: '500', error_type: 'server_error' },
+    { prompt_type: 'of-the-path', ...CHAT }
+  ])
 })

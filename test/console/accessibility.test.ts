@@ -28,7 +28,9 @@ t.test('no page has anything that axe finds wrong, light or dark, wide or narrow
   const scene = await startScene(t)
   if (scene === null) return
   await startBudgets(scene.gateway)
-  for (const [colorScheme, viewport] of [['light', { width: 1280, height: 800 }], ['dark', { width: 390, height: 844 }]] as const) {
+  for (const [colorScheme, viewport] of [
+    ['light', { width: 1280, height: 800 }], ['dark', { width: 390, height: 844 }]
+  ] as const) {
     const page = await scene.open('/admin/overview', { colorScheme, viewport })
     for (const path of PAGES) {
       await page.goto(`${scene.gateway.origin}/admin${path}`)
@@ -45,7 +47,11 @@ const readiness = (status: string) => async (route: Route): Promise<void> =>
 /** Answers a list with one row for each of the changes, made from the first row that the gateway has. */
 const rowsLike = (changes: ReadonlyArray<Readonly<Record<string, unknown>>>) => async (route: Route): Promise<void> => {
   const list = await (await route.fetch()).json() as { items: Array<Record<string, unknown>> }
-  await route.fulfill({ json: { ...list, items: changes.map((change, i) => ({ ...list.items[0], id: `${i}`, ...change })), total: changes.length } })
+  await route.fulfill({
+    json: {
+      ...list, items: changes.map((change, i) => ({ ...list.items[0], id: `${i}`, ...change })), total: changes.length
+    }
+  })
 }
 
 const deliveries = (['pending', 'pending', 'delivered', 'failed'] as const).map((state, i) => ({
@@ -60,7 +66,9 @@ const deliveries = (['pending', 'pending', 'delivered', 'failed'] as const).map(
 }))
 
 /** Each state that a badge can show, with the page and the answers that bring it about. */
-const BADGES: ReadonlyArray<{ path: string, says: readonly string[], answers?: Readonly<Record<string, (route: Route) => Promise<void>>> }> = [
+const BADGES: ReadonlyArray<{
+  path: string, says: readonly string[], answers?: Readonly<Record<string, (route: Route) => Promise<void>>>
+}> = [
   {
     path: '/budgets',
     says: ['ok', 'warning', 'exceeded', 'blocking', 'alerts', 'blocks', 'blocks, strict'],
@@ -78,10 +86,29 @@ const BADGES: ReadonlyArray<{ path: string, says: readonly string[], answers?: R
     says: ['degraded', 'sending', 'retrying', 'delivered', 'given up'],
     answers: { '**/readyz': readiness('degraded'), '**/admin/api/budget-alerts?*': rowsLike([{ deliveries }]) }
   },
-  { path: '/keys', says: ['gateway unreachable', 'expired', 'select_best_tags'], answers: { '**/readyz': async route => await route.abort(), '**/admin/api/keys?*': rowsLike([{ expires_at: '2020-01-01T00:00:00Z' }, { allowed_prompt_types: ['select_best_tags'] }]) } },
-  { path: '/overview?range=7d', says: ['unpriced', 'new', '+50 %', '+0 %'], answers: { '**/admin/api/costs/top-movers?*': rowsLike([null, 0.5, 0].map(ratio => ({ change: 1, change_ratio: ratio }))) } },
+  {
+    path: '/keys',
+    says: ['gateway unreachable', 'expired', 'select_best_tags'],
+    answers: {
+      '**/readyz': async route => await route.abort(),
+      '**/admin/api/keys?*': rowsLike([
+        { expires_at: '2020-01-01T00:00:00Z' }, { allowed_prompt_types: ['select_best_tags'] }
+      ])
+    }
+  },
+  {
+    path: '/overview?range=7d',
+    says: ['unpriced', 'new', '+50 %', '+0 %'],
+    answers: {
+      '**/admin/api/costs/top-movers?*': rowsLike([null, 0.5, 0].map(ratio => ({ change: 1, change_ratio: ratio })))
+    }
+  },
   { path: '/prompt-types', says: ['blocked', 'unpriced'] },
-  { path: '/prompt-types/generate_image_metadata', says: ['failed', 'system'], answers: { '**/admin/api/prompt-configs/generate_image_metadata': rowWith({ last_error: 'It was too much.' }) } },
+  {
+    path: '/prompt-types/generate_image_metadata',
+    says: ['failed', 'system'],
+    answers: { '**/admin/api/prompt-configs/generate_image_metadata': rowWith({ last_error: 'It was too much.' }) }
+  },
   { path: '/usage-log', says: ['200'] },
   { path: '/usage-log?success=false', says: ['429 rate limit exceeded'] },
   { path: '/usage-log?unpriced=true', says: ['unpriced'] },
@@ -106,7 +133,12 @@ t.test('every badge can be read, in each of its states, light and dark', async t
       await settled(page)
       const latest = page.getByRole('button', { name: /^Latest call/ })
       if (await latest.count() > 0) await latest.click()
-      for (const text of says) await page.locator('.mantine-Badge-root').filter({ hasText: new RegExp(`^${text.replaceAll('+', '\\+')}$`, 'i') }).first().waitFor()
+      for (const text of says) {
+        await page.locator('.mantine-Badge-root')
+          .filter({ hasText: new RegExp(`^${text.replaceAll('+', '\\+')}$`, 'i') })
+          .first()
+          .waitFor()
+      }
       t.same(await violations(page, ['color-contrast']), [], `${path}: ${says.join(', ')}, ${colorScheme}`)
     }
     await page.context().close()

@@ -7,20 +7,27 @@ t.test('the audit log says who changed what and when, from what to what', async 
   if (scene === null) return
   await startBudgets(scene.gateway)
   const { admin } = scene.gateway
-  const { items, total } = (await admin('GET', '/audit-log')).body as { items: Array<{ action: string, target: string, created_at: string }>, total: number }
+  const { items, total } = (await admin('GET', '/audit-log')).body as {
+    items: Array<{ action: string, target: string, created_at: string }>, total: number
+  }
   const page = await scene.open('/admin/audit-log')
   const rows = page.locator('tbody tr[aria-rowindex]')
   const drawer = page.getByRole('dialog')
   await rows.first().waitFor()
   t.equal(await rows.count(), total)
-  t.same(await page.evaluate('[...document.querySelectorAll("tbody time")].map(element => element.dateTime)'), items.map(item => item.created_at), 'newest first')
+  t.same(
+    await page.evaluate('[...document.querySelectorAll("tbody time")].map(element => element.dateTime)'),
+    items.map(item => item.created_at),
+    'newest first'
+  )
   t.same(await rows.locator('td:nth-child(2)').allInnerTexts(), items.map(() => 'admin'))
 
   await t.test('a row opens with before and after, by mouse and by keyboard', async t => {
     const switched = rows.filter({ hasText: 'moderate_comment' })
     t.match(await switched.innerText(), 'is_active')
     await switched.click()
-    t.match((await drawer.getByRole('row').filter({ hasText: 'is_active' }).innerText()).split(/\s+/), ['is_active', 'true', 'false'])
+    t.match((await drawer.getByRole('row').filter({ hasText: 'is_active' })
+      .innerText()).split(/\s+/), ['is_active', 'true', 'false'])
     await page.keyboard.press('Escape')
     await drawer.waitFor({ state: 'detached' })
     const button = switched.getByRole('button')
@@ -29,7 +36,11 @@ t.test('the audit log says who changed what and when, from what to what', async 
     await drawer.getByRole('row').filter({ hasText: 'is_active' }).waitFor()
     await page.keyboard.press('Escape')
     await drawer.waitFor({ state: 'detached' })
-    t.match(await page.evaluate('document.activeElement.getAttribute("aria-label")'), /^Open .* of moderate_comment/, 'the focus is back where it was')
+    t.match(
+      await page.evaluate('document.activeElement.getAttribute("aria-label")'),
+      /^Open .* of moderate_comment/,
+      'the focus is back where it was'
+    )
   })
 
   await t.test('budgets and keys are called by their names, with the id beside them', async t => {

@@ -13,7 +13,9 @@ t.test('the prompt type of a budget is picked, among thousands', async t => {
   const field = dialog.getByLabel('Prompt type', { exact: true })
   const option = (name: string | RegExp): Locator => page.getByRole('option', { name, exact: true })
   const typeOf = async (name: string): Promise<unknown> =>
-    ((await admin('GET', '/budgets')).body as { items: Array<{ name: string, prompt_type: string | null }> }).items.find(budget => budget.name === name)?.prompt_type
+    ((await admin('GET', '/budgets')).body as {
+      items: Array<{ name: string, prompt_type: string | null }>
+    }).items.find(budget => budget.name === name)?.prompt_type
   const save = async (name: string): Promise<unknown> => {
     await dialog.getByLabel('Name').fill(name)
     await dialog.getByLabel('Limit, USD').fill('5')
@@ -66,7 +68,9 @@ t.test('the prompt type of a budget is picked, among thousands', async t => {
 })
 
 t.test('a gateway that sends no e-mail says so in the form, and what to set', async t => {
-  for (const [env, isSetUp] of [[{}, false], [{ SMTP_URL: 'smtp://127.0.0.1:9', ALERT_EMAIL_FROM: 'a@example.com' }, true]] as const) {
+  for (const [env, isSetUp] of [
+    [{}, false], [{ SMTP_URL: 'smtp://127.0.0.1:9', ALERT_EMAIL_FROM: 'a@example.com' }, true]
+  ] as const) {
     const scene = await startScene(t, { empty: true, env })
     if (scene === null) return
     const page = await scene.open('/admin/budgets?new=all')
@@ -78,7 +82,9 @@ t.test('a gateway that sends no e-mail says so in the form, and what to set', as
 })
 
 t.test('budgets and their alerts', async t => {
-  const scene = await startScene(t, { env: { WEBHOOK_ALLOW_PRIVATE: 'true', WEBHOOK_SECRET: secret }, expected: [/status of 400/] })
+  const scene = await startScene(t, {
+    env: { WEBHOOK_ALLOW_PRIVATE: 'true', WEBHOOK_SECRET: secret }, expected: [/status of 400/]
+  })
   if (scene === null) return
   const { admin } = scene.gateway
   const receiver = await startReceiver(t)
@@ -97,7 +103,11 @@ t.test('budgets and their alerts', async t => {
     const wrong = dialog.locator('[aria-invalid=true]')
     await wrong.waitFor()
     t.equal(await wrong.inputValue(), '-3')
-    t.match(await dialog.locator(`[id="${(await wrong.getAttribute('aria-describedby') ?? '').split(' ').find(id => id.endsWith('-error')) ?? ''}"]`).innerText(), /limit_usd/)
+    t.match(
+      await dialog.locator(`[id="${(await wrong.getAttribute('aria-describedby') ?? '').split(' ').find(id => id.endsWith('-error')) ?? ''}"]`)
+        .innerText(),
+      /limit_usd/
+    )
     await dialog.getByLabel('Limit, USD').fill('0.01')
     await dialog.getByLabel('Alerts at, percent').fill('50, many')
     await dialog.getByRole('button', { name: 'Save' }).click()
@@ -118,7 +128,19 @@ t.test('budgets and their alerts', async t => {
     await row('Front page').getByText('blocking').waitFor()
     await row('Front page').getByText('blocks, strict').waitFor()
     t.match((await admin('GET', '/budgets')).body, {
-      total: 1, items: [{ name: 'Front page', prompt_type: 'summarise_article', period: 'month', limit_usd: 0.01, thresholds: [50, 100], action: 'block', strict: true, state: 'exceeded' }]
+      total: 1,
+      items: [
+        {
+          name: 'Front page',
+          prompt_type: 'summarise_article',
+          period: 'month',
+          limit_usd: 0.01,
+          thresholds: [50, 100],
+          action: 'block',
+          strict: true,
+          state: 'exceeded'
+        }
+      ]
     })
     t.match((await admin('GET', '/prompt-configs/summarise_article')).body, { blocked: { until: /-01T00:00:00/ } })
   })
@@ -131,7 +153,9 @@ t.test('budgets and their alerts', async t => {
   })
 
   await t.test('one of all traffic says for how many types it is lifted, and goes on blocking the others', async t => {
-    const made = await admin('POST', '/budgets', { name: 'All of it', period: 'total', limit_usd: 0.01, thresholds: [], action: 'block' })
+    const made = await admin('POST', '/budgets', {
+      name: 'All of it', period: 'total', limit_usd: 0.01, thresholds: [], action: 'block'
+    })
     await page.reload()
     await row('All of it').getByText('blocking').waitFor()
     t.equal(await row('All of it').getByText('Lifted').count(), 0)
@@ -152,7 +176,9 @@ t.test('budgets and their alerts', async t => {
     await dialog.getByLabel('Limit, USD').fill('12400')
     await dialog.getByRole('button', { name: 'Save' }).click()
     await row('Home page').getByText('of $12,400 a month').waitFor()
-    t.match((await admin('GET', '/budgets')).body, { items: [{ name: 'Home page', limit_usd: 12_400, strict: true, state: 'ok' }] })
+    t.match((await admin('GET', '/budgets')).body, {
+      items: [{ name: 'Home page', limit_usd: 12_400, strict: true, state: 'ok' }]
+    })
     t.match((await admin('GET', '/prompt-configs/summarise_article')).body, { blocked: null })
   })
 
@@ -162,12 +188,15 @@ t.test('budgets and their alerts', async t => {
     await row('100 %').first().waitFor()
     await row('50 %').first().waitFor()
     await until(() => receiver.received.length >= 2)
-    const delivered = async (): Promise<boolean> => (JSON.stringify((await admin('GET', '/budget-alerts')).body).match(/"state":"delivered"/g) ?? []).length === 2
+    const delivered = async (): Promise<boolean> => (JSON.stringify((await admin('GET', '/budget-alerts')).body)
+      .match(/"state":"delivered"/g) ?? []).length === 2
     await until(delivered)
     await page.reload()
     const alert = row('100 %').first()
     await alert.getByText('delivered').first().waitFor()
-    t.match(await alert.innerText(), /Front page[^]*summarise_article[^]*webhook to http:\/\/127\.0\.0\.1:\d+, 1 attempt/)
+    t.match(
+      await alert.innerText(), /Front page[^]*summarise_article[^]*webhook to http:\/\/127\.0\.0\.1:\d+, 1 attempt/
+    )
     await alert.getByText(/1 attempt/).click()
     await alert.getByRole('cell', { name: '200' }).waitFor()
   })
@@ -176,11 +205,17 @@ t.test('budgets and their alerts', async t => {
     const alert = (name: string, threshold: number, createdAt: string): unknown => ({
       id: `${name} ${threshold}`, budget_id: name, budget_name: name, prompt_type: null, threshold, limit_usd: 1, spent_usd: 1, created_at: createdAt, deliveries: []
     })
-    const items = [alert('Late', 50, '2026-11-02T00:00:00.000Z'), ...[80, 100, 50].map(threshold => alert('Early', threshold, '2026-11-01T00:00:00.000Z'))]
-    await page.route('**/admin/api/budget-alerts?*', async route => { await route.fulfill({ json: { items, total: 4, next_cursor: null } }) })
+    const items = [
+      alert('Late', 50, '2026-11-02T00:00:00.000Z'),
+      ...[80, 100, 50].map(threshold => alert('Early', threshold, '2026-11-01T00:00:00.000Z'))
+    ]
+    await page.route('**/admin/api/budget-alerts?*', async route => {
+      await route.fulfill({ json: { items, total: 4, next_cursor: null } })
+    })
     await page.reload()
     await row('Late').waitFor()
-    t.same(await page.locator('tbody tr[aria-rowindex] td:nth-child(4)').allInnerTexts(), ['50 %', '100 %', '80 %', '50 %'])
+    t.same(await page.locator('tbody tr[aria-rowindex] td:nth-child(4)')
+      .allInnerTexts(), ['50 %', '100 %', '80 %', '50 %'])
     await page.unroute('**/admin/api/budget-alerts?*')
   })
 
@@ -189,12 +224,24 @@ t.test('budgets and their alerts', async t => {
       id: state, channel: 'webhook', target: 'https://hooks.example.com', state, attempt_count: attempts, attempts: [], next_attempt_at: nextAt, delivered_at: null
     })
     const deliveries = [delivery('pending', 2, '2026-11-18T14:30:00.000Z'), delivery('failed', 30, null)]
-    const alert = { id: 'a', budget_id: 'a', budget_name: 'Late', prompt_type: null, threshold: 50, limit_usd: 1, spent_usd: 1, created_at: '2026-11-02T00:00:00.000Z' }
+    const alert = {
+      id: 'a',
+      budget_id: 'a',
+      budget_name: 'Late',
+      prompt_type: null,
+      threshold: 50,
+      limit_usd: 1,
+      spent_usd: 1,
+      created_at: '2026-11-02T00:00:00.000Z'
+    }
     const answer = { items: [{ ...alert, deliveries }], total: 1, next_cursor: null }
     await page.route('**/admin/api/budget-alerts?*', async route => { await route.fulfill({ json: answer }) })
     await page.reload()
     await row('Late').waitFor()
-    t.match((await row('Late').innerText()).replace(/\s+/g, ' '), /retrying webhook to \S+, 2 attempts, next at 18 Nov, 14:30:00 UTC given up webhook to \S+, 30 attempts/i)
+    t.match(
+      (await row('Late').innerText()).replace(/\s+/g, ' '),
+      /retrying webhook to \S+, 2 attempts, next at 18 Nov, 14:30:00 UTC given up webhook to \S+, 30 attempts/i
+    )
     await row('Late').getByText('30 attempts').click()
     await row('Late').getByText('This message is not sent again.').waitFor()
     await page.unroute('**/admin/api/budget-alerts?*')

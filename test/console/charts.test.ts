@@ -18,7 +18,9 @@ async function barsIn (chart: Locator): Promise<number> {
 t.test('charts say the values under the cursor, of every series', async t => {
   const scene = await startScene(t)
   if (scene === null) return
-  const { items } = (await scene.gateway.admin('GET', '/costs?group_by=model&interval=day&from=2026-10-20T00:00:00Z&to=2026-11-18T15:00:00Z')).body as { items: Item[] }
+  const { items } = (await scene.gateway.admin(
+    'GET', '/costs?group_by=model&interval=day&from=2026-10-20T00:00:00Z&to=2026-11-18T15:00:00Z'
+  )).body as { items: Item[] }
   const on = (day: string): Item[] => items.filter(item => item.bucket === `${day}T00:00:00.000Z`)
   const total = (day: string): string => money(on(day).reduce((sum, { cost }) => sum + cost, 0))
   const page = await scene.open('/admin/overview?range=30d&by=model')
@@ -33,7 +35,11 @@ t.test('charts say the values under the cursor, of every series', async t => {
     await readout(page).getByText('Thu, 29 Oct 2026 (UTC)').waitFor()
     const text = (await readout(page).innerText()).replace(/\s+/g, ' ')
     t.ok(on('2026-10-29').length > 4)
-    for (const { group, cost } of on('2026-10-29')) if (group !== 'our-own-model') t.ok(text.includes(`${group} ${money(cost)}`), `${group} ${money(cost)}: ${text}`)
+    for (const {
+      group, cost
+    } of on(
+        '2026-10-29'
+      )) if (group !== 'our-own-model') t.ok(text.includes(`${group} ${money(cost)}`), `${group} ${money(cost)}: ${text}`)
     t.match(text, `Total ${total('2026-10-29')}`)
     t.match(text, 'our-own-model unpriced')
     await page.mouse.move(over.x + 5, over.y - 200)
@@ -48,7 +54,13 @@ t.test('charts say the values under the cursor, of every series', async t => {
     await readout(page).getByText('Tue, 17 Nov 2026 (UTC)').waitFor()
     const said = await slider.getAttribute('aria-valuetext') ?? ''
     t.match(said, `Tue, 17 Nov 2026 (UTC): total ${total('2026-11-17')}, `)
-    for (const { group, cost } of on('2026-11-17')) if (group !== 'our-own-model') t.ok(said.includes(`${group} ${money(cost)}`), group)
+    for (const { group, cost } of on('2026-11-17')) {
+      if (group !== 'our-own-model') {
+        t.ok(
+          said.includes(`${group} ${money(cost)}`), group
+        )
+      }
+    }
     await page.keyboard.press('Home')
     await readout(page).getByText('Tue, 20 Oct 2026 (UTC)').waitFor()
     await page.keyboard.press('Escape')
@@ -56,7 +68,9 @@ t.test('charts say the values under the cursor, of every series', async t => {
   })
 
   await t.test('by a finger on a phone, within the screen', async t => {
-    const phone = await scene.open('/admin/overview?range=30d', { viewport: { width: 390, height: 844 }, hasTouch: true })
+    const phone = await scene.open('/admin/overview?range=30d', {
+      viewport: { width: 390, height: 844 }, hasTouch: true
+    })
     await chart(phone).locator('canvas').waitFor()
     await settled(phone)
     for (const share of [0.02, 0.5, 0.98]) {

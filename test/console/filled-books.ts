@@ -15,14 +15,55 @@ interface Kind {
 }
 
 const KINDS: readonly Kind[] = [
-  { promptType: 'generate_image_metadata', description: 'Alt text and tags for an uploaded image', model: 'gpt-4o', rate: [90, 1900, 140] },
-  { promptType: 'summarise_article', description: 'Three sentences for the front page', model: 'gpt-4.1', rate: [60, 5200, 210], growth: 2.5 },
-  { promptType: 'select_best_tags', description: 'Picks the tags that fit a page best', model: 'gpt-4o-mini', rate: [140, 1300, 40] },
-  { promptType: 'translate_page', description: 'English to Czech, keeping the markup', model: 'gpt-4.1-mini', rate: [40, 3800, 3900], growth: 1.6 },
-  { promptType: 'answer_support_ticket', description: 'First draft of an answer', model: 'gpt-5', rate: [25, 2900, 900], growth: 3 },
-  { promptType: 'moderate_comment', description: 'Is this comment fit to print?', model: 'gpt-4o-mini', rate: [200, 420, 12] },
-  { promptType: 'extract_invoice', description: 'Supplier, date and lines of a scanned invoice', model: 'gpt-4o', rate: [12, 2600, 480], growth: 0.4 },
-  { promptType: 'embed_paragraph', description: 'For the search', model: 'text-embedding-3-small', rate: [160, 380, 0] },
+  {
+    promptType: 'generate_image_metadata',
+    description: 'Alt text and tags for an uploaded image',
+    model: 'gpt-4o',
+    rate: [90, 1900, 140]
+  },
+  {
+    promptType: 'summarise_article',
+    description: 'Three sentences for the front page',
+    model: 'gpt-4.1',
+    rate: [60, 5200, 210],
+    growth: 2.5
+  },
+  {
+    promptType: 'select_best_tags',
+    description: 'Picks the tags that fit a page best',
+    model: 'gpt-4o-mini',
+    rate: [140, 1300, 40]
+  },
+  {
+    promptType: 'translate_page',
+    description: 'English to Czech, keeping the markup',
+    model: 'gpt-4.1-mini',
+    rate: [40, 3800, 3900],
+    growth: 1.6
+  },
+  {
+    promptType: 'answer_support_ticket',
+    description: 'First draft of an answer',
+    model: 'gpt-5',
+    rate: [25, 2900, 900],
+    growth: 3
+  },
+  {
+    promptType: 'moderate_comment',
+    description: 'Is this comment fit to print?',
+    model: 'gpt-4o-mini',
+    rate: [200, 420, 12]
+  },
+  {
+    promptType: 'extract_invoice',
+    description: 'Supplier, date and lines of a scanned invoice',
+    model: 'gpt-4o',
+    rate: [12, 2600, 480],
+    growth: 0.4
+  },
+  {
+    promptType: 'embed_paragraph', description: 'For the search', model: 'text-embedding-3-small', rate: [160, 380, 0]
+  },
   { promptType: 'classify_lead', description: '', model: 'our-own-model', rate: [8, 700, 25] },
   { promptType: 'untyped', description: '', model: 'gpt-4o-mini', rate: [15, 600, 150] }
 ]
@@ -50,13 +91,28 @@ function idAt (atMs: number, next: () => number): string {
 const prompt = (kind: Kind): string => JSON.stringify({
   model: kind.model,
   messages: [
-    { role: 'system', content: `You are the newsroom's assistant. Task: ${kind.description === '' ? kind.promptType : kind.description}` },
+    {
+      role: 'system',
+      content: `You are the newsroom's assistant. Task: ${kind.description === '' ? kind.promptType : kind.description}`
+    },
     {
       role: 'user',
-      content: [{ type: 'text', text: 'What is to be seen here?\nBe brief.' }, { type: 'image_url', image_url: { url: '[elided image/png, 123456 bytes, sha256:9f2c…]' } }]
+      content: [
+        { type: 'text', text: 'What is to be seen here?\nBe brief.' },
+        { type: 'image_url', image_url: { url: '[elided image/png, 123456 bytes, sha256:9f2c…]' } }
+      ]
     }
   ],
-  tools: [{ type: 'function', function: { name: 'save_tags', description: 'Stores tags', parameters: { type: 'object', properties: { tags: { type: 'array', items: { type: 'string' } } } } } }]
+  tools: [
+    {
+      type: 'function',
+      function: {
+        name: 'save_tags',
+        description: 'Stores tags',
+        parameters: { type: 'object', properties: { tags: { type: 'array', items: { type: 'string' } } } }
+      }
+    }
+  ]
 })
 
 const response = (kind: Kind): string => JSON.stringify({
@@ -66,7 +122,11 @@ const response = (kind: Kind): string => JSON.stringify({
   choices: [{
     index: 0,
     message: {
-      role: 'assistant', content: 'A lighthouse at dusk.', tool_calls: [{ id: 'call_1', type: 'function', function: { name: 'save_tags', arguments: '{"tags":["sea","dusk"]}' } }]
+      role: 'assistant',
+      content: 'A lighthouse at dusk.',
+      tool_calls: [
+        { id: 'call_1', type: 'function', function: { name: 'save_tags', arguments: '{"tags":["sea","dusk"]}' } }
+      ]
     },
     finish_reason: 'tool_calls'
   }]
@@ -82,22 +142,35 @@ export interface BooksSize {
 }
 
 /** Books as a gateway would have kept them over some weeks up to `nowMs`, the same each time. */
-export async function fillBooks (database: Database, nowMs: number, { moreTypes = 0, share = 1 }: BooksSize = {}): Promise<void> {
+export async function fillBooks (
+  database: Database, nowMs: number, { moreTypes = 0, share = 1 }: BooksSize = {}
+): Promise<void> {
   const next = random(20_261_123)
   const pricing = createPricing({ provider: 'openai' })
   const entries: BatchEntry[] = []
   const kinds = [...KINDS, ...Array.from({ length: moreTypes }, (_, i): Kind => (
-    { promptType: `experiment-${String(i).padStart(5, '0')}`, description: 'One of many', model: 'gpt-4o-mini', rate: [1 / DAYS, 500, 50] }))]
+    {
+      promptType: `experiment-${String(i).padStart(5, '0')}`,
+      description: 'One of many',
+      model: 'gpt-4o-mini',
+      rate: [1 / DAYS, 500, 50]
+    }))]
   for (const kind of kinds) {
     for (let day = 0; day < DAYS; day++) {
       const growth = 1 + ((kind.growth ?? 1) - 1) * day / DAYS
-      const calls = kind.rate[0] < 1 ? (day === DAYS - 1 ? 1 : 0) : Math.round(kind.rate[0] * growth * share * (0.6 + 0.8 * next()) / 4)
+      const calls = kind.rate[0] < 1
+        ? (day === DAYS - 1 ? 1 : 0)
+        : Math.round(kind.rate[0] * growth * share * (0.6 + 0.8 * next()) / 4)
       for (let i = 0; i < calls; i++) entries.push(call(kind, nowMs - (DAYS - day - next()) * DAY_MS, next, pricing))
     }
   }
   entries.sort((a, b) => a.record.createdAtMs - b.record.createdAtMs)
   const writer = createBatchWriter(database)
-  for (let from = 0; from < entries.length; from += 500) await writer.write({ id: idAt(nowMs, next), entries: entries.slice(from, from + 500) })
+  for (let from = 0; from < entries.length; from += 500) {
+    await writer.write({
+      id: idAt(nowMs, next), entries: entries.slice(from, from + 500)
+    })
+  }
 }
 
 function call (kind: Kind, atMs: number, next: () => number, pricing: ReturnType<typeof createPricing>): BatchEntry {
@@ -107,7 +180,9 @@ function call (kind: Kind, atMs: number, next: () => number, pricing: ReturnType
   const outputTokens = Math.round(output * (0.5 + next()))
   const failed = next() < 0.02
   const usage = { ...textUsage(inputTokens, outputTokens), cachedInputTokens }
-  const cost = pricing.price({ responseModel: kind.model, requestModel: kind.model, serviceTier: 'default', usage, atMs })
+  const cost = pricing.price({
+    responseModel: kind.model, requestModel: kind.model, serviceTier: 'default', usage, atMs
+  })
   const durationMs = Math.round(300 + output * 4 * (0.5 + next()))
   return {
     record: {

@@ -10,7 +10,12 @@ import { settled, startScene } from './scene.js'
 
 const folder = fileURLToPath(new URL('../../dist/console/', import.meta.url))
 const authorization = `Basic ${Buffer.from(`${ADMIN.username}:${ADMIN.password}`).toString('base64')}`
-const focused = async (page: Page): Promise<string> => String(await page.evaluate('document.activeElement.textContent.trim() || document.activeElement.getAttribute("aria-label")'))
+const focused = async (page: Page): Promise<string> =>
+  String(
+    await page.evaluate(
+      'document.activeElement.textContent.trim() || document.activeElement.getAttribute("aria-label")'
+    )
+  )
 
 /** Tab by Tab to what is called so; how many it took. */
 async function tabTo (page: Page, name: string): Promise<number> {
@@ -41,7 +46,12 @@ t.test('the console by keyboard alone', async t => {
     await page.reload()
     await page.getByRole('heading', { name: 'Settings' }).waitFor()
     await tabTo(page, 'Keys')
-    t.match(await page.evaluate('getComputedStyle(document.activeElement).outlineStyle + getComputedStyle(document.activeElement).outlineWidth'), /^solid[1-9]/)
+    t.match(
+      await page.evaluate(
+        'getComputedStyle(document.activeElement).outlineStyle + getComputedStyle(document.activeElement).outlineWidth'
+      ),
+      /^solid[1-9]/
+    )
     await page.keyboard.press('Enter')
     await page.getByRole('heading', { name: 'Keys', exact: true }).waitFor()
     t.equal(await page.getByRole('link', { name: 'Keys' }).getAttribute('aria-current'), 'page')
@@ -55,7 +65,9 @@ t.test('the console by keyboard alone', async t => {
     await page.locator('[name="name"]:focus').waitFor()
     for (let i = 0; i < 12; i++) {
       await page.keyboard.press('Tab')
-      await page.evaluate('new Promise(resolve => setTimeout(resolve))') // The trap moves the focus in a timer, which faster keys than a person's would overtake.
+      await page.evaluate(
+        'new Promise(resolve => setTimeout(resolve))'
+      ) // The trap moves the focus in a timer, which faster keys than a person's would overtake.
       t.ok(await page.evaluate('document.activeElement.closest("[role=dialog]") !== null'), `after Tab ${i + 1}`)
     }
     await page.keyboard.press('Escape')
@@ -65,7 +77,9 @@ t.test('the console by keyboard alone', async t => {
   })
 
   await t.test('light and dark by a button; it is kept', async t => {
-    const scheme = async (): Promise<string> => String(await page.evaluate('document.documentElement.dataset.mantineColorScheme'))
+    const scheme = async (): Promise<string> => String(
+      await page.evaluate('document.documentElement.dataset.mantineColorScheme')
+    )
     t.equal(await scheme(), 'light')
     await page.getByRole('button', { name: 'Dark colours' }).focus()
     await page.keyboard.press('Enter')
@@ -87,7 +101,10 @@ t.test('any page is reached by its address, also one that is none; on a phone no
   await page.getByRole('button', { name: 'Menu' }).click()
   await page.getByRole('link', { name: 'Prices', exact: true }).click()
   await page.getByRole('heading', { name: 'Prices', exact: true }).waitFor()
-  for (const path of ['overview', 'prompt-types', 'prompt-types/summarise_article', 'usage-log', 'budgets', 'budgets?view=alerts', 'keys', 'prices', 'settings', 'audit-log']) {
+  for (const path of [
+    'overview', 'prompt-types', 'prompt-types/summarise_article', 'usage-log', 'budgets', 'budgets?view=alerts', 'keys',
+    'prices', 'settings', 'audit-log'
+  ]) {
     await page.goto(`${scene.gateway.origin}/admin/${path}`)
     await page.getByRole('heading', { level: 1 }).waitFor()
     await settled(page)
@@ -115,7 +132,8 @@ t.test('a page whose script is gone says so instead of showing nothing', async t
 t.test('how the console is served', async t => {
   const upstream = await startUpstream(t)
   const { origin } = await startGateway(t, { upstreamUrl: upstream.url })
-  const get = async (path: string, headers: Record<string, string> = { authorization }): Promise<Response> => await fetch(`${origin}${path}`, { headers })
+  const get = async (path: string, headers: Record<string, string> = { authorization }): Promise<Response> =>
+    await fetch(`${origin}${path}`, { headers })
   const names = readdirSync(`${folder}assets`)
   const script = names.find(name => name.endsWith('.js')) ?? ''
 
@@ -161,13 +179,23 @@ t.test('how the console is served', async t => {
   await t.test('no path leads out of the folder', async t => {
     const { port } = new URL(origin)
     // As it stands: fetch would tidy it up.
-    const raw = async (path: string): Promise<{ status: number, text: string, cached: string }> => await new Promise((resolve, reject) => {
-      request({ port, path, headers: { authorization } }, response => {
-        let text = ''
-        response.setEncoding('utf8').on('data', (chunk: string) => { text += chunk }).on('end', () => { resolve({ status: response.statusCode ?? 0, text, cached: response.headers['cache-control'] ?? '' }) })
-      }).on('error', reject).end()
-    })
-    for (const path of ['../../package.json', '..%2f..%2f..%2fpackage.json', '%2e%2e/%2e%2e/server.js', '..%5c..%5cserver.js', '/etc/passwd', '%2fetc%2fpasswd', '..%00/index.html', '..', '.']) {
+    const raw = async (path: string): Promise<{ status: number, text: string, cached: string }> =>
+      await new Promise((resolve, reject) => {
+        request({ port, path, headers: { authorization } }, response => {
+          let text = ''
+          response.setEncoding('utf8').on('data', (chunk: string) => { text += chunk })
+            .on(
+              'end',
+              () => {
+                resolve({ status: response.statusCode ?? 0, text, cached: response.headers['cache-control'] ?? '' })
+              }
+            )
+        }).on('error', reject).end()
+      })
+    for (const path of [
+      '../../package.json', '..%2f..%2f..%2fpackage.json', '%2e%2e/%2e%2e/server.js', '..%5c..%5cserver.js',
+      '/etc/passwd', '%2fetc%2fpasswd', '..%00/index.html', '..', '.'
+    ]) {
       const { status, text, cached } = await raw(`/admin/assets/${path}`)
       t.notMatch(text, /promptmeter",|root:|createServer|__NONCE__/, path)
       t.ok(status >= 400 || text.includes('<div id="root">'), `${path}: ${status}`)
@@ -179,7 +207,9 @@ t.test('how the console is served', async t => {
 t.test('all of its script is under 250,000 bytes, gzipped', t => {
   const scripts = readdirSync(`${folder}assets`).filter(name => name.endsWith('.js'))
   t.ok(scripts.length > 5)
-  const size = scripts.reduce((sum, name) => sum + gzipSync(readFileSync(`${folder}assets/${name}`), { level: 9 }).length, 0)
+  const size = scripts.reduce(
+    (sum, name) => sum + gzipSync(readFileSync(`${folder}assets/${name}`), { level: 9 }).length, 0
+  )
   t.comment(`${size} bytes`)
   t.ok(size < 250_000, `${size} bytes`)
   t.end()

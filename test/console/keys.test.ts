@@ -5,13 +5,17 @@ import { startScene } from './scene.js'
 const clipboard = async (page: Page): Promise<string> => String(await page.evaluate('navigator.clipboard.readText()'))
 
 t.test('keys, made and taken back', async t => {
-  const scene = await startScene(t, { empty: true, env: { UPSTREAM_API_KEY: 'sk-upstream' }, expected: [/status of 400/] })
+  const scene = await startScene(t, {
+    empty: true, env: { UPSTREAM_API_KEY: 'sk-upstream' }, expected: [/status of 400/]
+  })
   if (scene === null) return
   const { gateway } = scene
   const page = await scene.open('/admin/keys', { permissions: ['clipboard-read', 'clipboard-write'] })
   // One that the page has left by then cannot be read.
   const answers: Array<Promise<string>> = []
-  page.on('response', response => { if (response.url().includes('/admin/api/')) answers.push(response.text().catch(() => '')) })
+  page.on('response', response => {
+    if (response.url().includes('/admin/api/')) answers.push(response.text().catch(() => ''))
+  })
   const dialog = page.getByRole('dialog')
   const types = dialog.getByRole('combobox', { name: 'Prompt types' })
   const call = async (key: string, promptType: string): Promise<number> => {
@@ -50,7 +54,11 @@ t.test('keys, made and taken back', async t => {
     await dialog.getByRole('button', { name: 'Copy key' }).click()
     await dialog.getByRole('button', { name: 'Copied' }).waitFor()
     t.equal(await clipboard(page), secret)
-    for (const [name, line] of [['Python', `base_url="${gateway.origin}/v1", api_key="${secret}"`], ['Node', `baseURL: '${gateway.origin}/v1', apiKey: '${secret}'`], ['curl', `curl ${gateway.origin}/v1/chat/completions`]] as const) {
+    for (const [name, line] of [
+      ['Python', `base_url="${gateway.origin}/v1", api_key="${secret}"`],
+      ['Node', `baseURL: '${gateway.origin}/v1', apiKey: '${secret}'`],
+      ['curl', `curl ${gateway.origin}/v1/chat/completions`]
+    ] as const) {
       await dialog.getByRole('tab', { name }).click()
       const lines = await dialog.getByRole('tabpanel', { name }).locator('pre').innerText()
       t.ok(lines.includes(line), name)
@@ -105,7 +113,11 @@ t.test('keys, made and taken back', async t => {
     await dialog.getByRole('button', { name: 'Save' }).click()
     await dialog.waitFor({ state: 'detached' })
     await page.getByRole('row').filter({ hasText: 'importer' }).getByText('1 Jan 2099, 12:00:00').waitFor()
-    t.match((await gateway.admin('GET', '/keys')).body, { items: [{ user: 'ada', allowed_prompt_types: null, expires_at: '2099-01-01T12:00:00.000Z' }] }, 'what the field shows is UTC, whatever zone the reader is in')
+    t.match(
+      (await gateway.admin('GET', '/keys')).body,
+      { items: [{ user: 'ada', allowed_prompt_types: null, expires_at: '2099-01-01T12:00:00.000Z' }] },
+      'what the field shows is UTC, whatever zone the reader is in'
+    )
     await page.clock.setFixedTime('2099-01-01T12:00:01Z')
     await page.reload()
     await page.getByRole('row').filter({ hasText: 'importer' }).getByText('expired').waitFor()
@@ -132,5 +144,9 @@ t.test('where gateway keys do not work yet, the page and the form say so, and wh
   await page.getByRole('dialog').getByLabel('Name').fill('importer')
   await page.getByRole('dialog').getByRole('button', { name: 'Create key' }).click()
   await page.getByRole('dialog').getByText('It is shown only once').waitFor()
-  t.equal(await page.getByRole('dialog').getByRole('alert').getByText(/UPSTREAM_API_KEY/).count() > 0, true, 'and so does the made key')
+  t.equal(
+    await page.getByRole('dialog').getByRole('alert').getByText(/UPSTREAM_API_KEY/).count() > 0,
+    true,
+    'and so does the made key'
+  )
 })

@@ -13,7 +13,9 @@ export async function logged ({ admin }: TestGateway, fromMs: number, toMs: numb
   let cursor: string | null = ''
   while (cursor !== null) {
     const [from, to] = [fromMs, toMs].map(ms => new Date(ms).toISOString())
-    const query = new URLSearchParams({ from: from ?? '', to: to ?? '', limit: '500', ...(cursor === '' ? {} : { cursor }) })
+    const query = new URLSearchParams({
+      from: from ?? '', to: to ?? '', limit: '500', ...(cursor === '' ? {} : { cursor })
+    })
     const { items, next_cursor: next } = (await admin('GET', `/usage-logs?${query.toString()}`)).body as Page
     for (const { cost, success } of items) {
       sum.calls++

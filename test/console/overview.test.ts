@@ -41,7 +41,9 @@ t.test('the overview', async t => {
     await figure(page, 'Calls').getByText(wholeNumber(sum.calls), { exact: true }).waitFor()
     await figure(page, 'Spend in this range').getByText(money(sum.cost), { exact: true }).waitFor()
     await figure(page, 'Failed').getByText(wholeNumber(sum.failed), { exact: true }).waitFor()
-    const { items } = await costs(gateway, `group_by=prompt_type&from=${new Date(fromMs).toISOString()}&to=${new Date(toMs).toISOString()}&limit=10`)
+    const {
+      items
+    } = await costs(gateway, `group_by=prompt_type&from=${new Date(fromMs).toISOString()}&to=${new Date(toMs).toISOString()}&limit=10`)
     t.same(await firstNames(table(page, 'Most expensive')), items.map(({ group }) => group))
     await page.getByRole('img', { name: /^Spend over time/ }).waitFor()
 
@@ -66,7 +68,8 @@ t.test('the overview', async t => {
     await stale.getByRole('img', { name: 'Spend over time' }).waitFor()
     t.equal(await calls.innerText(), old)
     held.open()
-    await calls.getByText(old.replace(/^Calls\s+/, '').split('\n')[0] ?? '', { exact: true }).waitFor({ state: 'detached' })
+    await calls.getByText(old.replace(/^Calls\s+/, '').split('\n')[0] ?? '', { exact: true })
+      .waitFor({ state: 'detached' })
     await stale.first().waitFor({ state: 'detached' })
     await page.unroute('**/admin/api/costs?*')
   })
@@ -77,7 +80,8 @@ t.test('the overview', async t => {
     await page.getByLabel('Range of time').selectOption('own')
     await page.getByLabel('From (UTC)').fill(day(today - 9 * DAY_MS))
     await page.getByLabel('To, included (UTC)').fill(day(today - 5 * DAY_MS))
-    await page.waitForURL(url => url.searchParams.get('range') === `${day(today - 9 * DAY_MS)}..${day(today - 5 * DAY_MS)}`)
+    await page.waitForURL(url =>
+      url.searchParams.get('range') === `${day(today - 9 * DAY_MS)}..${day(today - 5 * DAY_MS)}`)
     const sum = await logged(gateway, today - 9 * DAY_MS, today - 4 * DAY_MS)
     await figure(page, 'Calls').getByText(wholeNumber(sum.calls), { exact: true }).waitFor()
     await figure(page, 'Spend in this range').getByText(money(sum.cost), { exact: true }).waitFor()
@@ -110,7 +114,9 @@ t.test('the overview', async t => {
   await t.test('what grows fastest, and a way to each that keeps the range', async t => {
     const growing = await firstNames(table(page, 'Fastest growing'))
     t.ok(growing.includes('answer_support_ticket'))
-    const movers = async (direction: string): Promise<Array<{ group: string, previous_cost: number, cost: number, change: number }>> => ((await gateway.admin('GET',
+    const movers = async (direction: string): Promise<Array<{
+      group: string, previous_cost: number, cost: number, change: number
+    }>> => ((await gateway.admin('GET',
       `/costs/top-movers?direction=${direction}&limit=6&from=2026-10-20T00:00:00Z&to=2026-11-18T14:00:00Z&previous_from=2026-09-20T00:00:00Z&previous_to=2026-10-19T14:00:00Z`
     )).body as { items: Array<{ group: string, previous_cost: number, cost: number, change: number }> }).items
     const items = await movers('up')
@@ -120,7 +126,8 @@ t.test('the overview', async t => {
     await page.getByText('the same part of the period before, 20 Sept, 00:00 to 19 Oct, 14:00 UTC.').waitFor()
     await page.getByLabel('Range of time').selectOption('24h')
     await table(page, 'Fastest falling').getByText(/^−\$/).first().waitFor()
-    const falling = (await table(page, 'Fastest falling').locator('tbody td:nth-child(4)').allInnerTexts()).map(text => Number(text.replace('−$', '')))
+    const falling = (await table(page, 'Fastest falling').locator('tbody td:nth-child(4)')
+      .allInnerTexts()).map(text => Number(text.replace('−$', '')))
     t.same(falling, [...falling].sort((a, b) => b - a))
     await page.getByLabel('Range of time').selectOption('30d')
     await page.waitForURL(/range=30d/)
@@ -143,7 +150,9 @@ t.test('the overview', async t => {
 
   await t.test('failed calls are shown in the usage log, of the same range', async t => {
     await page.goto(`${gateway.origin}/admin/overview?range=24h`)
-    const { totals } = await costs(gateway, `from=${new Date(Math.ceil(nowMs / 3_600_000) * 3_600_000 - DAY_MS).toISOString()}`)
+    const {
+      totals
+    } = await costs(gateway, `from=${new Date(Math.ceil(nowMs / 3_600_000) * 3_600_000 - DAY_MS).toISOString()}`)
     await figure(page, 'Failed').getByText(String(totals.failed_calls), { exact: true }).waitFor()
     t.ok(totals.failed_calls > 0)
     await figure(page, 'Failed').getByRole('link').click()
@@ -156,7 +165,10 @@ t.test('the overview says when the database is away or records wait in the journ
   if (scene === null) return
   const page = await scene.open('/admin/overview')
   await page.getByRole('status', { name: /^Gateway ok/ }).waitFor()
-  await page.route('**/readyz', async route => await route.fulfill({ json: { status: 'degraded', database: 'degraded', journal: 'in_use', records_pending: 1234 } }))
+  await page.route('**/readyz', async route =>
+    await route.fulfill({
+      json: { status: 'degraded', database: 'degraded', journal: 'in_use', records_pending: 1234 }
+    }))
   await page.reload()
   const banner = page.getByRole('alert').filter({ hasText: 'The gateway is degraded' })
   await banner.getByText('The database is unavailable.').waitFor()
@@ -164,7 +176,15 @@ t.test('the overview says when the database is away or records wait in the journ
   await page.getByRole('status', { name: /^Gateway degraded\. Database: degraded\. Journal: in use\./ }).waitFor()
 
   await page.route('**/admin/api/**', async route => await route.fulfill({
-    status: 503, json: { error: { message: 'The database cannot be reached just now.', type: 'api_error', param: null, code: 'database_unavailable' } }
+    status: 503,
+    json: {
+      error: {
+        message: 'The database cannot be reached just now.',
+        type: 'api_error',
+        param: null,
+        code: 'database_unavailable'
+      }
+    }
   }))
   await page.reload()
   await page.getByText('The database cannot be reached just now.').first().waitFor()

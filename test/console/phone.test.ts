@@ -51,25 +51,39 @@ t.test('on a phone', async t => {
 
   await t.test('a name breaks where its parts meet, and a change stands beside its figure', async t => {
     await page.getByRole('table', { name: 'Fastest growing' }).waitFor()
-    t.same(await lines(page, '[aria-label="Most expensive"] a[href*=generate_image_metadata]'), ['generate_image_', 'metadata'])
+    t.same(await lines(
+      page, '[aria-label="Most expensive"] a[href*=generate_image_metadata]'
+    ), ['generate_image_', 'metadata'])
     const spend = page.getByRole('group', { name: 'Spend in this range' })
     const [figure, badge] = [await spend.getByText(/^\$/).boundingBox(), await spend.getByText(/ %$/).boundingBox()]
-    t.ok(figure !== null && badge !== null && badge.y < figure.y + figure.height && badge.x > figure.x, JSON.stringify({ figure, badge }))
+    t.ok(
+      figure !== null && badge !== null && badge.y < figure.y + figure.height && badge.x > figure.x,
+      JSON.stringify({ figure, badge })
+    )
   })
 
   await t.test('no table scrolls sideways', async t => {
-    for (const path of ['prompt-types', 'prompt-types/generate_image_metadata?range=30d', 'usage-log', 'usage-log?success=false', 'budgets', 'budgets?view=alerts', 'keys', 'prices', 'audit-log']) {
+    for (const path of [
+      'prompt-types', 'prompt-types/generate_image_metadata?range=30d', 'usage-log', 'usage-log?success=false',
+      'budgets', 'budgets?view=alerts', 'keys', 'prices', 'audit-log'
+    ]) {
       await go(path)
       await page.locator('.scroll tbody tr').first().waitFor()
-      const wide = await page.evaluate('[...document.querySelectorAll(".scroll")].filter(region => region.scrollWidth > region.clientWidth).map(region => region.getAttribute("aria-label") + ": " + region.scrollWidth + " > " + region.clientWidth)')
+      const wide = await page.evaluate(
+        '[...document.querySelectorAll(".scroll")].filter(region => region.scrollWidth > region.clientWidth).map(region => region.getAttribute("aria-label") + ": " + region.scrollWidth + " > " + region.clientWidth)'
+      )
       t.same(wide, [], path)
     }
   })
 
   await t.test('a prompt type shows its calls, its cost and its switches, and the list is ordered by what has no column', async t => {
     await go('prompt-types')
-    const { total_calls: calls } = (await admin('GET', '/prompt-configs/summarise_article')).body as { total_calls: number }
-    t.match(await row(page, 'summarise_article').innerText(), new RegExp(`${calls.toLocaleString('en')} calls · \\$\\d`))
+    const { total_calls: calls } = (await admin(
+      'GET', '/prompt-configs/summarise_article'
+    )).body as { total_calls: number }
+    t.match(
+      await row(page, 'summarise_article').innerText(), new RegExp(`${calls.toLocaleString('en')} calls · \\$\\d`)
+    )
     t.match(await row(page, 'classify_lead').innerText(), /\d+ calls ·\s+unpriced/i)
     t.same(await outside(page, 'tbody .note, tbody [role=switch]'), [])
     await page.getByRole('button', { name: 'Filters' }).tap()
@@ -78,13 +92,20 @@ t.test('on a phone', async t => {
     await page.locator('[aria-rowindex="2"]').filter({ hasText: 'moderate_comment' }).waitFor()
     await go('prompt-types?sort=-failed_calls')
     await page.getByRole('button', { name: 'Filters' }).click()
-    t.equal(await page.getByLabel('Order', { exact: true }).inputValue(), '-failed_calls', 'an order of a link that is not among them is not shown as another')
+    t.equal(
+      await page.getByLabel('Order', { exact: true }).inputValue(),
+      '-failed_calls',
+      'an order of a link that is not among them is not shown as another'
+    )
   })
 
   await t.test('a call shows when, of which model, how it ended and what it cost; it opens by touch and by keyboard', async t => {
     await go('usage-log?success=true&prompt_type=generate_image_metadata')
     const call = rows(page).first()
-    t.match(await call.innerText(), /generate_image_metadata\s+\d+ [A-Z][a-z]+, [\d:]{8} UTC · gpt-4o\s+\$\d[\d.]+\s+200\s+Open/)
+    t.match(
+      await call.innerText(),
+      /generate_image_metadata\s+\d+ [A-Z][a-z]+, [\d:]{8} UTC · gpt-4o\s+\$\d[\d.]+\s+200\s+Open/
+    )
     t.same(await outside(page, 'tbody .note, tbody .number'), [])
     await call.getByText('generate_image_metadata').tap()
     await page.getByRole('dialog', { name: 'Call' }).getByText('Finished').waitFor()
@@ -120,13 +141,19 @@ t.test('on a phone', async t => {
 
   await t.test('an alert says when, at how much, what was spent and who was told', async t => {
     await go('budgets?view=alerts')
-    t.match((await row(page, '100 %').first().innerText()).replace(/\s+/g, ' '), /Front page \d+ [A-Z][a-z]+, [\d:]{8} UTC 100 % \$\S+ of \$\S+ no recipient set/)
+    t.match(
+      (await row(page, '100 %').first().innerText()).replace(/\s+/g, ' '),
+      /Front page \d+ [A-Z][a-z]+, [\d:]{8} UTC 100 % \$\S+ of \$\S+ no recipient set/
+    )
     t.same(await outside(page, 'tbody .note, tbody .number'), [])
   })
 
   await t.test('an entry of the audit log says when, who, and what was changed, by its name', async t => {
     await go('audit-log')
-    t.match((await row(page, 'Front page').filter({ hasText: 'budget.create' }).innerText()).replace(/\s+/g, ' '), /^\d+ [A-Z][a-z]+, [\d:]{8} admin Front page budget\.create Open$/)
+    t.match(
+      (await row(page, 'Front page').filter({ hasText: 'budget.create' }).innerText()).replace(/\s+/g, ' '),
+      /^\d+ [A-Z][a-z]+, [\d:]{8} admin Front page budget\.create Open$/
+    )
     t.match(await row(page, 'newsroom plugin').innerText(), /key\.create/)
     t.same(await outside(page, 'tbody .note, tbody button'), [])
   })

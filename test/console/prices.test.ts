@@ -9,11 +9,15 @@ t.test('a price that begins after the calls: the repricing says so, and the day 
   const { admin } = scene.gateway
   const page = await scene.open('/admin/prices')
   const dialog = page.getByRole('dialog')
-  const { items: [unpriced] } = (await admin('GET', '/unpriced-models')).body as { items: Array<{ first_call_at: string, unpriced_calls: number }> }
+  const { items: [unpriced] } = (await admin('GET', '/unpriced-models')).body as {
+    items: Array<{ first_call_at: string, unpriced_calls: number }>
+  }
   const first = unpriced?.first_call_at ?? ''
   const calls = unpriced?.unpriced_calls ?? 0
   const day = `${first.slice(0, 10)}T00:00:00.000Z`
-  const shown = (instant: string): string => `${new Date(instant).toLocaleString('en-GB', { timeZone: 'UTC', day: 'numeric', month: 'short', hour: '2-digit', minute: '2-digit', second: '2-digit' })} UTC`
+  const shown = (
+    instant: string
+  ): string => `${new Date(instant).toLocaleString('en-GB', { timeZone: 'UTC', day: 'numeric', month: 'short', hour: '2-digit', minute: '2-digit', second: '2-digit' })} UTC`
 
   await t.test('without a price it says that, and leads to the form, which offers that day', async t => {
     await page.getByRole('button', { name: 'Reprice…' }).click()
@@ -34,13 +38,16 @@ t.test('a price that begins after the calls: the repricing says so, and the day 
     await page.getByRole('button', { name: 'our-own-model has a price now' }).click()
     await dialog.getByRole('button', { name: 'Reprice', exact: true }).click()
     await dialog.getByText('0 calls have a new cost').waitFor()
-    await dialog.getByText(`its price applies from ${shown(new Date(scene.nowMs).toISOString())} on, but the first of these calls began at ${shown(first)}.`).waitFor()
+    await dialog.getByText(`its price applies from ${shown(new Date(scene.nowMs).toISOString())} on, but the first of these calls began at ${shown(first)}.`)
+      .waitFor()
   })
 
   await t.test('one click: the same rates from that day on, and every call has its cost', async t => {
     await dialog.getByRole('button', { name: `Apply it from ${shown(day)} and reprice` }).click()
     await dialog.getByText(`${calls} calls have a new cost`).waitFor()
-    t.match((await admin('GET', '/prices/our-own-model')).body, { others: [{ effective_from: day, input: 2, output: 4 }] })
+    t.match((await admin('GET', '/prices/our-own-model')).body, {
+      others: [{ effective_from: day, input: 2, output: 4 }]
+    })
     t.match((await admin('GET', '/unpriced-models')).body, { total: 0 })
     await dialog.getByRole('button', { name: 'Reprice', exact: true }).click()
     await dialog.getByText('Nothing to do: each call that can have a cost has one.').waitFor()
@@ -51,7 +58,9 @@ t.test('a model without a price gets one, and its calls a cost', async t => {
   const scene = await startScene(t, { expected: [/status of 400/] })
   if (scene === null) return
   const { admin } = scene.gateway
-  const totalCost = async (): Promise<number> => ((await admin('GET', '/prompt-configs/classify_lead')).body as { total_cost: number }).total_cost
+  const totalCost = async (): Promise<number> => ((await admin(
+    'GET', '/prompt-configs/classify_lead'
+  )).body as { total_cost: number }).total_cost
   const page = await scene.open('/admin/prices')
   const dialog = page.getByRole('dialog')
   const row = (name: string): Locator => page.getByRole('row').filter({ hasText: name })
@@ -59,13 +68,19 @@ t.test('a model without a price gets one, and its calls a cost', async t => {
     await page.keyboard.press('Escape')
     await dialog.waitFor({ state: 'detached' })
   }
-  const { items: rows, total } = (await admin('GET', '/usage-logs?prompt_type=classify_lead&success=true&limit=500')).body as { items: Array<{ input_tokens: number, output_tokens: number, cost: null }>, total: number }
+  const { items: rows, total } = (await admin(
+    'GET', '/usage-logs?prompt_type=classify_lead&success=true&limit=500'
+  )).body as {
+    items: Array<{ input_tokens: number, output_tokens: number, cost: null }>, total: number
+  }
   t.equal(rows.length, total)
   t.equal(await totalCost(), 0)
 
   await t.test('it is named, with how many calls wait', async () => {
     await page.getByRole('heading', { name: 'Models that need a price' }).waitFor()
-    const { items: [unpriced] } = (await admin('GET', '/unpriced-models')).body as { items: Array<{ last_seen: string }> }
+    const { items: [unpriced] } = (await admin('GET', '/unpriced-models')).body as {
+      items: Array<{ last_seen: string }>
+    }
     const hour = Date.parse(unpriced?.last_seen ?? '')
     const day = new Date(hour).toLocaleDateString('en-GB', { timeZone: 'UTC', day: 'numeric', month: 'short' })
     const [from, to] = [hour, hour + 3_600_000].map(ms => new Date(ms).toISOString().slice(11, 16))
@@ -86,7 +101,9 @@ t.test('a model without a price gets one, and its calls a cost', async t => {
     await dialog.getByRole('textbox', { name: /^Input/ }).press('Enter')
     await dialog.waitFor({ state: 'detached' })
     await row('our-own-model').waitFor()
-    t.match((await admin('GET', '/prices')).body, { items: [{ model: 'our-own-model', input: 2, output: 4, effective_from: '2020-01-01T01:00:00.000Z' }] })
+    t.match((await admin('GET', '/prices')).body, {
+      items: [{ model: 'our-own-model', input: 2, output: 4, effective_from: '2020-01-01T01:00:00.000Z' }]
+    })
     t.equal(await totalCost(), 0, 'what has been called keeps what it cost')
   })
 

@@ -4,20 +4,29 @@ import { drawnColumns } from './drawn-columns.js'
 import { settled, startScene } from './scene.js'
 
 const TYPE = 'generate_image_metadata'
-const section = (page: Page, title: string) => page.getByRole('heading', { name: title, exact: true, level: 2 }).locator('xpath=ancestor::div[contains(@class, "Paper")][1]')
+const section = (page: Page, title: string) =>
+  page.getByRole('heading', { name: title, exact: true, level: 2 })
+    .locator('xpath=ancestor::div[contains(@class, "Paper")][1]')
 
 t.test('one prompt type', async t => {
   const scene = await startScene(t, { expected: [/status of 404/] })
   if (scene === null) return
   const { admin } = scene.gateway
-  const config = async (promptType = TYPE): Promise<Record<string, unknown>> => (await admin('GET', `/prompt-configs/${promptType}`)).body as Record<string, unknown>
-  t.equal((await admin('POST', '/budgets', { name: 'Pictures', prompt_type: TYPE, period: 'month', limit_usd: 0.01, action: 'block' })).status, 201)
+  const config = async (promptType = TYPE): Promise<Record<string, unknown>> =>
+    (await admin('GET', `/prompt-configs/${promptType}`)).body as Record<string, unknown>
+  t.equal(
+    (await admin('POST', '/budgets', {
+      name: 'Pictures', prompt_type: TYPE, period: 'month', limit_usd: 0.01, action: 'block'
+    })).status,
+    201
+  )
   const page = await scene.open(`/admin/prompt-types/${TYPE}?range=30d`)
   await page.getByRole('heading', { name: TYPE, level: 1 }).waitFor()
 
   await t.test('its description and its switches are changed', async t => {
     // Each is seen at once, and sent.
-    const sent = (member: string) => page.waitForResponse(response => response.request().postData()?.includes(member) === true)
+    const sent = (member: string) =>
+      page.waitForResponse(response => response.request().postData()?.includes(member) === true)
     const described = sent('description')
     await page.getByRole('textbox', { name: 'Description' }).fill('Alt text, tags and a title')
     await page.getByRole('button', { name: 'Save' }).click()
@@ -44,7 +53,8 @@ t.test('one prompt type', async t => {
     await page.getByRole('img', { name: 'Cost', exact: true }).locator('canvas').waitFor()
     await page.getByRole('img', { name: 'Average duration' }).locator('canvas').waitFor()
     await page.getByRole('region', { name: 'By model' }).getByRole('cell', { name: 'gpt-4o', exact: true }).waitFor()
-    t.same((await page.getByRole('region', { name: 'By user' }).locator('tbody tr td:first-child').allInnerTexts()).sort(), ['(none)', 'ada', 'grace', 'importer', 'newsroom', 'support'])
+    t.same((await page.getByRole('region', { name: 'By user' }).locator('tbody tr td:first-child')
+      .allInnerTexts()).sort(), ['(none)', 'ada', 'grace', 'importer', 'newsroom', 'support'])
   })
 
   await t.test('the latest call is opened by keyboard: what was said, and its facts', async t => {
@@ -60,9 +70,15 @@ t.test('one prompt type', async t => {
     await whatIf.getByRole('textbox').fill('gpt-4.1-nano, no-such-model')
     await whatIf.getByRole('textbox').press('Enter')
     await page.waitForURL(/models=gpt-4\.1-nano/)
-    t.equal(await whatIf.locator(':focus').getAttribute('aria-label'), 'Models to compare with', 'the keyboard goes on in the field')
+    t.equal(
+      await whatIf.locator(':focus').getAttribute('aria-label'),
+      'Models to compare with',
+      'the keyboard goes on in the field'
+    )
     t.match(await whatIf.getByRole('row', { name: /^gpt-4\.1-nano/ }).innerText(), /\$\d.*−\d+ %/s)
-    t.match(await whatIf.getByRole('row', { name: /^no-such-model/ }).innerText(), /unknown model/, 'not known is not $0')
+    t.match(
+      await whatIf.getByRole('row', { name: /^no-such-model/ }).innerText(), /unknown model/, 'not known is not $0'
+    )
   })
 
   await t.test('its latest rows lead to the usage log', async t => {
@@ -111,13 +127,24 @@ t.test('on a phone nothing overflows sideways, whatever the names', async t => {
   if (scene === null) return
   const { admin, origin } = scene.gateway
   const name = 'Generate-Image.metadata_'.repeat(5).slice(0, 106)
-  t.equal((await admin('POST', '/budgets', { name: 'B'.repeat(100), prompt_type: name, period: 'total', limit_usd: 0.000_000_01, action: 'block' })).status, 201)
+  t.equal(
+    (await admin('POST', '/budgets', {
+      name: 'B'.repeat(100), prompt_type: name, period: 'total', limit_usd: 0.000_000_01, action: 'block'
+    })).status,
+    201
+  )
   const answer = await fetch(`${origin}/v1/chat/completions`, {
-    method: 'POST', headers: { 'content-type': 'application/json', 'x-prompt-type': name, 'x-prompt-user': 'u'.repeat(100) }, body: JSON.stringify({ model: 'gpt-4o-mini', messages: [{ role: 'user', content: 'hi' }] })
+    method: 'POST',
+    headers: {
+      'content-type': 'application/json', 'x-prompt-type': name, 'x-prompt-user': 'u'.repeat(100)
+    },
+    body: JSON.stringify({ model: 'gpt-4o-mini', messages: [{ role: 'user', content: 'hi' }] })
   })
   await answer.text()
   for (const width of [390, 320]) {
-    const page = await scene.open(`/admin/prompt-types/${name}?models=gpt-5.4-pro,${'m'.repeat(100)}`, { viewport: { width, height: 844 } })
+    const page = await scene.open(`/admin/prompt-types/${name}?models=gpt-5.4-pro,${'m'.repeat(100)}`, {
+      viewport: { width, height: 844 }
+    })
     await page.getByRole('button', { name: /^Latest call/ }).click()
     await page.getByText('B'.repeat(100)).waitFor()
     await settled(page)

@@ -19,7 +19,9 @@ export interface Scene {
   readonly nowMs: number
   readonly gateway: TestGateway
   readonly browser: Browser
-  /** A page of a context of its own, logged in; what it says to the console, and asks of other hosts, fails the test. */
+  /**
+   * A page of a context of its own, logged in; what it says to the console, and asks of other hosts, fails the test.
+   */
   readonly open: (path: string, options?: ContextOptions) => Promise<Page>
 }
 
@@ -54,7 +56,9 @@ export async function startScene (t: Test, options: SceneOptions = {}): Promise<
   const gateway = await startGateway(t, { upstreamUrl: upstream.url, kind, env, now: () => nowMs })
   if (!empty) await fillBooks(gateway.database, nowMs, { moreTypes, share })
   const watched = { nowMs, gateway, browser, expected: options.expected ?? [] }
-  return { nowMs, gateway, browser, open: async (path, contextOptions) => await openPage(t, watched, path, contextOptions) }
+  return {
+    nowMs, gateway, browser, open: async (path, contextOptions) => await openPage(t, watched, path, contextOptions)
+  }
 }
 
 /** The browser that all scenes of one process share; null where there is none. It goes when the process does. */
@@ -117,7 +121,9 @@ interface Watched {
 async function openPage (t: Test, watched: Watched, path: string, options: ContextOptions = {}): Promise<Page> {
   const { nowMs, gateway, browser, expected } = watched
   const viewport = { width: 1280, height: 800 }
-  const context = await browser.newContext({ httpCredentials: ADMIN, viewport, timezoneId: 'Europe/Prague', ...options })
+  const context = await browser.newContext({
+    httpCredentials: ADMIN, viewport, timezoneId: 'Europe/Prague', ...options
+  })
   t.teardown(async () => { await context.close() })
   context.setDefaultTimeout(60_000) // Half a minute was too short for a machine whose cores others take.
   await context.clock.setFixedTime(nowMs)

@@ -27,7 +27,9 @@ t.test('every page of the console', { timeout: 300_000 }, async t => {
   await startBudgets(scene.gateway)
   mkdirSync(folder, { recursive: true })
   for (const colorScheme of ['light', 'dark'] as const) {
-    for (const [width, size] of Object.entries({ wide: { width: 1440, height: 900 }, narrow: { width: 390, height: 844 } })) {
+    for (const [width, size] of Object.entries({
+      wide: { width: 1440, height: 900 }, narrow: { width: 390, height: 844 }
+    })) {
       const page = await scene.open('/admin/overview', { colorScheme, viewport: size })
       for (const [name, path] of Object.entries(PAGES)) {
         await page.setViewportSize(size)
@@ -35,9 +37,12 @@ t.test('every page of the console', { timeout: 300_000 }, async t => {
         await settled(page)
         if (name === 'prompt-type') await page.getByRole('button', { name: /Latest call/ }).click()
         await page.waitForTimeout(400)
-        // Long pages whole: in a window of their height, for what is only put together from parts has charts that are not drawn yet.
+        // Long pages whole: in a window of their height, for what is only put together from parts has charts that are
+        // not drawn yet.
         if (name === 'prompt-type' || width === 'narrow') {
-          await page.setViewportSize({ ...size, height: Number(await page.evaluate('document.documentElement.scrollHeight')) })
+          await page.setViewportSize({
+            ...size, height: Number(await page.evaluate('document.documentElement.scrollHeight'))
+          })
         }
         await page.evaluate('window.scrollTo(0, 0)')
         await page.waitForTimeout(400)

@@ -13,8 +13,8 @@ const BUDGETS: readonly Started[] = [
 const SOME_USD = 5
 
 /**
- * What an operator has set up: budgets in each state, keys, a price, and switches that were changed. A budget's limit follows
- * what its period has spent, so that its state is the same at any moment at which anything is.
+ * What an operator has set up: budgets in each state, keys, a price, and switches that were changed. A budget's limit
+ * follows what its period has spent, so that its state is the same at any moment at which anything is.
  */
 export async function startBudgets ({ admin }: TestGateway): Promise<void> {
   const made = async (path: string, body: unknown, method = 'POST'): Promise<unknown> => {
@@ -23,10 +23,18 @@ export async function startBudgets ({ admin }: TestGateway): Promise<void> {
     return answer.body
   }
   for (const { spent: share, ...budget } of BUDGETS) {
-    const { id, spent_usd: spentUsd } = await made('/budgets', { ...budget, limit_usd: 1_000_000 }) as { id: string, spent_usd: number }
-    await made(`/budgets/${id}`, { limit_usd: spentUsd === 0 ? SOME_USD : Number((spentUsd / share).toFixed(6)) }, 'PATCH')
+    const { id, spent_usd: spentUsd } = await made('/budgets', {
+      ...budget, limit_usd: 1_000_000
+    }) as { id: string, spent_usd: number }
+    await made(
+      `/budgets/${id}`, { limit_usd: spentUsd === 0 ? SOME_USD : Number((spentUsd / share).toFixed(6)) }, 'PATCH'
+    )
   }
-  await made('/keys', { name: 'importer in production', user: 'importer', allowed_prompt_types: ['generate_image_metadata', 'select_best_tags'] })
+  await made('/keys', {
+    name: 'importer in production',
+    user: 'importer',
+    allowed_prompt_types: ['generate_image_metadata', 'select_best_tags']
+  })
   await made('/keys', { name: 'newsroom plugin', expires_at: '2099-01-01T00:00:00Z' })
   await made('/prices/our-other-model', { input: 0.4, output: 1.6 }, 'PUT')
   await made('/prompt-configs/moderate_comment', { is_active: false }, 'PATCH')

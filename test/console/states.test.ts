@@ -4,13 +4,21 @@ import { gate } from '../helpers/gate.js'
 import { startScene } from './scene.js'
 
 const TYPE = 'summarise_article'
-const failure = { status: 503, contentType: 'application/json', body: JSON.stringify({ error: { message: 'The database is unavailable.', type: 'api_error', param: null, code: 'database_unavailable' } }) }
+const failure = {
+  status: 503,
+  contentType: 'application/json',
+  body: JSON.stringify({
+    error: { message: 'The database is unavailable.', type: 'api_error', param: null, code: 'database_unavailable' }
+  })
+}
 const description = (page: Page) => page.getByRole('textbox', { name: 'Description' })
 
 t.test('empty books say what to do first, with this gateway\'s own address', async t => {
   const scene = await startScene(t, { empty: true })
   if (scene === null) return
-  for (const [path, title] of [['/admin/prompt-types', 'No calls yet'], ['/admin/usage-log', 'No call is in the log yet']] as const) {
+  for (const [path, title] of [
+    ['/admin/prompt-types', 'No calls yet'], ['/admin/usage-log', 'No call is in the log yet']
+  ] as const) {
     const page = await scene.open(path)
     await page.getByRole('heading', { name: title }).waitFor()
     const line = await page.locator('pre').innerText()
@@ -51,7 +59,9 @@ t.test('states that are neither full nor empty', async t => {
     await page.getByRole('link', { name: TYPE }).waitFor()
   })
 
-  for (const [choice, mine, theirs] of [['Keep mine', 'mine', 'theirs'], ['Take theirs', 'mine again', 'theirs again']] as const) {
+  for (const [choice, mine, theirs] of [
+    ['Keep mine', 'mine', 'theirs'], ['Take theirs', 'mine again', 'theirs again']
+  ] as const) {
     await t.test(`two people edit: my draft stays, theirs is told, and "${choice}" holds`, async t => {
       const page = await scene.open(`/admin/prompt-types/${TYPE}`)
       await description(page).fill(mine)
@@ -61,7 +71,9 @@ t.test('states that are neither full nor empty', async t => {
       await page.getByText(`It says now: ${theirs}`).waitFor()
       t.equal(await description(page).inputValue(), mine)
       // What is kept of mine is seen at once, and sent.
-      const saved = choice === 'Keep mine' ? page.waitForResponse(response => response.request().method() === 'PATCH') : null
+      const saved = choice === 'Keep mine'
+        ? page.waitForResponse(response => response.request().method() === 'PATCH')
+        : null
       await page.getByRole('button', { name: choice }).click()
       await saved
       await page.getByText('Somebody else has changed the description').waitFor({ state: 'detached' })
@@ -76,7 +88,8 @@ t.test('states that are neither full nor empty', async t => {
   await t.test('a description that is not taken stays as a draft, and the gateway says why', async t => {
     const page = await scene.open(`/admin/prompt-types/${TYPE}`)
     await description(page).fill('a better one')
-    await page.route(`**/admin/api/prompt-configs/${TYPE}`, async route => await (route.request().method() === 'PATCH' ? route.fulfill(failure) : route.continue()))
+    await page.route(`**/admin/api/prompt-configs/${TYPE}`, async route =>
+      await (route.request().method() === 'PATCH' ? route.fulfill(failure) : route.continue()))
     await page.getByRole('button', { name: 'Save' }).click()
     await page.getByText(`${TYPE} was not changed`).waitFor()
     t.equal(await description(page).inputValue(), 'a better one')

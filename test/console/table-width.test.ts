@@ -16,10 +16,29 @@ t.test('no table scrolls sideways on a screen of 1280 px, whatever the names', a
   const { admin, origin } = scene.gateway
   await startBudgets(scene.gateway)
   const name = 'generate_image.metadata-'.repeat(5).slice(0, 106)
-  const budget = { name: 'Budget of the front page '.repeat(4), prompt_type: name, period: 'total', limit_usd: 12_345_678, action: 'block', strict: true }
-  t.equal((await admin('POST', '/budgets', { ...budget, thresholds: [10, 20, 30, 40, 50, 60, 70, 80, 90, 100] })).status, 201)
-  t.equal((await admin('POST', '/keys', { name: 'k'.repeat(100), user: 'u'.repeat(100), allowed_prompt_types: [name, 'tags'] })).status, 201)
-  t.equal((await admin('PUT', `/prices/${'m'.repeat(100)}`, { input: 1234.5678, output: 1234.5678, audio_input: 1234.5678 })).status, 200)
+  const budget = {
+    name: 'Budget of the front page '.repeat(4),
+    prompt_type: name,
+    period: 'total',
+    limit_usd: 12_345_678,
+    action: 'block',
+    strict: true
+  }
+  t.equal(
+    (await admin('POST', '/budgets', { ...budget, thresholds: [10, 20, 30, 40, 50, 60, 70, 80, 90, 100] })).status, 201
+  )
+  t.equal(
+    (await admin('POST', '/keys', {
+      name: 'k'.repeat(100), user: 'u'.repeat(100), allowed_prompt_types: [name, 'tags']
+    })).status,
+    201
+  )
+  t.equal(
+    (await admin('PUT', `/prices/${'m'.repeat(100)}`, {
+      input: 1234.5678, output: 1234.5678, audio_input: 1234.5678
+    })).status,
+    200
+  )
   const answer = await fetch(`${origin}/v1/chat/completions`, {
     method: 'POST',
     headers: { 'content-type': 'application/json', 'x-prompt-type': name, 'x-prompt-user': 'u'.repeat(100) },

@@ -4,7 +4,8 @@ import t from 'tap'
 import { startScene } from './scene.js'
 
 const rows = (page: Page) => page.locator('tbody tr[aria-rowindex]')
-const openButton = (page: Page) => page.getByRole('button', { name: /^Open the call of generate_image_metadata/ }).first()
+const openButton = (page: Page) =>
+  page.getByRole('button', { name: /^Open the call of generate_image_metadata/ }).first()
 
 t.test('the usage log', async t => {
   const scene = await startScene(t)
@@ -21,7 +22,8 @@ t.test('the usage log', async t => {
     await page.getByText(/^\d+ calls? match(es)?$/).waitFor()
     const texts = await rows(page).allInnerTexts()
     t.ok(texts.length > 0)
-    t.same(texts.filter(text => !text.includes('429 rate limit exceeded') || !text.includes('generate_image_metadata')), [])
+    t.same(texts.filter(text =>
+      !text.includes('429 rate limit exceeded') || !text.includes('generate_image_metadata')), [])
     const colleague = await scene.open(new URL(page.url()).pathname + new URL(page.url()).search)
     await colleague.getByText(/^\d+ calls? match(es)?$/).waitFor()
     t.equal(await colleague.getByRole('textbox', { name: 'Prompt type' }).inputValue(), 'generate_image_metadata')
@@ -32,8 +34,11 @@ t.test('the usage log', async t => {
   })
 
   await t.test('what is filtered is exported', async t => {
-    const [download] = await Promise.all([page.waitForEvent('download'), page.getByRole('link', { name: 'NDJSON' }).click()])
-    const lines = readFileSync(await download.path(), 'utf8').trim().split('\n').map(line => JSON.parse(line) as { prompt_type: string })
+    const [download] = await Promise.all([
+      page.waitForEvent('download'), page.getByRole('link', { name: 'NDJSON' }).click()
+    ])
+    const lines = readFileSync(await download.path(), 'utf8').trim().split('\n')
+      .map(line => JSON.parse(line) as { prompt_type: string })
     t.ok(lines.length > 100, 'all of it, not the page that is in sight')
     t.same([...new Set(lines.map(line => line.prompt_type))], ['generate_image_metadata'])
   })
@@ -81,7 +86,11 @@ t.test('the usage log', async t => {
     await page.getByRole('switch', { name: 'Live' }).press('Space')
     await page.waitForURL(/tail=true/)
     const answer = await fetch(`${origin}/v1/chat/completions`, {
-      method: 'POST', headers: { 'content-type': 'application/json', 'x-prompt-type': 'just_now:v1.2' }, body: JSON.stringify({ model: 'gpt-4o-mini', messages: [{ role: 'user', content: 'hi' }] })
+      method: 'POST',
+      headers: {
+        'content-type': 'application/json', 'x-prompt-type': 'just_now:v1.2'
+      },
+      body: JSON.stringify({ model: 'gpt-4o-mini', messages: [{ role: 'user', content: 'hi' }] })
     })
     t.equal(answer.status, 200)
     await answer.text()

@@ -1,7 +1,9 @@
 import { Agent } from 'node:http'
 import t, { type Test } from 'tap'
 import { type LogRow, type Totals, addTo, promptTotals, rollupTotals, usageLogs } from '../helpers/books.js'
-import { type Exchange, CORPUS_ID, asksForUsage, corpusMissing, corpusUpstream, isStream, lacksUsage, loadCorpus, withUsage } from '../helpers/corpus.js'
+import {
+  type Exchange, CORPUS_ID, asksForUsage, corpusMissing, corpusUpstream, isStream, lacksUsage, loadCorpus, withUsage
+} from '../helpers/corpus.js'
 import { type Tokens, expectedCost, expectedEntry } from '../helpers/corpus-books.js'
 import { type DatabaseKind, databaseKinds } from '../helpers/database.js'
 import { type TestGateway, startGateway } from '../helpers/gateway.js'
@@ -21,9 +23,13 @@ const recordWait = { RECORD_WAIT_MS: '60000' }
 
 for (const [mode, kinds] of [['inject', databaseKinds], ['estimate', ['postgres']]] as Array<[Mode, DatabaseKind[]]>) {
   for (const kind of kinds) {
-    t.test(`the recorded exchanges come through unchanged and are in the books to the last digit (${mode}, ${kind})`, { skip }, async t => {
+    t.test(`the recorded exchanges come through unchanged and are in the books to the last digit (${mode}, ${kind})`, {
+      skip
+    }, async t => {
       const upstream = await corpusUpstream(t, exchanges)
-      const gateway = await startGateway(t, { upstreamUrl: upstream.url, kind, env: { STREAM_USAGE: mode, ...recordWait } })
+      const gateway = await startGateway(t, {
+        upstreamUrl: upstream.url, kind, env: { STREAM_USAGE: mode, ...recordWait }
+      })
       const answers = await replay(t, gateway.origin)
       const seen = new Map(upstream.requests.map(request => [request.headers(CORPUS_ID)[0] ?? '', request]))
       t.equal(upstream.requests.length, exchanges.length, 'each went upstream once')
@@ -39,7 +45,11 @@ for (const [mode, kinds] of [['inject', databaseKinds], ['estimate', ['postgres'
         const sums = checkRow(t, exchange, index, row, mode)
         if (sums === null) continue
         addTo(types, row['prompt_type'] ?? '', { ...sums, cached: 0n, reasoning: 0n })
-        addTo(rollups, [row['prompt_type'], row['response_model'] ?? row['request_model'], row['user_name'] ?? ''].join('|'), sums)
+        addTo(
+          rollups,
+          [row['prompt_type'], row['response_model'] ?? row['request_model'], row['user_name'] ?? ''].join('|'),
+          sums
+        )
       }
       t.strictSame(await promptTotals(gateway), sorted(types), 'the statistics are the sums')
       t.strictSame(sorted(await rollupTotals(gateway)), sorted(rollups), 'the rollups are the sums')
@@ -73,7 +83,8 @@ async function replay (t: Test, origin: string): Promise<Map<string, Answer>> {
 
 const exchangeOf = (row: LogRow): string => (JSON.parse(row['metadata'] ?? '{}') as { exchange: string }).exchange
 
-const pairs = (flat: readonly string[]): string[] => flat.flatMap((name, i) => i % 2 === 0 ? [`${name}: ${flat[i + 1] ?? ''}`] : [])
+const pairs = (flat: readonly string[]): string[] =>
+  flat.flatMap((name, i) => i % 2 === 0 ? [`${name}: ${flat[i + 1] ?? ''}`] : [])
 
 /** Status, headers and bytes; the framing is what this connection needs, and no header else is added. */
 function checkAnswer (t: Test, exchange: Exchange, answer: Answer | undefined): void {
@@ -81,7 +92,11 @@ function checkAnswer (t: Test, exchange: Exchange, answer: Answer | undefined): 
   const framing = isStream(exchange) ? 'Transfer-Encoding: chunked' : `content-length: ${Buffer.byteLength(body)}`
   const own = /^(connection|keep-alive): /i
   t.equal(answer?.status, status)
-  t.same(pairs(answer?.rawHeaders ?? []).filter(header => !own.test(header)), [...pairs(Object.entries(headers).flat()), framing], exchange.id)
+  t.same(
+    pairs(answer?.rawHeaders ?? []).filter(header => !own.test(header)),
+    [...pairs(Object.entries(headers).flat()), framing],
+    exchange.id
+  )
   t.ok(answer?.body.equals(Buffer.from(body)), `bytes of ${exchange.id}`)
 }
 
@@ -91,7 +106,9 @@ function mayBeAsked ({ request }: Exchange): boolean {
     (JSON.parse(request.body) as { stream?: boolean }).stream === true
 }
 
-/** The request's bytes, asking for usage where its caller did not and the gateway may; nothing meant for the gateway. */
+/**
+ * The request's bytes, asking for usage where its caller did not and the gateway may; nothing meant for the gateway.
+ */
 function checkRequest (t: Test, exchange: Exchange, seen: UpstreamRequest | undefined, mode: Mode): void {
   const sent = seen?.body.toString() ?? ''
   const asks = mode === 'inject' && mayBeAsked(exchange)
@@ -111,7 +128,12 @@ function checkRow (t: Test, exchange: Exchange, index: number, row: LogRow, mode
   t.equal(estimated, mode === 'estimate' && lacksUsage(exchange), 'upstream\'s own count wherever there is one')
   if (tokens !== null) {
     t.ok(cost !== null && cost > 0n, `${exchange.id} has a price`)
-    if (estimated) t.ok(tokens.input > 0 && tokens.cached === 0 && tokens.reasoning === 0, 'an estimate knows of neither cache nor reasoning')
+    if (estimated) {
+      t.ok(
+        tokens.input > 0 && tokens.cached === 0 && tokens.reasoning === 0,
+        'an estimate knows of neither cache nor reasoning'
+      )
+    }
   }
   t.match(row, {
     prompt_type: promptTypes[index % promptTypes.length] ?? 'untyped',
@@ -161,7 +183,9 @@ async function checkConfigs (t: Test, gateway: TestGateway, types: ReadonlyMap<s
   const { body } = await gateway.admin('GET', '/prompt-configs')
   const { items } = body as { items: Array<{ prompt_type: string, total_calls: number, total_cost: number }> }
   t.same(items.map(item => [item.prompt_type, item.total_calls, item.total_cost]).sort(),
-    [...types].map(([type, sums]) => [type, Number(sums.calls), Number(usdText(sums.cost))]).sort(), 'operators see the same')
+    [...types].map(([type, sums]) => [type, Number(sums.calls), Number(usdText(sums.cost))])
+      .sort(), 'operators see the same')
 }
 
-const sorted = <Value>(map: ReadonlyMap<string, Value>): Map<string, Value> => new Map([...map].sort(([a], [b]) => a < b ? -1 : 1))
+const sorted = <Value>(map: ReadonlyMap<string, Value>): Map<string, Value> =>
+  new Map([...map].sort(([a], [b]) => a < b ? -1 : 1))

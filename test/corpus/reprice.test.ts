@@ -33,14 +33,23 @@ for (const kind of databaseKinds) {
           agent
         })
       })
-      const reprice = async (): Promise<unknown> => (await gateway.admin('POST', '/usage-logs/reprice', { only_unpriced: false })).body
+      const reprice = async (): Promise<unknown> => (await gateway.admin('POST', '/usage-logs/reprice', {
+        only_unpriced: false
+      })).body
       const recorded = await books(gateway)
       t.same(await reprice(), { rows: 0, cost_before: 0, cost_after: 0 }, 'nothing changes while no price does')
 
-      const models = new Set((await usageLogs(gateway)).flatMap(row => row['cost'] == null || row['input_tokens'] == null ? [] : row['response_model'] ?? []))
+      const models = new Set(
+        (await usageLogs(gateway)).flatMap(row =>
+          row['cost'] == null || row['input_tokens'] == null ? [] : row['response_model'] ?? [])
+      )
       t.ok(models.size > 3)
       const path = (model: string): string => `/prices/${encodeURIComponent(model)}`
-      for (const model of models) await gateway.admin('PUT', path(model), { input: 1_000, output: 999.999999, effective_from: '2020-01-01T00:00:00Z' })
+      for (const model of models) {
+        await gateway.admin('PUT', path(model), {
+          input: 1_000, output: 999.999999, effective_from: '2020-01-01T00:00:00Z'
+        })
+      }
       const { rows } = await reprice() as { rows: number }
       t.ok(rows > 300, `${rows} calls cost something else`)
       t.notSame(await books(gateway), recorded)
@@ -48,7 +57,10 @@ for (const kind of databaseKinds) {
       t.match(await reprice(), { rows })
       t.same(await books(gateway), recorded)
 
-      const costs = new Map((await usageLogs(gateway)).map(row => [(JSON.parse(row['metadata'] ?? '{}') as { exchange: string }).exchange, row['cost']]))
+      const costs = new Map(
+        (await usageLogs(gateway)).map(row =>
+          [(JSON.parse(row['metadata'] ?? '{}') as { exchange: string }).exchange, row['cost']])
+      )
       const billed = exchanges.flatMap(exchange => {
         const cost = expectedCost(expectedEntry(exchange))
         return cost === null ? [] : [{ id: exchange.id, cost }]

@@ -4,7 +4,9 @@ import { batchRowTypes } from '../../src/db/batch-statement.js'
 import { logFields, rollupRowFields, typeFields } from '../../src/recording/batch-columns.js'
 import { forEachDatabase } from '../helpers/database.js'
 
-forEachDatabase(t, 'the writer and the function agree on the rows, member by member, as the schema has them', async (t, database) => {
+forEachDatabase(t, 'the writer and the function agree on the rows, member by member, as the schema has them', async (
+  t, database
+) => {
   const members = async (type: string): Promise<string[]> => {
     const rows = await database.operator.execute<{ member: string }>(sql`
       select attname || ' ' || format_type(atttypid, atttypmod) as member

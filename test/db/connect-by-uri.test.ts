@@ -45,20 +45,35 @@ t.test('a Unix socket is reached by host= and by %2F', async t => {
     `postgres://postgres@${encodeURIComponent(folder)}:${port}/${database}`,
     `postgres://?host=${folder}&port=${port}&user=postgres&dbname=${database}&sslmode=require`
   ]) {
-    t.same(await ask(t, uri, 'select inet_server_addr() is null as socket, current_database() as database'), twice({ socket: true, database }), uri)
+    t.same(
+      await ask(t, uri, 'select inet_server_addr() is null as socket, current_database() as database'),
+      twice({ socket: true, database }),
+      uri
+    )
   }
-  await t.rejects(ask(t, `postgres://postgres@/${database}?host=${folder}&port=1`, 'select 1'), { message: `at ${folder}/.s.PGSQL.1 (ENOENT` })
+  await t.rejects(ask(
+    t, `postgres://postgres@/${database}?host=${folder}&port=1`, 'select 1'
+  ), { message: `at ${folder}/.s.PGSQL.1 (ENOENT` })
 })
 
 t.test('hosts are tried in turn, and what the URI sets is set', async t => {
   const databaseUrl = await createDatabase()
   const { port } = await sharedPostgres()
   const database = new URL(databaseUrl).pathname.slice(1)
-  const question = 'select current_setting(\'application_name\') as name, current_setting(\'work_mem\') as memory, inet_server_port() as port'
+  const question =
+    'select current_setting(\'application_name\') as name, current_setting(\'work_mem\') as memory, inet_server_port() as port'
   const row = { name: 'books', memory: '5MB', port }
-  const parameters = 'application_name=books&options=-c%20work_mem%3D5MB&connect_timeout=5&keepalives_idle=30&channel_binding=prefer'
-  t.same(await ask(t, `postgres://postgres@127.0.0.1:1,127.0.0.1:${port}/${database}?${parameters}`, question), twice(row))
-  t.same(await ask(t, `postgres://postgres@127.0.0.1:${port}/${database}?${parameters}&target_session_attrs=read-write`, question), twice(row))
+  const parameters =
+    'application_name=books&options=-c%20work_mem%3D5MB&connect_timeout=5&keepalives_idle=30&channel_binding=prefer'
+  t.same(
+    await ask(t, `postgres://postgres@127.0.0.1:1,127.0.0.1:${port}/${database}?${parameters}`, question), twice(row)
+  )
+  t.same(
+    await ask(
+      t, `postgres://postgres@127.0.0.1:${port}/${database}?${parameters}&target_session_attrs=read-write`, question
+    ),
+    twice(row)
+  )
 })
 
 t.test('with target_session_attrs a server that only reads is passed over', async t => {
@@ -100,11 +115,17 @@ t.test('TLS is what sslmode says, and no less', { skip }, async t => {
     [`${named}?sslmode=verify-full&sslrootcert=${other}`, /certificate/],
     [`${named}?sslmode=verify-full`, /certificate/],
     [`${named}?sslrootcert=system`, /certificate/],
-    [`${plain}?sslmode=verify-ca&sslrootcert=/nowhere/ca.pem`, /^DATABASE_URL has sslrootcert, a file that cannot be read \(ENOENT\): \/nowhere\/ca\.pem$/]
+    [
+      `${plain}?sslmode=verify-ca&sslrootcert=/nowhere/ca.pem`,
+      /^DATABASE_URL has sslrootcert, a file that cannot be read \(ENOENT\): \/nowhere\/ca\.pem$/
+    ]
   ] as const) await t.rejects(ask(t, uri, encrypted), { message: why }, uri)
 })
 
-/** The server takes TLS from here on, with a certificate for `localhost` by an authority that is returned, beside another one. */
+/**
+ * The server takes TLS from here on, with a certificate for `localhost` by an authority that is returned, beside
+ * another one.
+ */
 async function startTls (t: Test, server: PostgresServer): Promise<{ ca: string, other: string }> {
   const client = postgres(server.url(), { max: 1 })
   const [row] = await client<{ folder: string }[]>`select current_setting('data_directory') as folder`
@@ -120,13 +141,31 @@ async function startTls (t: Test, server: PostgresServer): Promise<{ ca: string,
   }
   run('req', '-newkey', 'rsa:2048', '-nodes', '-subj', '/CN=localhost', '-keyout', 'server.key', '-out', 'server.csr')
   writeFileSync(file('names'), 'subjectAltName=DNS:localhost\n')
-  run('x509', '-req', '-in', 'server.csr', '-CA', 'ca.pem', '-CAkey', 'ca.key', '-CAcreateserial', '-days', '3650', '-extfile', 'names', '-out', 'server.pem')
+  run(
+    'x509',
+    '-req',
+    '-in',
+    'server.csr',
+    '-CA',
+    'ca.pem',
+    '-CAkey',
+    'ca.key',
+    '-CAcreateserial',
+    '-days',
+    '3650',
+    '-extfile',
+    'names',
+    '-out',
+    'server.pem'
+  )
   // The server reads them as the user that it runs as.
   const { uid, gid } = statSync(row.folder)
   chmodSync(folder, 0o755)
   chmodSync(file('server.key'), 0o600)
   for (const name of ['server.key', 'server.pem']) chownSync(file(name), uid, gid)
-  for (const [name, value] of [['ssl_cert_file', file('server.pem')], ['ssl_key_file', file('server.key')], ['ssl', 'on']] as const) {
+  for (const [name, value] of [
+    ['ssl_cert_file', file('server.pem')], ['ssl_key_file', file('server.key')], ['ssl', 'on']
+  ] as const) {
     await client.unsafe(`alter system set ${name} = '${value}'`)
   }
   await client`select pg_reload_conf()`

@@ -27,7 +27,9 @@ const open = async (t: Test, dataDir: string): Promise<Database> => {
 /** Starts a writer and resolves when its first record is committed; `ids` grows as it goes on. */
 const startWriter = async (t: Test, dataDir: string): Promise<{ child: ChildProcess, ids: string[] }> => {
   const script = fileURLToPath(new URL('../helpers/embedded-writer.ts', import.meta.url))
-  const child = spawn(process.execPath, [...process.execArgv, script, dataDir], { stdio: ['ignore', 'pipe', 'inherit'] })
+  const child = spawn(process.execPath, [...process.execArgv, script, dataDir], {
+    stdio: ['ignore', 'pipe', 'inherit']
+  })
   t.teardown(() => child.kill('SIGKILL'))
   const ids: string[] = []
   const lines = createInterface({ input: child.stdout })
@@ -111,7 +113,9 @@ t.test('if its thread dies, what is under way is rejected, and the next statemen
 t.test('counters do not bloat, vacuumed now and then', async t => {
   const database = await openTestDatabase(t, 'embedded')
   const writer = createBatchWriter(database)
-  const payload = { prompt: 'p'.repeat(20_000), response: Array.from({ length: 3000 }, (_, i) => i.toString(36)).join(' ') }
+  const payload = {
+    prompt: 'p'.repeat(20_000), response: Array.from({ length: 3000 }, (_, i) => i.toString(36)).join(' ')
+  }
   const sizeAfter = async (commits: number): Promise<number> => {
     for (let commit = 0; commit < commits; commit++) await writer.write(batchOf(entry({ logged: false }, payload)))
     await vacuumHotTables(database.operator)

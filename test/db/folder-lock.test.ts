@@ -20,7 +20,9 @@ t.test('of several that come at once one gets the folder, and it is free again w
 t.test('who comes later is refused, and told the process', async t => {
   const folder = temporaryFolder(t)
   const lock = await lockFolder(folder, silentLog)
-  await t.rejects(lockFolder(folder, silentLog), new RegExp(`in use by another promptmeter \\(process ${process.pid}\\)`))
+  await t.rejects(
+    lockFolder(folder, silentLog), new RegExp(`in use by another promptmeter \\(process ${process.pid}\\)`)
+  )
   await lock.release()
 })
 

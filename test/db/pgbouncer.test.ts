@@ -15,7 +15,9 @@ const skip = program === null ? 'PgBouncer is not installed on this machine (Deb
 const plain = '{"model":"gpt-4o-mini","messages":[{"role":"user","content":"hi"}]}'
 const usage = { prompt_tokens: 11, completion_tokens: 7, total_tokens: 18 }
 
-async function behindPgbouncer (t: Test, content: 'empty' | 'migrated' = 'migrated', config: readonly string[] = []): Promise<{ direct: string, pooled: string }> {
+async function behindPgbouncer (
+  t: Test, content: 'empty' | 'migrated' = 'migrated', config: readonly string[] = []
+): Promise<{ direct: string, pooled: string }> {
   const direct = await createDatabase(content)
   return { direct, pooled: await startPgbouncer(t, program ?? '', direct, config) }
 }
@@ -37,21 +39,30 @@ t.test('behind PgBouncer an empty database is migrated once, by five instances a
   t.same(await databases[0]?.operator.execute(sql`select count(*)::int as rows from gateway_settings`), [{ rows: 1 }])
 })
 
-t.test('behind PgBouncer calls are recorded and operators served, and nothing is left in its sessions', { skip }, async t => {
+t.test('behind PgBouncer calls are recorded and operators served, and nothing is left in its sessions', {
+  skip
+}, async t => {
   // Two sessions for nine connections: each transaction gets another.
   const { direct, pooled } = await behindPgbouncer(t, 'migrated', ['default_pool_size = 2'])
   const gateway = await gatewayAt(t, pooled)
   const types = Array.from({ length: 60 }, (_, n) => `type-${n % 7}`)
   t.same(new Set(await Promise.all(types.map(async type => await callOf(gateway, type)))), new Set([200]))
-  const reads = ['/prompt-configs', '/usage-logs?limit=100', '/costs?group_by=prompt_type', '/settings', '/keys', '/budgets', '/audit-log', '/prices', '/usage-logs/export']
+  const reads = [
+    '/prompt-configs', '/usage-logs?limit=100', '/costs?group_by=prompt_type', '/settings', '/keys', '/budgets',
+    '/audit-log', '/prices', '/usage-logs/export'
+  ]
   for (let round = 0; round < 3; round++) {
-    t.same((await Promise.all(reads.map(async path => await fetchStatus(gateway, path)))).map((status, n) => `${reads[n] ?? ''} ${status}`),
-      reads.map(path => `${path} 200`))
+    t.same((await Promise.all(
+      reads.map(async path => await fetchStatus(gateway, path))
+    )).map((status, n) => `${reads[n] ?? ''} ${status}`),
+    reads.map(path => `${path} 200`))
   }
   t.match((await gateway.admin('GET', '/usage-logs')).body, { total: 60 })
   t.equal((await gateway.admin('POST', '/usage-logs/reprice', { only_unpriced: false })).status, 200)
   const ready = await (await fetch(`${gateway.origin}/readyz`)).json()
-  t.match(ready, { status: 'ok', database: 'ok', database_pools: { recording: 'ok', operator: 'ok' }, journal: 'ok', records_pending: 0 })
+  t.match(ready, {
+    status: 'ok', database: 'ok', database_pools: { recording: 'ok', operator: 'ok' }, journal: 'ok', records_pending: 0
+  })
   const own = postgres(pooled, { max: 2, prepare: false })
   t.teardown(async () => await own.end())
   for (let n = 0; n < 10; n++) {
@@ -65,7 +76,9 @@ t.test('behind PgBouncer calls are recorded and operators served, and nothing is
   t.same(Array.from(await books`select count(*)::int as rows from usage_logs`), [{ rows: 60 }])
 })
 
-t.test('behind PgBouncer an operator’s query is stopped by its time-out, a commit is not under it', { skip }, async t => {
+t.test('behind PgBouncer an operator’s query is stopped by its time-out, a commit is not under it', {
+  skip
+}, async t => {
   const { pooled } = await behindPgbouncer(t)
   const database = await openDatabase({ databaseUrl: pooled, dataDir: temporaryFolder(t), log: silentLog })
   t.teardown(async () => await database.close())
@@ -73,7 +86,12 @@ t.test('behind PgBouncer an operator’s query is stopped by its time-out, a com
     current_setting('max_parallel_workers_per_gather') as workers, current_setting('jit') as jit`
   const own = [{ timeout: '15s', lock: '5s', workers: '0', jit: 'off' }]
   t.same(await database.operator.execute(settings), own)
-  t.same(await database.operator.transaction(async tx => await tx.execute(settings), { isolationLevel: 'repeatable read', accessMode: 'read only' }), own)
+  t.same(
+    await database.operator.transaction(async tx => await tx.execute(settings), {
+      isolationLevel: 'repeatable read', accessMode: 'read only'
+    }),
+    own
+  )
   for (let n = 0; n < 5; n++) t.match(await database.recording.execute(settings), [{ timeout: '0', lock: '0' }])
 })
 
@@ -83,7 +101,9 @@ t.test('behind PgBouncer a change on one instance holds on another within a seco
   t.equal(await callOf(second, 'a'), 200)
   t.equal((await first.admin('PATCH', '/prompt-configs/a', { is_active: false })).status, 200)
   const changedAtMs = Date.now()
-  const logged = async (): Promise<number> => ((await second.admin('GET', '/usage-logs')).body as { total: number }).total
+  const logged = async (): Promise<number> => ((await second.admin(
+    'GET', '/usage-logs'
+  )).body as { total: number }).total
   for (let before = -1, now = await logged(); before !== now; before = now, now = await logged()) {
     await sleep(100)
     t.equal(await callOf(second, 'a'), 200)
@@ -95,7 +115,9 @@ t.test('without a pooler a batch is a prepared statement, and a change is heard 
   const gateway = await gatewayAt(t, await createDatabase())
   t.equal(await callOf(gateway, 'a'), 200)
   const statements = sql`select count(*)::int as count from pg_prepared_statements where statement like '%write_batch%'`
-  const count = async (): Promise<number | undefined> => (await gateway.database.recording.execute<{ count: number }>(statements))[0]?.count
+  const count = async (): Promise<number | undefined> => (await gateway.database.recording.execute<{
+    count: number
+  }>(statements))[0]?.count
   // The pool's connections take turns.
   await until(async () => await count() === 1)
   t.match(await gateway.database.operator.execute(sql`select count(*)::int as count from pg_stat_activity
@@ -104,11 +126,15 @@ t.test('without a pooler a batch is a prepared statement, and a change is heard 
 
 t.test('what PgBouncer refuses is told at the start, by name', { skip }, async t => {
   const { pooled } = await behindPgbouncer(t)
-  await t.rejects(openDatabase({ databaseUrl: `${pooled}?options=-c%20jit%3Doff`, dataDir: temporaryFolder(t), log: silentLog }),
-    /unsupported startup parameter: options/)
+  await t.rejects(openDatabase({
+    databaseUrl: `${pooled}?options=-c%20jit%3Doff`, dataDir: temporaryFolder(t), log: silentLog
+  }),
+  /unsupported startup parameter: options/)
 })
 
-t.test('told to ignore them, PgBouncer takes options and drops them: a role’s own setting gets through', { skip }, async t => {
+t.test('told to ignore them, PgBouncer takes options and drops them: a role’s own setting gets through', {
+  skip
+}, async t => {
   const { direct, pooled } = await behindPgbouncer(t, 'migrated', ['ignore_startup_parameters = options'])
   const url = `${pooled}?options=-c%20work_mem%3D7MB`
   const database = await openDatabase({ databaseUrl: url, dataDir: temporaryFolder(t), log: silentLog })

@@ -9,10 +9,37 @@ import { silentLog } from '../helpers/database.js'
 const policy = (version: number, types = 1): PolicyData => ({
   version,
   defaults: { trackFullData: false, isActive: true },
-  configs: Array.from({ length: types }, (_, i) => ({ promptType: `type-${i}-"ü😀`, trackFullData: true, isActive: false })),
-  keys: [{ id: '1', name: 'team', user: null, keySha256: 'ab', allowedPromptTypes: ['a'], expiresAtMs: 1.5e12, revoked: false }],
-  budgets: [{ id: '2', name: 'tags', promptType: 'a', period: 'month', limitUsd: '12.5', strict: true, spent: [{ periodStartMs: 1.7e12, spentUsd: '0.00021', revision: 1 }], lifts: [] }],
-  prices: [{ model: 'ours', effectiveFromMs: 1.7e12, input: '0.15', cachedInput: null, output: '0.6', audioInput: null, audioOutput: null }]
+  configs: Array.from({ length: types }, (_, i) => ({
+    promptType: `type-${i}-"ü😀`, trackFullData: true, isActive: false
+  })),
+  keys: [
+    {
+      id: '1', name: 'team', user: null, keySha256: 'ab', allowedPromptTypes: ['a'], expiresAtMs: 1.5e12, revoked: false
+    }
+  ],
+  budgets: [
+    {
+      id: '2',
+      name: 'tags',
+      promptType: 'a',
+      period: 'month',
+      limitUsd: '12.5',
+      strict: true,
+      spent: [{ periodStartMs: 1.7e12, spentUsd: '0.00021', revision: 1 }],
+      lifts: []
+    }
+  ],
+  prices: [
+    {
+      model: 'ours',
+      effectiveFromMs: 1.7e12,
+      input: '0.15',
+      cachedInput: null,
+      output: '0.6',
+      audioInput: null,
+      audioOutput: null
+    }
+  ]
 })
 
 const warnings = (): { log: Log, told: string[] } => {
@@ -39,7 +66,9 @@ t.test('what cannot be read, or is of another build, is none, with a warning', a
   const file = policyFile(dataDir)
   await file.write(policy(1))
   const whole = readFileSync(join(dataDir, 'policy.json'), 'utf8')
-  for (const text of ['', whole.slice(0, -1), 'null', '[]', '{}', '{"format":1,"policy":{}}', whole.replace('"format":2', '"format":99')]) {
+  for (const text of [
+    '', whole.slice(0, -1), 'null', '[]', '{}', '{"format":1,"policy":{}}', whole.replace('"format":2', '"format":99')
+  ]) {
     writeFileSync(join(dataDir, 'policy.json'), text)
     const { log, told } = warnings()
     t.equal(await file.read(log), null, text.slice(0, 30))
@@ -55,7 +84,8 @@ t.test('what is read is one policy, whole, and the last at the end, however many
   const sizes = [5000, 1, 3000, 2, 4000, 1]
   await file.write(policy(0))
   const progress = { done: false }
-  const written = Promise.all(sizes.map((types, i) => file.write(policy(i + 1, types)))).finally(() => { progress.done = true })
+  const written = Promise.all(sizes.map((types, i) => file.write(policy(i + 1, types))))
+    .finally(() => { progress.done = true })
   while (!progress.done) {
     const read = await file.read({ ...silentLog, warn: fields => t.fail('unreadable', fields) })
     if (read !== null && read.configs.length !== (sizes[read.version - 1] ?? 1)) t.fail('mixed')

@@ -16,7 +16,8 @@ t.test('a server that closes the connection under a statement ends its transacti
   for (let round = 0; round < 3; round++) {
     const asleep = database.operator.transaction(async tx => {
       const [row] = await tx.execute<{ pid: number }>(ownProcess)
-      void sleep(20).then(async () => await database.recording.execute(sql`select pg_terminate_backend(${row?.pid ?? 0}::int)`))
+      void sleep(20)
+        .then(async () => await database.recording.execute(sql`select pg_terminate_backend(${row?.pid ?? 0}::int)`))
       await tx.execute(sql`select pg_sleep(10)`)
     })
     await t.rejects(asleep, /CONNECTION_CLOSED/)
@@ -37,7 +38,11 @@ t.test('a transaction that is at something else when its connection is lost send
   const loseAndGoOn = async (pid: number | undefined): Promise<void> => {
     await database.recording.execute(sql`select pg_terminate_backend(${pid ?? 0}::int)`)
     // Time for another statement, which gets a connection in the lost one's place.
-    for (let i = 0; i < 10; i++) await Promise.all([1, 2, 3, 4].map(async () => await database.operator.execute(sql`select pg_sleep(0.01)`)))
+    for (let i = 0; i < 10; i++) {
+      await Promise.all(
+        [1, 2, 3, 4].map(async () => await database.operator.execute(sql`select pg_sleep(0.01)`))
+      )
+    }
   }
   await t.rejects(database.operator.transaction(async tx => {
     const [row] = await tx.execute<{ pid: number }>(ownProcess)
@@ -91,7 +96,9 @@ t.test('a statement on a connection whose socket has failed, but is not closed y
     openPool(client)
     const failed = gate()
     const send = async (): Promise<string> => {
-      const answer = text === 'begin' ? client.begin(async tx => await tx.unsafe('select 1 as one')) : client.unsafe(text, [...parameters], options)
+      const answer = text === 'begin'
+        ? client.begin(async tx => await tx.unsafe('select 1 as one'))
+        : client.unsafe(text, [...parameters], options)
       return await answer.then(rows => `answered ${JSON.stringify(rows)}`, String)
     }
     Reflect.set(Socket.prototype, 'connect', function (this: Socket, ...target: unknown[]): Socket {
@@ -104,7 +111,9 @@ t.test('a statement on a connection whose socket has failed, but is not closed y
     const sent = failed.passed().then(send) // Between the library's 'error' and its 'close'.
     proxy.cut('all')
     t.match(await Promise.race([sent, sleep(2000, 'no answer')]), /CONNECTION_CLOSED/, name)
-    t.same(Array.from(await client.unsafe('select 7 as seven')), [{ seven: 7 }], 'and the next one gets a new connection')
+    t.same(
+      Array.from(await client.unsafe('select 7 as seven')), [{ seven: 7 }], 'and the next one gets a new connection'
+    )
     await client.end({ timeout: 1 })
   }
 })

@@ -19,7 +19,9 @@ async function ownServer (t: Test): Promise<PostgresServer> {
 }
 
 async function openAway (t: Test, server: PostgresServer, log: Log = silentLog): Promise<Database> {
-  const database = await openDatabase({ databaseUrl: server.url(), dataDir: temporaryFolder(t), mayBeUnavailable: true, log })
+  const database = await openDatabase({
+    databaseUrl: server.url(), dataDir: temporaryFolder(t), mayBeUnavailable: true, log
+  })
   t.teardown(async () => await database.close())
   return database
 }
@@ -33,7 +35,9 @@ const watched = (): { log: Log, told: { fields: object, message: string }[] } =>
 t.test('a server that may be away is opened without it, and used once it is there', async t => {
   const server = await ownServer(t)
   await server.stop('fast')
-  await t.rejects(openDatabase({ databaseUrl: server.url(), dataDir: temporaryFolder(t), log: silentLog }), DatabaseUnavailable)
+  await t.rejects(
+    openDatabase({ databaseUrl: server.url(), dataDir: temporaryFolder(t), log: silentLog }), DatabaseUnavailable
+  )
   const { log, told } = watched()
   const database = await openAway(t, server, log)
   t.throws(() => database.recording, DatabaseUnavailable)
@@ -50,7 +54,10 @@ t.test('a server that may be away is opened without it, and used once it is ther
   }, 20)
   t.same(row, { rows: 1 })
   await t.resolves(database.ping())
-  t.match(told.map(({ message }) => message).filter(message => !message.includes('cannot be opened')), [/starting without the database/, /database is available/])
+  t.match(told.map(({ message }) => message)
+    .filter(message => !message.includes('cannot be opened')), [
+    /starting without the database/, /database is available/
+  ])
   await heard.passed()
 })
 
@@ -62,13 +69,16 @@ t.test('a server at fault is refused, though it might have been away', async t =
 t.test('a newer schema that is found late is told and left as it is; nothing is recorded, and nobody is told that it could be', async t => {
   const server = await ownServer(t)
   const first = await openDatabase({ databaseUrl: server.url(), dataDir: temporaryFolder(t), log: silentLog })
-  await first.operator.execute(sql`insert into drizzle.__drizzle_migrations (hash, created_at) values ('newer', ${Date.UTC(2999, 0)})`)
+  await first.operator.execute(
+    sql`insert into drizzle.__drizzle_migrations (hash, created_at) values ('newer', ${Date.UTC(2999, 0)})`
+  )
   await first.close()
   await server.stop('fast')
   const { log, told } = watched()
   const database = await openAway(t, server, log)
   await server.start()
-  const isTold = (): boolean => told.some(({ fields }) => 'err' in fields && /newer promptmeter/.test(String(fields.err)))
+  const isTold = (): boolean => told.some(({ fields }) =>
+    'err' in fields && /newer promptmeter/.test(String(fields.err)))
   await until(isTold)
   t.throws(() => database.recording, DatabaseUnavailable)
   await t.rejects(database.ping(), DatabaseUnavailable)

@@ -23,7 +23,9 @@ t.test('one data folder is one instance\'s, with PostgreSQL too', async t => {
   const databaseUrl = await createDatabase()
   const dataDir = temporaryFolder(t)
   const first = await openDatabase({ databaseUrl, dataDir, log: silentLog })
-  await t.rejects(openDatabase({ databaseUrl: await createDatabase(), dataDir, log: silentLog }), /in use by another promptmeter/)
+  await t.rejects(
+    openDatabase({ databaseUrl: await createDatabase(), dataDir, log: silentLog }), /in use by another promptmeter/
+  )
   await first.close()
   const second = await openDatabase({ databaseUrl, dataDir, log: silentLog })
   await second.close()
@@ -34,7 +36,9 @@ t.test('a database that a newer build migrated is refused, and left as it is', a
   const client = postgres(databaseUrl, { max: 1 })
   t.teardown(async () => await client.end())
   await client`insert into drizzle.__drizzle_migrations (hash, created_at) values ('newer', ${Date.UTC(2999, 0)})`
-  await t.rejects(openDatabase({ databaseUrl, dataDir: temporaryFolder(t), log: silentLog }), /newer promptmeter.*2999-01-01/)
+  await t.rejects(
+    openDatabase({ databaseUrl, dataDir: temporaryFolder(t), log: silentLog }), /newer promptmeter.*2999-01-01/
+  )
 })
 
 t.test('migrating again changes nothing', async t => {
@@ -53,13 +57,16 @@ t.test('an unreachable server is named, with what to do, and without the passwor
   server.close()
   await once(server, 'close')
   const databaseUrl = `postgres://me:secret-word@127.0.0.1:${address.port}/books`
-  const error: unknown = await openDatabase({ databaseUrl, dataDir: temporaryFolder(t), log: silentLog }).catch((e: unknown) => e)
+  const error: unknown = await openDatabase({ databaseUrl, dataDir: temporaryFolder(t), log: silentLog })
+    .catch((e: unknown) => e)
   t.match(error, { message: new RegExp(`database 'books' at 127.0.0.1:${address.port}.*ECONNREFUSED.*Check that`) })
   t.notMatch(JSON.stringify(error) + String(error), 'secret-word')
 })
 
 t.test('a URL that cannot be read is refused without repeating it', async t => {
-  const error: unknown = await openDatabase({ databaseUrl: 'postgres://me:secret word@[oops', dataDir: temporaryFolder(t), log: silentLog })
+  const error: unknown = await openDatabase({
+    databaseUrl: 'postgres://me:secret word@[oops', dataDir: temporaryFolder(t), log: silentLog
+  })
     .catch((e: unknown) => e)
   t.match(error, { message: /DATABASE_URL is '…', but must be a URL such as/ })
   t.notMatch(JSON.stringify(error) + String(error), 'secret word')
@@ -74,8 +81,10 @@ t.test('an operator’s query is stopped by its time-out, a commit is not under 
 
 t.test('an operator’s query takes one core', async t => {
   const database = await openTestDatabase(t, 'postgres')
-  t.same(await database.operator.execute(sql`select current_setting('max_parallel_workers_per_gather') as workers, current_setting('jit') as jit`),
-    [{ workers: '0', jit: 'off' }])
+  t.same(await database.operator.execute(
+    sql`select current_setting('max_parallel_workers_per_gather') as workers, current_setting('jit') as jit`
+  ),
+  [{ workers: '0', jit: 'off' }])
 })
 
 t.test('a listener is called when it begins, at a notification, and after a reconnect', async t => {

@@ -56,7 +56,9 @@ t.test('a role with CREATE on the database and on the schema public is enough fo
   await grant('grant create on database {db} to {role}', 'grant create on schema public to {role}')
   const upstream = await startUpstream(t)
   upstream.reply(json({ model: 'gpt-4o-mini', usage }))
-  const gateway = await startGateway(t, { upstreamUrl: upstream.url, location: { databaseUrl: url, dataDir: temporaryFolder(t) } })
+  const gateway = await startGateway(t, {
+    upstreamUrl: upstream.url, location: { databaseUrl: url, dataDir: temporaryFolder(t) }
+  })
   t.equal((await call(`${gateway.origin}/prompt-types/a/v1/chat/completions`, { body: plain })).status, 200)
   t.match((await gateway.admin('GET', '/usage-logs')).body, { total: 1 })
   t.equal((await gateway.admin('POST', '/budgets', { name: 'a', period: 'day', limit_usd: 1 })).status, 201)
@@ -97,7 +99,9 @@ t.test('an instance opens nine connections at most: four for recording, four for
   const database = await open(t, url)
   await database.listen('policy', () => {})
   const busy = sql`select pg_sleep(0.3)`
-  const all = Array.from({ length: 20 }, async () => await Promise.all([database.recording.execute(busy), database.operator.execute(busy)]))
+  const all = Array.from({ length: 20 }, async () => await Promise.all([
+    database.recording.execute(busy), database.operator.execute(busy)
+  ]))
   const watch = postgres(url, { max: 1, connection: { application_name: 'watch' } })
   t.teardown(async () => await watch.end())
   const count = async (): Promise<unknown> => (await watch`select count(*)::int as n from pg_stat_activity

@@ -19,21 +19,27 @@ const stringText = anyString.chain(value => fc.array(fc.boolean(), { minLength: 
 
 /** Members in white space, between brackets. */
 const bracketed = (open: string, close: string, member: fc.Arbitrary<string>): fc.Arbitrary<string> =>
-  fc.tuple(whiteSpace, fc.array(fc.tuple(whiteSpace, member, whiteSpace).map(parts => parts.join('')), { maxLength: 6 }))
+  fc.tuple(
+    whiteSpace, fc.array(fc.tuple(whiteSpace, member, whiteSpace).map(parts => parts.join('')), { maxLength: 6 })
+  )
     .map(([space, members]) => open + (members.length === 0 ? space : members.join(',')) + close)
 
 const member = (value: fc.Arbitrary<string>): fc.Arbitrary<string> =>
-  fc.tuple(stringText, whiteSpace, whiteSpace, value).map(([key, before, after, text]) => `${key}${before}:${after}${text}`)
+  fc.tuple(stringText, whiteSpace, whiteSpace, value)
+    .map(([key, before, after, text]) => `${key}${before}:${after}${text}`)
 
 const valueText = fc.letrec<{ value: string }>(tie => ({
   value: fc.oneof({ maxDepth: 4, depthSize: 'small' },
     stringText,
-    fc.constantFrom('null', 'true', 'false', '0', '-1.50e+3', '123456789012345678901234567890', '"'.concat('x'.repeat(200), '"')),
+    fc.constantFrom(
+      'null', 'true', 'false', '0', '-1.50e+3', '123456789012345678901234567890', '"'.concat('x'.repeat(200), '"')
+    ),
     bracketed('[', ']', tie('value')),
     bracketed('{', '}', member(tie('value'))))
 })).value
 
-const documentText = fc.tuple(whiteSpace, bracketed('{', '}', member(valueText)), whiteSpace).map(parts => parts.join(''))
+const documentText = fc.tuple(whiteSpace, bracketed('{', '}', member(valueText)), whiteSpace)
+  .map(parts => parts.join(''))
 
 /** Sizes of the chunks that a document comes in; what is left comes as one. */
 const chunkSizes = fc.array(fc.integer({ min: 0, max: 40 }), { maxLength: 60 })
@@ -60,7 +66,9 @@ t.test('a member has the value that JSON.parse gives it, however the document is
     for (const name of names) {
       const expected = Object.hasOwn(parsed, name) ? parsed[name] : undefined
       if (JSON.stringify(members.value(name)) !== JSON.stringify(expected)) throw new Error(`another value of ${name}`)
-      if (members.string(name) !== (typeof expected === 'string' ? expected : null)) throw new Error(`another string of ${name}`)
+      if (members.string(name) !== (typeof expected === 'string'
+        ? expected
+        : null)) throw new Error(`another string of ${name}`)
       if ((members.get(name) === undefined) !== !Object.hasOwn(parsed, name)) throw new Error(`${name} is found or not`)
     }
   }), { numRuns: 400 })
@@ -72,12 +80,14 @@ t.test('a member\'s offsets are those of its comma, its key and its value in the
     const bytes = Buffer.from(text)
     const parsed = JSON.parse(text) as Record<string, unknown>
     const members = read(text, Object.keys(parsed), sizes)
-    if (bytes[members.openedAt] !== 0x7b || bytes.subarray(0, members.openedAt).toString().trim() !== '') throw new Error('the brace is elsewhere')
+    if (bytes[members.openedAt] !== 0x7b ||
+      bytes.subarray(0, members.openedAt).toString().trim() !== '') throw new Error('the brace is elsewhere')
     for (const [name, value] of Object.entries(parsed)) {
       const found = members.get(name)
       if (found === undefined) throw new Error(`${name} is missing`)
       const slice = bytes.subarray(found.valueStart, found.valueEnd).toString()
-      if (slice !== found.text || slice.trim() !== slice || JSON.stringify(JSON.parse(slice)) !== JSON.stringify(value)) throw new Error('not the value')
+      if (slice !== found.text || slice.trim() !== slice ||
+        JSON.stringify(JSON.parse(slice)) !== JSON.stringify(value)) throw new Error('not the value')
       const whole = bytes.subarray(found.keyStart, found.valueEnd).toString()
       const [[key] = ['']] = Object.entries(JSON.parse(`{${whole}}`) as object)
       if (key !== name) throw new Error('not the key')
@@ -89,7 +99,9 @@ t.test('a member\'s offsets are those of its comma, its key and its value in the
 })
 
 t.test('a value with bytes that are no UTF-8 ends where its bytes end', t => {
-  const bytes = Buffer.concat([Buffer.from('{"user": "'), Buffer.from([0xff, 0xc3, 0x28]), Buffer.from('"  ,"model":"m"}')])
+  const bytes = Buffer.concat([
+    Buffer.from('{"user": "'), Buffer.from([0xff, 0xc3, 0x28]), Buffer.from('"  ,"model":"m"}')
+  ])
   const members = feed(new JsonMembers(new Set(['user', 'model'])), bytes, [])
   const user = members.get('user')
   t.equal(user?.valueStart, 9)
@@ -142,7 +154,9 @@ t.test('memory does not grow with what is not kept', t => {
 t.test('a long run of backslashes is read in one pass', t => {
   // Looked at anew at every backslash, this would take longer than the test may.
   const run = Buffer.alloc(8 * 1024 * 1024, '\\')
-  const members = feed(new JsonMembers(new Set(['model'])), Buffer.concat([Buffer.from('{"x":"'), run, Buffer.from('","model":"m"}')]), [])
+  const members = feed(new JsonMembers(new Set(['model'])), Buffer.concat([
+    Buffer.from('{"x":"'), run, Buffer.from('","model":"m"}')
+  ]), [])
   t.equal(members.string('model'), 'm')
   t.end()
 })
@@ -169,7 +183,8 @@ t.test('a document that is cut gives the members that were whole', t => {
 t.test('no bytes make it throw', t => {
   const bytes = fc.oneof(
     fc.uint8Array({ maxLength: 100 }),
-    fc.string({ unit: fc.constantFrom('{', '}', '[', ']', '"', '\\', ':', ',', 'm', '1', ' '), maxLength: 60 }).map(text => Buffer.from(`{"m":${text}`)),
+    fc.string({ unit: fc.constantFrom('{', '}', '[', ']', '"', '\\', ':', ',', 'm', '1', ' '), maxLength: 60 })
+      .map(text => Buffer.from(`{"m":${text}`)),
     fc.tuple(documentText, fc.nat()).map(([text, cut]) => Buffer.from(text).subarray(0, cut % (text.length + 1)))
   )
   fc.assert(fc.property(bytes, chunkSizes, (bytes, sizes) => {
@@ -177,7 +192,9 @@ t.test('no bytes make it throw', t => {
     members.value('m')
     members.string('model')
     const found = members.get('m')
-    if (found !== undefined && (found.valueEnd < found.valueStart || found.valueEnd > bytes.length)) throw new Error('offsets outside the document')
+    if (found !== undefined &&
+      (found.valueEnd < found.valueStart ||
+        found.valueEnd > bytes.length)) throw new Error('offsets outside the document')
   }), { numRuns: 1000 })
   t.end()
 })

@@ -36,7 +36,11 @@ const windowed = (log: number): Buffer => Buffer.from([0x28, 0xb5, 0x2f, 0xfd, 0
 t.test('a window of 128 MiB is taken, a larger one is an error', async t => {
   for (const extent of ['whole', 'far'] as const) {
     t.match(await decode(windowed(27), extent), { error: null, text: Buffer.from('a') })
-    for (const log of [28, 31, 41]) t.match(await decode(windowed(log), extent), { error: /memory/, text: Buffer.alloc(0) })
+    for (const log of [28, 31, 41]) {
+      t.match(await decode(windowed(log), extent), {
+        error: /memory/, text: Buffer.alloc(0)
+      })
+    }
   }
 })
 
@@ -45,7 +49,9 @@ t.test('a frame is held to what it says of itself', async t => {
   const body = zstdCompressSync(text, { params: { [constants.ZSTD_c_checksumFlag]: 1 } })
   t.equal(body[4], 0x24, 'one segment, a length in one byte, a checksum')
   t.equal((await decode(body, 'whole')).error, null)
-  for (const [at, byte] of [[5, 11], [5, 13], [body.length - 1, (body.at(-1) ?? 0) ^ 1], [4, 0x2c], [4, 0x25]] as const) {
+  for (const [at, byte] of [
+    [5, 11], [5, 13], [body.length - 1, (body.at(-1) ?? 0) ^ 1], [4, 0x2c], [4, 0x25]
+  ] as const) {
     const changed = Buffer.from(body)
     changed[at] = byte
     t.type((await decode(changed, 'whole')).error, 'string', `${at}: ${byte}`)
@@ -54,7 +60,11 @@ t.test('a frame is held to what it says of itself', async t => {
 
 t.test('frames follow each other in one piece', { skip: noZstdFrames }, async t => {
   const text = Buffer.from('twelve bytes')
-  for (const extent of ['whole', 'far'] as const) t.match(await decode(zstdFrames.code(text), extent), { error: null, text })
+  for (const extent of ['whole', 'far'] as const) {
+    t.match(await decode(
+      zstdFrames.code(text), extent
+    ), { error: null, text })
+  }
 })
 
 t.test('a body that breaks off is an error where it is to be read whole', { skip: noZstdEnd }, async t => {
@@ -64,10 +74,15 @@ t.test('a body that breaks off is an error where it is to be read whole', { skip
 })
 
 t.test('whatever bytes are made of a frame, decoding ends, with text or an error', async () => {
-  const text = Buffer.from(Array.from({ length: 6000 }, (_, i) => `data: {"i":${i},"text":"word ${i % 7}"}\n\n`).join(''))
-  const bodies = [1, 3, 19].map(level => zstdCompressSync(text, { params: { [constants.ZSTD_c_compressionLevel]: level } }))
+  const text = Buffer.from(
+    Array.from({ length: 6000 }, (_, i) => `data: {"i":${i},"text":"word ${i % 7}"}\n\n`).join('')
+  )
+  const bodies = [1, 3, 19].map(level =>
+    zstdCompressSync(text, { params: { [constants.ZSTD_c_compressionLevel]: level } }))
   const changes = fc.array(fc.tuple(fc.nat(3999), fc.nat(255)), { minLength: 1, maxLength: 6 })
-  await fc.assert(fc.asyncProperty(fc.constantFrom(...bodies), changes, fc.constantFrom<Extent>('whole', 'far'), async (body, changes, extent) => {
+  await fc.assert(fc.asyncProperty(fc.constantFrom(...bodies), changes, fc.constantFrom<Extent>('whole', 'far'), async (
+    body, changes, extent
+  ) => {
     const changed = Buffer.from(body)
     for (const [at, byte] of changes) changed[at % changed.length] = byte
     const decoded = await decode(changed, extent)

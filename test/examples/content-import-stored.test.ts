@@ -19,11 +19,20 @@ t.test('an import that stores full data leaves what was said in the books, and o
   const elided = { 'image/png': input.image.bytes, 'application/pdf': input.file.bytes }
   for (const [mediaType, bytes] of Object.entries(elided)) {
     const digest = createHash('sha256').update(bytes).digest('hex')
-    t.ok(rows.some(row => row['prompt']?.includes(`[elided ${mediaType}, ${bytes.length} bytes, sha256:${digest}]`)), mediaType)
+    t.ok(
+      rows.some(row => row['prompt']?.includes(`[elided ${mediaType}, ${bytes.length} bytes, sha256:${digest}]`)),
+      mediaType
+    )
   }
   const secrets = Object.values(elided).map(bytes => Buffer.from(bytes).toString('base64').slice(0, 40))
-  const everything = JSON.stringify([rows, await gateway.database.operator.$client.unsafe('select * from prompt_stats')])
+  const everything = JSON.stringify([
+    rows, await gateway.database.operator.$client.unsafe('select * from prompt_stats')
+  ])
   t.notOk(secrets.some(secret => everything.includes(secret)), 'no base64 anywhere')
   t.ok(rows.every(row => row['prompt'] !== null && row['response'] !== null))
-  t.ok(rows.some(row => row['prompt_type'] === 'select_best_tags' && row['stream'] === 'true' && row['response']?.includes('"message"')), 'a stream as the one object that it adds up to')
+  t.ok(
+    rows.some(row =>
+      row['prompt_type'] === 'select_best_tags' && row['stream'] === 'true' && row['response']?.includes('"message"')),
+    'a stream as the one object that it adds up to'
+  )
 })

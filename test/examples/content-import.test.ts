@@ -9,7 +9,10 @@ import { startGateway } from '../helpers/gateway.js'
 interface Log { prompt_type: string, task_description: string, user: string, metadata: Record<string, unknown>, success: boolean, stream: boolean, endpoint: string, usage_source: string, cost: number | null, prompt: string | null }
 
 const exchanges = new URL('../../examples/content-import/exchanges.jsonl', import.meta.url)
-const promptTypes = ['analyze_image_layout', 'extract_page_metadata', 'generate_file_metadata', 'generate_image_metadata', 'select_best_tags']
+const promptTypes = [
+  'analyze_image_layout', 'extract_page_metadata', 'generate_file_metadata', 'generate_image_metadata',
+  'select_best_tags'
+]
 // More rounds than any prompt has answers: the client retries the failures among them.
 const ROUNDS = 5
 
@@ -35,10 +38,18 @@ t.test('imports through the gateway get their metadata and tags, and each of the
     const ofType = logs.filter(log => log.prompt_type === promptType)
     const succeeded = ofType.filter(log => log.success)
     t.equal(succeeded.length, ROUNDS)
-    t.ok(ofType.every(log => log.user === 'Ada Žižka' && log.metadata['import_id'] === 'import-1' && log.task_description !== ''))
+    t.ok(
+      ofType.every(log =>
+        log.user === 'Ada Žižka' && log.metadata['import_id'] === 'import-1' && log.task_description !== '')
+    )
     t.ok(succeeded.every(log => log.usage_source === 'upstream' && (log.cost ?? 0) > 0))
     const { body: config } = await gateway.admin('GET', `/prompt-configs/${promptType}`)
-    t.match(config, { description: ofType[0]?.task_description, total_calls: ofType.length, failed_calls: ofType.length - ROUNDS, last_user: 'Ada Žižka' })
+    t.match(config, {
+      description: ofType[0]?.task_description,
+      total_calls: ofType.length,
+      failed_calls: ofType.length - ROUNDS,
+      last_user: 'Ada Žižka'
+    })
     t.notMatch((config as { last_prompt: string }).last_prompt, /base64,/)
   }
   t.ok(logs.some(log => !log.success))

@@ -14,7 +14,10 @@ const PIECE = 64 * 1024
 function chatBody (sizeBytes: number, content: 'text' | 'image'): Buffer {
   const [before, after] = content === 'text'
     ? ['{"model":"gpt-4o-mini","messages":[{"role":"user","content":"', '"}]}']
-    : ['{"model":"gpt-4o-mini","messages":[{"role":"user","content":[{"type":"image_url","image_url":{"url":"data:image/png;base64,', '"}}]}]}']
+    : [
+        '{"model":"gpt-4o-mini","messages":[{"role":"user","content":[{"type":"image_url","image_url":{"url":"data:image/png;base64,',
+        '"}}]}]}'
+      ]
   const body = Buffer.alloc(sizeBytes, 'iVBORw0KGgo')
   body.write(before, 0)
   body.write(after, sizeBytes - after.length)
@@ -102,7 +105,9 @@ for (const framing of ['content-length', 'chunks'] as const) {
       await upload(caller, head(path, type, body.length), body, framing === 'chunks')
       const answer = await caller.answer()
       t.equal(answer.status, 413)
-      t.match(JSON.parse(answer.body), { error: { code: 'request_too_large', message: /67108864 bytes \(MAX_BODY_BYTES\)/ } })
+      t.match(JSON.parse(answer.body), {
+        error: { code: 'request_too_large', message: /67108864 bytes \(MAX_BODY_BYTES\)/ }
+      })
       t.match((await logRows(gateway)).at(-1), { status_code: 413, success: false, error_type: 'request_too_large' })
       // The connection is still in step: the next call on it is understood.
       await caller.send(requestText('GET /v1/models')).until('HTTP/1.1 200 OK')

@@ -4,7 +4,9 @@ import t, { type Test } from 'tap'
 import { announcePolicyChange } from '../../src/db/policy-store.js'
 import { budgets } from '../../src/db/schema/index.js'
 import { openDatabase } from '../../src/db/open-database.js'
-import { type DatabaseKind, createDatabase, silentLog, temporaryFolder, testDatabaseOptions } from '../helpers/database.js'
+import {
+  type DatabaseKind, createDatabase, silentLog, temporaryFolder, testDatabaseOptions
+} from '../helpers/database.js'
 import { type TestGateway, startGateway } from '../helpers/gateway.js'
 import { startGatewayProcess } from '../helpers/gateway-process.js'
 import { startTcpProxy } from '../helpers/tcp-proxy.js'
@@ -12,16 +14,28 @@ import { until } from '../helpers/until.js'
 import { json, startUpstream } from '../helpers/upstream.js'
 
 /** A call costs 0.15 USD: gpt-4o-mini's price of a million tokens. */
-const answer = json({ model: 'gpt-4o-mini', choices: [], usage: { prompt_tokens: 1_000_000, completion_tokens: 0, total_tokens: 1_000_000 } })
+const answer = json({
+  model: 'gpt-4o-mini', choices: [], usage: { prompt_tokens: 1_000_000, completion_tokens: 0, total_tokens: 1_000_000 }
+})
 
 async function call (origin: string): Promise<number> {
-  const response = await fetch(`${origin}/v1/chat/completions`, { method: 'POST', headers: { 'content-type': 'application/json' }, body: '{"model":"gpt-4o-mini","messages":[]}' })
+  const response = await fetch(`${origin}/v1/chat/completions`, {
+    method: 'POST', headers: { 'content-type': 'application/json' }, body: '{"model":"gpt-4o-mini","messages":[]}'
+  })
   await response.text()
   return response.status
 }
 
 const newBudget = (limitUsd: string): typeof budgets.$inferInsert =>
-  ({ id: randomUUID(), name: 'total', prompt_type: null, period: 'total', limit_usd: limitUsd, thresholds: [100], action: 'block' })
+  ({
+    id: randomUUID(),
+    name: 'total',
+    prompt_type: null,
+    period: 'total',
+    limit_usd: limitUsd,
+    thresholds: [100],
+    action: 'block'
+  })
 
 /** Sets the limit of the one budget, and has the instance go by it. */
 async function setLimit ({ database, admin }: TestGateway, limitUsd: string): Promise<void> {
@@ -41,7 +55,9 @@ async function spent ({ database }: TestGateway): Promise<unknown> {
 
 async function untilRecorded ({ origin }: TestGateway): Promise<void> {
   await until(async () => {
-    const { records_pending: pending, database } = await (await fetch(`${origin}/readyz`)).json() as { records_pending: number, database: string }
+    const { records_pending: pending, database } = await (await fetch(`${origin}/readyz`)).json() as {
+      records_pending: number, database: string
+    }
     return pending === 0 && database === 'ok'
   }, 20)
 }
@@ -52,7 +68,9 @@ async function startBehindProxy (t: Test) {
   const databaseUrl = await createDatabase()
   const proxy = await startTcpProxy(t, databaseUrl)
   const location = { databaseUrl: proxy.withPort(databaseUrl), dataDir: temporaryFolder(t) }
-  return { proxy, gateway: await startGateway(t, { upstreamUrl: upstream.url, location, env: { RECORD_WAIT_MS: '50' } }) }
+  return {
+    proxy, gateway: await startGateway(t, { upstreamUrl: upstream.url, location, env: { RECORD_WAIT_MS: '50' } })
+  }
 }
 
 t.test('while the database is away what is spent counts all the same, and once when it is back', async t => {
@@ -107,7 +125,9 @@ for (const kind of ['embedded', 'postgres'] satisfies DatabaseKind[]) {
     t.same(await second.stop(), { code: 0, signal: null })
     const after = await openDatabase({ ...location, log: silentLog })
     t.teardown(() => after.close())
-    const [books] = await after.operator.execute(sql`select spent_usd::float8 as spent, (select sum(total_cost)::float8 from prompt_stats) as cost from budget_periods`)
+    const [books] = await after.operator.execute(
+      sql`select spent_usd::float8 as spent, (select sum(total_cost)::float8 from prompt_stats) as cost from budget_periods`
+    )
     t.same(books, { spent: 0.45, cost: 0.45 })
   })
 }

@@ -20,7 +20,10 @@ function headerLines (totalBytes: number, lines: number): string[] {
   })
 }
 
-/** An upstream that answers with the `x-large` headers it was sent, however many; Node's server would drop those past a thousand. */
+/**
+ * An upstream that answers with the `x-large` headers it was sent, however many; Node's server would drop those past a
+ * thousand.
+ */
 async function startEcho (t: Test): Promise<{ url: string, seen: Array<{ rawHeaders: string[], body: string }> }> {
   const seen: Array<{ rawHeaders: string[], body: string }> = []
   const server = createServer({ maxHeaderSize: 256 * KIB }, (request, response) => {
@@ -28,7 +31,8 @@ async function startEcho (t: Test): Promise<{ url: string, seen: Array<{ rawHead
       const { rawHeaders } = request
       seen.push({ rawHeaders, body })
       const isStream = body.includes('"stream":true')
-      const echoed = rawHeaders.flatMap((name, i) => i % 2 === 0 && name.startsWith('x-large') ? [name, rawHeaders[i + 1] ?? ''] : [])
+      const echoed = rawHeaders.flatMap((name, i) =>
+        i % 2 === 0 && name.startsWith('x-large') ? [name, rawHeaders[i + 1] ?? ''] : [])
       response.sendDate = false
       response.writeHead(200, [...echoed, 'content-type', isStream ? 'text/event-stream' : 'application/json'])
       response.end(isStream ? `data: ${usage}\n\ndata: [DONE]\n\n` : usage)
@@ -51,14 +55,24 @@ for (const count of [1, 10, 4000]) {
     const lines = headerLines(100 * KIB, count)
     for (const [i, body] of [plain, streamed].entries()) {
       // What matters to the gateway comes behind the bulk.
-      const answer = await ask(t, gateway, chat, [...lines, 'x-prompt-type: large', 'authorization: Bearer sk-behind'], body)
+      const answer = await ask(
+        t, gateway, chat, [...lines, 'x-prompt-type: large', 'authorization: Bearer sk-behind'], body
+      )
       t.same([answer.status, answer.complete], [200, true])
       // Compared whole, but not printed: a difference would fill the screen.
-      t.ok(upstream.seen[i]?.rawHeaders.join('\n').includes(flat(lines).join('\n')), 'all of them come upstream, in their order')
+      t.ok(
+        upstream.seen[i]?.rawHeaders.join('\n').includes(flat(lines).join('\n')),
+        'all of them come upstream, in their order'
+      )
       t.ok(answer.headers.join('\n').includes(lines.join('\n')), 'and back')
-      t.ok(upstream.seen[i]?.rawHeaders.join('\n').endsWith(`authorization\nBearer sk-behind\ncontent-length\n${body.length}`))
+      t.ok(
+        upstream.seen[i]?.rawHeaders.join('\n')
+          .endsWith(`authorization\nBearer sk-behind\ncontent-length\n${body.length}`)
+      )
       t.equal(upstream.seen[i]?.body, body)
-      t.match((await logRows(gateway)).at(-1), { prompt_type: 'large', success: true, input_tokens: '1', request_bytes: String(body.length) })
+      t.match((await logRows(gateway)).at(-1), {
+        prompt_type: 'large', success: true, input_tokens: '1', request_bytes: String(body.length)
+      })
     }
     t.equal((await logRows(gateway)).length, 2)
   })
@@ -67,7 +81,8 @@ for (const count of [1, 10, 4000]) {
 t.test('request headers past every limit get 431, which their caller can read, and other calls go on', async t => {
   const upstream = await startEcho(t)
   const gateway = await startGateway(t, { upstreamUrl: upstream.url })
-  const answer = await new RawCaller(t, gateway.origin).send(requestText(chat, headerLines(200 * KIB, 20), plain)).answer()
+  const answer = await new RawCaller(t, gateway.origin).send(requestText(chat, headerLines(200 * KIB, 20), plain))
+    .answer()
   t.equal(answer.status, 431)
   t.match(JSON.parse(answer.body), { error: { type: 'invalid_request_error', param: null, message: /header/i } })
   t.equal(upstream.seen.length, 0)

@@ -16,7 +16,8 @@ const MIB = 1024 * 1024
 const FLOOD_BYTES = 64 * MIB
 const READ_EVERY_MS = 50
 
-const event = Buffer.from(`data: {"model":"gpt-4o-mini","choices":[{"index":0,"delta":{"content":"${'x'.repeat(64 * 1024)}"}}]}\n\n`)
+const event =
+  Buffer.from(`data: {"model":"gpt-4o-mini","choices":[{"index":0,"delta":{"content":"${'x'.repeat(64 * 1024)}"}}]}\n\n`)
 const usage = { prompt_tokens: 1, completion_tokens: 1, total_tokens: 2 }
 const streamed = '{"model":"gpt-4o-mini","stream":true,"messages":[{"role":"user","content":"hi"}]}'
 
@@ -32,7 +33,9 @@ t.test('callers that read a byte now and then hold up their own upstream and nob
     return { headers: ['content-type', request.headers('x-slow')[0] ?? ''], body: flood() }
   })
   const location = await testDatabaseOptions(t, 'postgres')
-  const gateway = await startGatewayProcess(t, { upstreamUrl: upstream.url, location, env: { RECORD_WAIT_MS: '60000' } })
+  const gateway = await startGatewayProcess(t, {
+    upstreamUrl: upstream.url, location, env: { RECORD_WAIT_MS: '60000' }
+  })
   const before = gateway.residentBytes()
 
   const slow = await Promise.all(Array.from({ length: SLOW }, async (_, i) =>
@@ -40,7 +43,8 @@ t.test('callers that read a byte now and then hold up their own upstream and nob
   const floods = upstream.requests.filter(isSlow)
   t.equal(floods.length, SLOW)
   const stalledAt = await stalled(() => floods.reduce((sum, { sentBytes }) => sum + sentBytes, 0))
-  t.ok(floods.every(({ sentBytes }) => sentBytes < FLOOD_BYTES / 2), `upstream is held at ${Math.round(stalledAt / SLOW / MIB)} MiB each`)
+  t.ok(floods.every(({ sentBytes }) =>
+    sentBytes < FLOOD_BYTES / 2), `upstream is held at ${Math.round(stalledAt / SLOW / MIB)} MiB each`)
 
   const failed: string[] = []
   await inParallel(20, Array.from({ length: OTHERS }), async () => {
@@ -50,8 +54,9 @@ t.test('callers that read a byte now and then hold up their own upstream and nob
   t.same(failed, [], 'the others are served')
   t.ok(slow.every(({ bytes }) => bytes() > 0 && bytes() < 10_000), 'all the while the slow ones read their bytes')
   const grownMiB = (gateway.residentBytes() - before) / MIB
-  // Of each, the gateway holds the chunk that its caller's socket did not take, and 128 KiB of events not read yet: a few
-  // MiB for all of them; the rest is what 400 calls leave to the garbage collector. What upstream has in store is 1.2 GiB.
+  // Of each, the gateway holds the chunk that its caller's socket did not take, and 128 KiB of events not read yet: a
+  // few MiB for all of them; the rest is what 400 calls leave to the garbage collector. What upstream has in store is
+  // 1.2 GiB.
   t.ok(grownMiB < 128, `${grownMiB.toFixed()} MiB more`)
 
   flooding.abort()
@@ -76,7 +81,9 @@ interface SlowCaller {
 
 /** Asks for a body of this type, and takes a byte of it now and then. */
 async function readSlowly (origin: string, type: string): Promise<SlowCaller> {
-  const outgoing = request(`${origin}/v1/chat/completions`, { method: 'POST', headers: { 'x-slow': type, 'x-prompt-user': 'slow' } })
+  const outgoing = request(`${origin}/v1/chat/completions`, {
+    method: 'POST', headers: { 'x-slow': type, 'x-prompt-user': 'slow' }
+  })
   outgoing.end(streamed)
   const [response] = await once(outgoing, 'response') as [IncomingMessage]
   response.on('error', () => undefined) // It left itself.

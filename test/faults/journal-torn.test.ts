@@ -31,7 +31,9 @@ const damages: readonly Damage[] = [
     kept: true
   },
   { name: 'zeros at the end', damage: file => Buffer.concat([file, Buffer.alloc(4096)]), logged: torn },
-  { name: 'a few bytes of a frame at the end', damage: file => Buffer.concat([file, file.subarray(0, 7)]), logged: torn },
+  {
+    name: 'a few bytes of a frame at the end', damage: file => Buffer.concat([file, file.subarray(0, 7)]), logged: torn
+  },
   {
     name: 'half a frame at the end',
     damage: (file, [first = Buffer.alloc(0)]) => Buffer.concat([file, first.subarray(0, first.length / 2)]),
@@ -81,13 +83,21 @@ for (const { name: what, damage, gone = () => [], logged, kept = false } of dama
     const second = await scene.startAgain()
     await untilCaughtUp(second)
     t.same(await second.stop(), { code: 0, signal: null })
-    t.equal(second.log.filter(({ level, msg }) => level === logged.level && logged.msg.test(String(msg))).length, 1, 'it is told once')
+    t.equal(
+      second.log.filter(({ level, msg }) => level === logged.level && logged.msg.test(String(msg))).length,
+      1,
+      'it is told once'
+    )
     t.same(readdirSync(folder), kept ? [`${name}.damaged`] : [])
-    await checkBooks(t, { location: scene.location, tally: scene.tally, missing: new Set(gone(frames).flatMap(callsIn)) })
+    await checkBooks(t, {
+      location: scene.location, tally: scene.tally, missing: new Set(gone(frames).flatMap(callsIn))
+    })
   })
 }
 
-/** By the format that the journal says it has: a header, of which the first four bytes are the length of what follows. */
+/**
+ * By the format that the journal says it has: a header, of which the first four bytes are the length of what follows.
+ */
 function framesOf (file: Buffer): Buffer[] {
   const frames: Buffer[] = []
   for (let offset = 0; offset < file.length;) {
@@ -99,7 +109,9 @@ function framesOf (file: Buffer): Buffer[] {
 }
 
 function callsIn (frame: Buffer): number[] {
-  const { entries } = JSON.parse(frame.toString('utf8', HEADER_BYTES)) as { entries: Array<{ record: { metadata: string } }> }
+  const { entries } = JSON.parse(frame.toString('utf8', HEADER_BYTES)) as {
+    entries: Array<{ record: { metadata: string } }>
+  }
   return entries.map(({ record }) => (JSON.parse(record.metadata) as { call: number }).call)
 }
 

@@ -2,9 +2,9 @@ import t from 'tap'
 import { endScene, startOwnPostgres, startScene } from '../helpers/fault-scene.js'
 
 /**
- * Between the 10,000th and the 50,000th call of an outage. A call that stayed in memory, with its two bodies, its record
- * and what holds them together, would take 2 kB or more: 80 MB, more than the heap is given. What is left to grow is what
- * the collector has not come to yet, and what the sockets' buffers take.
+ * Between the 10,000th and the 50,000th call of an outage. A call that stayed in memory, with its two bodies, its
+ * record and what holds them together, would take 2 kB or more: 80 MB, more than the heap is given. What is left to
+ * grow is what the collector has not come to yet, and what the sockets' buffers take.
  */
 const MAX_GROWTH_BYTES = 48 * 1024 * 1024
 

@@ -12,7 +12,9 @@ import { startTcpProxy } from '../helpers/tcp-proxy.js'
 /** The statement that writes a batch. */
 const BATCH = /write_batch/
 
-/** One call in forty belongs to the type that the database is made to refuse: most batches have one, all have others. */
+/**
+ * One call in forty belongs to the type that the database is made to refuse: most batches have one, all have others.
+ */
 const promptType = (call: number): string => call % 40 === 7 ? 'unlucky' : promptTypeOf(call)
 
 const refusals: ReadonlyArray<{ readonly name: string, readonly statements: string, readonly error: RegExp }> = [
@@ -46,7 +48,11 @@ for (const { name, statements, error } of refusals) {
     await untilCaughtUp(scene.gateway)
     const unlucky = new Set([...scene.tally.answered].filter(call => promptType(call) === 'unlucky'))
     const refused = rejected(scene.location.dataDir)
-    t.same(refused.map(({ call }) => call).sort((a, b) => a - b), [...unlucky].sort((a, b) => a - b), 'each is kept once, and no other is')
+    t.same(
+      refused.map(({ call }) => call).sort((a, b) => a - b),
+      [...unlucky].sort((a, b) => a - b),
+      'each is kept once, and no other is'
+    )
     t.same(refused.filter(line => !error.test(line.error)), [], 'with the database\'s error')
     t.equal((await scene.gateway.metrics()).get('promptmeter_records_rejected_total'), unlucky.size)
     const logLines = scene.gateway.log.length
@@ -58,7 +64,11 @@ for (const { name, statements, error } of refusals) {
     await sleep(2500)
     t.equal(scene.gateway.log.length, logLines, 'no more is said of it')
     t.equal(proxy.runs(BATCH), tries, 'nothing is tried again')
-    if (name.includes('total')) await administer(databaseUrl, "delete from prompt_configs where prompt_type = 'unlucky'")
+    if (name.includes('total')) {
+      await administer(
+        databaseUrl, "delete from prompt_configs where prompt_type = 'unlucky'"
+      )
+    }
     await checkScene(t, scene, { promptType, missing: unlucky })
   })
 }
@@ -70,8 +80,14 @@ t.test('NUL in names and texts, and numbers too large, go into the books like an
   const { model } = plannedCall(call)
   const { status } = await fetch(`${scene.gateway.origin}/v1/chat/completions`, {
     method: 'POST',
-    headers: { 'content-type': 'application/json', 'x-prompt-type': promptTypeOf(call), 'x-prompt-metadata': JSON.stringify({ call, number: 1e300 }) },
-    body: JSON.stringify({ ...JSON.parse(requestBody(call)) as object, model: `${model}\0`, max_tokens: 1e300, note: '\0' })
+    headers: {
+      'content-type': 'application/json',
+      'x-prompt-type': promptTypeOf(call),
+      'x-prompt-metadata': JSON.stringify({ call, number: 1e300 })
+    },
+    body: JSON.stringify({
+      ...JSON.parse(requestBody(call)) as object, model: `${model}\0`, max_tokens: 1e300, note: '\0'
+    })
   })
   t.equal(status, 200)
   scene.tally.answered.add(call)

@@ -7,11 +7,21 @@ import { until } from '../helpers/until.js'
 import { json, startUpstream } from '../helpers/upstream.js'
 
 /** SQLSTATEs that a database may answer a batch with, whatever is in it. */
-const everything = ['0A000', '21000', '22023', '22P02', '23502', '23514', '2F000', '38000', '39000', '42501', '42883', '44000', '54000', 'P0001', 'XX000']
+const everything = [
+  '0A000', '21000', '22023', '22P02', '23502', '23514', '2F000', '38000', '39000', '42501', '42883', '44000', '54000',
+  'P0001', 'XX000'
+]
 
-const usage = { id: 'x', model: 'gpt-4o-mini', choices: [{ index: 0, message: { role: 'assistant', content: 'ok' } }], usage: { prompt_tokens: 3, completion_tokens: 2, total_tokens: 5 } }
+const usage = {
+  id: 'x',
+  model: 'gpt-4o-mini',
+  choices: [{ index: 0, message: { role: 'assistant', content: 'ok' } }],
+  usage: { prompt_tokens: 3, completion_tokens: 2, total_tokens: 5 }
+}
 
-async function startScene (t: Test): Promise<TestGateway & { call: (promptType: string) => Promise<number>, run: (sql: string) => Promise<void> }> {
+async function startScene (t: Test): Promise<TestGateway & {
+  call: (promptType: string) => Promise<number>, run: (sql: string) => Promise<void>
+}> {
   const upstream = await startUpstream(t)
   upstream.reply(() => json(usage))
   const gateway = await startGateway(t, { upstreamUrl: upstream.url })
@@ -43,7 +53,9 @@ const ready = async ({ origin }: TestGateway): Promise<unknown> => await (await 
 const metric = async ({ origin }: TestGateway, name: string): Promise<number> =>
   Number(new RegExp(`^promptmeter_${name} (.+)$`, 'm').exec(await (await fetch(`${origin}/metrics`)).text())?.[1])
 const types = async ({ admin }: TestGateway): Promise<Record<string, number>> => {
-  const { items } = (await admin('GET', '/prompt-configs')).body as { items: Array<{ prompt_type: string, total_calls: number }> }
+  const { items } = (await admin('GET', '/prompt-configs')).body as {
+    items: Array<{ prompt_type: string, total_calls: number }>
+  }
   const counts = items.map(({ prompt_type: type, total_calls: calls }): [string, number] => [type, calls])
   return Object.fromEntries<number>(counts.toSorted())
 }
@@ -63,7 +75,9 @@ for (const sqlState of everything) {
     t.match(await ready(gateway), { status: 'degraded', database: 'degraded', journal: 'in_use', records_pending: 40 })
     t.ok(await metric(gateway, 'records_refused_total') > 0)
     t.equal(await metric(gateway, 'records_rejected_total'), 0)
-    t.match(gateway.logged.filter(line => line.sqlstate !== undefined), [{ level: 50, sqlstate: sqlState, msg: /rejects whole batches.*Fix the database/ }])
+    t.match(gateway.logged.filter(line => line.sqlstate !== undefined), [
+      { level: 50, sqlstate: sqlState, msg: /rejects whole batches.*Fix the database/ }
+    ])
     await gateway.run('drop trigger refuse on usage_logs')
     await untilPending(gateway, 0)
     t.same(await types(gateway), { before: 1, type0: 14, type1: 13, type2: 13 })
@@ -82,7 +96,8 @@ t.test('a lone record that the database refuses waits, and is aside once others 
   t.match(await ready(gateway), { database: 'degraded', journal: 'in_use', records_pending: 2 })
   t.equal(await gateway.call('lucky'), 200)
   await untilPending(gateway, 0)
-  t.same(rejectedOf(gateway).map(line => (JSON.parse(line) as { record: { promptType: string } }).record.promptType), ['unlucky', 'unlucky'])
+  t.same(rejectedOf(gateway)
+    .map(line => (JSON.parse(line) as { record: { promptType: string } }).record.promptType), ['unlucky', 'unlucky'])
   t.match(rejectedOf(gateway).join(), /not this one/)
   t.same(await types(gateway), { lucky: 1 })
   t.match(await ready(gateway), { status: 'ok' })

@@ -22,14 +22,17 @@ for (const count of [2, 5]) {
     const gateways = await Promise.all(Array.from({ length: count }, async () =>
       await startGatewayProcess(t, { upstreamUrl, location: { databaseUrl, dataDir: temporaryFolder(t) }, env })))
     const tally = newTally()
-    const loads = gateways.map(({ origin }) => startFaultLoad(t, origin, { tally, callers: CALLERS / count, promptType }))
+    const loads = gateways.map(({ origin }) =>
+      startFaultLoad(t, origin, { tally, callers: CALLERS / count, promptType }))
     const statuses = new Set<number>()
     for (let turn = 0; tally.answered.size < CALLS && tally.failed.size === 0; turn++) {
       const gateway = gateways[turn % count]
       // A type that callers came to a while ago, and most are still counting.
       const call = tally.answered.size - 2 * CALLERS
       if (gateway !== undefined && call >= 0) {
-        const { status } = await operatorCall(gateway.origin, 'PATCH', `/prompt-configs/${promptType(call)}`, { track_full_data: turn % 2 === 0 })
+        const { status } = await operatorCall(gateway.origin, 'PATCH', `/prompt-configs/${promptType(call)}`, {
+          track_full_data: turn % 2 === 0
+        })
         statuses.add(status)
       }
       await sleep(10)
@@ -38,7 +41,14 @@ for (const count of [2, 5]) {
     t.same([...tally.failed], [])
     t.same([...statuses], [200], 'an operator\'s changes meanwhile are all taken')
     await checkBooks(t, { location: { databaseUrl, dataDir: '' }, tally, promptType })
-    t.same(gateways.flatMap(gateway => gateway.log.filter(line => Number(line['level']) >= 40)), [], 'nothing went wrong that a log tells of')
-    t.same(await Promise.all(gateways.map(async gateway => await gateway.stop())), gateways.map(() => ({ code: 0, signal: null })))
+    t.same(
+      gateways.flatMap(gateway => gateway.log.filter(line => Number(line['level']) >= 40)),
+      [],
+      'nothing went wrong that a log tells of'
+    )
+    t.same(
+      await Promise.all(gateways.map(async gateway => await gateway.stop())),
+      gateways.map(() => ({ code: 0, signal: null }))
+    )
   })
 }

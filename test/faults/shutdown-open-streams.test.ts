@@ -12,19 +12,26 @@ import { untilRefused } from '../helpers/until-refused.js'
 const plain = '{"model":"gpt-4o-mini","messages":[{"role":"user","content":"hi"}]}'
 const streamed = plain.replace('{', '{"stream":true,')
 const usage = { prompt_tokens: 11, completion_tokens: 7, total_tokens: 18 }
-const delta = (content: string): string => `data: {"model":"gpt-4o-mini","choices":[{"index":0,"delta":{"content":"${content}"}}]}\n\n`
+const delta = (
+  content: string
+): string => `data: {"model":"gpt-4o-mini","choices":[{"index":0,"delta":{"content":"${content}"}}]}\n\n`
 /** On a busy machine too, what can be committed does not go to the journal instead. */
 const patient = { RECORD_WAIT_MS: '60000' }
 const ended = { code: 0, signal: null }
 
 /** A call whose record bears this name. */
-const chat = (user: string, body: string): string => requestText('POST /v1/chat/completions', [`x-prompt-user: ${user}`], body)
+const chat = (user: string, body: string): string =>
+  requestText('POST /v1/chat/completions', [`x-prompt-user: ${user}`], body)
 
 type Rows = Record<string, Readonly<Record<string, unknown>>>
 
 /** The usage log of a gateway that has ended, a row for each caller. */
-async function booksOf (t: Test, { databaseUrl, dataDir }: { readonly databaseUrl: string | null, readonly dataDir: string }): Promise<Rows> {
-  const database = await openDatabase({ databaseUrl, dataDir: databaseUrl === null ? dataDir : temporaryFolder(t), log: silentLog })
+async function booksOf (
+  t: Test, { databaseUrl, dataDir }: { readonly databaseUrl: string | null, readonly dataDir: string }
+): Promise<Rows> {
+  const database = await openDatabase({
+    databaseUrl, dataDir: databaseUrl === null ? dataDir : temporaryFolder(t), log: silentLog
+  })
   try {
     const rows = await database.operator.$client.unsafe<Array<Record<string, unknown>>>('select * from usage_logs')
     const books = Object.fromEntries(rows.map(row => [String(row['user_name']), row]))
@@ -39,10 +46,14 @@ for (const kind of databaseKinds) {
   t.test(`SIGTERM waits for open streams and calls, which end whole, while no connection is taken (${kind})`, async t => {
     const upstream = await startUpstream(t)
     const location = await testDatabaseOptions(t, kind)
-    const gateway = await startGatewayProcess(t, { upstreamUrl: upstream.url, location, env: { ...patient, SHUTDOWN_GRACE_MS: '3600000' } })
+    const gateway = await startGatewayProcess(t, {
+      upstreamUrl: upstream.url, location, env: { ...patient, SHUTDOWN_GRACE_MS: '3600000' }
+    })
     const { passed, open } = gate()
     const last = events({ model: 'gpt-4o-mini', choices: [], usage }).body as string[]
-    const stream: HttpReply = { headers: ['content-type', 'text/event-stream'], body: [delta('one'), passed, delta('two'), ...last] }
+    const stream: HttpReply = {
+      headers: ['content-type', 'text/event-stream'], body: [delta('one'), passed, delta('two'), ...last]
+    }
     upstream.reply(stream, async () => {
       await passed()
       return json({ model: 'gpt-4o-mini', usage })
@@ -56,7 +67,9 @@ for (const kind of databaseKinds) {
     await untilRefused(gateway.origin)
     t.equal(await idle.ended, 'end', 'a connection without a call is closed')
     open()
-    t.match(await streaming.answer(), { status: 200, complete: true, body: delta('one') + delta('two') + 'data: [DONE]\n\n' })
+    t.match(await streaming.answer(), {
+      status: 200, complete: true, body: delta('one') + delta('two') + 'data: [DONE]\n\n'
+    })
     t.match(await waiting.answer(), { status: 200, complete: true, body: /usage/ })
     t.same(await gateway.exited, ended)
     const used = { success: true, usage_source: 'upstream', input_tokens: '11', output_tokens: '7' }
@@ -66,7 +79,9 @@ for (const kind of databaseKinds) {
   t.test(`what is open when SHUTDOWN_GRACE_MS is over is cut, and recorded with what was seen of it (${kind})`, async t => {
     const upstream = await startUpstream(t)
     const location = await testDatabaseOptions(t, kind)
-    const gateway = await startGatewayProcess(t, { upstreamUrl: upstream.url, location, env: { ...patient, SHUTDOWN_GRACE_MS: '300' } })
+    const gateway = await startGatewayProcess(t, {
+      upstreamUrl: upstream.url, location, env: { ...patient, SHUTDOWN_GRACE_MS: '300' }
+    })
     await cutAtTheLimit(t, upstream, gateway)
     checkCut(t, await booksOf(t, location))
   })
@@ -77,7 +92,9 @@ t.test('what is cut while the database is away is in the journal, and in the boo
   const location = await testDatabaseOptions(t, 'postgres')
   const proxy = await startTcpProxy(t, location.databaseUrl ?? '')
   const through = { ...location, databaseUrl: proxy.withPort(location.databaseUrl ?? '') }
-  const gateway = await startGatewayProcess(t, { upstreamUrl: upstream.url, location: through, env: { SHUTDOWN_GRACE_MS: '300' } })
+  const gateway = await startGatewayProcess(t, {
+    upstreamUrl: upstream.url, location: through, env: { SHUTDOWN_GRACE_MS: '300' }
+  })
   proxy.refuse()
   proxy.cut('all')
   await cutAtTheLimit(t, upstream, gateway)
@@ -88,8 +105,12 @@ t.test('what is cut while the database is away is in the journal, and in the boo
   checkCut(t, await booksOf(t, location))
 })
 
-/** An endless stream, one whose caller does not read, an upstream that never answers, and an upload that does not end. */
-async function cutAtTheLimit (t: Test, upstream: Awaited<ReturnType<typeof startUpstream>>, gateway: Awaited<ReturnType<typeof startGatewayProcess>>): Promise<void> {
+/**
+ * An endless stream, one whose caller does not read, an upstream that never answers, and an upload that does not end.
+ */
+async function cutAtTheLimit (
+  t: Test, upstream: Awaited<ReturnType<typeof startUpstream>>, gateway: Awaited<ReturnType<typeof startGatewayProcess>>
+): Promise<void> {
   const forever = (): Promise<never> => new Promise(() => undefined)
   const flood = Array.from({ length: 1024 }, () => delta('x'.repeat(16_384)))
   upstream.reply(
@@ -106,7 +127,9 @@ async function cutAtTheLimit (t: Test, upstream: Awaited<ReturnType<typeof start
   await upstream.nth(2)
   // Asked for its body, it knows that its call was taken.
   const uploading = await new RawCaller(t, gateway.origin)
-    .send(chat('uploading', plain).replace('host:', 'expect: 100-continue\r\nhost:').slice(0, -10)).until('100 Continue')
+    .send(
+      chat('uploading', plain).replace('host:', 'expect: 100-continue\r\nhost:').slice(0, -10)
+    ).until('100 Continue')
   t.same(await gateway.stop(), ended)
   t.match(await endless.answer(), { status: 200, complete: false, body: delta('hello world') })
   t.equal((await silent.answer()).status, 0, 'no answer')

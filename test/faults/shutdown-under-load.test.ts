@@ -17,7 +17,10 @@ interface Location {
 const NO_LIMIT = { SHUTDOWN_GRACE_MS: '3600000' }
 const ended = { code: 0, signal: null }
 
-/** Whose call was not answered had no connection, or lost it before the call was begun; no call was broken off in its answer. */
+/**
+ * Whose call was not answered had no connection, or lost it before the call was begun; no call was broken off in its
+ * answer.
+ */
 function checkFailures (t: Test, tally: Tally): void {
   const others = [...tally.failed.values()].filter(how => !/ECONNREFUSED|ECONNRESET|other side closed/.test(how))
   t.same(others.slice(0, 5), [], `no call failed otherwise than without a connection (${others.length} did)`)
@@ -27,7 +30,9 @@ for (const kind of databaseKinds) {
   t.test(`SIGTERM under load: no connection is taken, every call that was begun is answered and in the books, exit 0 (${kind})`, async t => {
     const upstreamUrl = await startPlannedUpstream(t)
     const location = await testDatabaseOptions(t, kind)
-    const gateway = await startGatewayProcess(t, { upstreamUrl, location, env: { ...NO_LIMIT, RECORD_WAIT_MS: '60000' } })
+    const gateway = await startGatewayProcess(t, {
+      upstreamUrl, location, env: { ...NO_LIMIT, RECORD_WAIT_MS: '60000' }
+    })
     const tally = newTally()
     const load = startFaultLoad(t, gateway.origin, { tally })
     await load.answers(500)
@@ -38,7 +43,9 @@ for (const kind of databaseKinds) {
     checkFailures(t, tally)
     t.same(gateway.log.filter(line => Number(line['level']) >= 40), [])
     await checkBooks(t, { location, tally })
-    t.same(await countLog(t, location), { calls: tally.answered.size, failures: 0 }, 'as many calls as answers: none was cut')
+    t.same(
+      await countLog(t, location), { calls: tally.answered.size, failures: 0 }, 'as many calls as answers: none was cut'
+    )
   })
 }
 
@@ -74,8 +81,12 @@ for (const [name, begin] of outages) {
   })
 }
 
-async function countLog (t: Test, { databaseUrl, dataDir }: Location): Promise<{ calls: number, failures: number } | undefined> {
-  const database = await openDatabase({ databaseUrl, dataDir: databaseUrl === null ? dataDir : temporaryFolder(t), log: silentLog })
+async function countLog (
+  t: Test, { databaseUrl, dataDir }: Location
+): Promise<{ calls: number, failures: number } | undefined> {
+  const database = await openDatabase({
+    databaseUrl, dataDir: databaseUrl === null ? dataDir : temporaryFolder(t), log: silentLog
+  })
   try {
     const [counts] = await database.operator.$client.unsafe<Array<{ calls: number, failures: number }>>(
       'select count(*)::int as calls, count(*) filter (where not success)::int as failures from usage_logs')

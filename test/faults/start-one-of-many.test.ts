@@ -42,7 +42,11 @@ t.test('five processes that start at once on an empty database all serve, and it
   const upstreamUrl = await startPlannedUpstream(t)
   const databaseUrl = await createDatabase('empty')
   const gateways = await Promise.all(Array.from({ length: 5 }, async () =>
-    await startGatewayProcess(t, { upstreamUrl, location: { databaseUrl, dataDir: temporaryFolder(t) }, env: { RECORD_WAIT_MS: '60000', LOG_LEVEL: 'warn' } })))
+    await startGatewayProcess(t, {
+      upstreamUrl,
+      location: { databaseUrl, dataDir: temporaryFolder(t) },
+      env: { RECORD_WAIT_MS: '60000', LOG_LEVEL: 'warn' }
+    })))
   const tally = newTally()
   const loads = gateways.map(({ origin }) => startFaultLoad(t, origin, { tally, callers: 4 }))
   await Promise.all(loads.map(async load => await load.answers(50)))
@@ -84,7 +88,9 @@ t.test('a database with a newer schema is refused in words and left as it is, al
   await load.answers(50)
   await load.stop()
   t.same([...tally.failed], [])
-  t.match(await waiting.readyz(), { status: 'degraded', database: 'degraded', journal: 'in_use', records_pending: tally.answered.size })
+  t.match(await waiting.readyz(), {
+    status: 'degraded', database: 'degraded', journal: 'in_use', records_pending: tally.answered.size
+  })
   t.same(await waiting.stop(), ended)
   t.same(await contents(sql), before)
 

@@ -18,14 +18,17 @@ const EVENTS = 16
 const EVENT_BYTES = 16 * KIB
 const PAYLOAD_MAX_BYTES = 4 * KIB
 /**
- * What a stream may cost, however much passes: two sockets with their parsers and the call's own state, 60 KiB; the events
- * that nobody has read yet, 64 KiB in a buffer that grows by doubling, so 128; what is kept of its text; the event under
- * way in both directions. A gateway that kept what passes would need 256 KiB on top of the first.
+ * What a stream may cost, however much passes: two sockets with their parsers and the call's own state, 60 KiB; the
+ * events that nobody has read yet, 64 KiB in a buffer that grows by doubling, so 128; what is kept of its text; the
+ * event under way in both directions. A gateway that kept what passes would need 256 KiB on top of the first.
  */
 const STREAM_BYTES = 60 * KIB + 128 * KIB + PAYLOAD_MAX_BYTES + 2 * EVENT_BYTES
 
-const event = (i: number): string => `data: {"model":"gpt-4o-mini","choices":[{"index":0,"delta":{"content":"${String(i).padEnd(EVENT_BYTES - 78, 'x')}"}}]}\n\n`
-const usage = 'data: {"model":"gpt-4o-mini","choices":[],"usage":{"prompt_tokens":11,"completion_tokens":7,"total_tokens":18}}\n\n'
+const event = (
+  i: number
+): string => `data: {"model":"gpt-4o-mini","choices":[{"index":0,"delta":{"content":"${String(i).padEnd(EVENT_BYTES - 78, 'x')}"}}]}\n\n`
+const usage =
+  'data: {"model":"gpt-4o-mini","choices":[],"usage":{"prompt_tokens":11,"completion_tokens":7,"total_tokens":18}}\n\n'
 const done = 'data: [DONE]\n\n'
 const all = Array.from({ length: EVENTS }, (_, i) => event(i))
 const answer = all.join('') + done
@@ -54,7 +57,9 @@ async function send (response: ServerResponse, piece: string): Promise<void> {
 }
 
 /** The most that a process held at any time (Linux). */
-async function whileWatched<Result> (gateway: GatewayProcess, work: () => Promise<Result>): Promise<{ result: Result, highestBytes: number }> {
+async function whileWatched<Result> (
+  gateway: GatewayProcess, work: () => Promise<Result>
+): Promise<{ result: Result, highestBytes: number }> {
   let highestBytes = 0
   const look = (): void => { highestBytes = Math.max(highestBytes, gateway.residentBytes()) }
   const timer = setInterval(look, 100)
@@ -84,7 +89,9 @@ t.test('two thousand streams open at once are all finished and recorded, in memo
       const { statusCode, body } = await pool.request({
         method: 'POST',
         path: '/v1/chat/completions',
-        headers: { 'content-type': 'application/json', 'x-prompt-type': `type-${number % 5}`, 'x-prompt-user': String(number) },
+        headers: {
+          'content-type': 'application/json', 'x-prompt-type': `type-${number % 5}`, 'x-prompt-user': String(number)
+        },
         body: '{"model":"gpt-4o-mini","stream":true,"messages":[{"role":"user","content":"hi"}]}'
       })
       if (statusCode === 200) begun++
@@ -115,7 +122,15 @@ async function checkBooks (t: Test, databaseUrl: string): Promise<void> {
   const [log] = await sql`
     select count(*)::int as rows, count(distinct user_name)::int as callers, bool_and(success and stream and status_code = 200) as good,
       sum(input_tokens)::int as input, sum(output_tokens)::int as output, sum(response_bytes)::int as bytes from usage_logs`
-  t.same(log, { rows: STREAMS, callers: STREAMS, good: true, input: 11 * STREAMS, output: 7 * STREAMS, bytes: answer.length * STREAMS })
-  const [stats] = await sql`select sum(total_calls)::int as calls, sum(failed_calls)::int as failed, sum(total_output_tokens)::int as output from prompt_stats`
+  t.same(log, {
+    rows: STREAMS,
+    callers: STREAMS,
+    good: true,
+    input: 11 * STREAMS,
+    output: 7 * STREAMS,
+    bytes: answer.length * STREAMS
+  })
+  const [stats] =
+    await sql`select sum(total_calls)::int as calls, sum(failed_calls)::int as failed, sum(total_output_tokens)::int as output from prompt_stats`
   t.same(stats, { calls: STREAMS, failed: 0, output: 7 * STREAMS })
 }

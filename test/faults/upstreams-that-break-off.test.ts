@@ -9,9 +9,13 @@ import { type Reply, events, json, startUpstream } from '../helpers/upstream.js'
 const CALLERS = 100
 const ROUNDS = 50
 const usage = { prompt_tokens: 11, completion_tokens: 7, total_tokens: 18 }
-const whole = JSON.stringify({ model: 'gpt-4o-mini', choices: [{ index: 0, message: { role: 'assistant', content: 'hello' } }], usage })
+const whole = JSON.stringify({
+  model: 'gpt-4o-mini', choices: [{ index: 0, message: { role: 'assistant', content: 'hello' } }], usage
+})
 const half = whole.slice(0, 60)
-const event = (content: string): string => `data: ${JSON.stringify({ model: 'gpt-4o-mini', choices: [{ index: 0, delta: { content } }] })}\n\n`
+const event = (
+  content: string
+): string => `data: ${JSON.stringify({ model: 'gpt-4o-mini', choices: [{ index: 0, delta: { content } }] })}\n\n`
 const halfStream = event('one') + event('two')
 const head = (...lines: string[]): string => ['HTTP/1.1 200 OK', ...lines, '', ''].join('\r\n')
 const chunked = (text: string): string => `${text.length.toString(16)}\r\n${text}\r\n`
@@ -27,7 +31,9 @@ interface Fate {
   readonly body: string
 }
 
-const chat = events({ model: 'gpt-4o-mini', choices: [{ index: 0, delta: { content: 'hello' } }] }, { model: 'gpt-4o-mini', choices: [], usage })
+const chat = events({
+  model: 'gpt-4o-mini', choices: [{ index: 0, delta: { content: 'hello' } }]
+}, { model: 'gpt-4o-mini', choices: [], usage })
 const inMidBody = ['content-type: application/json', `content-length: ${whole.length}`]
 const inMidStream = ['content-type: text/event-stream', 'transfer-encoding: chunked']
 const fates: readonly Fate[] = [
@@ -35,14 +41,40 @@ const fates: readonly Fate[] = [
   { name: 'a whole stream', stream: true, reply: chat, then: 'whole', body: event('hello') + 'data: [DONE]\n\n' },
   { name: 'a close before the headers', stream: false, reply: { raw: '' }, then: 'refused', body: '' },
   { name: 'a reset before the headers', stream: true, reply: { raw: '', ending: 'reset' }, then: 'refused', body: '' },
-  { name: 'a reset in the headers', stream: false, reply: { raw: ['HTTP/1.1 200 OK\r\ncontent-le', written], ending: 'reset' }, then: 'refused', body: '' },
-  { name: 'a reset in the body', stream: false, reply: { raw: [head(...inMidBody) + half, written], ending: 'reset' }, then: 'broken', body: half },
+  {
+    name: 'a reset in the headers',
+    stream: false,
+    reply: { raw: ['HTTP/1.1 200 OK\r\ncontent-le', written], ending: 'reset' },
+    then: 'refused',
+    body: ''
+  },
+  {
+    name: 'a reset in the body',
+    stream: false,
+    reply: { raw: [head(...inMidBody) + half, written], ending: 'reset' },
+    then: 'broken',
+    body: half
+  },
   { name: 'a close in the body', stream: false, reply: { raw: head(...inMidBody) + half }, then: 'broken', body: half },
-  { name: 'a reset in the stream', stream: true, reply: { raw: [head(...inMidStream) + chunked(halfStream), written], ending: 'reset' }, then: 'broken', body: halfStream },
-  { name: 'a close in the stream', stream: true, reply: { raw: head(...inMidStream) + chunked(halfStream) }, then: 'broken', body: halfStream }
+  {
+    name: 'a reset in the stream',
+    stream: true,
+    reply: { raw: [head(...inMidStream) + chunked(halfStream), written], ending: 'reset' },
+    then: 'broken',
+    body: halfStream
+  },
+  {
+    name: 'a close in the stream',
+    stream: true,
+    reply: { raw: head(...inMidStream) + chunked(halfStream) },
+    then: 'broken',
+    body: halfStream
+  }
 ]
 const recorded = {
-  whole: { status_code: 200, success: true, error_type: null, usage_source: 'upstream', input_tokens: '11', output_tokens: '7' },
+  whole: {
+    status_code: 200, success: true, error_type: null, usage_source: 'upstream', input_tokens: '11', output_tokens: '7'
+  },
   refused: { status_code: 502, success: false, error_type: 'upstream_unreachable', usage_source: 'none', cost: null },
   broken: { status_code: 200, success: false, error_type: 'upstream_aborted' }
 }
@@ -53,11 +85,20 @@ interface Got {
   readonly complete: boolean
 }
 
-/** One call, over a connection that is kept where it can be. A reset may eat what was on its way: `body` is what came. */
+/**
+ * One call, over a connection that is kept where it can be. A reset may eat what was on its way: `body` is what came.
+ */
 function callOnce (origin: string, agent: Agent, number: number, stream: boolean): Promise<Got> {
   return new Promise((resolve, reject) => {
     const outgoing = request(`${origin}/v1/chat/completions`, {
-      method: 'POST', agent, headers: { 'content-type': 'application/json', 'x-call': number, 'x-prompt-type': `type-${number % 3}`, 'x-prompt-user': String(number) }
+      method: 'POST',
+      agent,
+      headers: {
+        'content-type': 'application/json',
+        'x-call': number,
+        'x-prompt-type': `type-${number % 3}`,
+        'x-prompt-user': String(number)
+      }
     }, response => {
       let body = ''
       response.setEncoding('utf8').on('data', (text: string) => { body += text })

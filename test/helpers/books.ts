@@ -53,7 +53,8 @@ async function totals (database: Database, query: string): Promise<Map<string, T
 
 /** Adds to the sums under a key. */
 export function addTo (sums: Map<string, Totals>, key: string, call: Partial<Totals>): void {
-  const sum = sums.get(key) ?? { calls: 0n, failed: 0n, unpriced: 0n, input: 0n, cached: 0n, output: 0n, reasoning: 0n, cost: 0n }
+  const sum = sums.get(key) ??
+    { calls: 0n, failed: 0n, unpriced: 0n, input: 0n, cached: 0n, output: 0n, reasoning: 0n, cost: 0n }
   for (const name of Object.keys(sum) as Array<keyof Totals>) sum[name] += call[name] ?? 0n
   sums.set(key, sum)
 }

@@ -14,7 +14,15 @@ interface Usage {
 }
 interface Details { cached_tokens?: number, reasoning_tokens?: number, audio_tokens?: number }
 
-interface Answered { model?: string, service_tier?: string | null, usage?: Usage | null, error?: { message: string } | null, response?: Answered }
+interface Answered {
+  model?: string,
+  service_tier?: string | null,
+  usage?: Usage | null,
+  error?: {
+    message: string
+  } | null,
+  response?: Answered
+}
 
 export interface Tokens extends TextTokens {
   readonly reasoning: number
@@ -47,9 +55,12 @@ const FREE = /^(assistants|threads|threads\/\w+\/messages)$/
 /** @param body what upstream answered, where that is not what was recorded */
 export function expectedEntry ({ request, response }: Exchange, body = response.body): ExpectedEntry {
   const endpoint = request.path.replace(/^\/v1\//, '').replace(/\?.*/, '')
-  const asked = request.body === '' ? {} : JSON.parse(request.body) as { model?: string, user?: string, stream?: boolean }
+  const asked = request.body === ''
+    ? {}
+    : JSON.parse(request.body) as { model?: string, user?: string, stream?: boolean }
   const parts = answers(isStream({ request, response, id: '', source: '' }), body)
-  const last = <Key extends keyof Answered>(key: Key): NonNullable<Answered[Key]> | null => parts.findLast(part => part[key] != null)?.[key] ?? null
+  const last = <Key extends keyof Answered>(key: Key): NonNullable<Answered[Key]> | null =>
+    parts.findLast(part => part[key] != null)?.[key] ?? null
   const isCall = request.method === 'POST' && !FREE.test(endpoint)
   const usage = isCall ? last('usage') : null
   const metered = isCall && (METERED.includes(endpoint) || usage !== null)
@@ -77,7 +88,9 @@ export function expectedCost (entry: ExpectedEntry, tokens: TextTokens | null = 
 
 /** The objects of an answer: each chunk's of a stream, and what an event of the Responses API wraps. */
 function answers (stream: boolean, body: string): Answered[] {
-  const texts = stream ? body.split('\n').filter(line => line.startsWith('data: {')).map(line => line.slice('data: '.length)) : [body]
+  const texts = stream
+    ? body.split('\n').filter(line => line.startsWith('data: {')).map(line => line.slice('data: '.length))
+    : [body]
   return texts.map(text => JSON.parse(text) as Answered).map(answer => answer.response ?? answer)
 }
 

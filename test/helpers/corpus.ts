@@ -11,8 +11,12 @@ export const CORPUS_ID = 'x-corpus-id'
 export interface Exchange {
   readonly id: string
   readonly source: string
-  readonly request: { readonly method: string, readonly path: string, readonly content_type: string, readonly body: string }
-  readonly response: { readonly status: number, readonly headers: Readonly<Record<string, string>>, readonly body: string }
+  readonly request: {
+    readonly method: string, readonly path: string, readonly content_type: string, readonly body: string
+  }
+  readonly response: {
+    readonly status: number, readonly headers: Readonly<Record<string, string>>, readonly body: string
+  }
 }
 
 /** `usage` as the last chunk of a stream carries it. */
@@ -30,7 +34,9 @@ export interface StreamUsage {
 }
 
 /** What a test that needs the corpus passes as `skip`: the reason, or false. */
-export const corpusMissing: string | false = existsSync(file) ? false : 'the recorded exchanges are not in ../shared/corpus'
+export const corpusMissing: string | false = existsSync(file)
+  ? false
+  : 'the recorded exchanges are not in ../shared/corpus'
 
 /** The recorded exchanges in the order of the file; null where the folder is absent. */
 export function loadCorpus (): Exchange[] | null {
@@ -95,7 +101,9 @@ export async function corpusUpstream (
   return upstream
 }
 
-function recorded (exchange: Exchange, request: UpstreamRequest, split: (body: Buffer, exchange: Exchange) => Buffer[]): HttpReply {
+function recorded (
+  exchange: Exchange, request: UpstreamRequest, split: (body: Buffer, exchange: Exchange) => Buffer[]
+): HttpReply {
   const { status, headers } = exchange.response
   const asked = lacksUsage(exchange) && asksForUsage(request.body.toString())
   const body = asked ? withUsage(exchange).body : exchange.response.body
@@ -134,6 +142,8 @@ function plausibleUsage ({ id, request }: Exchange, chunks: number): StreamUsage
     completion_tokens: completion,
     total_tokens: prompt + completion,
     prompt_tokens_details: { cached_tokens: cached, audio_tokens: 0 },
-    completion_tokens_details: { reasoning_tokens: reasoning, audio_tokens: 0, accepted_prediction_tokens: 0, rejected_prediction_tokens: 0 }
+    completion_tokens_details: {
+      reasoning_tokens: reasoning, audio_tokens: 0, accepted_prediction_tokens: 0, rejected_prediction_tokens: 0
+    }
   }
 }

@@ -1,6 +1,9 @@
 import { performance } from 'node:perf_hooks'
 
-/** Milliseconds of this thread's own CPU time: what else the machine does is not in it. Before Node 23.9 it is the wall's clock. */
+/**
+ * Milliseconds of this thread's own CPU time: what else the machine does is not in it. Before Node 23.9 it is the
+ * wall's clock.
+ */
 export function cpuMs (): number {
   if (typeof process.threadCpuUsage !== 'function') return performance.now()
   const { user, system } = process.threadCpuUsage()

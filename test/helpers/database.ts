@@ -16,7 +16,9 @@ export type DatabaseKind = Database['kind']
 
 export const databaseKinds: readonly DatabaseKind[] = ['embedded', 'postgres']
 
-/** Runs the test body twice, as two subtests: on an empty embedded database and on an empty one of a real PostgreSQL. */
+/**
+ * Runs the test body twice, as two subtests: on an empty embedded database and on an empty one of a real PostgreSQL.
+ */
 export const forEachDatabase = (
   t: Test, name: string, body: (t: Test, database: Database, kind: DatabaseKind) => Promise<void>
 ): void => {
@@ -33,7 +35,9 @@ export const openTestDatabase = async (t: Test, kind: DatabaseKind): Promise<Dat
   return database
 }
 
-/** Where an empty database of this kind lies: what a configuration, or several instances of a gateway, need to open it. */
+/**
+ * Where an empty database of this kind lies: what a configuration, or several instances of a gateway, need to open it.
+ */
 export const testDatabaseOptions = async (
   t: Test, kind: DatabaseKind
 ): Promise<{ databaseUrl: string | null, dataDir: string }> => {
@@ -68,7 +72,8 @@ const borrowEmbedded = async (t: Test): Promise<Database> => {
     lent = false
   }
   t.teardown(close)
-  const listen: Database['listen'] = async (channel, onNotify) => await database.listen(channel, () => { if (open) onNotify() })
+  const listen: Database['listen'] = async (channel, onNotify) =>
+    await database.listen(channel, () => { if (open) onNotify() })
   return { ...database, listen, close }
 }
 
@@ -111,7 +116,9 @@ let migratedTemplate: Promise<void> | undefined
 /** The schema is migrated once a process; each database is then a copy. */
 const createTemplate = async (server: PostgresServer): Promise<void> => {
   await administer(server, `create database ${templateName}`)
-  const database = await openDatabase({ databaseUrl: server.url(templateName), dataDir: temporaryFolder(root), log: silentLog })
+  const database = await openDatabase({
+    databaseUrl: server.url(templateName), dataDir: temporaryFolder(root), log: silentLog
+  })
   await database.close()
 }
 

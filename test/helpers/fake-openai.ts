@@ -27,7 +27,9 @@ const chatUsage = {
   completion_tokens: USED.output,
   total_tokens: USED.input + USED.output,
   prompt_tokens_details: { cached_tokens: USED.cached, audio_tokens: 0 },
-  completion_tokens_details: { reasoning_tokens: USED.reasoning, audio_tokens: 0, accepted_prediction_tokens: 0, rejected_prediction_tokens: 0 }
+  completion_tokens_details: {
+    reasoning_tokens: USED.reasoning, audio_tokens: 0, accepted_prediction_tokens: 0, rejected_prediction_tokens: 0
+  }
 }
 const responseUsage = {
   input_tokens: USED.input,
@@ -39,7 +41,8 @@ const responseUsage = {
 
 /**
  * Answers as the OpenAI API would, the same request always the same: a call of the first tool where there are tools,
- * `{"title","tags"}` where the answer has a structure, else a sentence; whole or streamed, with usage as it is asked for.
+ * `{"title","tags"}` where the answer has a structure, else a sentence; whole or streamed, with usage as it is asked
+ * for.
  */
 export function fakeOpenAI (request: UpstreamRequest): Promise<HttpReply> {
   return request.received.then(() => {
@@ -56,13 +59,23 @@ function chatCompletion (asked: Asked): HttpReply {
   const tool = toolOf(asked)
   const message = tool === undefined
     ? { content: asked.response_format === undefined ? pieces.join('') : title }
-    : { content: null, tool_calls: [{ id: 'call_1', type: 'function', function: { name: tool, arguments: toolArguments } }] }
+    : {
+        content: null,
+        tool_calls: [{ id: 'call_1', type: 'function', function: { name: tool, arguments: toolArguments } }]
+      }
   return json({
     id: 'chatcmpl-1',
     object: 'chat.completion',
     created: CREATED,
     model: MODEL,
-    choices: [{ index: 0, message: { role: 'assistant', refusal: null, annotations: [], ...message }, logprobs: null, finish_reason: tool === undefined ? 'stop' : 'tool_calls' }],
+    choices: [
+      {
+        index: 0,
+        message: { role: 'assistant', refusal: null, annotations: [], ...message },
+        logprobs: null,
+        finish_reason: tool === undefined ? 'stop' : 'tool_calls'
+      }
+    ],
     usage: chatUsage,
     service_tier: 'default',
     system_fingerprint: 'fp_1'
@@ -75,16 +88,27 @@ function chatStream (asked: Asked): HttpReply {
     ? (asked.response_format === undefined ? pieces : title.match(/.{1,9}/g) ?? []).map(content => ({ content }))
     : [
         { tool_calls: [{ index: 0, id: 'call_1', type: 'function', function: { name: tool, arguments: '' } }] },
-        ...(toolArguments.match(/.{1,6}/g) ?? []).map(part => ({ tool_calls: [{ index: 0, function: { arguments: part } }] }))
+        ...(toolArguments.match(/.{1,6}/g) ?? []).map(part => ({
+          tool_calls: [{ index: 0, function: { arguments: part } }]
+        }))
       ]
   const choices = [
     { delta: { role: 'assistant', content: tool === undefined ? '' : null, refusal: null }, finish_reason: null },
     ...deltas.map(delta => ({ delta, finish_reason: null })),
     { delta: {}, finish_reason: tool === undefined ? 'stop' : 'tool_calls' }
   ]
-  const head = { id: 'chatcmpl-1', object: 'chat.completion.chunk', created: CREATED, model: MODEL, service_tier: 'default', system_fingerprint: 'fp_1' }
+  const head = {
+    id: 'chatcmpl-1',
+    object: 'chat.completion.chunk',
+    created: CREATED,
+    model: MODEL,
+    service_tier: 'default',
+    system_fingerprint: 'fp_1'
+  }
   const counted = asked.stream_options?.include_usage === true
-  const chunks: object[] = choices.map(choice => ({ ...head, choices: [{ index: 0, logprobs: null, ...choice }], ...(counted ? { usage: null } : {}) }))
+  const chunks: object[] = choices.map(choice => ({
+    ...head, choices: [{ index: 0, logprobs: null, ...choice }], ...(counted ? { usage: null } : {})
+  }))
   if (counted) chunks.push({ ...head, choices: [], usage: chatUsage })
   return eventStream([...chunks.map(chunk => `data: ${JSON.stringify(chunk)}\n\n`), 'data: [DONE]\n\n'], 'req_stream')
 }
@@ -92,7 +116,8 @@ function chatStream (asked: Asked): HttpReply {
 /** As clients decode it: numbers, or base64 of 32-bit floats. */
 function embeddings ({ input, encoding_format: format }: Asked): HttpReply {
   const vectors = (Array.isArray(input) ? input : [input]).map((_, index) => [0.5, -0.25, index])
-  const encode = (vector: number[]): unknown => format === 'base64' ? Buffer.from(Float32Array.from(vector).buffer).toString('base64') : vector
+  const encode = (vector: number[]): unknown =>
+    format === 'base64' ? Buffer.from(Float32Array.from(vector).buffer).toString('base64') : vector
   return json({
     object: 'list',
     data: vectors.map((vector, index) => ({ object: 'embedding', index, embedding: encode(vector) })),
@@ -105,8 +130,16 @@ function response (asked: Asked): HttpReply {
   const tool = toolOf(asked)
   const text = asked.text?.format?.type === 'json_schema' ? title : pieces.join('')
   const item = tool === undefined
-    ? { id: 'msg_1', type: 'message', status: 'completed', role: 'assistant', content: [{ type: 'output_text', text, annotations: [], logprobs: [] }] }
-    : { id: 'fc_1', type: 'function_call', status: 'completed', call_id: 'call_1', name: tool, arguments: toolArguments }
+    ? {
+        id: 'msg_1',
+        type: 'message',
+        status: 'completed',
+        role: 'assistant',
+        content: [{ type: 'output_text', text, annotations: [], logprobs: [] }]
+      }
+    : {
+        id: 'fc_1', type: 'function_call', status: 'completed', call_id: 'call_1', name: tool, arguments: toolArguments
+      }
   const object = {
     id: 'resp_1',
     object: 'response',
@@ -131,15 +164,26 @@ function response (asked: Asked): HttpReply {
   const events = [
     { type: 'response.created', response: started },
     { type: 'response.in_progress', response: started },
-    { type: 'response.output_item.added', output_index: 0, item: { id: 'msg_1', type: 'message', status: 'in_progress', role: 'assistant', content: [] } },
-    { type: 'response.content_part.added', ...at, part: { type: 'output_text', text: '', annotations: [], logprobs: [] } },
+    {
+      type: 'response.output_item.added',
+      output_index: 0,
+      item: { id: 'msg_1', type: 'message', status: 'in_progress', role: 'assistant', content: [] }
+    },
+    {
+      type: 'response.content_part.added', ...at, part: { type: 'output_text', text: '', annotations: [], logprobs: [] }
+    },
     ...(text.match(/.{1,9}/g) ?? []).map(delta => ({ type: 'response.output_text.delta', ...at, delta, logprobs: [] })),
     { type: 'response.output_text.done', ...at, text, logprobs: [] },
     { type: 'response.content_part.done', ...at, part: { type: 'output_text', text, annotations: [], logprobs: [] } },
     { type: 'response.output_item.done', output_index: 0, item },
     { type: 'response.completed', response: object }
   ]
-  return eventStream(events.map((event, index) => `event: ${event.type}\ndata: ${JSON.stringify({ ...event, sequence_number: index })}\n\n`), 'req_events')
+  return eventStream(
+    events.map((
+      event, index
+    ) => `event: ${event.type}\ndata: ${JSON.stringify({ ...event, sequence_number: index })}\n\n`),
+    'req_events'
+  )
 }
 
 function eventStream (events: readonly string[], requestId: string): HttpReply {

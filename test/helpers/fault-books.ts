@@ -32,11 +32,13 @@ export interface BooksOptions {
 }
 
 /**
- * Holds what callers saw against the books: each answered call is in the log exactly once, with its tokens and its cost;
- * a call that was cut is there at most once; no other call is; and statistics and rollups are the log's sums to the last
- * digit. The embedded database must not be open elsewhere.
+ * Holds what callers saw against the books: each answered call is in the log exactly once, with its tokens and its
+ * cost; a call that was cut is there at most once; no other call is; and statistics and rollups are the log's sums to
+ * the last digit. The embedded database must not be open elsewhere.
  */
-export async function checkBooks (t: Test, { location, tally, promptType = promptTypeOf, missing = new Set(), lost = 0 }: BooksOptions): Promise<void> {
+export async function checkBooks (
+  t: Test, { location, tally, promptType = promptTypeOf, missing = new Set(), lost = 0 }: BooksOptions
+): Promise<void> {
   // PostgreSQL is opened from another folder: a running gateway holds its own.
   const dataDir = location.databaseUrl === null ? location.dataDir : temporaryFolder(t)
   const database = await openDatabase({ databaseUrl: location.databaseUrl, dataDir, log: silentLog })
@@ -56,8 +58,13 @@ export async function checkBooks (t: Test, { location, tally, promptType = promp
   }
 }
 
-/** Lists of the calls of which the log says something wrong. They are short in a failure's message: the first few tell enough. */
-function checkCalls (t: Test, entries: readonly Entry[], { tally, promptType, missing, lost }: Required<Omit<BooksOptions, 'location'>>): void {
+/**
+ * Lists of the calls of which the log says something wrong. They are short in a failure's message: the first few tell
+ * enough.
+ */
+function checkCalls (
+  t: Test, entries: readonly Entry[], { tally, promptType, missing, lost }: Required<Omit<BooksOptions, 'location'>>
+): void {
   const rows = new Map<number, number>()
   const unknown: Entry[] = []
   const wrong: Entry[] = []
@@ -90,7 +97,14 @@ function sums (entries: readonly Entry[]): { types: Map<string, Totals>, rollups
   const rollups = new Map<string, Totals>()
   for (const { prompt_type: type, model, success, input, cached, output, reasoning, cost } of entries) {
     const call = {
-      calls: 1n, failed: success ? 0n : 1n, unpriced: cost === null ? 1n : 0n, input: BigInt(input), output: BigInt(output), cost: BigInt(cost ?? 0)
+      calls: 1n,
+      failed: success ? 0n : 1n,
+      unpriced: cost === null
+        ? 1n
+        : 0n,
+      input: BigInt(input),
+      output: BigInt(output),
+      cost: BigInt(cost ?? 0)
     }
     addTo(types, type, call)
     addTo(rollups, `${type}|${model}|`, { ...call, cached: BigInt(cached), reasoning: BigInt(reasoning) })
@@ -98,7 +112,8 @@ function sums (entries: readonly Entry[]): { types: Map<string, Totals>, rollups
   return { types: sorted(types), rollups: sorted(rollups) }
 }
 
-const sorted = <Value>(map: ReadonlyMap<string, Value>): Map<string, Value> => new Map([...map].sort(([a], [b]) => a < b ? -1 : 1))
+const sorted = <Value>(map: ReadonlyMap<string, Value>): Map<string, Value> =>
+  new Map([...map].sort(([a], [b]) => a < b ? -1 : 1))
 
 /** Resolves when the gateway says that all is well and nothing waits to be written. */
 export async function untilCaughtUp (gateway: GatewayProcess): Promise<void> {

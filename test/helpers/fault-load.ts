@@ -4,7 +4,10 @@ import { Pool } from 'undici'
 import { answerBody, plannedCall, requestBody } from './planned-calls.js'
 import { until } from './until.js'
 
-/** What callers saw, over all loads that count into it. A call is known by its number, which its metadata carry into the books. */
+/**
+ * What callers saw, over all loads that count into it. A call is known by its number, which its metadata carry into the
+ * books.
+ */
 export interface Tally {
   /** Calls begun so far, and the next call's number. */
   started: number
@@ -20,7 +23,10 @@ export function newTally (): Tally {
   return { started: 0, answered: new Set(), failed: new Map(), longestWaitMs: 0 }
 }
 
-export const PROMPT_TYPES: readonly string[] = ['analyze_image_layout', 'extract_page_metadata', 'generate_file_metadata', 'generate_image_metadata', 'select_best_tags']
+export const PROMPT_TYPES: readonly string[] = [
+  'analyze_image_layout', 'extract_page_metadata', 'generate_file_metadata', 'generate_image_metadata',
+  'select_best_tags'
+]
 
 /** The prompt type of a call, unless the load says otherwise. */
 export const promptTypeOf = (call: number): string => PROMPT_TYPES[call % PROMPT_TYPES.length] ?? ''
@@ -45,7 +51,10 @@ export interface FaultLoad {
 /** How long a caller whose call failed waits before its next: nobody is helped by a storm against a closed port. */
 const FAILED_PAUSE_MS = 50
 
-/** Keeps so many callers (100) busy over sockets of their own, with plain calls and streams, until it is stopped: at the test's end at the latest. */
+/**
+ * Keeps so many callers (100) busy over sockets of their own, with plain calls and streams, until it is stopped: at the
+ * test's end at the latest.
+ */
 export function startFaultLoad (t: Test, origin: string, options: FaultLoadOptions): FaultLoad {
   const { tally, callers = 100, pauseMs = 0 } = options
   const pool = new Pool(origin, { connections: callers, pipelining: 1 })

@@ -8,8 +8,8 @@ import { startPlannedUpstream } from './planned-calls.js'
 import { type PostgresServer, type PostgresServerOptions, startPostgres } from './postgres-server.js'
 
 /**
- * No call may wait longer than this: RECORD_WAIT_MS (250 by default), the disk's sync, and far more than that for a machine
- * that runs a hundred callers, upstream, the database and other tests beside the gateway. Outages last longer.
+ * No call may wait longer than this: RECORD_WAIT_MS (250 by default), the disk's sync, and far more than that for a
+ * machine that runs a hundred callers, upstream, the database and other tests beside the gateway. Outages last longer.
  */
 export const LONGEST_WAIT_MS = 5250
 
@@ -35,7 +35,9 @@ export interface SceneOptions {
 }
 
 /** Starts everything, and lets the first calls through. */
-export async function startScene (t: Test, { databaseUrl, gatewayUrl = databaseUrl, nodeArgs = [], pauseMs = 50, ...loadOptions }: SceneOptions): Promise<Scene> {
+export async function startScene (
+  t: Test, { databaseUrl, gatewayUrl = databaseUrl, nodeArgs = [], pauseMs = 50, ...loadOptions }: SceneOptions
+): Promise<Scene> {
   const upstreamUrl = await startPlannedUpstream(t)
   const dataDir = temporaryFolder(t)
   const startAgain = () => startGatewayProcess(t, {
@@ -56,7 +58,9 @@ export async function endScene (t: Test, scene: Scene): Promise<void> {
 }
 
 /** Nobody noticed the fault, the gateway catches up with no help, and the books are the callers'. The load is over. */
-export async function checkScene (t: Test, { gateway, tally, location }: Scene, options: Pick<BooksOptions, 'promptType' | 'missing'> = {}): Promise<void> {
+export async function checkScene (
+  t: Test, { gateway, tally, location }: Scene, options: Pick<BooksOptions, 'promptType' | 'missing'> = {}
+): Promise<void> {
   await untilCaughtUp(gateway)
   t.same([...tally.failed].slice(0, 10), [], `no call failed (${tally.failed.size} did)`)
   t.ok(tally.longestWaitMs < LONGEST_WAIT_MS, `no call waited longer than ${LONGEST_WAIT_MS} ms: ${tally.longestWaitMs.toFixed()} ms`)

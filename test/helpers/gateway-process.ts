@@ -52,15 +52,16 @@ export interface GatewayProcessOptions {
 const script = fileURLToPath(new URL('../../dist/server.js', import.meta.url))
 
 /**
- * Starts `dist/server.js` on a free port and resolves once it listens. Rejects with what it wrote if it ends before. It is
- * killed at the end of the test, and also if the test's own process is.
+ * Starts `dist/server.js` on a free port and resolves once it listens. Rejects with what it wrote if it ends before. It
+ * is killed at the end of the test, and also if the test's own process is.
  */
 export async function startGatewayProcess (t: Test, options: GatewayProcessOptions): Promise<GatewayProcess> {
   if (!existsSync(script)) throw new Error('dist/server.js is missing: npm run build makes it (npm test does so first)')
   const child = spawnGateway(options)
   const log: Array<Record<string, unknown>> = []
   createInterface(child.stderr).on('line', line => { log.push(parseLine(line)) })
-  const exited = once(child, 'close').then(([code, signal]): Exit => ({ code: code as Exit['code'], signal: signal as Exit['signal'] }))
+  const exited = once(child, 'close')
+    .then(([code, signal]): Exit => ({ code: code as Exit['code'], signal: signal as Exit['signal'] }))
   const kill = (signal: NodeJS.Signals): void => { child.kill(signal) }
   t.teardown(async () => {
     kill('SIGKILL')
@@ -90,7 +91,9 @@ export async function startGatewayProcess (t: Test, options: GatewayProcessOptio
   }
 }
 
-function spawnGateway ({ upstreamUrl, location: { databaseUrl, dataDir }, env = {}, nodeArgs = [], ulimit }: GatewayProcessOptions) {
+function spawnGateway ({
+  upstreamUrl, location: { databaseUrl, dataDir }, env = {}, nodeArgs = [], ulimit
+}: GatewayProcessOptions) {
   // Its working folder is its own: no .env of a developer's is read.
   mkdirSync(dataDir, { recursive: true })
   const settings = {
@@ -102,20 +105,27 @@ function spawnGateway ({ upstreamUrl, location: { databaseUrl, dataDir }, env = 
     ...(databaseUrl === null ? {} : { DATABASE_URL: databaseUrl }),
     ...env
   }
-  // By way of `env -i`: tap adds its coverage to the environment of each process that it sees being made, and that costs
-  // time and memory. `exec` and `env` do not fork: the process is node's.
+  // By way of `env -i`: tap adds its coverage to the environment of each process that it sees being made, and that
+  // costs time and memory. `exec` and `env` do not fork: the process is node's.
   const variables = Object.entries(settings).map(([name, value]) => `${name}=${value}`)
   const limit = ulimit === undefined ? '' : `ulimit ${ulimit} && `
   const command = ['env', '-i', ...variables, process.execPath, ...nodeArgs, script]
-  const child = spawn('sh', ['-c', `${limit}exec "$@"`, 'sh', ...command], { cwd: dataDir, stdio: ['ignore', 'pipe', 'pipe'] })
+  const child = spawn('sh', ['-c', `${limit}exec "$@"`, 'sh', ...command], {
+    cwd: dataDir, stdio: ['ignore', 'pipe', 'pipe']
+  })
   guard(child)
   return child
 }
 
-/** A shell that kills the gateway when this process ends without having seen the gateway's end: after a SIGKILL nobody else would. */
+/**
+ * A shell that kills the gateway when this process ends without having seen the gateway's end: after a SIGKILL nobody
+ * else would.
+ */
 function guard (child: ChildProcessByStdio<null, Readable, Readable>): void {
   if (child.pid === undefined) return
-  const shell = spawn('sh', ['-c', 'read -r ended || kill -9 "$1"', 'guard', String(child.pid)], { detached: true, stdio: ['pipe', 'ignore', 'ignore'] })
+  const shell = spawn('sh', [
+    '-c', 'read -r ended || kill -9 "$1"', 'guard', String(child.pid)
+  ], { detached: true, stdio: ['pipe', 'ignore', 'ignore'] })
   shell.unref()
   const input: Writable & { unref?: () => void } = shell.stdin
   input.unref?.()
@@ -142,7 +152,9 @@ function parseLine (line: string): Record<string, unknown> {
   }
 }
 
-/** https://prometheus.io/docs/instrumenting/exposition_formats/ without time stamps, which the gateway does not write. */
+/**
+ * https://prometheus.io/docs/instrumenting/exposition_formats/ without time stamps, which the gateway does not write.
+ */
 function parseSamples (text: string): Map<string, number> {
   const samples = text.split('\n').filter(line => line !== '' && !line.startsWith('#'))
   return new Map(samples.map(line => {

@@ -37,7 +37,9 @@ export interface TestGatewayOptions extends Pick<AppDeps, 'connectionLimits' | '
 export async function startGateway (t: Test, options: TestGatewayOptions): Promise<TestGateway> {
   const location = options.location ?? await testDatabaseOptions(t, options.kind ?? 'postgres')
   const config: Config = {
-    ...parseConfig({ UPSTREAM_BASE_URL: options.upstreamUrl, ADMIN_PASSWORD: ADMIN.password, PORT: '0', ...options.env }),
+    ...parseConfig({
+      UPSTREAM_BASE_URL: options.upstreamUrl, ADMIN_PASSWORD: ADMIN.password, PORT: '0', ...options.env
+    }),
     ...location
   }
   const logged: Array<Record<string, unknown>> = []
@@ -45,7 +47,14 @@ export async function startGateway (t: Test, options: TestGatewayOptions): Promi
   const database = await openDatabase({ ...location, log: silentLog })
   const { connectionLimits = {}, bodyRoom } = options
   const app = await buildApp({
-    config, database, adminPassword: ADMIN.password, log, now: options.now ?? Date.now, connectionLimits, ...bodyRoom && { bodyRoom }
+    config,
+    database,
+    adminPassword: ADMIN.password,
+    log,
+    now: options.now ?? Date.now,
+    connectionLimits,
+    ...bodyRoom &&
+      { bodyRoom }
   })
   await app.listen({ host: '127.0.0.1', port: 0 })
   const { port } = app.server.address() as AddressInfo

@@ -11,8 +11,8 @@ export function heapBytes (): number {
 }
 
 /**
- * The same with what buffers hold beside the heap. Resident memory would also tell how busy the machine was: the later the
- * garbage is collected, the more of it there is.
+ * The same with what buffers hold beside the heap. Resident memory would also tell how busy the machine was: the later
+ * the garbage is collected, the more of it there is.
  */
 export function heldBytes (): number {
   return heapBytes() + process.memoryUsage().external

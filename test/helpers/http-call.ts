@@ -9,7 +9,10 @@ export interface Answer {
   readonly body: Buffer
 }
 
-/** One HTTP call whose answer is handed over untouched: nothing decoded, merged or lower-cased. Rejects if it is cut short. */
+/**
+ * One HTTP call whose answer is handed over untouched: nothing decoded, merged or lower-cased. Rejects if it is cut
+ * short.
+ */
 export async function call (url: string, { method = 'POST', headers = {}, body = '', agent }: {
   readonly method?: string
   readonly headers?: Readonly<Record<string, string>>
@@ -17,14 +20,18 @@ export async function call (url: string, { method = 'POST', headers = {}, body =
   readonly agent?: Agent
 } = {}): Promise<Answer> {
   const length = body === '' ? {} : { 'content-length': Buffer.byteLength(body) }
-  const outgoing = request(url, { method, headers: { ...headers, ...length }, ...(agent === undefined ? {} : { agent }) })
+  const outgoing = request(url, {
+    method, headers: { ...headers, ...length }, ...(agent === undefined ? {} : { agent })
+  })
   outgoing.end(body)
   const [incoming] = await once(outgoing, 'response') as [IncomingMessage]
   return { status: incoming.statusCode ?? 0, rawHeaders: incoming.rawHeaders, body: await buffer(incoming) }
 }
 
 /** Works through the items with so many at a time. */
-export async function inParallel<Item> (workers: number, items: readonly Item[], work: (item: Item, index: number) => Promise<void>): Promise<void> {
+export async function inParallel<Item> (
+  workers: number, items: readonly Item[], work: (item: Item, index: number) => Promise<void>
+): Promise<void> {
   const queue = items.entries()
   await Promise.all(Array.from({ length: workers }, async () => {
     for (const [index, item] of queue) await work(item, index)

@@ -12,5 +12,6 @@ const LIMIT_MS = 900_000
 export async function importTests (folder: string): Promise<void> {
   t.setTimeout(LIMIT_MS)
   const url = new URL(`../${folder}/`, import.meta.url)
-  for (const name of readdirSync(url).filter(name => name.endsWith('.test.ts')).sort()) await import(new URL(name, url).href)
+  for (const name of readdirSync(url).filter(name => name.endsWith('.test.ts'))
+    .sort()) await import(new URL(name, url).href)
 }

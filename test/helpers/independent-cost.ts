@@ -26,9 +26,12 @@ const models: Readonly<Record<string, Prices | undefined>> = pricesMissing === f
  *
  * @param names the response's model, then the requested one: the first with a price counts
  */
-export function independentCost (names: ReadonlyArray<string | null>, serviceTier: string | null, tokens: TextTokens): bigint | null {
+export function independentCost (
+  names: ReadonlyArray<string | null>, serviceTier: string | null, tokens: TextTokens
+): bigint | null {
   if (tokens.input > 272_000) throw new RangeError('this sum does not cover long contexts')
-  const prices = names.flatMap(name => name === null ? [] : [models[name], models[name.replace(/-\d{4}-\d\d-\d\d$/, '')]])
+  const prices = names.flatMap(name =>
+    name === null ? [] : [models[name], models[name.replace(/-\d{4}-\d\d-\d\d$/, '')]])
     .find(found => found !== undefined)
   const rates = prices?.[serviceTier ?? ''] ?? prices?.['standard']
   if (rates === undefined) return null

@@ -27,8 +27,8 @@ export const KILL_ROUNDS = Number(process.env['KILL_ROUNDS'] ?? 12)
 const SEED = Number(process.env['KILL_SEED'] ?? randomInt(1, 0x7fff_ffff))
 
 /**
- * Starts the gateway, puts it under load of 100 callers and kills it with SIGKILL at a random moment, again and again in
- * the same DATA_DIR; then starts it once more, and holds the calls of all rounds against the books.
+ * Starts the gateway, puts it under load of 100 callers and kills it with SIGKILL at a random moment, again and again
+ * in the same DATA_DIR; then starts it once more, and holds the calls of all rounds against the books.
  */
 export async function killRounds (t: Test, options: KillRoundsOptions): Promise<void> {
   const { location, gatewayUrl = location.databaseUrl, beforeStart, underLoad } = options
@@ -36,7 +36,9 @@ export async function killRounds (t: Test, options: KillRoundsOptions): Promise<
   t.comment(`KILL_SEED=${SEED} KILL_ROUNDS=${rounds}`)
   const random = randomOf(SEED)
   const upstreamUrl = await startPlannedUpstream(t)
-  const start = () => startGatewayProcess(t, { upstreamUrl, location: { databaseUrl: gatewayUrl, dataDir: location.dataDir } })
+  const start = () => startGatewayProcess(t, {
+    upstreamUrl, location: { databaseUrl: gatewayUrl, dataDir: location.dataDir }
+  })
   const tally = newTally()
   for (let round = 0; round < rounds; round++) {
     beforeStart?.(round)

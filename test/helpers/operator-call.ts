@@ -1,7 +1,9 @@
 import { ADMIN } from './gateway.js'
 
 /** One call to the operator's API of a gateway, logged in; for gateways that are processes of their own. */
-export async function operatorCall (origin: string, method: string, path: string, body?: object): Promise<{ status: number, body: unknown }> {
+export async function operatorCall (
+  origin: string, method: string, path: string, body?: object
+): Promise<{ status: number, body: unknown }> {
   const response = await fetch(`${origin}/admin/api${path}`, {
     method,
     headers: {

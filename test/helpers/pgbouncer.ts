@@ -17,7 +17,9 @@ export const pgbouncerProgram = (): string | null =>
  * A PgBouncer before the server of that URL, with its defaults but for transaction pooling: no startup parameters, and
  * before 1.21 no prepared statements. Answers with the database's URL by way of it. It goes with the test.
  */
-export const startPgbouncer = async (t: Test, program: string, databaseUrl: string, config: readonly string[] = []): Promise<string> => {
+export const startPgbouncer = async (
+  t: Test, program: string, databaseUrl: string, config: readonly string[] = []
+): Promise<string> => {
   const server = new URL(databaseUrl)
   const folder = temporaryFolder(t)
   chmodSync(folder, 0o755)
@@ -32,7 +34,9 @@ export const startPgbouncer = async (t: Test, program: string, databaseUrl: stri
   const log = join(folder, 'log')
   const output = openSync(log, 'a')
   // It refuses to run as root.
-  const child = spawn(program, [...process.getuid?.() === 0 ? ['-u', 'nobody'] : [], file], { stdio: ['ignore', output, output] })
+  const child = spawn(program, [
+    ...process.getuid?.() === 0 ? ['-u', 'nobody'] : [], file
+  ], { stdio: ['ignore', output, output] })
   closeSync(output)
   child.unref()
   t.teardown(async () => {

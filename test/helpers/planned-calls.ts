@@ -14,7 +14,9 @@ const models = [
 /** What one call is; all of it follows from its number, on both sides of the gateway. */
 export interface PlannedCall {
   readonly model: string
-  readonly tokens: { readonly input: number, readonly cached: number, readonly output: number, readonly reasoning: number }
+  readonly tokens: {
+    readonly input: number, readonly cached: number, readonly output: number, readonly reasoning: number
+  }
   /** 10⁻¹² USD. */
   readonly cost: bigint
   readonly stream: boolean
@@ -25,8 +27,11 @@ export interface PlannedCall {
 export function plannedCall (call: number): PlannedCall {
   const input = 1 + call * 7919 % 4001
   const model = models[call % models.length] ?? models[0]
-  const tokens = { input, cached: call % 3 === 0 ? Math.floor(input / 2) : 0, output: 4 + call * 104_729 % 1013, reasoning: call % 4 }
-  const cost = BigInt(tokens.input - tokens.cached) * model.input + BigInt(tokens.cached) * model.cached + BigInt(tokens.output) * model.output
+  const tokens = {
+    input, cached: call % 3 === 0 ? Math.floor(input / 2) : 0, output: 4 + call * 104_729 % 1013, reasoning: call % 4
+  }
+  const cost = BigInt(tokens.input - tokens.cached) * model.input + BigInt(tokens.cached) * model.cached +
+    BigInt(tokens.output) * model.output
   // Two streams in five, and of these every other one asks for its usage itself.
   return { model: model.name, tokens, cost, stream: call % 5 > 2, asks: call % 2 === 0 }
 }
@@ -53,22 +58,35 @@ export function answerBody (call: number, withUsage: boolean): string {
   }
   const head = { id: `chatcmpl-${call}`, created: 1_790_000_000, model, service_tier: 'default' }
   if (!stream) {
-    return JSON.stringify({ ...head, choices: [{ index: 0, message: { role: 'assistant', content: 'Yes.' }, finish_reason: 'stop' }], usage })
+    return JSON.stringify({
+      ...head, choices: [{ index: 0, message: { role: 'assistant', content: 'Yes.' }, finish_reason: 'stop' }], usage
+    })
   }
   const last = { index: 0, delta: {}, finish_reason: 'stop' }
   const deltas = ['Ye', 's', '.'].map(content => ({ index: 0, delta: { content }, finish_reason: null }))
-  const chunks: object[] = [...deltas, last].map(choice => ({ ...head, choices: [choice], ...(withUsage ? { usage: null } : {}) }))
+  const chunks: object[] = [...deltas, last].map(choice => ({
+    ...head, choices: [choice], ...(withUsage ? { usage: null } : {})
+  }))
   if (withUsage) chunks.push({ ...head, choices: [], usage })
   return [...chunks.map(chunk => JSON.stringify(chunk)), '[DONE]'].map(data => `data: ${data}\n\n`).join('')
 }
 
-/** An upstream that answers planned calls at once and keeps nothing of them, so that it costs the test little. Answers with its URL. */
+/**
+ * An upstream that answers planned calls at once and keeps nothing of them, so that it costs the test little. Answers
+ * with its URL.
+ */
 export async function startPlannedUpstream (t: Test): Promise<string> {
   const server = createServer((request, response) => {
     void text(request).then(body => {
-      const asked = JSON.parse(body) as { messages: [{ content: string }], stream?: boolean, stream_options?: { include_usage: boolean } }
-      const answer = answerBody(Number(asked.messages[0].content.slice('call '.length)), asked.stream_options?.include_usage === true)
-      response.writeHead(200, { 'content-type': asked.stream === true ? 'text/event-stream; charset=utf-8' : 'application/json' })
+      const asked = JSON.parse(body) as {
+        messages: [{ content: string }], stream?: boolean, stream_options?: { include_usage: boolean }
+      }
+      const answer = answerBody(
+        Number(asked.messages[0].content.slice('call '.length)), asked.stream_options?.include_usage === true
+      )
+      response.writeHead(200, {
+        'content-type': asked.stream === true ? 'text/event-stream; charset=utf-8' : 'application/json'
+      })
       if (asked.stream === true) for (const event of answer.match(/data: .+\n\n/g) ?? []) response.write(event)
       response.end(asked.stream === true ? '' : answer)
     }, () => response.destroy()) // Who was killed in the middle of asking wants no answer.

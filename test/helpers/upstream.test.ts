@@ -20,7 +20,9 @@ t.test('headers go out in the order, case and number in which they were written'
   const upstream = await startUpstream(t)
   upstream.reply({ headers: ['X-B', '1', 'set-cookie', 'a=1', 'Set-Cookie', 'b=2', 'x-a', '2'], body: 'hello' })
   const response = await get(`${upstream.url}/models?x=%20y`)
-  t.same(response.rawHeaders.slice(0, 10), ['X-B', '1', 'set-cookie', 'a=1', 'Set-Cookie', 'b=2', 'x-a', '2', 'content-length', '5'])
+  t.same(response.rawHeaders.slice(0, 10), [
+    'X-B', '1', 'set-cookie', 'a=1', 'Set-Cookie', 'b=2', 'x-a', '2', 'content-length', '5'
+  ])
   t.equal(await text(response), 'hello')
   t.equal(upstream.requests[0]?.url, '/v1/models?x=%20y')
   t.equal(await upstream.requests[0]?.closed, 'answered')
@@ -60,7 +62,9 @@ t.test('scripts are used in turn and the last one stays', async t => {
 t.test('raw bytes go out as they are, a reset ends the connection as a reset', async t => {
   const upstream = await startUpstream(t)
   const { passed, open } = gate()
-  upstream.reply({ raw: ['HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\nhalf', passed], ending: 'reset' }, { raw: 'garbage' })
+  upstream.reply({
+    raw: ['HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\nhalf', passed], ending: 'reset'
+  }, { raw: 'garbage' })
   const response = await get(upstream.url)
   open()
   await t.rejects(buffer(response), { code: 'ECONNRESET' })

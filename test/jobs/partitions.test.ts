@@ -14,7 +14,9 @@ const partitions = async (database: Database): Promise<string[]> => {
       select relname as name, pg_get_expr(relpartbound, pg_class.oid) as bounds
       from pg_inherits join pg_class on pg_class.oid = inhrelid where inhparent = 'usage_logs'::regclass order by relname`)
   })
-  return rows.map(({ name, bounds }) => `${name} ${bounds.replace(/[^0-9 -]|00:00:00\+00/g, '').trim().replace(/ +/g, ' ')}`)
+  return rows.map(({
+    name, bounds
+  }) => `${name} ${bounds.replace(/[^0-9 -]|00:00:00\+00/g, '').trim().replace(/ +/g, ' ')}`)
 }
 
 forEachDatabase(t, 'this month and the next three have a partition, over the turn of the year', async (t, database) => {

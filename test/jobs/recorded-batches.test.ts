@@ -24,9 +24,12 @@ const remember = async (database: Database, madeMs: number, recordedMs = madeMs)
 }
 
 const kept = async (database: Database): Promise<string[]> =>
-  (await database.operator.select({ id: recordedBatches.id }).from(recordedBatches).orderBy(recordedBatches.id)).map(({ id }) => id)
+  (await database.operator.select({ id: recordedBatches.id }).from(recordedBatches)
+    .orderBy(recordedBatches.id)).map(({ id }) => id)
 
-forEachDatabase(t, 'a batch is remembered for as long as a journal may bring it again, and no longer', async (t, database) => {
+forEachDatabase(t, 'a batch is remembered for as long as a journal may bring it again, and no longer', async (
+  t, database
+) => {
   await remember(database, horizonMs - 2)
   await remember(database, horizonMs - 1)
   const late = await remember(database, horizonMs - 3, horizonMs)

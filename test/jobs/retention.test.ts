@@ -24,27 +24,42 @@ const payload = { prompt: '{"messages":[]}', response: '{"choices":[]}' }
 
 /** A call that was stored in full, finished then. */
 const write = async (database: Database, ...times: string[]): Promise<void> =>
-  await createBatchWriter(database).write(batchOf(...times.map(time => entry({ createdAtMs: at(time), storeFullData: true }, payload))))
+  await createBatchWriter(database)
+    .write(batchOf(...times.map(time => entry({ createdAtMs: at(time), storeFullData: true }, payload))))
 
 /** When the calls were, and whether they have their payload still. */
 const logged = async (database: Database): Promise<string[]> =>
   (await database.operator.select().from(usageLogs).orderBy(usageLogs.created_at))
-    .map(row => `${new Date(row.created_at).toISOString()} ${row.prompt === null && row.response === null ? 'empty' : 'full'}`)
+    .map(
+      row => `${new Date(row.created_at).toISOString()} ${row.prompt === null && row.response === null ? 'empty' : 'full'}`
+    )
 
-forEachDatabase(t, 'a month goes when all of it is too old, to the millisecond, leap day counted', async (t, database) => {
-  await createPartitions(database.operator, [Date.UTC(2026, 11), Date.UTC(2027, 0), Date.UTC(2027, 1), Date.UTC(2027, 2)])
+forEachDatabase(t, 'a month goes when all of it is too old, to the millisecond, leap day counted', async (
+  t, database
+) => {
+  await createPartitions(database.operator, [
+    Date.UTC(2026, 11), Date.UTC(2027, 0), Date.UTC(2027, 1), Date.UTC(2027, 2)
+  ])
   // 365 days after 1 March 2027 the leap day begins, not the next 1 March.
-  t.same(await dropOldLogs(database.operator, at('2028-02-28T23:59:59.999Z'), 365, open), ['usage_logs_2026_12', 'usage_logs_2027_01'])
+  t.same(await dropOldLogs(
+    database.operator, at('2028-02-28T23:59:59.999Z'), 365, open
+  ), ['usage_logs_2026_12', 'usage_logs_2027_01'])
   t.same(await months(database), ['2027_02', '2027_03'])
   t.same(await dropOldLogs(database.operator, at('2028-02-29T00:00:00.000Z'), 365, open), ['usage_logs_2027_02'])
-  t.same(await dropOldLogs(database.operator, at('2028-03-30T23:59:59.999Z'), 365, open), [], 'one of 31 days is still to come')
+  t.same(
+    await dropOldLogs(database.operator, at('2028-03-30T23:59:59.999Z'), 365, open),
+    [],
+    'one of 31 days is still to come'
+  )
   t.same(await dropOldLogs(database.operator, at('2028-03-31T00:00:00.000Z'), 365, open), ['usage_logs_2027_03'])
   t.same(await months(database), [])
 })
 
 forEachDatabase(t, 'rows go with their month; statistics, the latest call and rollups stay', async (t, database) => {
   await write(database, '2026-01-31T23:59:59.999Z', '2026-02-01T00:00:00.000Z')
-  const [stats, rollups] = [await database.operator.select().from(promptStats), await database.operator.select().from(usageRollups)]
+  const [stats, rollups] = [
+    await database.operator.select().from(promptStats), await database.operator.select().from(usageRollups)
+  ]
   t.same(await dropOldLogs(database.operator, at('2026-03-01T00:00:00Z'), 1, open), ['usage_logs_2026_01'])
   t.same(await logged(database), ['2026-02-01T00:00:00.000Z full'])
   await dropOldLogs(database.operator, at('2026-04-01T00:00:00Z'), 1, open)
@@ -54,7 +69,9 @@ forEachDatabase(t, 'rows go with their month; statistics, the latest call and ro
   t.same(await database.operator.select().from(usageRollups), rollups)
 })
 
-forEachDatabase(t, 'a record that comes late for a month that is gone makes it again, and goes with it the next time', async (t, database) => {
+forEachDatabase(t, 'a record that comes late for a month that is gone makes it again, and goes with it the next time', async (
+  t, database
+) => {
   await write(database, '2026-01-15T00:00:00.000Z')
   const now = at('2028-01-01T00:00:00Z')
   await dropOldLogs(database.operator, now, 365, open)
@@ -69,15 +86,24 @@ forEachDatabase(t, 'only months of the log are dropped', async (t, database) => 
   await createPartitions(database.operator, [Date.UTC(2020, 0)])
   await database.operator.execute(sql`create table usage_logs_2019_01 (mine int)`)
   await database.operator.execute(sql`create table usage_logs_archive (like ${usageLogs} including all)`)
-  await database.operator.execute(sql`alter table ${usageLogs} attach partition usage_logs_archive for values from ('2000-01-01Z') to ('2010-01-01Z')`)
-  t.teardown(async () => { await database.operator.execute(sql`drop table if exists usage_logs_2019_01, usage_logs_archive`) })
+  await database.operator.execute(
+    sql`alter table ${usageLogs} attach partition usage_logs_archive for values from ('2000-01-01Z') to ('2010-01-01Z')`
+  )
+  t.teardown(async () => {
+    await database.operator.execute(sql`drop table if exists usage_logs_2019_01, usage_logs_archive`)
+  })
   t.same(await dropOldLogs(database.operator, at('2028-01-01T00:00:00Z'), 1, open), ['usage_logs_2020_01'])
   t.same(await months(database), ['2019_01', 'archive'])
 })
 
-forEachDatabase(t, 'payloads are emptied when they are too old, any number, so many at a time; the rows stay', async (t, database) => {
+forEachDatabase(t, 'payloads are emptied when they are too old, any number, so many at a time; the rows stay', async (
+  t, database
+) => {
   const now = at('2028-03-01T00:00:00Z')
-  const times = ['2028-01-31T23:00:00.000Z', '2028-02-01T00:00:00.000Z', '2028-02-27T23:59:59.998Z', '2028-02-27T23:59:59.999Z', '2028-02-28T00:00:00.000Z', '2028-02-29T00:00:00.000Z']
+  const times = [
+    '2028-01-31T23:00:00.000Z', '2028-02-01T00:00:00.000Z', '2028-02-27T23:59:59.998Z', '2028-02-27T23:59:59.999Z',
+    '2028-02-28T00:00:00.000Z', '2028-02-29T00:00:00.000Z'
+  ]
   await write(database, ...times)
   const [before] = await database.operator.select().from(promptStats)
   t.equal(await emptyOldPayloads(database.operator, now, 2, open, 2), 4)
@@ -146,6 +172,8 @@ t.test('a drop that has to wait gives up soon, so that batches get by, and is tr
   t.same(await dropped, ['usage_logs_2026_01'])
   await database.operator.transaction(async reader => {
     await reader.execute(sql`select count(*) from ${usageLogs}`)
-    await t.rejects(dropOldLogs(database.operator, at('2030-01-01T00:00:00Z'), 1, open, 1), { cause: { code: '55P03' } })
+    await t.rejects(dropOldLogs(
+      database.operator, at('2030-01-01T00:00:00Z'), 1, open, 1
+    ), { cause: { code: '55P03' } })
   })
 })

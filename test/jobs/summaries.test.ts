@@ -9,7 +9,9 @@ import { forEachDatabase, openTestDatabase, silentLog } from '../helpers/databas
 
 const rollup = (hour: string, fields: Partial<RollupRow> = {}): RollupRow => rollupRow({ hour, ...fields })
 
-const fill = async (database: Database, ...rows: RollupRow[]): Promise<void> => { await database.operator.insert(usageRollups).values(rows) }
+const fill = async (database: Database, ...rows: RollupRow[]): Promise<void> => {
+  await database.operator.insert(usageRollups).values(rows)
+}
 
 const summarisedTo = async (database: Database): Promise<string | null> =>
   (await database.operator.select({ to: gatewaySettings.summarised_to }).from(gatewaySettings))[0]?.to ?? null
@@ -27,10 +29,14 @@ async function summaries (database: Database, grain: string): Promise<string[]> 
 
 const at = (time: string): number => Date.parse(time)
 
-forEachDatabase(t, 'days that are over are summed up along each dimension, their hours, weeks, months and quarters too', async (t, database) => {
+forEachDatabase(t, 'days that are over are summed up along each dimension, their hours, weeks, months and quarters too', async (
+  t, database
+) => {
   await fill(database,
     rollup('2026-10-31T23:00:00Z'), rollup('2026-11-01T00:00:00Z', { user_name: 'u' }),
-    rollup('2026-11-01T23:00:00Z', { prompt_type: 'b', model: '', cost: '0.000000000005' }), rollup('2026-11-02T00:00:00Z'))
+    rollup('2026-11-01T23:00:00Z', {
+      prompt_type: 'b', model: '', cost: '0.000000000005'
+    }), rollup('2026-11-02T00:00:00Z'))
   await advanceSummaries(database.operator, at('2026-11-02T00:15:00Z'))
   t.equal(await summarisedTo(database), '2026-11-02')
   t.same(await stale(database), ['2026-10-31', '2026-11-01'])
@@ -46,16 +52,24 @@ forEachDatabase(t, 'days that are over are summed up along each dimension, their
     '2026-11-01 all 00: 1 1', '2026-11-01 all 23: 1 5', '2026-11-01 model 00 m: 1 1', '2026-11-01 model 23 : 1 5',
     '2026-11-01 user 00 u: 1 1', '2026-11-01 user 23 : 1 5'
   ])
-  t.same((await summaries(database, 'month')).filter(row => row.includes(' all ')), ['2026-10-01 all : 1 1', '2026-11-01 all : 2 6'],
-    'the month that is under way has its days so far')
-  t.same((await summaries(database, 'week')).filter(row => row.includes(' all ')), ['2026-10-26 all : 3 7'], 'it goes on beyond the month')
+  t.same((await summaries(database, 'month')).filter(row => row.includes(' all ')), [
+    '2026-10-01 all : 1 1', '2026-11-01 all : 2 6'
+  ],
+  'the month that is under way has its days so far')
+  t.same(
+    (await summaries(database, 'week')).filter(row => row.includes(' all ')),
+    ['2026-10-26 all : 3 7'],
+    'it goes on beyond the month'
+  )
   t.same(await summaries(database, 'quarter'), [
     '2026-10-01 all : 3 7', '2026-10-01 model : 1 5', '2026-10-01 model m: 2 2', '2026-10-01 prompt_type a: 2 2', '2026-10-01 prompt_type b: 1 5',
     '2026-10-01 user : 2 6', '2026-10-01 user u: 1 1'
   ])
 })
 
-forEachDatabase(t, 'a day is not summed up before a quarter past its midnight, and never twice for nothing', async (t, database) => {
+forEachDatabase(t, 'a day is not summed up before a quarter past its midnight, and never twice for nothing', async (
+  t, database
+) => {
   await fill(database, rollup('2028-02-29T12:00:00Z'))
   await advanceSummaries(database.operator, at('2028-03-01T00:14:59Z'))
   t.equal(await summarisedTo(database), '2028-02-29')
@@ -69,19 +83,25 @@ forEachDatabase(t, 'a day is not summed up before a quarter past its midnight, a
   t.equal(await summarisedTo(database), '2028-03-01', 'a clock that steps back takes nothing back')
 })
 
-forEachDatabase(t, 'a late call makes its day stale, which is summed up again with its week, month and quarter', async (t, database) => {
+forEachDatabase(t, 'a late call makes its day stale, which is summed up again with its week, month and quarter', async (
+  t, database
+) => {
   await fill(database, rollup('2026-10-30T00:00:00Z'), rollup('2026-10-31T00:00:00Z'))
   await advanceSummaries(database.operator, at('2026-11-05T12:00:00Z'))
   await summariseStaleDays(database.operator)
   await fill(database, rollup('2026-10-31T01:00:00Z', { prompt_type: 'late' }))
   await database.operator.insert(staleDays).values({ day: '2026-10-31' })
   t.equal(await summariseStaleDays(database.operator), 1)
-  t.same((await summaries(database, 'day')).filter(row => row.includes(' all ')), ['2026-10-30 all : 1 1', '2026-10-31 all : 2 2'])
+  t.same((await summaries(database, 'day')).filter(row => row.includes(' all ')), [
+    '2026-10-30 all : 1 1', '2026-10-31 all : 2 2'
+  ])
   t.same(await summaries(database, 'month'), [
     '2026-10-01 all : 3 3', '2026-10-01 model m: 3 3', '2026-10-01 prompt_type a: 2 2', '2026-10-01 prompt_type late: 1 1', '2026-10-01 user : 3 3'
   ])
   t.same(await summaries(database, 'quarter'), await summaries(database, 'month'))
-  t.same((await summaries(database, 'week')).map(row => row.replace('10-26', '10-01')), await summaries(database, 'month'))
+  t.same(
+    (await summaries(database, 'week')).map(row => row.replace('10-26', '10-01')), await summaries(database, 'month')
+  )
 })
 
 forEachDatabase(t, 'a day whose calls are gone has no summaries left', async (t, database) => {
@@ -98,7 +118,9 @@ t.test('the date moves only when no batch is under way that may have read the ol
   const database = await openTestDatabase(t, 'postgres')
   await database.recording.transaction(async batch => {
     await batch.insert(usageRollups).values(rollup('2026-11-01T00:00:00Z'))
-    await t.rejects(advanceSummaries(database.operator, at('2026-11-05T12:00:00Z')), 'the lock is not waited for for long')
+    await t.rejects(
+      advanceSummaries(database.operator, at('2026-11-05T12:00:00Z')), 'the lock is not waited for for long'
+    )
     t.equal(await summarisedTo(database), null)
   })
   await advanceSummaries(database.operator, at('2026-11-05T12:00:00Z'))
@@ -133,7 +155,9 @@ t.test('nothing is done while another instance is at it', async t => {
   t.same(await stale(database), ['2026-11-01'])
 })
 
-forEachDatabase(t, 'the job runs when it starts; closed in a run, it ends after the day that it is at', async (t, database) => {
+forEachDatabase(t, 'the job runs when it starts; closed in a run, it ends after the day that it is at', async (
+  t, database
+) => {
   const hours = ['2026-11-01T00:00:00Z', '2026-11-02T00:00:00Z', '2026-11-03T00:00:00Z']
   await fill(database, ...hours.map(hour => rollup(hour)))
   const job = scheduleSummaries(database.operator, silentLog, () => at('2026-11-05T12:00:00Z'))

@@ -45,21 +45,42 @@ t.test('a URI says what libpq reads in it', t => {
     ['postgresql://localhost/mydb', { database: 'mydb' }],
     ['postgresql://user@localhost', { user: 'user' }],
     ['postgresql://user:secret@localhost', { user: 'user', password: 'secret' }],
-    ['postgresql://other@localhost/otherdb?connect_timeout=10&application_name=myapp', { user: 'other', database: 'otherdb', connectTimeoutSeconds: 10, applicationName: 'myapp' }],
-    ['postgresql://host1:123,host2:456/somedb?target_session_attrs=any&application_name=myapp', { ...at(['host1', 123], ['host2', 456]), database: 'somedb', applicationName: 'myapp' }],
-    ['postgresql://user@localhost:5433/mydb?options=-c%20synchronous_commit%3Doff', { ...at(['localhost', 5433]), user: 'user', database: 'mydb', options: '-c synchronous_commit=off' }],
+    [
+      'postgresql://other@localhost/otherdb?connect_timeout=10&application_name=myapp',
+      { user: 'other', database: 'otherdb', connectTimeoutSeconds: 10, applicationName: 'myapp' }
+    ],
+    [
+      'postgresql://host1:123,host2:456/somedb?target_session_attrs=any&application_name=myapp',
+      { ...at(['host1', 123], ['host2', 456]), database: 'somedb', applicationName: 'myapp' }
+    ],
+    [
+      'postgresql://user@localhost:5433/mydb?options=-c%20synchronous_commit%3Doff',
+      { ...at(['localhost', 5433]), user: 'user', database: 'mydb', options: '-c synchronous_commit=off' }
+    ],
     ['postgresql:///mydb?host=localhost&port=5433', { ...at(['localhost', 5433]), database: 'mydb' }],
     ['postgresql://[2001:db8::1234]/database', { ...at(['2001:db8::1234']), database: 'database' }],
     ['postgresql:///dbname?host=/var/lib/postgresql', { ...at(['/var/lib/postgresql']), database: 'dbname' }],
     ['postgresql://%2Fvar%2Flib%2Fpostgresql/dbname', { ...at(['/var/lib/postgresql']), database: 'dbname' }],
-    ['postgresql://user:secret@/db?host=%2Frun&port=6432', { ...at(['/run', 6432]), user: 'user', password: 'secret', database: 'db' }],
+    [
+      'postgresql://user:secret@/db?host=%2Frun&port=6432',
+      { ...at(['/run', 6432]), user: 'user', password: 'secret', database: 'db' }
+    ],
     // Characters.
-    ['postgres://m%40e:p%3A%2F%3F%23%5B%5D%40%25@db/b%20c', { ...at(['db']), user: 'm@e', password: 'p:/?#[]@%', database: 'b c' }],
+    [
+      'postgres://m%40e:p%3A%2F%3F%23%5B%5D%40%25@db/b%20c',
+      { ...at(['db']), user: 'm@e', password: 'p:/?#[]@%', database: 'b c' }
+    ],
     ['postgres://me:a@b@db/c', { ...at(['db']), user: 'me', password: 'a@b', database: 'c' }],
     ['postgres://me:a#b:c@db', { ...at(['db']), user: 'me', password: 'a#b:c' }],
-    ['postgres://db/c?password=a%26b%3Dc+d&user=%C3%A9', { ...at(['db']), user: 'é', password: 'a&b=c+d', database: 'c' }],
+    [
+      'postgres://db/c?password=a%26b%3Dc+d&user=%C3%A9',
+      { ...at(['db']), user: 'é', password: 'a&b=c+d', database: 'c' }
+    ],
     // The query wins.
-    ['postgres://a:b@c:1/d?user=e&password=f&host=g&port=2&dbname=h', { ...at(['g', 2]), user: 'e', password: 'f', database: 'h' }],
+    [
+      'postgres://a:b@c:1/d?user=e&password=f&host=g&port=2&dbname=h',
+      { ...at(['g', 2]), user: 'e', password: 'f', database: 'h' }
+    ],
     ['postgres://?host=a,b&port=1,2', at(['a', 1], ['b', 2])],
     ['postgres://?host=a,b&port=7', at(['a', 7], ['b', 7])],
     ['postgres://a,b:6/', at(['a'], ['b', 6])],
@@ -67,13 +88,29 @@ t.test('a URI says what libpq reads in it', t => {
     // TLS.
     ['postgres://db?sslmode=allow', { ...at(['db']), sslMode: 'prefer' }],
     ['postgres://db?ssl=true', { ...at(['db']), sslMode: 'require' }],
-    ['postgres://db?sslmode=require&sslrootcert=ca.pem', { ...at(['db']), sslMode: 'verify-ca', sslRootCert: 'ca.pem' }],
+    [
+      'postgres://db?sslmode=require&sslrootcert=ca.pem', { ...at(['db']), sslMode: 'verify-ca', sslRootCert: 'ca.pem' }
+    ],
     ['postgres://db?sslrootcert=system', { ...at(['db']), sslMode: 'verify-full', sslRootCert: 'system' }],
     ['postgres://db?sslmode=verify-full&sslcert=a&sslkey=b&sslpassword=c&ssl_min_protocol_version=TLSv1.3&sslnegotiation=direct',
-      { ...at(['db']), sslMode: 'verify-full', sslCert: 'a', sslKey: 'b', sslPassword: 'c', sslMinVersion: 'TLSv1.3', sslNegotiation: 'direct' }],
+      {
+        ...at(['db']),
+        sslMode: 'verify-full',
+        sslCert: 'a',
+        sslKey: 'b',
+        sslPassword: 'c',
+        sslMinVersion: 'TLSv1.3',
+        sslNegotiation: 'direct'
+      }],
     ['postgres://db?keepalives=0&keepalives_idle=9', { ...at(['db']), keepalivesIdleSeconds: 0 }],
-    ['postgres://db?keepalives_idle=9&target_session_attrs=primary', { ...at(['db']), keepalivesIdleSeconds: 9, targetSessionAttrs: 'primary' }],
-    ['postgres://db?channel_binding=prefer&gssencmode=disable&client_encoding=UTF8&load_balance_hosts=disable&sslsni=1&sslcompression=0', at(['db'])],
+    [
+      'postgres://db?keepalives_idle=9&target_session_attrs=primary',
+      { ...at(['db']), keepalivesIdleSeconds: 9, targetSessionAttrs: 'primary' }
+    ],
+    [
+      'postgres://db?channel_binding=prefer&gssencmode=disable&client_encoding=UTF8&load_balance_hosts=disable&sslsni=1&sslcompression=0',
+      at(['db'])
+    ],
     ['postgres://db?fallback_application_name=x&sslmode=&port=', { ...at(['db']), applicationName: 'x' }]
   ]
   for (const [uri, says] of cases) t.same(parseConnectionUri(uri), { ...nothing, ...says }, uri)
@@ -97,10 +134,15 @@ t.test('a parameter of libpq that does not work is refused by its name, with wha
     ['statement_timeout=5', "has a parameter 'statement_timeout' that libpq does not have; write settings of the server as options=-c%20name%3Dvalue"],
     ['search_path=a', "has a parameter 'search_path'"],
     ['pgbouncer=true', "has a parameter 'pgbouncer'"],
-    ...['service', 'passfile', 'hostaddr', 'keepalives_count', 'tcp_user_timeout', 'sslcrl', 'krbsrvname', 'require_auth', 'replication']
+    ...[
+      'service', 'passfile', 'hostaddr', 'keepalives_count', 'tcp_user_timeout', 'sslcrl', 'krbsrvname', 'require_auth',
+      'replication'
+    ]
       .map(name => [`${name}=x`, `has ${name}, which the gateway does not support: `])
   ] as Array<[string, string]>) {
-    t.ok(refusal(`postgres://db/books?${parameter}`)?.startsWith(message), `${parameter}: ${refusal(`postgres://db/books?${parameter}`) ?? ''}`)
+    t.ok(refusal(`postgres://db/books?${parameter}`)?.startsWith(
+      message
+    ), `${parameter}: ${refusal(`postgres://db/books?${parameter}`) ?? ''}`)
   }
   t.end()
 })
@@ -129,7 +171,9 @@ t.test('a URI that cannot be read is refused, with what is wrong with it', t => 
 })
 
 t.test('no refusal shows a part of the password, wherever a character ends it early', t => {
-  const letters = fc.string({ unit: fc.constantFrom('x', '/', '?', '#', '&', '=', '@', ':', '%', '[', ',', '+'), minLength: 0, maxLength: 8 })
+  const letters = fc.string({
+    unit: fc.constantFrom('x', '/', '?', '#', '&', '=', '@', ':', '%', '[', ',', '+'), minLength: 0, maxLength: 8
+  })
   fc.assert(fc.property(letters, letters, letters, fc.boolean(), (a, b, c, inQuery) => {
     const password = `${a}hush${b}hush${c}`
     const uri = inQuery ? `postgres://me@db/books?password=${password}` : `postgres://me:${password}@db/books`

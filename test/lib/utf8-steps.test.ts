@@ -17,7 +17,8 @@ const bytes = fc.oneof(
 )
 /** With these bytes on the border of two steps. */
 const around = fc.tuple(bytes, fc.nat(12), fc.nat(2))
-  .map(([bytes, before, steps]) => Buffer.concat([Buffer.alloc(STEP * (steps + 1) - before, 'a'), bytes, Buffer.from('zz')]))
+  .map(([bytes, before, steps]) =>
+    Buffer.concat([Buffer.alloc(STEP * (steps + 1) - before, 'a'), bytes, Buffer.from('zz')]))
 
 t.test('bytes decoded in steps are the text that they are at once, valid or not', t => {
   fc.assert(fc.property(around, bytes => {
@@ -42,13 +43,19 @@ t.test('a stored text of several steps is the body to the byte, and cut to the b
 })
 
 t.test('a batch written in steps is the batch, and its frame the same', t => {
-  const texts = fc.tuple(around.map(bytes => bytes.toString()), fc.constantFrom('', '\ud83d\ude00', '\ud83d', '\ude00', '"\\\n'))
+  const texts = fc.tuple(
+    around.map(bytes => bytes.toString()), fc.constantFrom('', '\ud83d\ude00', '\ud83d', '\ude00', '"\\\n')
+  )
     .map(([text, more]) => more + text.slice(0, -2) + more.repeat(40))
   fc.assert(fc.property(texts, fc.option(texts), (prompt, response) => {
-    const batch = batchOf(entry({}, { prompt, response }), entry({ user: '"' }), entry({}, { prompt: null, response: '' }))
+    const batch = batchOf(
+      entry({}, { prompt, response }), entry({ user: '"' }), entry({}, { prompt: null, response: '' })
+    )
     const pieces = inOneGo(batchJsonPieces(batch))
     const json = Buffer.concat(pieces).toString()
-    if (JSON.stringify(parseBatch(json), withoutBigints) !== JSON.stringify(parseBatch(batchToJson(batch)), withoutBigints)) {
+    if (JSON.stringify(parseBatch(json), withoutBigints) !== JSON.stringify(
+      parseBatch(batchToJson(batch)), withoutBigints
+    )) {
       throw new Error('another batch')
     }
     if (!inOneGo(encodingFrame(pieces, 3)).equals(encodeFrame(json, 3))) throw new Error('another frame')

@@ -27,11 +27,15 @@ const bombs: ReadonlyArray<readonly [string, Buffer]> = [
 ]
 
 const send = async (t: Test, gateway: TestGateway, name: string, body: Buffer): Promise<number> => {
-  const head = `POST /v1/chat/completions HTTP/1.1\r\nhost: a\r\ncontent-type: application/json\r\ncontent-encoding: ${name}\r\ncontent-length: ${body.length}\r\n\r\n`
+  const head =
+    `POST /v1/chat/completions HTTP/1.1\r\nhost: a\r\ncontent-type: application/json\r\ncontent-encoding: ${name}\r\ncontent-length: ${body.length}\r\n\r\n`
   return (await new RawCaller(t, gateway.origin).send(head).send(body).answer()).status
 }
 
-/** The longest that the event loop was held while something went on; the best of three tries, for it may be the machine that was busy. */
+/**
+ * The longest that the event loop was held while something went on; the best of three tries, for it may be the machine
+ * that was busy.
+ */
 async function longestDelayMs (work: () => Promise<unknown>): Promise<number> {
   let best = Infinity
   for (let tries = 0; tries < 3 && best > MAX_DELAY_MS; tries++) {
@@ -61,7 +65,9 @@ t.test('a request that decodes to hundreds of megabytes is refused at the limit,
     const delayMs = await longestDelayMs(async () => t.equal(await send(t, gateway, name, body), 413, name))
     t.ok(delayMs < MAX_DELAY_MS, `${name}: ${delayMs} ms`)
   }
-  const held = await mostHeldBytes(async () => await Promise.all(bombs.map(async ([name, body]) => t.equal(await send(t, gateway, name, body), 413, name))))
+  const held = await mostHeldBytes(async () => await Promise.all(
+    bombs.map(async ([name, body]) => t.equal(await send(t, gateway, name, body), 413, name))
+  ))
   t.ok(held < (bombs.length + 2) * LIMIT_BYTES, `${held}`)
   t.equal(upstream.requests.length, 0)
   const rows = await logRows(gateway)
@@ -75,7 +81,9 @@ t.test('an answer that decodes to hundreds of megabytes passes as it is; it is r
     const type = i % 2 === 0 ? 'application/json' : 'text/event-stream'
     upstream.reply({ headers: ['content-type', type, 'content-encoding', name], body })
     const request = async (): Promise<void> => {
-      const { body: got } = await ask(t, gateway, 'POST /v1/chat/completions', ['accept-encoding: gzip'], '{"model":"gpt-4o-mini"}')
+      const { body: got } = await ask(
+        t, gateway, 'POST /v1/chat/completions', ['accept-encoding: gzip'], '{"model":"gpt-4o-mini"}'
+      )
       t.equal(got.length, body.length, name)
     }
     const delayMs = await longestDelayMs(request)
@@ -90,13 +98,24 @@ t.test('a large request that is read for its ceiling does not hold the event loo
   const upstream = await startUpstream(t)
   upstream.reply({ headers: ['content-type', 'application/json'], body: '{}' })
   const gateway = await startGateway(t, { upstreamUrl: upstream.url, env })
-  t.equal((await gateway.admin('POST', '/budgets', { name: 'strict', period: 'day', limit_usd: 1000, thresholds: [100], action: 'block', strict: true })).status, 201)
+  t.equal(
+    (await gateway.admin('POST', '/budgets', {
+      name: 'strict', period: 'day', limit_usd: 1000, thresholds: [100], action: 'block', strict: true
+    })).status,
+    201
+  )
   const size = LIMIT_BYTES - 1000
-  const fillers = ['"' + 'x'.repeat(size) + '"', '[' + '[],'.repeat(size / 3 - 1) + '[]]', '"' + '\\u0041'.repeat(size / 6) + '"', '{' + '"a":1,'.repeat(size / 6 - 1) + '"a":1}']
+  const fillers = [
+    '"' + 'x'.repeat(size) + '"',
+    '[' + '[],'.repeat(size / 3 - 1) + '[]]',
+    '"' + '\\u0041'.repeat(size / 6) + '"',
+    '{' + '"a":1,'.repeat(size / 6 - 1) + '"a":1}'
+  ]
   for (const filler of fillers) {
     for (const path of ['chat/completions', 'completions']) {
       const body = gzipSync(`{"model":"gpt-4o-mini","max_tokens":1,"prompt":${filler}}`)
-      const head = `POST /v1/${path} HTTP/1.1\r\nhost: a\r\ncontent-encoding: gzip\r\ncontent-length: ${body.length}\r\n\r\n`
+      const head =
+        `POST /v1/${path} HTTP/1.1\r\nhost: a\r\ncontent-encoding: gzip\r\ncontent-length: ${body.length}\r\n\r\n`
       const delayMs = await longestDelayMs(async () => {
         const { status } = await new RawCaller(t, gateway.origin).send(head).send(body).answer()
         t.ok(status === 200 || status === 429, `${status}`)

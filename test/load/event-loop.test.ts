@@ -3,7 +3,8 @@ import t from 'tap'
 import { asks, checkTurns, hello, startHeldLoopScene } from './held-loop.js'
 import { answers, requests } from './hostile-bodies.js'
 
-// One call never holds the gateway's event loop for long, whatever its bodies are, with as much stored of them as can be.
+// One call never holds the gateway's event loop for long, whatever its bodies are, with as much stored of them as can
+// be.
 
 t.test('no request holds the event loop', async t => {
   const scene = await startHeldLoopScene(t)

@@ -82,7 +82,9 @@ export const answers: Bodies = {
   'a huge error': () => filled('{"error":{"message":"', '%73%6b-', '"}}')
 }
 
-const event = (content: string): string => `data: {"id":"a","choices":[{"index":0,"delta":{"content":"${content}"}}]}\n\n`
+const event = (
+  content: string
+): string => `data: {"id":"a","choices":[{"index":0,"delta":{"content":"${content}"}}]}\n\n`
 
 export const streams: Bodies = {
   ...Object.fromEntries(Object.entries(repeated).map(([name, unit]) =>
@@ -96,12 +98,16 @@ export const streams: Bodies = {
   ),
   'events of one character': () => filled(event('a'), event('a'), 'data: [DONE]\n\n', LINES_BYTES),
   'events of escapes': () => filled(event('a'), event('\\u0073\\u006b-'.repeat(500)), 'data: [DONE]\n\n', LINES_BYTES),
-  'events with usage': () => filled(event('a'), 'data: {"choices":[],"usage":{"prompt_tokens":1}}\n\n', '', LINES_BYTES),
+  'events with usage': () => filled(
+    event('a'), 'data: {"choices":[],"usage":{"prompt_tokens":1}}\n\n', '', LINES_BYTES
+  ),
   'events of a response': () => filled(
     '', 'data: {"type":"response.output_text.delta","output_index":0,"content_index":0,"delta":"a"}\n\n', '', LINES_BYTES
   ),
   'events of an unknown kind': () => filled('', 'data: {"a":1}\n\n', '', LINES_BYTES),
-  'events of one choice': () => filled('', 'data: {"choices":[{"index":1e9,"delta":{"content":"a"}}]}\n\n', '', LINES_BYTES),
+  'events of one choice': () => filled(
+    '', 'data: {"choices":[{"index":1e9,"delta":{"content":"a"}}]}\n\n', '', LINES_BYTES
+  ),
   'events of an error': () => filled('', 'data: {"error":{"message":"sk-%73"}}\n\n', '', LINES_BYTES),
   'empty events': () => filled('', '\n', '', LINES_BYTES),
   'empty data': () => filled('', 'data:\n', ''),

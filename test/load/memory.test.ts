@@ -15,7 +15,9 @@ t.test('a body sent byte by byte is held as any other', async t => {
   const gateway = await startGateway(t, { upstreamUrl: upstream.url })
   const size = 2_000_000
   const before = heldBytes()
-  const caller = new RawCaller(t, gateway.origin).send('POST /v1/chat/completions HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\n\r\n')
+  const caller = new RawCaller(t, gateway.origin).send(
+    'POST /v1/chat/completions HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\n\r\n'
+  )
   const tiny = Buffer.from('1\r\n[\r\n'.repeat(20_000))
   for (let sent = 0; sent < size; sent += 20_000) {
     if (!caller.socket.write(tiny)) await once(caller.socket, 'drain')
@@ -37,7 +39,13 @@ t.test('a decompression bomb keeps memory in bounds and reaches the caller as it
   const held = [heldBytes()]
   const watch = setInterval(() => { held.push(heldBytes()) }, 100)
   t.teardown(() => { clearInterval(watch) })
-  const answer = await ask(t, gateway, 'POST /v1/chat/completions', ['accept-encoding: gzip'], '{"model":"gpt-4o-mini","messages":[{"role":"user","content":"hi"}]}')
+  const answer = await ask(
+    t,
+    gateway,
+    'POST /v1/chat/completions',
+    ['accept-encoding: gzip'],
+    '{"model":"gpt-4o-mini","messages":[{"role":"user","content":"hi"}]}'
+  )
   t.equal(answer.body.length, bomb.length)
   t.ok(held.length > 2, `looked at ${held.length} times`)
   t.ok(Math.max(...held) - Math.min(...held) < 100 * MB, held.join(', '))

@@ -9,7 +9,10 @@ import { answerBody, plannedCall, requestBody, startPlannedUpstream } from '../h
 
 const CALLS = 10_000
 const CONNECTIONS = 200
-const promptTypes = ['analyze_image_layout', 'extract_page_metadata', 'generate_file_metadata', 'generate_image_metadata', 'select_best_tags']
+const promptTypes = [
+  'analyze_image_layout', 'extract_page_metadata', 'generate_file_metadata', 'generate_image_metadata',
+  'select_best_tags'
+]
 
 const promptTypeOf = (call: number): string => promptTypes[call % promptTypes.length] ?? ''
 
@@ -37,13 +40,24 @@ for (const kind of databaseKinds) {
       const answer = await body.text()
       if (statusCode !== 200 || answer !== answerBody(call, asks)) unexpected.push(`${call}: ${statusCode} ${answer}`)
       const sums = {
-        calls: 1n, input: BigInt(tokens.input), cached: BigInt(tokens.cached), output: BigInt(tokens.output), reasoning: BigInt(tokens.reasoning), cost
+        calls: 1n,
+        input: BigInt(tokens.input),
+        cached: BigInt(
+          tokens.cached
+        ),
+        output: BigInt(tokens.output),
+        reasoning: BigInt(
+          tokens.reasoning
+        ),
+        cost
       }
       addTo(types, promptType, { ...sums, cached: 0n, reasoning: 0n })
       addTo(rollups, `${promptType}|${model}|`, sums)
     })
     const seconds = (performance.now() - startedAtMs) / 1000
-    const [count] = await gateway.database.operator.$client.unsafe<Array<{ count: string }>>('select count(distinct id)::text as count from usage_logs')
+    const [count] = await gateway.database.operator.$client.unsafe<Array<{ count: string }>>(
+      'select count(distinct id)::text as count from usage_logs'
+    )
     t.comment(`${CALLS} calls in ${seconds.toFixed(1)} s`)
 
     t.same(unexpected, [], 'every answer is whole, and as upstream gave it')
@@ -56,15 +70,22 @@ for (const kind of databaseKinds) {
 
 async function checkAverages (t: Test, gateway: TestGateway, types: ReadonlyMap<string, Totals>): Promise<void> {
   const { body } = await gateway.admin('GET', '/prompt-configs')
-  const { items } = body as { items: Array<{ prompt_type: string, total_calls: number, total_cost: number, avg_cost_per_call: number }> }
+  const { items } = body as {
+    items: Array<{ prompt_type: string, total_calls: number, total_cost: number, avg_cost_per_call: number }>
+  }
   t.equal(items.length, promptTypes.length)
   for (const item of items) {
     const { calls = 0n, cost = 0n } = types.get(item.prompt_type) ?? {}
     t.equal(item.total_calls, CALLS / promptTypes.length)
     t.equal(item.total_cost, Number(usdText(cost)))
     // Eight decimals more than the money has, cut: the quotient to one part in 10¹⁶, which a double holds.
-    t.ok(Math.abs(item.avg_cost_per_call - Number(cost * 10n ** 8n / calls) / 1e20) <= item.avg_cost_per_call * Number.EPSILON)
+    t.ok(
+      Math.abs(
+        item.avg_cost_per_call - Number(cost * 10n ** 8n / calls) / 1e20
+      ) <= item.avg_cost_per_call * Number.EPSILON
+    )
   }
 }
 
-const sorted = <Value>(map: ReadonlyMap<string, Value>): Map<string, Value> => new Map([...map].sort(([a], [b]) => a < b ? -1 : 1))
+const sorted = <Value>(map: ReadonlyMap<string, Value>): Map<string, Value> =>
+  new Map([...map].sort(([a], [b]) => a < b ? -1 : 1))

@@ -7,18 +7,40 @@ import type { Tokenizer } from '../../src/metering/tokenizer.js'
 
 /** Counts a token for every four bytes, or does not answer in time. */
 const tokenizer = (isLate = false): Tokenizer => ({
-  count: (_encoding, texts, otherwise = () => 0) => Promise.resolve(texts.map(text => isLate ? otherwise(text) : Math.ceil(text.length / 4))),
+  count: (_encoding, texts, otherwise = () => 0) =>
+    Promise.resolve(texts.map(text => isLate ? otherwise(text) : Math.ceil(text.length / 4))),
   close: () => Promise.resolve()
 })
 
 const pricing = createPricing({
   provider: 'openai',
-  prices: [{ model: 'free', effectiveFromMs: 0, input: '0', cachedInput: null, output: '0', audioInput: null, audioOutput: null }, { model: 'own', effectiveFromMs: 0, input: '10', cachedInput: '1', output: '100', audioInput: '40', audioOutput: '200' }]
+  prices: [
+    {
+      model: 'free', effectiveFromMs: 0, input: '0', cachedInput: null, output: '0', audioInput: null, audioOutput: null
+    },
+    {
+      model: 'own',
+      effectiveFromMs: 0,
+      input: '10',
+      cachedInput: '1',
+      output: '100',
+      audioInput: '40',
+      audioOutput: '200'
+    }
+  ]
 })
 
-const told = async (path: string, body: object | string | null, isLate = false, unread: string | null = null, contentType = 'application/json'): Promise<Ceiling> => {
+const told = async (
+  path: string,
+  body: object | string | null,
+  isLate = false,
+  unread: string | null = null,
+  contentType = 'application/json'
+): Promise<Ceiling> => {
   const bytes = body === null ? null : Buffer.from(typeof body === 'string' ? body : JSON.stringify(body))
-  return await costCeiling({ pricing, tokenizer: tokenizer(isLate), now: () => Date.UTC(2026, 10, 23) }, endpointOf('POST', `/${path}`), { body: bytes, unread, contentType })
+  return await costCeiling({
+    pricing, tokenizer: tokenizer(isLate), now: () => Date.UTC(2026, 10, 23)
+  }, endpointOf('POST', `/${path}`), { body: bytes, unread, contentType })
 }
 
 const ceiling = async (path: string, body: object | string | null, isLate = false): Promise<bigint> => {
@@ -28,7 +50,9 @@ const ceiling = async (path: string, body: object | string | null, isLate = fals
 }
 
 /** Why there is none. */
-const whyNot = async (path: string, body: object | string | null, unread: string | null = null): Promise<string | bigint> => {
+const whyNot = async (
+  path: string, body: object | string | null, unread: string | null = null
+): Promise<string | bigint> => {
   const found = await told(path, body, false, unread)
   return typeof found === 'bigint' ? found : found.why
 }
@@ -42,14 +66,30 @@ t.test('a chat may cost the tokens of its request and the most that its answer m
   const chat = { model: 'own', messages: [{ role: 'user', content: 'How are you?' }] }
   const limited = { ...chat, max_completion_tokens: 50 }
   t.equal(await ceiling('chat/completions', limited), quarter(limited) * INPUT + 50n * OUTPUT)
-  t.equal(await ceiling('chat/completions', limited, true), BigInt(JSON.stringify(limited).length) * INPUT + 50n * OUTPUT, 'bytes where the tokenizer does not answer')
+  t.equal(
+    await ceiling('chat/completions', limited, true),
+    BigInt(JSON.stringify(limited).length) * INPUT + 50n * OUTPUT,
+    'bytes where the tokenizer does not answer'
+  )
   const many = { ...chat, max_tokens: 50, n: 3 }
   t.equal(await ceiling('chat/completions', many), quarter(many) * INPUT + 150n * OUTPUT)
-  t.equal(await ceiling('chat/completions', chat), quarter(chat) * INPUT + BigInt(outputTokens) * OUTPUT, 'the model\'s own maximum')
+  t.equal(
+    await ceiling('chat/completions', chat),
+    quarter(chat) * INPUT + BigInt(outputTokens) * OUTPUT,
+    'the model\'s own maximum'
+  )
   const long = { ...limited, messages: 'word '.repeat(30_000) }
-  t.equal(await ceiling('chat/completions', long), BigInt(JSON.stringify(long).length) * INPUT + 50n * OUTPUT, 'a text too long to be counted whole')
+  t.equal(
+    await ceiling('chat/completions', long),
+    BigInt(JSON.stringify(long).length) * INPUT + 50n * OUTPUT,
+    'a text too long to be counted whole'
+  )
   const longer = { ...limited, messages: 'x'.repeat(2_000_000) }
-  t.equal(await ceiling('chat/completions', longer), BigInt(contextTokens) * AUDIO_INPUT + 50n * AUDIO_OUTPUT, 'none has more than the model takes, of whatever kind')
+  t.equal(
+    await ceiling('chat/completions', longer),
+    BigInt(contextTokens) * AUDIO_INPUT + 50n * AUDIO_OUTPUT,
+    'none has more than the model takes, of whatever kind'
+  )
   t.equal(await ceiling('embeddings', { model: 'own', input: 'x'.repeat(2_000_000) }), BigInt(contextTokens) * INPUT)
 })
 
@@ -65,7 +105,9 @@ t.test('other endpoints have limits of their own', async t => {
 })
 
 t.test('what costs more than its text may cost all that the model takes, at its dearest rate', async t => {
-  const part = (content: object): object => ({ model: 'own', messages: [{ role: 'user', content: [content] }], max_completion_tokens: 1 })
+  const part = (content: object): object => ({
+    model: 'own', messages: [{ role: 'user', content: [content] }], max_completion_tokens: 1
+  })
   const all = BigInt(contextTokens) * AUDIO_INPUT + AUDIO_OUTPUT
   const cases: Array<[string, object]> = [
     ['chat/completions', part({ type: 'image_url', image_url: { url: 'https://example.com/a.png' } })],
@@ -77,7 +119,8 @@ t.test('what costs more than its text may cost all that the model takes, at its 
     ['responses', { model: 'own', input: 'hi', tools: [{ type: 'web_search_preview' }], max_output_tokens: 1 }]
   ]
   for (const [path, body] of cases) t.equal(await ceiling(path, body), all, JSON.stringify(body))
-  const hidden = JSON.stringify(part({ type: 'image_url', image_url: { url: 'https://example.com/a.png' } })).replace('image_url', 'image\\u005furl')
+  const hidden = JSON.stringify(part({ type: 'image_url', image_url: { url: 'https://example.com/a.png' } }))
+    .replace('image_url', 'image\\u005furl')
   t.equal(await ceiling('chat/completions', hidden), all, 'in escapes too')
   const none = { model: 'own', input: 'an "image_url"', previous_response_id: null, max_output_tokens: 1 }
   t.equal(await ceiling('responses', none), quarter(none) * INPUT + OUTPUT)
@@ -100,7 +143,11 @@ t.test('a model without a price has no ceiling, and one that is free has one of 
     t.equal(told, "the model 'nobody-knows' has no price", path)
     t.equal(await ceiling(path, { model: 'free', messages: [], input: 'x' }), 0n, path)
   }
-  t.equal(await ceiling('moderations', { model: 'nobody-knows', input: 'x' }), 0n, 'a free route costs nothing, whatever its model')
+  t.equal(
+    await ceiling('moderations', { model: 'nobody-knows', input: 'x' }),
+    0n,
+    'a free route costs nothing, whatever its model'
+  )
   t.match(await whyNot('responses', { model: 'x'.repeat(50_000) }), /^the model 'x{128}…' has no price$/)
 })
 
@@ -119,7 +166,11 @@ t.test('a request to a path that is not known may cost what a chat does, and its
   const body = { model: 'own', input: 'x' }
   const [input, output] = [quarter(body), BigInt(outputTokens)]
   t.equal(await ceiling('audio/speech', body), input * AUDIO_INPUT + output * AUDIO_OUTPUT)
-  t.equal(await ceiling('Responses/compact/', body), await ceiling('responses/compact', body), 'a known one, spelled otherwise')
+  t.equal(
+    await ceiling('Responses/compact/', body),
+    await ceiling('responses/compact', body),
+    'a known one, spelled otherwise'
+  )
   t.equal(await ceiling('responses/compact', body), input * INPUT + output * OUTPUT)
   t.equal(await ceiling('uploads', body), 0n)
 })
@@ -129,7 +180,11 @@ t.test('what cannot be read, or not in one way, has no ceiling', async t => {
     t.match(await whyNot(path, 'not JSON'), /JSON/)
     t.match(await whyNot(path, null), /no body/)
     t.equal(await whyNot(path, null, 'it was sealed'), 'it was sealed')
-    for (const model of [undefined, null, 7, ['own'], { name: 'own' }]) t.match(await whyNot(path, { model, messages: [] }), /names no model/, JSON.stringify(model))
+    for (const model of [undefined, null, 7, ['own'], { name: 'own' }]) {
+      t.match(
+        await whyNot(path, { model, messages: [] }), /names no model/, JSON.stringify(model)
+      )
+    }
     t.match(await whyNot(path, `{"model":"${'x'.repeat(100_000)}"}`), /names no model/)
     t.match(await whyNot(path, '{"model":"nobody-knows","model":"own"}'), /twice/)
     t.match(await whyNot(path, '{"Model":"nobody-knows","model":"own"}'), /case/)
@@ -141,17 +196,28 @@ t.test('what cannot be read, or not in one way, has no ceiling', async t => {
 t.test('a limit that is no number limits nothing, and one that servers read as a number is not read here', async t => {
   const chat = { model: 'own', messages: [] }
   for (const name of ['n', 'max_tokens', 'max_completion_tokens', 'max_output_tokens', 'best_of']) {
-    for (const value of ['128', true, [3], {}]) t.match(await whyNot('chat/completions', { ...chat, max_tokens: 1, [name]: value }), new RegExp(`'${name}'`), JSON.stringify(value))
+    for (const value of ['128', true, [3], {}]) {
+      t.match(
+        await whyNot('chat/completions', { ...chat, max_tokens: 1, [name]: value }),
+        new RegExp(`'${name}'`),
+        JSON.stringify(value)
+      )
+    }
   }
   const limited = { ...chat, max_tokens: 1, n: null }
   t.equal(await ceiling('chat/completions', limited), quarter(limited) * INPUT + OUTPUT)
   for (const max of [0, -1, -0.5]) {
     const unlimited = { ...chat, max_completion_tokens: max }
-    t.equal(await ceiling('chat/completions', unlimited), quarter(unlimited) * INPUT + BigInt(outputTokens) * OUTPUT, `${max}`)
+    t.equal(await ceiling('chat/completions', unlimited), quarter(unlimited) * INPUT +
+      BigInt(outputTokens) * OUTPUT, `${max}`)
     const completion = { model: 'own', prompt: 'a', max_tokens: max }
-    t.equal(await ceiling('completions', completion), quarter(completion) * INPUT + BigInt(outputTokens) * OUTPUT, `a completion of ${max}`)
+    t.equal(await ceiling('completions', completion), quarter(completion) * INPUT +
+      BigInt(outputTokens) * OUTPUT, `a completion of ${max}`)
   }
-  t.equal(await ceiling('chat/completions', '{"model":"own","max_tokens":1e999}'), BigInt(Math.ceil('{"model":"own","max_tokens":1e999}'.length / 4)) * INPUT + 1_000_000_000n * OUTPUT)
+  t.equal(
+    await ceiling('chat/completions', '{"model":"own","max_tokens":1e999}'),
+    BigInt(Math.ceil('{"model":"own","max_tokens":1e999}'.length / 4)) * INPUT + 1_000_000_000n * OUTPUT
+  )
   const many = '{"model":"own","\\u006e":1e9,"max_tokens":1e9}'
   t.ok(await ceiling('chat/completions', many) >= 1_000_000_000n * OUTPUT)
 })

@@ -5,10 +5,14 @@ import { costliestMethod, endpointOf } from '../../src/metering/endpoints.js'
 const metering = (method: string, path: string, hasBody?: boolean): string => endpointOf(method, path, hasBody).metering
 
 t.test('creating on the known routes is metered, and only completions take stream_options', t => {
-  t.same(endpointOf('POST', '/chat/completions'), { name: 'chat/completions', metering: 'tokens', takesStreamOptions: true })
+  t.same(endpointOf('POST', '/chat/completions'), {
+    name: 'chat/completions', metering: 'tokens', takesStreamOptions: true
+  })
   t.same(endpointOf('POST', '/completions'), { name: 'completions', metering: 'tokens', takesStreamOptions: true })
   t.same(endpointOf('POST', '/responses'), { name: 'responses', metering: 'tokens', takesStreamOptions: false })
-  t.same(endpointOf('POST', '/responses/compact'), { name: 'responses/compact', metering: 'tokens', takesStreamOptions: false })
+  t.same(endpointOf('POST', '/responses/compact'), {
+    name: 'responses/compact', metering: 'tokens', takesStreamOptions: false
+  })
   t.same(endpointOf('POST', '/embeddings'), { name: 'embeddings', metering: 'tokens', takesStreamOptions: false })
   t.end()
 })
@@ -62,7 +66,9 @@ t.test('routes that are known to cost nothing are free, by their normal form alo
   ]) t.equal(metering('POST', path), 'free', path)
   t.equal(metering('POST', '/threads/thread_abc'), 'free')
   t.equal(metering('POST', '/threads/runs'), 'usage', 'it makes a thread, and runs it')
-  for (const path of ['/Moderations', '/files%2F', '/files;x', '/files\\', '/moderations%20', '/%2566iles', '/responses/%2e%2e%2f/cancel']) t.equal(metering('POST', path), 'usage', path)
+  for (const path of [
+    '/Moderations', '/files%2F', '/files;x', '/files\\', '/moderations%20', '/%2566iles', '/responses/%2e%2e%2f/cancel'
+  ]) t.equal(metering('POST', path), 'usage', path)
   t.equal(metering('PUT', '/moderations'), 'usage')
   t.end()
 })

@@ -47,9 +47,13 @@ t.test('the longest path takes no more than time in proportion', t => {
     const [short = 0, long = 0] = [1_200, 120_000].map(length => quickestMs(() => {
       const path = part.repeat(length / part.length)
       leavesFolder(path)
-      for (const segments of pathReadings(path)) if (segments !== null && segments.length > length) t.fail('more segments than characters')
+      for (const segments of pathReadings(path)) {
+        if (segments !== null &&
+        segments.length > length) t.fail('more segments than characters')
+      }
     }))
-    t.ok(long < 1000 * (short + 0.5), `${part}: ${short} and ${long} ms`) // A hundred times as long; squared, it would be ten thousand.
+    t.ok(long < 1000 * (short +
+      0.5), `${part}: ${short} and ${long} ms`) // A hundred times as long; squared, it would be ten thousand.
   }
   t.end()
 })

@@ -12,17 +12,20 @@ const ask = (body: string | Buffer): Buffer | null => {
 }
 const asked = (body: string): string | undefined => ask(body)?.toString()
 
-const name = fc.string({ maxLength: 8 }).filter(key => key !== 'stream' && key !== 'stream_options' && key !== 'include_usage' && key !== '__proto__')
+const name = fc.string({ maxLength: 8 })
+  .filter(key => key !== 'stream' && key !== 'stream_options' && key !== 'include_usage' && key !== '__proto__')
 const others = fc.dictionary(name, fc.jsonValue({ maxDepth: 3 }), { maxKeys: 5 })
 const indent = fc.constantFrom(0, 2, '\t')
 const shuffled = (object: object): fc.Arbitrary<object> => {
   const entries = Object.entries(object)
-  return fc.shuffledSubarray(entries, { minLength: entries.length }).map(entries => Object.fromEntries(entries) as object)
+  return fc.shuffledSubarray(entries, { minLength: entries.length })
+    .map(entries => Object.fromEntries(entries) as object)
 }
 
 t.test('a stream\'s body gets include_usage, and keeps every other member and byte', t => {
   const options = fc.oneof(fc.constant(undefined), fc.constant(null),
-    others, others.chain(other => fc.constantFrom(false, null).chain(included => shuffled({ ...other, include_usage: included }))))
+    others, others.chain(other =>
+      fc.constantFrom(false, null).chain(included => shuffled({ ...other, include_usage: included }))))
   const bodies = fc.tuple(others, options, indent).chain(([other, options, indent]) =>
     shuffled({ ...other, stream: true, ...options === undefined ? {} : { stream_options: options } })
       .map(object => ({ object: object as Record<string, unknown>, text: JSON.stringify(object, null, indent) })))
@@ -55,7 +58,10 @@ t.test('the bytes around what is put in stay as they were: numbers, white space,
     ['{"stream_options":{ },"stream":true}', '{"stream_options":{"include_usage":true },"stream":true}'],
     ['{"stream_options": { "include_obfuscation":false },"stream":true}', '{"stream_options": {"include_usage":true, "include_obfuscation":false },"stream":true}'],
     ['{"stream":true,"stream_options":{"a":1, "include_usage" : false }}', '{"stream":true,"stream_options":{"a":1, "include_usage" : true }}'],
-    ['{"stream":true,"stream_options":{"include_usage":true,"include_usage":false}}', '{"stream":true,"stream_options":{"include_usage":true,"include_usage":true}}'],
+    [
+      '{"stream":true,"stream_options":{"include_usage":true,"include_usage":false}}',
+      '{"stream":true,"stream_options":{"include_usage":true,"include_usage":true}}'
+    ],
     ['{"str\\u0065am":true}', '{"stream_options":{"include_usage":true},"str\\u0065am":true}']
   ] as const
   for (const [body, expected] of cases) t.equal(asked(body), expected)
@@ -63,7 +69,9 @@ t.test('the bytes around what is put in stay as they were: numbers, white space,
   const broken = Buffer.concat([Buffer.from('{"stream":true,"user":"'), Buffer.from([0xff, 0xfe]),
     Buffer.from('","stream_options":{"note":"'), Buffer.from([0xff, 0x80]), Buffer.from('","include_usage":false}}')])
   const result = ask(broken)
-  t.equal(result?.toString('latin1'), broken.toString('latin1').replace('"include_usage":false', '"include_usage":true'))
+  t.equal(
+    result?.toString('latin1'), broken.toString('latin1').replace('"include_usage":false', '"include_usage":true')
+  )
   t.end()
 })
 
@@ -80,7 +88,16 @@ t.test('nothing is asked where the caller asked, or where there is no stream to 
 })
 
 t.test('a caller\'s own mistake in stream_options is left for the upstream to refuse', t => {
-  for (const options of ['"yes"', '[]', '1', 'true', '{"include_usage":"yes"}', '{"include_usage":1}', '{"include_usage":{}}', `{"pad":"${'x'.repeat(70_000)}"}`]) {
+  for (const options of [
+    '"yes"',
+    '[]',
+    '1',
+    'true',
+    '{"include_usage":"yes"}',
+    '{"include_usage":1}',
+    '{"include_usage":{}}',
+    `{"pad":"${'x'.repeat(70_000)}"}`
+  ]) {
     t.equal(ask(`{"stream":true,"stream_options":${options}}`), null)
   }
   t.end()

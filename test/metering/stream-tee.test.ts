@@ -9,10 +9,16 @@ interface Event { readonly asked: string, readonly plain: string }
 interface Stream { readonly events: Event[], readonly usage: object | undefined }
 
 const USAGE = { prompt_tokens: 12, completion_tokens: 3, total_tokens: 15 }
-const content = fc.constantFrom('', 'é', '\u{1f600} "usage":null', ',"usage":null}', '[DONE]', 'data: [DONE]\n\n', '\r\n', 'a\\')
-const choices = fc.record({ index: fc.nat(), delta: fc.record({ content }), usage: fc.constantFrom(null, { a: 1 }) }, { requiredKeys: ['delta'] })
+const content = fc.constantFrom(
+  '', 'é', '\u{1f600} "usage":null', ',"usage":null}', '[DONE]', 'data: [DONE]\n\n', '\r\n', 'a\\'
+)
+const choices = fc.record({
+  index: fc.nat(), delta: fc.record({ content }), usage: fc.constantFrom(null, { a: 1 })
+}, { requiredKeys: ['delta'] })
   .map(choice => JSON.stringify([choice]))
-const extra = fc.constantFrom<[string, string]>(['obfuscation', '"aB3"'], ['x', '{"usage":null}'], ['service_tier', '"default"'], ['usages', 'null'])
+const extra = fc.constantFrom<[string, string]>(['obfuscation', '"aB3"'], ['x', '{"usage":null}'], [
+  'service_tier', '"default"'
+], ['usages', 'null'])
 
 function jsonOf (members: ReadonlyArray<readonly [string, string]>, [comma, colon, pad]: readonly string[]): string {
   return `{${pad}${members.map(([key, value]) => `"${key}"${colon}${value}`).join(comma)}${pad}}`
@@ -37,7 +43,9 @@ const stream = fc.record({
 }).map(({ lineEnd, data, style, chunks, usage, done, ending }): Stream => {
   const event = (lines: readonly string[]): string => [...lines, '', ''].join(lineEnd)
   const events: Event[] = chunks.map(({ choices, extras, usageAt, before, after }) => {
-    const members: Array<readonly [string, string]> = [['id', '"chatcmpl-1"'], ['model', '"gpt-4o-2024"'], ['choices', choices], ...extras]
+    const members: Array<readonly [string, string]> = [
+      ['id', '"chatcmpl-1"'], ['model', '"gpt-4o-2024"'], ['choices', choices], ...extras
+    ]
     const asked = members.toSpliced(usageAt, 0, ['usage', 'null'])
     return {
       asked: event([...before, data + jsonOf(asked, style), ...after]),
@@ -45,13 +53,16 @@ const stream = fc.record({
     }
   })
   if (usage) {
-    const members = [['model', '"gpt-4o-2024"'], ['choices', '[]'], ['usage', JSON.stringify(USAGE)], ['obfuscation', '"x"']] as const
+    const members = [
+      ['model', '"gpt-4o-2024"'], ['choices', '[]'], ['usage', JSON.stringify(USAGE)], ['obfuscation', '"x"']
+    ] as const
     events.push({ asked: event(['event: the extra one', data + jsonOf(members, style), 'id: 9']), plain: '' })
   }
   if (done) events.push({ asked: event([data.trimEnd() + ' [DONE]']), plain: event([data.trimEnd() + ' [DONE]']) })
   const last = events.pop()
   if (last !== undefined) {
-    const cut = (text: string): string => text.slice(0, text.length - (ending === 'whole' ? 0 : ending === 'no line end' ? 2 : 1) * lineEnd.length)
+    const cut = (text: string): string =>
+      text.slice(0, text.length - (ending === 'whole' ? 0 : ending === 'no line end' ? 2 : 1) * lineEnd.length)
     events.push({ asked: cut(last.asked), plain: cut(last.plain) })
   }
   return { events, usage: usage ? USAGE : undefined }
@@ -110,7 +121,9 @@ t.test('watch: no byte changes, and all but the final event goes out in the push
   t.end()
 })
 
-t.test('the recorded streams that lack usage come out of what upstream sends when asked', { skip: corpusMissing }, t => {
+t.test('the recorded streams that lack usage come out of what upstream sends when asked', {
+  skip: corpusMissing
+}, t => {
   for (const exchange of (loadCorpus() ?? []).filter(lacksUsage)) {
     const { body, usage } = withUsage(exchange)
     const first = JSON.parse(/^data: (.*)$/m.exec(body)?.[1] ?? '') as { model: string, service_tier?: string }
@@ -118,10 +131,13 @@ t.test('the recorded streams that lack usage come out of what upstream sends whe
       const { output, facts } = run('strip', body, sizes)
       if (output !== exchange.response.body) t.fail(`${exchange.id} in chunks of ${sizes.join()}`)
       if (JSON.stringify(facts.usage) !== JSON.stringify(usage)) t.fail(`${exchange.id}: usage`)
-      if (facts.model !== first.model || facts.serviceTier !== (first.service_tier ?? null)) t.fail(`${exchange.id}: model or tier`)
+      if (facts.model !== first.model ||
+        facts.serviceTier !== (first.service_tier ?? null)) t.fail(`${exchange.id}: model or tier`)
       if (facts.error !== undefined) t.fail(`${exchange.id}: error`)
     }
-    t.equal(run('strip', exchange.response.body).output, exchange.response.body, 'a stream without usage stays as it is')
+    t.equal(
+      run('strip', exchange.response.body).output, exchange.response.body, 'a stream without usage stays as it is'
+    )
   }
   t.end()
 })
@@ -131,11 +147,14 @@ t.test('every recorded stream passes unchanged, its last event held, its usage r
     const { body } = exchange.response
     for (const sizes of [[1], [11, 2, 300], [body.length * 4]]) {
       const ends: boolean[] = []
-      const { output, facts } = relay('watch', chunksOf(Buffer.from(body), sizes), (_inputBytes, _outputBytes, tee) => ends.push(tee.ended))
+      const { output, facts } = relay('watch', chunksOf(Buffer.from(body), sizes), (_inputBytes, _outputBytes, tee) =>
+        ends.push(tee.ended))
       if (output.toString() !== body) t.fail(`${exchange.id} in chunks of ${sizes.join()}`)
-      if (/^data: \[DONE\]|"type":"response\.(completed|incomplete|failed)"/m.test(body) && ends.at(-1) !== true) t.fail(`${exchange.id}: the end is not held`)
+      if (/^data: \[DONE\]|"type":"response\.(completed|incomplete|failed)"/m.test(body) &&
+        ends.at(-1) !== true) t.fail(`${exchange.id}: the end is not held`)
       const hasUsage = asksForUsage(exchange.request.body) || body.includes('"response.completed"')
-      if (hasUsage && (typeof facts.usage !== 'object' || facts.model === null)) t.fail(`${exchange.id}: usage or model`)
+      if (hasUsage &&
+        (typeof facts.usage !== 'object' || facts.model === null)) t.fail(`${exchange.id}: usage or model`)
     }
   }
   t.pass('all of them')
@@ -161,7 +180,10 @@ t.test('an error ends the stream, and is read', t => {
   const cases: Array<[string, unknown]> = [
     ['data: {"error":{"message":"busy","type":"server_error"}}\n\n', { message: 'busy', type: 'server_error' }],
     ['data: {"error":"busy"}\n\n', 'busy'],
-    ['event: error\ndata: {"type":"error","code":"server_error","message":"busy"}\n\n', { type: 'error', code: 'server_error', message: 'busy' }],
+    [
+      'event: error\ndata: {"type":"error","code":"server_error","message":"busy"}\n\n',
+      { type: 'error', code: 'server_error', message: 'busy' }
+    ],
     ['data: {"type":"response.failed","response":{"error":{"code":"server_error"}}}\n\n', { code: 'server_error' }]
   ]
   for (const mode of ['watch', 'strip'] as const) {
@@ -170,7 +192,8 @@ t.test('an error ends the stream, and is read', t => {
       const out = String(tee.push(Buffer.from(chunk + event)))
       t.equal(out.startsWith(chunk) && !out.includes('data: {"error"') && tee.ended, true)
       t.same(tee.facts().error, error)
-      t.equal(out + String(tee.takeHeld()) + String(tee.push(Buffer.from('data: [DONE]\n\n'))), `${chunk}${event}data: [DONE]\n\n`)
+      t.equal(out + String(tee.takeHeld()) +
+        String(tee.push(Buffer.from('data: [DONE]\n\n'))), `${chunk}${event}data: [DONE]\n\n`)
     }
   }
   t.end()
@@ -178,8 +201,12 @@ t.test('an error ends the stream, and is read', t => {
 
 t.test('the tier is the usage\'s event\'s, else the first one\'s', t => {
   const first = 'data: {"model":"m-1","service_tier":"default","choices":[{}]}\n\n'
-  t.match(run('watch', `${first}data: {"model":"m-2","choices":[],"usage":{}}\n\n`).facts, { model: 'm-2', serviceTier: 'default' })
-  t.match(run('watch', `${first}data: {"service_tier":"flex","choices":[],"usage":{}}\n\n`).facts, { model: 'm-1', serviceTier: 'flex' })
+  t.match(run('watch', `${first}data: {"model":"m-2","choices":[],"usage":{}}\n\n`).facts, {
+    model: 'm-2', serviceTier: 'default'
+  })
+  t.match(run('watch', `${first}data: {"service_tier":"flex","choices":[],"usage":{}}\n\n`).facts, {
+    model: 'm-1', serviceTier: 'flex'
+  })
   t.end()
 })
 
@@ -192,11 +219,25 @@ t.test('OpenAI\'s own form is taken out, and usage in any other place stays', t 
     '{"choices":{},"usage":{"total_tokens":1}}', '{"choices":[{"usage":null}]}', '{"x":{"choices":[],"usage":{}}}', '[{"choices":[],"usage":{}}]', '{"a":1,"usage":null'
   ]
   for (const json of own) {
-    for (const end of ['\n', '\n\n']) t.equal(run('strip', `data: ${json}${end}data: [DONE]${end}`).output, `data: ${json}${end}data: [DONE]${end}`)
+    for (const end of [
+      '\n', '\n\n'
+    ]) t.equal(run('strip', `data: ${json}${end}data: [DONE]${end}`).output, `data: ${json}${end}data: [DONE]${end}`)
   }
   t.equal(run('strip', 'data: {"choices" : [ ],\ndata: "usage" : {}}\n\n').output, '')
-  t.equal(run('strip', ': a\nid: 1\n: b\ndata: {"choices":[],"usage":{}}\n: c\n\ndata: [DONE]').output, ': a\n: b\n: c\ndata: [DONE]', 'comments stay')
-  t.equal(run('strip', 'data: {"a":1,\n: c\ndata: "usage":null}\n\n').output, 'data: {"a":1\n: c\ndata: }\n\n', 'a line between the data lines stays')
-  t.equal(run('strip', 'data: {"a":1,\n: c\ndata: "x":2', [7]).output, 'data: {"a":1,\n: c\ndata: "x":2', 'an object without end goes on')
+  t.equal(
+    run('strip', ': a\nid: 1\n: b\ndata: {"choices":[],"usage":{}}\n: c\n\ndata: [DONE]').output,
+    ': a\n: b\n: c\ndata: [DONE]',
+    'comments stay'
+  )
+  t.equal(
+    run('strip', 'data: {"a":1,\n: c\ndata: "usage":null}\n\n').output,
+    'data: {"a":1\n: c\ndata: }\n\n',
+    'a line between the data lines stays'
+  )
+  t.equal(
+    run('strip', 'data: {"a":1,\n: c\ndata: "x":2', [7]).output,
+    'data: {"a":1,\n: c\ndata: "x":2',
+    'an object without end goes on'
+  )
   t.end()
 })

@@ -23,7 +23,9 @@ t.test('an exception holds for one endpoint and model, for an hour, and there ar
   exceptions.add('completions', null)
   t.equal(exceptions.has('chat/completions', 'a'), true)
   t.equal(exceptions.has('completions', null), true)
-  for (const [endpoint, model] of [['chat/completions', 'b'], ['chat/completions', null], ['completions', 'a']] as const) t.equal(exceptions.has(endpoint, model), false)
+  for (const [endpoint, model] of [
+    ['chat/completions', 'b'], ['chat/completions', null], ['completions', 'a']
+  ] as const) t.equal(exceptions.has(endpoint, model), false)
   nowMs += HOUR_MS - 1
   t.equal(exceptions.has('chat/completions', 'a'), true)
   exceptions.add('chat/completions', 'later')
@@ -59,7 +61,9 @@ t.test('a 400 or 422 to a request that the gateway added to is asked again witho
     const seen = upstream.requests.length
     upstream.reply(rejection, answer)
     for (let call = 0; call < 2; call++) {
-      t.match(await ask(t, gateway, chat, ['accept-encoding: gzip, br'], streamed), { status: 200, body: /"hi".*\n\ndata: \[DONE\]/, complete: true }, `number ${i}`)
+      t.match(await ask(t, gateway, chat, ['accept-encoding: gzip, br'], streamed), {
+        status: 200, body: /"hi".*\n\ndata: \[DONE\]/, complete: true
+      }, `number ${i}`)
     }
     t.same(upstream.requests.slice(seen).map(asks), [true, false, false])
     t.equal(upstream.requests.at(-1)?.body.toString(), streamed)
@@ -73,7 +77,12 @@ t.test('what fails again without the option is the caller\'s own: it gets the se
   const upstream = await startUpstream(t)
   const gateway = await startGateway(t, { upstreamUrl: upstream.url })
   let calls = 0
-  for (const second of [json({ error: { message: 'bad model' } }, 400), json({ error: { message: 'busy' } }, 503), json({ error: { message: 'slow down' } }, 429), { status: 400, body: 'x'.repeat(200_000) }]) {
+  for (const second of [
+    json({ error: { message: 'bad model' } }, 400),
+    json({ error: { message: 'busy' } }, 503),
+    json({ error: { message: 'slow down' } }, 429),
+    { status: 400, body: 'x'.repeat(200_000) }
+  ]) {
     upstream.reply(json({ error: { message: 'first' } }, 400), second)
     t.match(await ask(t, gateway, chat, [], streamed), { status: second.status, body: second.body })
     t.match((await logRows(gateway)).at(-1), { status_code: second.status, success: false })
@@ -91,7 +100,9 @@ t.test('a request to which nothing was added is sent once', async t => {
   const upstream = await startUpstream(t)
   const gateway = await startGateway(t, { upstreamUrl: upstream.url })
   upstream.reply(json({ error: { message: 'no' } }, 400))
-  for (const body of [streamed.replace('{', '{"stream_options":{"include_usage":true},'), streamed.replace('true', 'false')]) {
+  for (const body of [
+    streamed.replace('{', '{"stream_options":{"include_usage":true},'), streamed.replace('true', 'false')
+  ]) {
     const seen = upstream.requests.length
     t.match(await ask(t, gateway, chat, [], body), { status: 400, body: '{"error":{"message":"no"}}' })
     t.equal(upstream.requests.length, seen + 1)
@@ -105,7 +116,9 @@ t.test('one model\'s exception is no other\'s, shows in a metric, and ends', asy
   const old = streamed.replace('gpt-4o-mini', 'old-model')
   upstream.reply(async request => {
     await request.received
-    return request.body.includes('old-model') && asks(request) ? json({ error: { message: 'no' } }, 400) : await answer(request)
+    return request.body.includes('old-model') && asks(request)
+      ? json({ error: { message: 'no' } }, 400)
+      : await answer(request)
   })
   const exceptions = async (): Promise<string | undefined> =>
     /^promptmeter_stream_usage_exceptions (.*)$/m.exec(await (await fetch(`${gateway.origin}/metrics`)).text())?.[1]

@@ -13,12 +13,22 @@ type Members = ReadonlyArray<readonly [string, string]>
 /** Between members, behind a colon, inside the braces. */
 type Style = readonly [string, string, string]
 
-const jsonOf = (members: Members, [comma, colon, pad]: Style): string => `{${pad}${members.map(([key, value]) => `"${key}"${colon}${value}`).join(comma)}${pad}}`
-const style = fc.tuple(fc.constantFrom(',', ', ', ',\n  '), fc.constantFrom(':', ': ', ' :\n'), fc.constantFrom('', ' ', '\n'))
+const jsonOf = (
+  members: Members, [comma, colon, pad]: Style
+): string => `{${pad}${members.map(([key, value]) => `"${key}"${colon}${value}`).join(comma)}${pad}}`
+const style = fc.tuple(
+  fc.constantFrom(',', ', ', ',\n  '), fc.constantFrom(':', ': ', ' :\n'), fc.constantFrom('', ' ', '\n')
+)
 const content = fc.constantFrom('', 'é', '\u{1f600} "usage":null', ',"usage":null}', '[DONE]', '\r\n', 'a\\')
-const choices = fc.record({ index: fc.nat(), delta: fc.record({ content }), usage: fc.constantFrom(null, { a: 1 }) }, { requiredKeys: ['delta'] })
+const choices = fc.record({
+  index: fc.nat(), delta: fc.record({ content }), usage: fc.constantFrom(null, { a: 1 })
+}, { requiredKeys: ['delta'] })
   .map(choice => JSON.stringify([choice]))
-const extras = fc.uniqueArray(fc.constantFrom<[string, string]>(['obfuscation', '"aB3"'], ['x', '{"usage":null}'], ['usages', 'null']), { selector: ([key]) => key })
+const extras = fc.uniqueArray(fc.constantFrom<[string, string]>([
+  'obfuscation', '"aB3"'
+], ['x', '{"usage":null}'], ['usages', 'null']), {
+  selector: ([key]) => key
+})
 const fields = fc.subarray(['event: chunk', 'id: 7', 'retry: 10', 'data', 'data:'])
 
 const object = fc.record({ choices, extras, usageAt: fc.nat({ max: 6 }), hasNull: fc.boolean() })
@@ -28,7 +38,12 @@ const shape = fc.record({
   style,
   /** Blank lines behind an event: a server that writes none is read line by line. */
   blanks: fc.nat({ max: 3 }),
-  events: fc.array(fc.record({ comments: fc.subarray([': ping', ':']), before: fields, objects: fc.array(object, { minLength: 1, maxLength: 3 }), after: fields }), { maxLength: 4 }),
+  events: fc.array(fc.record({
+    comments: fc.subarray([': ping', ':']),
+    before: fields,
+    objects: fc.array(object, { minLength: 1, maxLength: 3 }),
+    after: fields
+  }), { maxLength: 4 }),
   extra: fc.constantFrom('none', 'an event', 'a line of the last event'),
   extraFields: fields,
   done: fc.boolean(),
@@ -42,7 +57,9 @@ const stream = shape.map(({ bom, prefix, style, blanks, events, extra, extraFiel
   const asked = (kind: Line['kind'], text: string): void => { lines.push({ asked: text, plain: null, kind }) }
   const separator = (add: typeof both): void => { for (let i = 0; i < blanks; i++) add('blank', '') }
   const extraObject = (): void => {
-    const members: Members = [['model', '"gpt-4o-2024"'], ['choices', '[]'], ['usage', JSON.stringify(USAGE)], ['obfuscation', '"x"']]
+    const members: Members = [
+      ['model', '"gpt-4o-2024"'], ['choices', '[]'], ['usage', JSON.stringify(USAGE)], ['obfuscation', '"x"']
+    ]
     for (const line of jsonOf(members, style).split('\n')) asked('data', prefix + line)
   }
   for (const [i, { comments, before, objects, after }] of events.entries()) {
@@ -73,13 +90,18 @@ const stream = shape.map(({ bom, prefix, style, blanks, events, extra, extraFiel
 /** An object's data lines: where the asked form has a null member, lines may be longer, or more. */
 function objectLines (lines: Line[], members: Members, usageAt: number | null, prefix: string, style: Style): void {
   const plain = jsonOf(members, style).split('\n').map(line => prefix + line)
-  const asked = usageAt === null ? plain : jsonOf(members.toSpliced(usageAt, 0, ['usage', 'null']), style).split('\n').map(line => prefix + line)
+  const asked = usageAt === null
+    ? plain
+    : jsonOf(members.toSpliced(usageAt, 0, ['usage', 'null']), style).split('\n').map(line => prefix + line)
   // Both begin and end alike; which of the lines between them is the longer form's does not matter for the bytes.
   lines.push({ asked: asked.join('\0'), plain: plain.join('\0'), kind: 'data' })
 }
 
 /** Gives each line its end. No LF stands behind a CR that is another line's end, in either form. */
-function written (lines: readonly Line[], { bom, ends, ending, usage }: { bom: boolean, ends: readonly string[], ending: string, usage: object | undefined }): Stream {
+function written (
+  lines: readonly Line[],
+  { bom, ends, ending, usage }: { bom: boolean, ends: readonly string[], ending: string, usage: object | undefined }
+): Stream {
   const kept = ending === 'whole' ? lines : lines.slice(0, lines.findLastIndex(({ kind }) => kind !== 'blank') + 1)
   let asked = bom ? '\ufeff' : ''
   let plain = asked
@@ -94,7 +116,8 @@ function written (lines: readonly Line[], { bom, ends, ending, usage }: { bom: b
     const inner = end === '' ? '\n' : end
     asked += line.asked.replaceAll('\0', inner) + end
     if (line.plain !== null) plain += line.plain.replaceAll('\0', inner) + end
-    if (line.kind !== 'field' && !isEnded && line.plain !== null && end !== '') due.push([Buffer.byteLength(asked), Buffer.byteLength(plain)])
+    if (line.kind !== 'field' && !isEnded && line.plain !== null &&
+      end !== '') due.push([Buffer.byteLength(asked), Buffer.byteLength(plain)])
   }
   return { asked: Buffer.from(asked), plain: Buffer.from(plain), due, usage }
 }
@@ -102,7 +125,9 @@ function written (lines: readonly Line[], { bom, ends, ending, usage }: { bom: b
 t.test('the bytes are those of the upstream that was not asked, whatever the framing and the chunks', t => {
   fc.assert(fc.property(stream, sizes, ({ asked, plain, usage }, sizes) => {
     const { output, facts } = relay('strip', chunksOf(asked, sizes))
-    check(output.equals(plain), `${JSON.stringify(asked.toString())}\nto  ${JSON.stringify(output.toString())}\nnot ${JSON.stringify(plain.toString())}`)
+    check(output.equals(
+      plain
+    ), `${JSON.stringify(asked.toString())}\nto  ${JSON.stringify(output.toString())}\nnot ${JSON.stringify(plain.toString())}`)
     check(JSON.stringify(facts.usage) === JSON.stringify(usage), 'another usage')
   }), { numRuns: 3000 })
   t.end()

@@ -4,7 +4,9 @@ import { promisify } from 'node:util'
 import { countTokens as countCl100k } from 'gpt-tokenizer/encoding/cl100k_base'
 import { countTokens as countO200k } from 'gpt-tokenizer/encoding/o200k_base'
 import t, { type Test } from 'tap'
-import { createTokenizer, roughCount, type Encoding, type Tokenizer, type TokenizerOptions } from '../../src/metering/tokenizer.js'
+import {
+  createTokenizer, roughCount, type Encoding, type Tokenizer, type TokenizerOptions
+} from '../../src/metering/tokenizer.js'
 
 /** Long enough for the slowest machine: what is tested here must not depend on the worker's pace. */
 const PATIENT: TokenizerOptions = { timeoutMs: 60_000 }
@@ -95,6 +97,8 @@ t.test('an open tokenizer does not keep the process alive', async t => {
       import { createTokenizer } from ${JSON.stringify(new URL('../../src/metering/tokenizer.ts', import.meta.url).href)}
       console.log(await createTokenizer({ timeoutMs: 60_000 }).count('o200k_base', ['hello world']))`
   })
-  const { stdout } = await promisify(execFile)(process.execPath, [...process.execArgv, join(folder, 'count.mjs')], { timeout: 60_000 })
+  const { stdout } = await promisify(execFile)(process.execPath, [
+    ...process.execArgv, join(folder, 'count.mjs')
+  ], { timeout: 60_000 })
   t.equal(stdout.trim(), '[ 2 ]')
 })

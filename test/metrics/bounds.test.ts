@@ -8,7 +8,13 @@ const CALLS = 'promptmeter_calls_total'
 t.test('ten thousand prompt types make a thousand series at most, and every call is counted', async t => {
   const metrics = newMetrics(t)
   for (let round = 0; round < 2; round++) {
-    for (let i = 0; i < 10_000; i++) metrics.observeCall(callRecord({ promptType: `type_${i}`, responseModel: i % 2 === 0 ? 'gpt-4o' : 'gpt-5', costPicoUsd: 1_000_000_000_000n }))
+    for (let i = 0; i < 10_000; i++) {
+      metrics.observeCall(
+        callRecord({
+          promptType: `type_${i}`, responseModel: i % 2 === 0 ? 'gpt-4o' : 'gpt-5', costPicoUsd: 1_000_000_000_000n
+        })
+      )
+    }
   }
   const families = await scrape(metrics)
   const calls = samplesOf(families, CALLS)
@@ -22,7 +28,13 @@ t.test('ten thousand prompt types make a thousand series at most, and every call
 
 t.test('a caller that makes up models leaves the prompt types their series', async t => {
   const metrics = newMetrics(t)
-  for (let i = 0; i < 5000; i++) metrics.observeCall(callRecord({ promptType: 'guesser', requestModel: `gpt-${i}`, responseModel: null, statusCode: 404, success: false }))
+  for (let i = 0; i < 5000; i++) {
+    metrics.observeCall(
+      callRecord({
+        promptType: 'guesser', requestModel: `gpt-${i}`, responseModel: null, statusCode: 404, success: false
+      })
+    )
+  }
   metrics.observeCall(callRecord({ promptType: 'late', responseModel: 'gpt-late' }))
   const families = await scrape(metrics)
   t.equal(samplesOf(families, CALLS).length, 102)
@@ -44,12 +56,17 @@ t.test('types, models and statuses without end make a thousand series', async t 
   t.equal(calls.length, 1000)
   t.equal(sumOf(calls), 100_000)
   t.ok((valueOf(families, CALLS, { prompt_type: '_other', model: '_other', status: '_other' }) ?? 0) > 0)
-  t.ok(new Set(samplesOf(families, 'promptmeter_time_to_first_byte_seconds').map(({ labels }) => labels.model)).size <= 101)
+  t.ok(
+    new Set(samplesOf(families, 'promptmeter_time_to_first_byte_seconds').map(({ labels }) => labels.model)).size <= 101
+  )
 })
 
 t.test('quotes, backslashes and line ends in a name arrive as they were', async t => {
   const metrics = newMetrics(t)
-  const names = ['"', '\\', '\n', '\\n', '\\"', '"} 1\npromptmeter_records_lost_total 9\n#', '\r\n', '=,{}', 'é中🙂', '', ' ', '__proto__', 'constructor']
+  const names = [
+    '"', '\\', '\n', '\\n', '\\"', '"} 1\npromptmeter_records_lost_total 9\n#', '\r\n', '=,{}', 'é中🙂', '', ' ',
+    '__proto__', 'constructor'
+  ]
   for (const name of names) metrics.observeCall(callRecord({ responseModel: name }))
   const families = await scrape(metrics)
   t.same(samplesOf(families, CALLS).map(({ labels }) => labels.model), names)
@@ -69,10 +86,19 @@ t.test('a long name is cut, and names that are then equal are one series', async
 })
 
 t.test('whatever the names are, the text is well formed and the calls add up', async t => {
-  const name = fc.oneof(fc.string({ unit: 'binary', maxLength: 300 }), fc.string({ unit: fc.constantFrom('"', '\\', '\n', '\r', 'n', '{', '}', '\ud800', '\0'), maxLength: 5 }))
-  await fc.assert(fc.asyncProperty(fc.array(fc.tuple(name, name, fc.integer({ min: 100, max: 999 })), { maxLength: 20 }), async calls => {
+  const name = fc.oneof(
+    fc.string({ unit: 'binary', maxLength: 300 }),
+    fc.string({ unit: fc.constantFrom('"', '\\', '\n', '\r', 'n', '{', '}', '\ud800', '\0'), maxLength: 5 })
+  )
+  await fc.assert(fc.asyncProperty(fc.array(fc.tuple(
+    name, name, fc.integer({ min: 100, max: 999 })
+  ), { maxLength: 20 }), async calls => {
     const metrics = newMetrics(t)
-    for (const [promptType, responseModel, statusCode] of calls) metrics.observeCall(callRecord({ promptType, responseModel, statusCode }))
+    for (const [promptType, responseModel, statusCode] of calls) {
+      metrics.observeCall(
+        callRecord({ promptType, responseModel, statusCode })
+      )
+    }
     const total = sumOf(samplesOf(await scrape(metrics), CALLS))
     metrics.close()
     return total === calls.length
@@ -82,8 +108,22 @@ t.test('whatever the names are, the text is well formed and the calls add up', a
 t.test('no key and no user is in the metrics, wherever a caller put it', async t => {
   const metrics = newMetrics(t)
   const keys = [`sk-proj-${'Ab1'.repeat(20)}`, `pm_${'x'.repeat(43)}`]
-  for (const key of keys) metrics.observeCall(callRecord({ promptType: key, requestModel: key, responseModel: key, user: 'ann@example.com', keyId: 'key-1', endpoint: `files/${key}`, errorMessage: key }))
+  for (const key of keys) {
+    metrics.observeCall(
+      callRecord({
+        promptType: key,
+        requestModel: key,
+        responseModel: key,
+        user: 'ann@example.com',
+        keyId: 'key-1',
+        endpoint: `files/${key}`,
+        errorMessage: key
+      })
+    )
+  }
   const text = await metrics.text()
-  for (const secret of [...keys, 'ann@example.com', 'key-1', 'files/', 'req_1']) t.notOk(text.includes(secret), secret.slice(0, 3))
+  for (const secret of [
+    ...keys, 'ann@example.com', 'key-1', 'files/', 'req_1'
+  ]) t.notOk(text.includes(secret), secret.slice(0, 3))
   t.equal(valueOf(await scrape(metrics), CALLS, { prompt_type: '[redacted key]', model: '[redacted key]' }), 2)
 })

@@ -4,8 +4,19 @@ import { parseExposition } from './exposition.js'
 const histogram = (lines: string): string => `# HELP h A.\n# TYPE h histogram\n${lines}`
 
 t.test('what is Prometheus\' text format is read', t => {
-  const families = parseExposition('# HELP a_total All of them.\n# TYPE a_total counter\na_total{b="x\\"y\\\\z\\n",c=""} 1.5e-7\n')
-  t.same([...families], [['a_total', { type: 'counter', help: 'All of them.', samples: [{ name: 'a_total', labels: { b: 'x"y\\z\n', c: '' }, value: 1.5e-7 }] }]])
+  const families = parseExposition(
+    '# HELP a_total All of them.\n# TYPE a_total counter\na_total{b="x\\"y\\\\z\\n",c=""} 1.5e-7\n'
+  )
+  t.same([...families], [
+    [
+      'a_total',
+      {
+        type: 'counter',
+        help: 'All of them.',
+        samples: [{ name: 'a_total', labels: { b: 'x"y\\z\n', c: '' }, value: 1.5e-7 }]
+      }
+    ]
+  ])
   t.end()
 })
 

@@ -15,9 +15,9 @@ const SAMPLE = /^([a-zA-Z_:][a-zA-Z0-9_:]*)(?:\{(.*)\})? (-?(?:\d+(?:\.\d+)?(?:e
 const LABEL = /([a-zA-Z_][a-zA-Z0-9_]*)="((?:[^"\\\n]|\\["\\n])*)"(?:,|$)/y
 
 /**
- * Reads Prometheus' text format, version 0.0.4 (https://prometheus.io/docs/instrumenting/exposition_formats/), and is stricter than
- * Prometheus: every family has a help and a type and stands in one piece, no series comes twice, counters and histograms are
- * what they have to be.
+ * Reads Prometheus' text format, version 0.0.4 (https://prometheus.io/docs/instrumenting/exposition_formats/), and is
+ * stricter than Prometheus: every family has a help and a type and stands in one piece, no series comes twice, counters
+ * and histograms are what they have to be.
  *
  * @throws Error for the first thing that is not so
  */
@@ -39,7 +39,8 @@ export function parseExposition (text: string): Map<string, Family> {
     } else {
       const sample = parseSample(line)
       const family = families.get(current)
-      if (family === undefined || !belongs(sample.name, current, family.type)) throw new Error(`${line} stands under ${current}`)
+      if (family === undefined ||
+        !belongs(sample.name, current, family.type)) throw new Error(`${line} stands under ${current}`)
       const key = `${sample.name} ${JSON.stringify(Object.entries(sample.labels).sort())}`
       if (seen.has(key)) throw new Error(`${line} comes twice`)
       seen.add(key)
@@ -72,7 +73,8 @@ const belongs = (sample: string, family: string, type: string): boolean =>
 function check (name: string, { type, samples }: Family): void {
   if (type === 'counter') {
     if (!name.endsWith('_total')) throw new Error(`the counter ${name} does not end in _total`)
-    if (samples.some(({ value }) => !(value >= 0 && Number.isFinite(value)))) throw new Error(`the counter ${name} is no sum`)
+    if (samples.some(({ value }) =>
+      !(value >= 0 && Number.isFinite(value)))) throw new Error(`the counter ${name} is no sum`)
   } else if (type === 'histogram') {
     for (const series of histograms(name, samples).values()) checkHistogram(name, series)
   } else if (type !== 'gauge') throw new Error(`${name} is a ${type}`)
@@ -100,9 +102,11 @@ export function histograms (name: string, samples: readonly ExposedSample[]): Ma
 
 function checkHistogram (name: string, { buckets, sum, count }: ExposedHistogram): void {
   if (sum === null || count === null) throw new Error(`${name} has no sum or no count`)
-  if (buckets.at(-1)?.le !== Infinity || buckets.at(-1)?.count !== count) throw new Error(`${name} does not count all in +Inf`)
+  if (buckets.at(-1)?.le !== Infinity ||
+    buckets.at(-1)?.count !== count) throw new Error(`${name} does not count all in +Inf`)
   for (const [i, { le, count }] of buckets.entries()) {
     const before = buckets[i - 1]
-    if (Number.isNaN(le) || (before !== undefined && !(le > before.le && count >= before.count))) throw new Error(`${name} is not cumulative`)
+    if (Number.isNaN(le) ||
+      (before !== undefined && !(le > before.le && count >= before.count))) throw new Error(`${name} is not cumulative`)
   }
 }

@@ -6,7 +6,9 @@ import { newMetrics } from './scrape.js'
 
 type Test = Parameters<typeof newMetrics>[0]
 
-async function start (t: Test, token: string | null, onLog: (line: string) => void = () => {}): Promise<FastifyInstance> {
+async function start (
+  t: Test, token: string | null, onLog: (line: string) => void = () => {}
+): Promise<FastifyInstance> {
   const app = Fastify({ logger: { level: 'trace', stream: { write: onLog } } })
   await app.register(metricsRoute, { metrics: newMetrics(t), token })
   t.teardown(() => { void app.close() })
@@ -30,7 +32,9 @@ t.test('with a token set, only it opens them', async t => {
   }
   for (const authorization of [undefined, '', 'Bearer', 'Bearer ', 'Bearer open', 'Bearer open/sesame', 'Bearer open/sesame=x', 'Bearer OPEN/SESAME=', 'open/sesame=',
     'Basic open/sesame=', 'Bearer open/sesame= x', 'Bearer x, Bearer open/sesame=', `Bearer ${'x'.repeat(8000)}`]) {
-    const response = await app.inject({ url: '/metrics', headers: authorization === undefined ? {} : { authorization } })
+    const response = await app.inject({
+      url: '/metrics', headers: authorization === undefined ? {} : { authorization }
+    })
     t.equal(response.statusCode, 401, authorization ?? 'none')
     t.match(response.headers['www-authenticate'], /^Bearer realm="/)
     t.match(response.json(), { error: { code: 'invalid_metrics_token' } })

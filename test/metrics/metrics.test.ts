@@ -6,7 +6,11 @@ import { newMetrics, samplesOf, scrape, sumOf, valueOf } from './scrape.js'
 
 t.test('before the first call, every counter without labels is there and 0', async t => {
   const families = await scrape(newMetrics(t))
-  for (const name of ['committed', 'journaled', 'replayed', 'lost', 'rejected']) t.equal(valueOf(families, `promptmeter_records_${name}_total`), 0, name)
+  for (const name of ['committed', 'journaled', 'replayed', 'lost', 'rejected']) {
+    t.equal(
+      valueOf(families, `promptmeter_records_${name}_total`), 0, name
+    )
+  }
   t.equal(valueOf(families, 'promptmeter_unpriced_calls_total'), 0)
   t.equal(sumOf(samplesOf(families, 'promptmeter_batch_records')), 0)
   t.equal(sumOf(samplesOf(families, 'promptmeter_commit_duration_seconds')), 0)
@@ -17,8 +21,24 @@ t.test('before the first call, every counter without labels is there and 0', asy
 t.test('a call is counted under its prompt type, model and status, with its tokens and its cost', async t => {
   const metrics = newMetrics(t)
   for (let i = 0; i < 3; i++) metrics.observeCall(callRecord({ reasoningTokens: 4 }))
-  metrics.observeCall(callRecord({ statusCode: 500, success: false, responseModel: null, inputTokens: null, cachedInputTokens: null, outputTokens: null, reasoningTokens: null, costPicoUsd: null, costReason: 'no_usage' }))
-  metrics.observeCall(callRecord({ promptType: 'list', requestModel: null, responseModel: null, costPicoUsd: null, costReason: 'not_metered' }))
+  metrics.observeCall(
+    callRecord({
+      statusCode: 500,
+      success: false,
+      responseModel: null,
+      inputTokens: null,
+      cachedInputTokens: null,
+      outputTokens: null,
+      reasoningTokens: null,
+      costPicoUsd: null,
+      costReason: 'no_usage'
+    })
+  )
+  metrics.observeCall(
+    callRecord({
+      promptType: 'list', requestModel: null, responseModel: null, costPicoUsd: null, costReason: 'not_metered'
+    })
+  )
   const families = await scrape(metrics)
 
   const good = { prompt_type: 'summarize', model: 'gpt-4o-mini-2024-07-18', status: '200' }
@@ -38,7 +58,8 @@ t.test('a call is counted under its prompt type, model and status, with its toke
 
 t.test('cost is summed exactly and rounded once', async t => {
   const metrics = newMetrics(t)
-  // 0.1 USD ten times is 0.9999999999999999 in floating point; a millionth of a millionth beside 4,000 USD would be gone.
+  // 0.1 USD ten times is 0.9999999999999999 in floating point; a millionth of a millionth beside 4,000 USD would be
+  // gone.
   for (let i = 0; i < 10; i++) metrics.observeCall(callRecord({ costPicoUsd: 100_000_000_000n }))
   metrics.observeCall(callRecord({ promptType: 'dear', costPicoUsd: 4_000_000_000_000_000n }))
   for (let i = 0; i < 10_000; i++) metrics.observeCall(callRecord({ promptType: 'dear', costPicoUsd: 1n }))
@@ -58,7 +79,17 @@ t.test('calls that should have a cost and have none are counted', async t => {
 
 t.test('an upstream\'s impossible numbers are bounded as in the books', async t => {
   const metrics = newMetrics(t)
-  metrics.observeCall(callRecord({ inputTokens: 1e300, cachedInputTokens: NaN, outputTokens: -5, reasoningTokens: -Infinity, costPicoUsd: -1n, durationMs: -3, timeToFirstByteMs: NaN }))
+  metrics.observeCall(
+    callRecord({
+      inputTokens: 1e300,
+      cachedInputTokens: NaN,
+      outputTokens: -5,
+      reasoningTokens: -Infinity,
+      costPicoUsd: -1n,
+      durationMs: -3,
+      timeToFirstByteMs: NaN
+    })
+  )
   const families = await scrape(metrics)
   t.same(samplesOf(families, 'promptmeter_tokens_total').map(({ value }) => value), [0x7fff_ffff, 0, 0, 0])
   t.equal(valueOf(families, 'promptmeter_cost_usd_total'), 0)
@@ -67,9 +98,14 @@ t.test('an upstream\'s impossible numbers are bounded as in the books', async t 
 t.test('durations are in the bucket that ends at or above them, in seconds', async t => {
   const metrics = newMetrics(t)
   for (const durationMs of [0, 250, 251, 1000, 7000, 120_000, 500_000]) metrics.observeCall(callRecord({ durationMs }))
-  const [series] = histograms('promptmeter_call_duration_seconds', samplesOf(await scrape(metrics), 'promptmeter_call_duration_seconds')).values()
+  const [series] = histograms(
+    'promptmeter_call_duration_seconds', samplesOf(await scrape(metrics), 'promptmeter_call_duration_seconds')
+  )
+    .values()
   t.same(series, {
-    buckets: [[0.25, 2], [1, 4], [2.5, 4], [5, 4], [10, 5], [30, 5], [120, 6], [Infinity, 7]].map(([le, count]) => ({ le, count })),
+    buckets: [
+      [0.25, 2], [1, 4], [2.5, 4], [5, 4], [10, 5], [30, 5], [120, 6], [Infinity, 7]
+    ].map(([le, count]) => ({ le, count })),
     sum: 628.501,
     count: 7
   })
@@ -86,14 +122,19 @@ t.test('histograms hold every value, whatever comes', async t => {
     const metrics = newMetrics(t)
     for (const call of calls) metrics.observeCall(callRecord(call))
     const families = await scrape(metrics)
-    const sums = (name: string): { count: number, sum: number } => [...histograms(name, samplesOf(families, name)).values()]
-      .reduce((sums, series) => ({ count: sums.count + (series.count ?? NaN), sum: sums.sum + (series.sum ?? NaN) }), { count: 0, sum: 0 })
+    const sums = (name: string): { count: number, sum: number } =>
+      [...histograms(name, samplesOf(families, name)).values()]
+        .reduce(
+          (sums, series) => ({ count: sums.count + (series.count ?? NaN), sum: sums.sum + (series.sum ?? NaN) }),
+          { count: 0, sum: 0 }
+        )
     const near = (a: number, b: number): boolean => Math.abs(a - b) < 1e-6
     const first = calls.flatMap(call => call.timeToFirstByteMs ?? [])
     const durations = sums('promptmeter_call_duration_seconds')
     const firstBytes = sums('promptmeter_time_to_first_byte_seconds')
     metrics.close()
-    return durations.count === calls.length && near(durations.sum, calls.reduce((sum, call) => sum + call.durationMs / 1000, 0)) &&
+    return durations.count === calls.length &&
+      near(durations.sum, calls.reduce((sum, call) => sum + call.durationMs / 1000, 0)) &&
       firstBytes.count === first.length && near(firstBytes.sum, first.reduce((sum, ms) => sum + ms / 1000, 0))
   }), { numRuns: 50 })
 })
@@ -105,7 +146,9 @@ t.test('time to first byte is kept by model, streams apart', async t => {
   metrics.observeCall(callRecord({ promptType: 'third', stream: true, timeToFirstByteMs: 30 }))
   metrics.observeCall(callRecord({ timeToFirstByteMs: null }))
   const name = 'promptmeter_time_to_first_byte_seconds'
-  const counts = [...histograms(name, samplesOf(await scrape(metrics), name))].map(([labels, { count, sum }]) => ({ labels: JSON.parse(labels) as unknown, count, sum }))
+  const counts = [
+    ...histograms(name, samplesOf(await scrape(metrics), name))
+  ].map(([labels, { count, sum }]) => ({ labels: JSON.parse(labels) as unknown, count, sum }))
   t.same(counts, [
     { labels: { model: 'gpt-4o-mini-2024-07-18', stream: 'false' }, count: 1, sum: 0.3 },
     { labels: { model: 'gpt-4o-mini-2024-07-18', stream: 'true' }, count: 2, sum: 0.05 }
@@ -121,28 +164,48 @@ t.test('what becomes of records is counted', async t => {
   metrics.recorder.lost(5)
   metrics.recorder.rejected(4)
   const families = await scrape(metrics)
-  for (const [name, value] of [['committed', 513], ['journaled', 7], ['replayed', 6], ['lost', 5], ['rejected', 4]] as const) {
+  for (const [name, value] of [
+    ['committed', 513], ['journaled', 7], ['replayed', 6], ['lost', 5], ['rejected', 4]
+  ] as const) {
     t.equal(valueOf(families, `promptmeter_records_${name}_total`), value, name)
   }
   const histogram = (name: string): unknown => [...histograms(name, samplesOf(families, name)).values()]
   t.match(histogram('promptmeter_batch_records'), [{ count: 2, sum: 513, buckets: [{ le: 1, count: 1 }] }])
-  t.match(histogram('promptmeter_commit_duration_seconds'), [{ count: 2, sum: 0.0304, buckets: [{ le: 0.0005, count: 1 }] }])
+  t.match(histogram('promptmeter_commit_duration_seconds'), [
+    { count: 2, sum: 0.0304, buckets: [{ le: 0.0005, count: 1 }] }
+  ])
 })
 
 t.test('gauges say what is so at the scrape', async t => {
-  let state = { pending: 3, journal: { sizeBytes: 4096, oldestAgeMs: 1500 as number | null }, upstream: { connected: 10, free: 4, running: 6, queued: 2 } }
-  const metrics = newMetrics(t, { pending: () => state.pending, journal: () => state.journal, upstream: () => state.upstream })
+  let state = {
+    pending: 3,
+    journal: { sizeBytes: 4096, oldestAgeMs: 1500 as number | null },
+    upstream: { connected: 10, free: 4, running: 6, queued: 2 }
+  }
+  const metrics = newMetrics(t, {
+    pending: () => state.pending, journal: () => state.journal, upstream: () => state.upstream
+  })
   const gauges = async (): Promise<unknown> => {
     const families = await scrape(metrics)
     return {
       pending: valueOf(families, 'promptmeter_records_pending'),
-      journal: [valueOf(families, 'promptmeter_journal_bytes'), valueOf(families, 'promptmeter_journal_oldest_seconds')],
-      connections: [valueOf(families, 'promptmeter_upstream_connections', { state: 'busy' }), valueOf(families, 'promptmeter_upstream_connections', { state: 'free' })],
-      requests: [valueOf(families, 'promptmeter_upstream_requests', { state: 'running' }), valueOf(families, 'promptmeter_upstream_requests', { state: 'queued' })]
+      journal: [
+        valueOf(families, 'promptmeter_journal_bytes'), valueOf(families, 'promptmeter_journal_oldest_seconds')
+      ],
+      connections: [
+        valueOf(families, 'promptmeter_upstream_connections', { state: 'busy' }),
+        valueOf(families, 'promptmeter_upstream_connections', { state: 'free' })
+      ],
+      requests: [
+        valueOf(families, 'promptmeter_upstream_requests', { state: 'running' }),
+        valueOf(families, 'promptmeter_upstream_requests', { state: 'queued' })
+      ]
     }
   }
   t.same(await gauges(), { pending: 3, journal: [4096, 1.5], connections: [6, 4], requests: [6, 2] })
-  state = { pending: 0, journal: { sizeBytes: 0, oldestAgeMs: null }, upstream: { connected: 1, free: 1, running: 0, queued: 0 } }
+  state = {
+    pending: 0, journal: { sizeBytes: 0, oldestAgeMs: null }, upstream: { connected: 1, free: 1, running: 0, queued: 0 }
+  }
   t.same(await gauges(), { pending: 0, journal: [0, 0], connections: [0, 1], requests: [0, 0] })
 })
 
@@ -157,7 +220,9 @@ t.test('two gateways in one process count apart', async t => {
 
 t.test('an event loop that was held shows it, once', async t => {
   const metrics = newMetrics(t)
-  const longest = async (): Promise<number> => valueOf(await scrape(metrics), 'promptmeter_event_loop_delay_seconds', { quantile: '1' }) ?? NaN
+  const longest = async (): Promise<number> => valueOf(await scrape(metrics), 'promptmeter_event_loop_delay_seconds', {
+    quantile: '1'
+  }) ?? NaN
   const turn = async (): Promise<void> => { await new Promise(resolve => setTimeout(resolve, 30)) }
   await turn()
   Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 2000)

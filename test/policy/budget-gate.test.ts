@@ -8,7 +8,17 @@ import { entry } from '../helpers/batches.js'
 
 const PICO = 10n ** 12n
 const blocking = (wanted: Partial<PolicyBudget> = {}): PolicyBudget =>
-  ({ id: 'b', name: 'the budget', promptType: null, period: 'day', limitUsd: '10.000000000000', strict: false, spent: [], lifts: [], ...wanted })
+  ({
+    id: 'b',
+    name: 'the budget',
+    promptType: null,
+    period: 'day',
+    limitUsd: '10.000000000000',
+    strict: false,
+    spent: [],
+    lifts: [],
+    ...wanted
+  })
 
 /** A gate whose clock the test sets. */
 function gateAt (time: string, ...budgets: PolicyBudget[]): { gate: BudgetGate, set: (time: string) => void } {
@@ -34,7 +44,9 @@ const call = (time: string, usd: bigint, promptType = 'a') => {
   const createdAtMs = Date.parse(time)
   return entry({ id: uuidV7(Date.now()), createdAtMs, promptType, costPicoUsd: usd * PICO })
 }
-const spent = (time: string, spentUsd: string, revision = 0): SpentBudget => ({ budgetId: 'b', periodStartMs: Date.parse(time), spentUsd, revision })
+const spent = (time: string, spentUsd: string, revision = 0): SpentBudget => ({
+  budgetId: 'b', periodStartMs: Date.parse(time), spentUsd, revision
+})
 
 const edges: Array<[BudgetPeriod, string, string]> = [
   ['day', '2026-11-23T23:59:59.999Z', '2026-11-24T00:00:00.000Z'],
@@ -47,7 +59,9 @@ for (const [period, last, next] of edges) {
   t.test(`a ${period}'s budget that is spent at ${last} is open at ${next}`, t => {
     const { gate, set } = gateAt(last, blocking({ period }))
     gate.recorded(call(last, 10n).record)
-    t.match(refusal(() => gate.check('a')), `'the budget', 10 USD a ${period}, is spent. Its calls are accepted again at ${next}`)
+    t.match(refusal(() => gate.check(
+      'a'
+    )), `'the budget', 10 USD a ${period}, is spent. Its calls are accepted again at ${next}`)
     set(next)
     t.ok(isOpen(gate))
     gate.recorded(call(next, 9n).record)
@@ -67,8 +81,14 @@ t.test('the week of the new year is one: what was spent in December counts in Ja
 })
 
 t.test('a budget without an end says how it opens', t => {
-  const { gate } = gateAt('2026-11-23T00:00:00Z', blocking({ period: 'total', spent: [{ periodStartMs: 0, spentUsd: '10.000000000000', revision: 0 }] }))
-  t.match(refusal(() => gate.check('a')), '\'the budget\', 10 USD in total, is spent. Its calls are accepted again when the limit is raised or an operator lifts it.')
+  const { gate } = gateAt(
+    '2026-11-23T00:00:00Z',
+    blocking({ period: 'total', spent: [{ periodStartMs: 0, spentUsd: '10.000000000000', revision: 0 }] })
+  )
+  t.match(
+    refusal(() => gate.check('a')),
+    '\'the budget\', 10 USD in total, is spent. Its calls are accepted again when the limit is raised or an operator lifts it.'
+  )
   t.end()
 })
 
@@ -128,7 +148,9 @@ t.test('of two readings the higher revision counts, else the greater one', t => 
   t.notOk(isOpen(gate), 'a reading that is late')
   gate.learn([spent('2026-11-23', '9.5', 1)])
   t.ok(isOpen(gate), 'repriced')
-  gate.learn([spent('2026-11-23', '99', 0), spent('2026-11-22', '99', 7), { ...spent('2026-11-23', '99', 7), budgetId: 'other' }])
+  gate.learn([
+    spent('2026-11-23', '99', 0), spent('2026-11-22', '99', 7), { ...spent('2026-11-23', '99', 7), budgetId: 'other' }
+  ])
   t.ok(isOpen(gate))
   gate.use([blocking({ spent: [spent('2026-11-23', '10', 1)] })])
   t.notOk(isOpen(gate))
@@ -146,11 +168,14 @@ t.test('a reading of the policy that is older than what a batch told takes nothi
 })
 
 t.test('what is kept for the next run has what is under way in it', t => {
-  const { gate } = gateAt('2026-11-23T12:00:00Z', blocking({ spent: [spent('2026-11-22', '3', 2), spent('2026-11-23', '4', 5)] }))
+  const { gate } = gateAt(
+    '2026-11-23T12:00:00Z', blocking({ spent: [spent('2026-11-22', '3', 2), spent('2026-11-23', '4', 5)] })
+  )
   gate.recorded(call('2026-11-23T12:00:00Z', 1n).record)
   gate.recorded(call('2026-11-24T00:00:00Z', 2n).record)
   const [kept] = gate.withSpent([blocking()])
-  t.same(kept?.spent.map(({ periodStartMs, spentUsd, revision }) => [new Date(periodStartMs).getUTCDate(), spentUsd, revision]), [[22, '3', 2], [23, '5', 5], [24, '2', 0]])
+  t.same(kept?.spent.map(({ periodStartMs, spentUsd, revision }) =>
+    [new Date(periodStartMs).getUTCDate(), spentUsd, revision]), [[22, '3', 2], [23, '5', 5], [24, '2', 0]])
   t.end()
 })
 
@@ -164,10 +189,15 @@ t.test('a call without a cost, or one that was blocked, spends nothing', t => {
 
 t.test('a strict budget lets calls through as long as what they may cost fits beside all that is under way', t => {
   const time = '2026-11-23T23:59:00Z'
-  const { gate, set } = gateAt(time, blocking({ strict: true }), blocking({ id: 'wide', limitUsd: '100', promptType: 'a', strict: true }))
+  const { gate, set } = gateAt(
+    time, blocking({ strict: true }), blocking({ id: 'wide', limitUsd: '100', promptType: 'a', strict: true })
+  )
   t.ok(gate.isStrict('a') && gate.isStrict('b'))
   const first = gate.reserve('a', 6n * PICO)
-  t.match(refusal(() => gate.reserve('b', 5n * PICO)), /up to 5 USD\. The budget 'the budget', 10 USD a day, has 4 USD free: calls in flight hold the rest.*2026-11-24T00:00:00/)
+  t.match(
+    refusal(() => gate.reserve('b', 5n * PICO)),
+    /up to 5 USD\. The budget 'the budget', 10 USD a day, has 4 USD free: calls in flight hold the rest.*2026-11-24T00:00:00/
+  )
   const second = gate.reserve('b', 4n * PICO)
   t.ok(isOpen(gate), 'it is not spent')
   gate.recorded(call(time, 3n).record)
@@ -176,7 +206,11 @@ t.test('a strict budget lets calls through as long as what they may cost fits be
   gate.reserve('a', 3n * PICO)
   t.not(refusal(() => gate.reserve('a', 1n)), 'let through', 'three spent, seven held')
   set('2026-11-24T00:00:00Z')
-  t.not(refusal(() => gate.reserve('a', 4n * PICO)), 'let through', 'calls that are held end in the new day, and count there')
+  t.not(
+    refusal(() => gate.reserve('a', 4n * PICO)),
+    'let through',
+    'calls that are held end in the new day, and count there'
+  )
   second.release()
   gate.reserve('a', 7n * PICO)
   t.equal(refusal(() => gate.reserve('a', 0n)), 'let through', 'a call without a price')

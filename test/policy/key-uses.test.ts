@@ -36,7 +36,9 @@ t.test('the latest use of each key is written once, and nothing where there was 
 t.test('what a failing database did not take waits for the next time, and is warned of once', async t => {
   const warnings: string[] = []
   const state = writer()
-  const uses = new KeyUses({ write: state.write, log: { ...silentLog, warn: (_details: object, message: string) => { warnings.push(message) } } })
+  const uses = new KeyUses({
+    write: state.write, log: { ...silentLog, warn: (_details: object, message: string) => { warnings.push(message) } }
+  })
   uses.note('a', 5)
   state.failures = 2
   const flushed = uses.flush()
@@ -84,9 +86,12 @@ t.test('a database that does not answer does not hold up the end', async t => {
   await t.resolves(uses.close())
 })
 
-forEachDatabase(t, 'of two instances\' times the later one stays; a key that is gone is nobody\'s trouble', async (t, database) => {
+forEachDatabase(t, 'of two instances\' times the later one stays; a key that is gone is nobody\'s trouble', async (
+  t, database
+) => {
   const id = (n: number): string => `00000000-0000-4000-8000-${n.toString().padStart(12, '0')}`
-  await database.operator.insert(gatewayKeys).values(Array.from({ length: 3 }, (_, n) => ({ id: id(n), name: `${n}`, key_sha256: `${n}` })))
+  await database.operator.insert(gatewayKeys)
+    .values(Array.from({ length: 3 }, (_, n) => ({ id: id(n), name: `${n}`, key_sha256: `${n}` })))
   const leapDay = Date.UTC(2028, 1, 29, 23, 59, 59, 999)
   await writeKeyUses(database.recording, new Map([[id(1), leapDay], [id(0), leapDay]]))
   await writeKeyUses(database.recording, new Map([[id(1), leapDay - 1], [id(0), leapDay + 1], [id(9), 1]]))

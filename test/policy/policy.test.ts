@@ -7,15 +7,22 @@ import { type Gate, gate } from '../helpers/gate.js'
 import { until } from '../helpers/until.js'
 
 const defaults = { trackFullData: false, isActive: true }
-const data = (changes: Partial<PolicyData> = {}): PolicyData => ({ version: 1, defaults, configs: [], keys: [], budgets: [], prices: [], ...changes })
-const config = (promptType: string, toggles: Partial<typeof defaults> = {}): PolicyData['configs'][number] => ({ promptType, ...defaults, ...toggles })
+const data = (changes: Partial<PolicyData> = {}): PolicyData => ({
+  version: 1, defaults, configs: [], keys: [], budgets: [], prices: [], ...changes
+})
+const config = (
+  promptType: string, toggles: Partial<typeof defaults> = {}
+): PolicyData['configs'][number] => ({ promptType, ...defaults, ...toggles })
 
 /** A policy over a database that the test plays: what `store` holds when a reading begins is what it reads. */
-function policyOver (store: { data: PolicyData, spent?: SpentBudget[], away?: boolean }, changes: Partial<PolicyOptions> = {}): { policy: Policy, warnings: string[], readings: () => number } {
+function policyOver (
+  store: { data: PolicyData, spent?: SpentBudget[], away?: boolean }, changes: Partial<PolicyOptions> = {}
+): { policy: Policy, warnings: string[], readings: () => number } {
   const warnings: string[] = []
   let readings = 0
   const warn = (_fields: object, message: string): void => { warnings.push(message) }
-  const answer = <T>(value: T): Promise<T> => store.away === true ? Promise.reject(new Error('the database is away')) : Promise.resolve(value)
+  const answer = <T>(value: T): Promise<T> =>
+    store.away === true ? Promise.reject(new Error('the database is away')) : Promise.resolve(value)
   const policy = new Policy({
     load: () => {
       readings++
@@ -42,7 +49,9 @@ const refusal = (policy: Policy, promptType: string): string => {
 }
 
 t.test('a call is admitted by its type\'s switches, and the header overrides one of them', async t => {
-  const { policy } = policyOver({ data: data({ configs: [config('full', { trackFullData: true }), config('off', { isActive: false })] }) })
+  const { policy } = policyOver({
+    data: data({ configs: [config('full', { trackFullData: true }), config('off', { isActive: false })] })
+  })
   await policy.refresh()
   t.same(policy.admit('full', null), { promptType: 'full', logged: true, storeFullData: true, newConfig: defaults })
   t.equal(policy.admit('full', false).storeFullData, false)
@@ -54,11 +63,17 @@ t.test('a new type, and untyped, start with the global settings', async t => {
   const settings = { trackFullData: true, isActive: false }
   const { policy } = policyOver({ data: data({ defaults: settings }) })
   await policy.refresh()
-  for (const promptType of ['new', 'untyped']) t.same(policy.admit(promptType, null), { promptType, logged: false, storeFullData: true, newConfig: settings })
+  for (const promptType of ['new', 'untyped']) {
+    t.same(policy.admit(promptType, null), {
+      promptType, logged: false, storeFullData: true, newConfig: settings
+    })
+  }
 })
 
 t.test('a key is found by its hash, until a reading lacks it', async t => {
-  const key: PolicyKey = { id: 'k', name: 'n', user: null, keySha256: 'ab', allowedPromptTypes: null, expiresAtMs: null, revoked: false }
+  const key: PolicyKey = {
+    id: 'k', name: 'n', user: null, keySha256: 'ab', allowedPromptTypes: null, expiresAtMs: null, revoked: false
+  }
   const store = { data: data({ keys: [key] }) }
   const { policy } = policyOver(store)
   await policy.refresh()
@@ -77,7 +92,11 @@ t.test('past the limit a new type is refused; those known, and untyped, are not'
     ['let in', 'let in', '400 prompt_type_limit', 'let in', 'let in', 'let in', '400 prompt_type_limit'])
   store.data = data({ configs: [config('a'), config('b'), config('c')] })
   await policy.refresh()
-  t.same(['c', 'd'].map(promptType => refusal(policy, promptType)), ['let in', '400 prompt_type_limit'], 'each counts once when the database has it')
+  t.same(
+    ['c', 'd'].map(promptType => refusal(policy, promptType)),
+    ['let in', '400 prompt_type_limit'],
+    'each counts once when the database has it'
+  )
   store.data = data({ configs: [config('a')] })
   await policy.refresh()
   t.equal(refusal(policy, 'd'), 'let in', 'deleted types make room')
@@ -183,11 +202,15 @@ t.test('while the database is away the last policy holds; when it is back it is 
 })
 
 t.test('the poll tells what is spent, and a policy with budgets is kept at the close though nothing else changed', async t => {
-  const budget: PolicyBudget = { id: 'b', name: 'b', promptType: null, period: 'day', limitUsd: '1', strict: false, spent: [], lifts: [] }
+  const budget: PolicyBudget = {
+    id: 'b', name: 'b', promptType: null, period: 'day', limitUsd: '1', strict: false, spent: [], lifts: []
+  }
   const store: { data: PolicyData, spent: SpentBudget[] } = { data: data({ budgets: [budget] }), spent: [] }
   const told: SpentBudget[] = []
   const kept: PolicyData[] = []
-  const { policy, readings } = policyOver(store, { onSpent: spent => { told.push(...spent) }, keep: policy => { kept.push(policy); return Promise.resolve() } })
+  const { policy, readings } = policyOver(store, {
+    onSpent: spent => { told.push(...spent) }, keep: policy => { kept.push(policy); return Promise.resolve() }
+  })
   await policy.start()
   const spent = { budgetId: 'b', periodStartMs: 0, spentUsd: '1', revision: 0 }
   store.spent = [spent]
@@ -222,7 +245,10 @@ for (const isClosed of [false, true]) {
     if (isClosed) await policy.close()
     cut()
     await nextTurn()
-    t.same(warnings.sort(), isClosed ? [] : ['the policy cannot be read', 'the policy cannot be read; the last known policy applies to calls'])
+    t.same(
+      warnings.sort(),
+      isClosed ? [] : ['the policy cannot be read', 'the policy cannot be read; the last known policy applies to calls']
+    )
     await policy.close()
   })
 }

@@ -8,13 +8,34 @@ const NOW = Date.parse('2026-11-22T12:00:00Z')
 
 /** One dollar in, two dollars out, from the epoch on. */
 const price = (model: string, fields: Partial<OperatorPrice> = {}): OperatorPrice =>
-  ({ model, effectiveFromMs: 0, input: '1', cachedInput: null, output: '2', audioInput: null, audioOutput: null, ...fields })
+  ({
+    model,
+    effectiveFromMs: 0,
+    input: '1',
+    cachedInput: null,
+    output: '2',
+    audioInput: null,
+    audioOutput: null,
+    ...fields
+  })
 
 const pricing = (...prices: OperatorPrice[]): OperatedPricing => createPricing({ provider: 'openai', prices })
 
-function cost (by: OperatedPricing, model: string | null, usage: Partial<TokenUsage> = { inputTokens: 1 }, call: Partial<PricedCall> = {}): bigint | null {
+function cost (
+  by: OperatedPricing,
+  model: string | null,
+  usage: Partial<TokenUsage> = { inputTokens: 1 },
+  call: Partial<PricedCall> = {}
+): bigint | null {
   return by.price({
-    responseModel: model, requestModel: null, serviceTier: null, usage: { ...textUsage(0, 0), ...usage }, atMs: NOW, ...call
+    responseModel: model,
+    requestModel: null,
+    serviceTier: null,
+    usage: {
+      ...textUsage(0, 0), ...usage
+    },
+    atMs: NOW,
+    ...call
   }).costPicoUsd
 }
 
@@ -28,22 +49,34 @@ t.test('an operator\'s price wins over the built-in table, and gives a model one
   t.equal(inputRate(by, 'our-own'), 1)
   t.equal(inputRate(by, 'gpt-4'), 30)
   t.equal(cost(by, 'other'), null)
-  t.equal(inputRate(createPricing({ provider: 'nobody', prices: [price('our-own')] }), 'our-own'), 1, 'of a provider without a table too')
+  t.equal(
+    inputRate(createPricing({ provider: 'nobody', prices: [price('our-own')] }), 'our-own'),
+    1,
+    'of a provider without a table too'
+  )
   t.end()
 })
 
 t.test('it holds from its date on, to the millisecond, until the next one does; before it the built-in price', t => {
   const from = Date.parse('2028-02-29T00:00:00.250Z')
   const next = Date.parse('2028-03-01T00:00:00Z')
-  const by = pricing(price('gpt-4o', { effectiveFromMs: next, input: '3' }), price('gpt-4o', { effectiveFromMs: from, input: '1' }))
-  for (const [atMs, rate] of [[from - 1, 2.5], [from, 1], [next - 1, 1], [next, 3], [next + 1e12, 3], [from - 1, 2.5]] as const) {
+  const by = pricing(
+    price('gpt-4o', { effectiveFromMs: next, input: '3' }), price('gpt-4o', { effectiveFromMs: from, input: '1' })
+  )
+  for (const [atMs, rate] of [
+    [from - 1, 2.5], [from, 1], [next - 1, 1], [next, 3], [next + 1e12, 3], [from - 1, 2.5]
+  ] as const) {
     t.equal(inputRate(by, 'gpt-4o', { atMs }), rate, new Date(atMs).toISOString())
   }
   t.end()
 })
 
 t.test('a family\'s price is that of its dated snapshots, unless they have one of their own', t => {
-  const by = pricing(price('gpt-4o', { input: '1' }), price('gpt-4o-2024-05-13', { input: '4' }), price('gpt-4o-2024-08-06', { input: '5', effectiveFromMs: NOW + 1 }))
+  const by = pricing(
+    price('gpt-4o', { input: '1' }),
+    price('gpt-4o-2024-05-13', { input: '4' }),
+    price('gpt-4o-2024-08-06', { input: '5', effectiveFromMs: NOW + 1 })
+  )
   t.equal(inputRate(by, 'gpt-4o-2024-11-20'), 1, 'although the built-in table lists the snapshot')
   t.equal(inputRate(by, 'gpt-4o-2024-05-13'), 4)
   t.equal(inputRate(by, 'gpt-4o-2024-08-06'), 1, 'one to come is none yet')
@@ -73,19 +106,36 @@ t.test('the response\'s model decides before the requested one does, whoever has
 })
 
 t.test('what has no price of its own is billed as what it is part of', t => {
-  const usage = { inputTokens: 100, cachedInputTokens: 40, audioInputTokens: 30, cachedAudioInputTokens: 10, cacheWriteInputTokens: 5, imageInputTokens: 7, outputTokens: 20, audioOutputTokens: 8 }
+  const usage = {
+    inputTokens: 100,
+    cachedInputTokens: 40,
+    audioInputTokens: 30,
+    cachedAudioInputTokens: 10,
+    cacheWriteInputTokens: 5,
+    imageInputTokens: 7,
+    outputTokens: 20,
+    audioOutputTokens: 8
+  }
   const plain = price('m', { input: '1', output: '100' })
   t.equal(cost(pricing(plain), 'm', usage), 100_000_000n + 2_000_000_000n)
   t.equal(cost(pricing({ ...plain, cachedInput: '0.25' }), 'm', usage), 60_000_000n + 10_000_000n + 2_000_000_000n)
   t.equal(cost(pricing({ ...plain, audioInput: '2', audioOutput: '200', cachedInput: '0.25' }), 'm', usage),
     40_000_000n + 7_500_000n + 60_000_000n + 1_200_000_000n + 1_600_000_000n, 'cached audio is audio')
-  t.equal(cost(pricing({ ...plain, input: '0', cachedInput: '0.000001' }), 'm', { inputTokens: 3, cachedInputTokens: 2 }), 2n, 'six decimals, and free input')
+  t.equal(
+    cost(pricing({ ...plain, input: '0', cachedInput: '0.000001' }), 'm', { inputTokens: 3, cachedInputTokens: 2 }),
+    2n,
+    'six decimals, and free input'
+  )
   t.end()
 })
 
 t.test('it holds for every service tier, and for long contexts', t => {
   const by = pricing(price('gpt-5.4'))
-  for (const serviceTier of ['flex', 'priority', 'batch', 'default']) t.equal(inputRate(by, 'gpt-5.4', { serviceTier }), 1, serviceTier)
+  for (const serviceTier of ['flex', 'priority', 'batch', 'default']) {
+    t.equal(
+      inputRate(by, 'gpt-5.4', { serviceTier }), 1, serviceTier
+    )
+  }
   t.equal(cost(by, 'gpt-5.4', { inputTokens: 300_000 }), 300_000_000_000n)
   t.end()
 })
@@ -115,7 +165,10 @@ t.test('a model\'s name may be anything, and thousands of others come in between
 t.test('the counts that no column holds come back from their text as they went in', t => {
   t.equal(usageDetails(textUsage(100, 10)), null)
   t.equal(usageDetails({ ...textUsage(100, 10), cachedInputTokens: 3, reasoningTokens: 4 }), null, 'these have columns')
-  t.equal(usageDetails({ ...textUsage(100, 10), audioInputTokens: 3, imageOutputTokens: 4 }), '{"audioInputTokens":3,"imageOutputTokens":4}')
+  t.equal(
+    usageDetails({ ...textUsage(100, 10), audioInputTokens: 3, imageOutputTokens: 4 }),
+    '{"audioInputTokens":3,"imageOutputTokens":4}'
+  )
   const count = fc.nat(1_000_000_000)
   const details = fc.record({
     cacheWriteInputTokens: count,

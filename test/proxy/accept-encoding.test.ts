@@ -33,7 +33,9 @@ t.test('what the caller refuses stays refused', t => {
 })
 
 t.test('a caller that takes neither such a coding nor none cannot be served', t => {
-  for (const accept of ['zstd, identity;q=0', 'zstd, *;q=0', '*;q=0', 'identity;q=0', 'gzip; Q=0.0, zstd, *;q=0', 'zstd, Identity ; q = 0']) {
+  for (const accept of [
+    'zstd, identity;q=0', 'zstd, *;q=0', '*;q=0', 'identity;q=0', 'gzip; Q=0.0, zstd, *;q=0', 'zstd, Identity ; q = 0'
+  ]) {
     t.equal(redoableCodings(accept), null, accept)
   }
   t.end()

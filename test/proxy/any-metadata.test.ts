@@ -4,7 +4,8 @@ import { databaseKinds } from '../helpers/database.js'
 import { ADMIN, startGateway, type TestGateway } from '../helpers/gateway.js'
 import { json, startUpstream } from '../helpers/upstream.js'
 
-// Whatever a call's metadata was: the call is answered, and every list and export goes on answering, with all other rows.
+// Whatever a call's metadata was: the call is answered, and every list and export goes on answering, with all other
+// rows.
 
 const routes = [
   'prompt-configs', 'prompt-configs/any', 'prompt-configs/export?format=json', 'prompt-configs/export?format=csv',

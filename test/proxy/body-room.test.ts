@@ -12,11 +12,16 @@ const overloaded = { error: { code: 'gateway_overloaded', type: 'api_error', mes
 
 async function scene (t: Test, bodyRoom: BodyRoom): Promise<{ upstream: Upstream, gateway: TestGateway }> {
   const upstream = await startUpstream(t)
-  return { upstream, gateway: await startGateway(t, { upstreamUrl: upstream.url, bodyRoom, env: { MAX_BODY_BYTES: '1000000' } }) }
+  return {
+    upstream,
+    gateway: await startGateway(t, { upstreamUrl: upstream.url, bodyRoom, env: { MAX_BODY_BYTES: '1000000' } })
+  }
 }
 
 /** A call whose body begins with the first `pieces` of eight; `rest` sends the others. */
-function begin (t: Test, gateway: TestGateway, framing: 'length' | 'chunks', pieces: number): { caller: RawCaller, rest: () => void } {
+function begin (
+  t: Test, gateway: TestGateway, framing: 'length' | 'chunks', pieces: number
+): { caller: RawCaller, rest: () => void } {
   const caller = new RawCaller(t, gateway.origin)
   caller.socket.on('error', () => undefined)
   const frame = (text: string): string => framing === 'length' ? text : `${text.length.toString(16)}\r\n${text}\r\n`
@@ -77,7 +82,9 @@ t.test('callers that leave while they wait for room hold none', async t => {
   const calls = [begin(t, gateway, 'length', 7), begin(t, gateway, 'chunks', 7), begin(t, gateway, 'chunks', 7)]
   await until(() => room.usedBytes >= 900_000)
   for (const { caller } of calls) caller.socket.destroy()
-  t.match(await logRowsOnce(gateway, 3), Array(3).fill({ success: false, error_type: /^(caller_gone|gateway_overloaded)$/ }))
+  t.match(
+    await logRowsOnce(gateway, 3), Array(3).fill({ success: false, error_type: /^(caller_gone|gateway_overloaded)$/ })
+  )
   await until(() => room.usedBytes === 0)
 })
 
@@ -86,7 +93,9 @@ t.test('a length that is announced takes no room, and what passes through unread
   const { gateway } = await scene(t, room)
   const idle = Array.from({ length: 20 }, () => begin(t, gateway, 'length', 0))
   const caller = new RawCaller(t, gateway.origin)
-    .send(`POST /v1/files HTTP/1.1\r\nhost: a\r\ncontent-type: text/plain\r\ncontent-length: ${8 * PIECE.length}\r\n\r\n`)
+    .send(
+      `POST /v1/files HTTP/1.1\r\nhost: a\r\ncontent-type: text/plain\r\ncontent-length: ${8 * PIECE.length}\r\n\r\n`
+    )
     .send(PIECE.repeat(8))
   t.equal((await caller.answer()).status, 200)
   t.equal(room.usedBytes, 0)

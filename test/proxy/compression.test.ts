@@ -1,4 +1,13 @@
-import { brotliDecompressSync, constants, createBrotliDecompress, createGunzip, createInflate, gunzipSync, gzipSync, inflateSync } from 'node:zlib'
+import {
+  brotliDecompressSync,
+  constants,
+  createBrotliDecompress,
+  createGunzip,
+  createInflate,
+  gunzipSync,
+  gzipSync,
+  inflateSync
+} from 'node:zlib'
 import t from 'tap'
 import { gate } from '../helpers/gate.js'
 import { startGateway } from '../helpers/gateway.js'
@@ -11,8 +20,14 @@ const plain = '{"model":"gpt-4o-mini","messages":[{"role":"user","content":"hi"}
 const streamed = '{"model":"gpt-4o-mini","stream":true,"messages":[{"role":"user","content":"hi"}]}'
 const asked = streamed.replace('{', '{"stream_options":{"include_usage":true},')
 const usage = { prompt_tokens: 11, completion_tokens: 7, total_tokens: 18 }
-const delta = (content: string, more: object): object => ({ id: 'c', model: 'gpt-4o-mini-2024-07-18', choices: [{ index: 0, delta: { content } }], ...more })
-const withUsage = [delta('Hel', { usage: null }), delta('lo', { usage: null }), { id: 'c', model: 'gpt-4o-mini-2024-07-18', choices: [], usage }]
+const delta = (content: string, more: object): object => ({
+  id: 'c', model: 'gpt-4o-mini-2024-07-18', choices: [{ index: 0, delta: { content } }], ...more
+})
+const withUsage = [
+  delta('Hel', { usage: null }),
+  delta('lo', { usage: null }),
+  { id: 'c', model: 'gpt-4o-mini-2024-07-18', choices: [], usage }
+]
 const without = [delta('Hel', {}), delta('lo', {})]
 const textOf = (reply: HttpReply): string => Array.from(reply.body as Iterable<string>).join('')
 /** A step by which the one before has been written. */
@@ -25,15 +40,21 @@ t.test('a compressed answer goes through byte for byte, and the books see its te
   const body = { model: 'gpt-4o-mini', choices: [{ message: { content: 'é'.repeat(5000) } }], usage }
   for (const encoding of codings) {
     upstream.reply({ ...json(body), encoding })
-    const answer = await ask(t, gateway, 'POST /v1/chat/completions', [`Accept-Encoding: zstd, ${encoding}`, 'X-Prompt-Type: a'], plain)
+    const answer = await ask(
+      t, gateway, 'POST /v1/chat/completions', [`Accept-Encoding: zstd, ${encoding}`, 'X-Prompt-Type: a'], plain
+    )
     const sent = latin1(answer.body)
     t.equal(header(answer.headers, 'content-encoding'), encoding)
     t.equal(header(answer.headers, 'content-length'), `${sent.length}`)
     t.equal(decode[encoding](sent).toString(), JSON.stringify(body))
     t.equal((await statsOf(gateway, 'a'))?.['last_response'], JSON.stringify(body))
   }
-  t.same(upstream.requests.map(request => request.headers('accept-encoding')), codings.map(coding => [`zstd, ${coding}`]))
-  t.match(await logRows(gateway), codings.map(() => ({ input_tokens: '11', output_tokens: '7', usage_source: 'upstream' })))
+  t.same(
+    upstream.requests.map(request => request.headers('accept-encoding')), codings.map(coding => [`zstd, ${coding}`])
+  )
+  t.match(
+    await logRows(gateway), codings.map(() => ({ input_tokens: '11', output_tokens: '7', usage_source: 'upstream' }))
+  )
 })
 
 t.test('a compressed stream whose caller asked for usage goes through byte for byte', async t => {
@@ -45,7 +66,10 @@ t.test('a compressed stream whose caller asked for usage goes through byte for b
     t.equal(answer.complete, true)
     t.equal(decode[encoding](latin1(answer.body)).toString(), textOf(events(...withUsage)))
   }
-  t.match(await logRows(gateway), codings.map(() => ({ input_tokens: '11', output_tokens: '7', usage_source: 'upstream', success: true })))
+  t.match(
+    await logRows(gateway),
+    codings.map(() => ({ input_tokens: '11', output_tokens: '7', usage_source: 'upstream', success: true }))
+  )
 })
 
 t.test('a compressed stream that was asked for usage decodes to the one that was not', async t => {
@@ -53,13 +77,17 @@ t.test('a compressed stream that was asked for usage decodes to the one that was
   const gateway = await startGateway(t, { upstreamUrl: upstream.url })
   for (const encoding of codings) {
     upstream.reply({ ...events(...withUsage), encoding })
-    const answer = await ask(t, gateway, 'POST /v1/chat/completions', [`Accept-Encoding: zstd;q=1, ${encoding}, *`], streamed)
+    const answer = await ask(
+      t, gateway, 'POST /v1/chat/completions', [`Accept-Encoding: zstd;q=1, ${encoding}, *`], streamed
+    )
     t.equal(header(answer.headers, 'content-encoding'), encoding)
     t.equal(answer.complete, true)
     t.equal(decode[encoding](latin1(answer.body)).toString(), textOf(events(...without)))
   }
   t.same(upstream.requests.map(request => request.headers('accept-encoding')), codings.map(coding => [coding]))
-  t.match(await logRows(gateway), codings.map(() => ({ input_tokens: '11', output_tokens: '7', usage_source: 'upstream' })))
+  t.match(
+    await logRows(gateway), codings.map(() => ({ input_tokens: '11', output_tokens: '7', usage_source: 'upstream' }))
+  )
 })
 
 t.test('an event of a compressed stream reaches the caller before the next is written', async t => {
@@ -70,7 +98,10 @@ t.test('an event of a compressed stream reaches the caller before the next is wr
       const { passed, open } = gate()
       const [first = '', ...rest] = events(...withUsage).body as string[]
       upstream.reply({ headers: ['content-type', 'text/event-stream'], body: [first, passed, ...rest], encoding })
-      const caller = await new RawCaller(t, gateway.origin).send(requestText('POST /v1/chat/completions', [`accept-encoding: ${encoding}`], body)).until('\r\n\r\n')
+      const caller = await new RawCaller(t, gateway.origin).send(
+        requestText('POST /v1/chat/completions', [`accept-encoding: ${encoding}`], body)
+      )
+        .until('\r\n\r\n')
       const options = { flush: encoding === 'br' ? constants.BROTLI_OPERATION_FLUSH : constants.Z_SYNC_FLUSH }
       const decoder = { gzip: createGunzip, br: createBrotliDecompress, deflate: createInflate }[encoding](options)
       let written = 0
@@ -99,9 +130,13 @@ t.test('what is not in its coding passes as it came, with the books none the wis
   const gateway = await startGateway(t, { upstreamUrl: upstream.url })
   for (const encoding of ['gzip', 'br', 'zstd', 'gzip, br']) {
     for (const type of ['application/json', 'text/event-stream']) {
-      upstream.reply({ headers: ['content-type', type, 'content-encoding', encoding], body: 'data: not what it says\n\n' })
+      upstream.reply({
+        headers: ['content-type', type, 'content-encoding', encoding], body: 'data: not what it says\n\n'
+      })
       const answer = await ask(t, gateway, 'POST /v1/chat/completions', [], plain)
-      t.same([answer.status, answer.body, answer.complete], [200, 'data: not what it says\n\n', true], `${encoding} ${type}`)
+      t.same([
+        answer.status, answer.body, answer.complete
+      ], [200, 'data: not what it says\n\n', true], `${encoding} ${type}`)
     }
   }
   t.match(await logRows(gateway), Array(8).fill({ status_code: 200, success: true }))
@@ -110,7 +145,10 @@ t.test('what is not in its coding passes as it came, with the books none the wis
 t.test('a compressed stream that is broken ends as an upstream does that breaks off, where it has to be decoded', async t => {
   const upstream = await startUpstream(t)
   const gateway = await startGateway(t, { upstreamUrl: upstream.url })
-  upstream.reply({ headers: ['content-type', 'text/event-stream', 'content-encoding', 'gzip'], body: ['data: not gzip\n\n', 'data: [DONE]\n\n'] })
+  upstream.reply({
+    headers: ['content-type', 'text/event-stream', 'content-encoding', 'gzip'],
+    body: ['data: not gzip\n\n', 'data: [DONE]\n\n']
+  })
   const answer = await ask(t, gateway, 'POST /v1/chat/completions', ['accept-encoding: gzip'], streamed)
   t.same([answer.status, answer.complete], [200, false])
   t.match(await logRowsOnce(gateway, 1), [{ success: false, error_type: 'upstream_aborted' }])
@@ -121,8 +159,14 @@ t.test('a compressed answer that is cut short is cut for the caller, and its tex
   const gateway = await startGateway(t, { upstreamUrl: upstream.url })
   const bytes = gzipSync(textOf(events(...withUsage.slice(0, 2))), { flush: constants.Z_SYNC_FLUSH })
   for (const body of [streamed, asked]) {
-    upstream.reply({ headers: ['content-type', 'text/event-stream', 'content-encoding', 'gzip'], body: [bytes.subarray(0, -12), written], ending: 'reset' })
-    const answer = await ask(t, gateway, 'POST /v1/chat/completions', ['accept-encoding: gzip', 'x-prompt-type: cut'], body)
+    upstream.reply({
+      headers: ['content-type', 'text/event-stream', 'content-encoding', 'gzip'],
+      body: [bytes.subarray(0, -12), written],
+      ending: 'reset'
+    })
+    const answer = await ask(
+      t, gateway, 'POST /v1/chat/completions', ['accept-encoding: gzip', 'x-prompt-type: cut'], body
+    )
     t.same([answer.status, answer.complete], [200, false])
     t.match(gunzipSync(latin1(answer.body), { finishFlush: constants.Z_SYNC_FLUSH }).toString(), /"Hel"/)
     const rows = await logRows(gateway)

@@ -14,7 +14,9 @@ t.test('every method goes through, with and without a body', async t => {
     for (const body of bodies) {
       const seen = upstream.requests.length
       const answer = await ask(t, gateway, `${method} /v1/things/1?a=b`, ['Content-Type: text/x-odd'], body)
-      t.same([answer.status, answer.body, header(answer.headers, 'x-answer')], [200, 'answered', 'yes'], `${method} ${body.length}`)
+      t.same([
+        answer.status, answer.body, header(answer.headers, 'x-answer')
+      ], [200, 'answered', 'yes'], `${method} ${body.length}`)
       const request = upstream.requests[seen]
       t.same([request?.method, request?.url], [method, '/v1/things/1?a=b'])
       t.equal((await request?.received)?.toString('latin1'), body)
@@ -40,7 +42,11 @@ t.test('a path and its query are not touched, however odd', async t => {
 
 t.test('the upstream\'s base path stands for /v1, be it none or a deep one', async t => {
   const upstream = await startUpstream(t)
-  for (const [base, expected] of [['', ['/models', '/', '/?a', '//x']], ['/', ['/models', '/', '/?a', '//x']], ['/a/b/', ['/a/b/models', '/a/b', '/a/b?a', '/a/b//x']]] as const) {
+  for (const [base, expected] of [
+    ['', ['/models', '/', '/?a', '//x']],
+    ['/', ['/models', '/', '/?a', '//x']],
+    ['/a/b/', ['/a/b/models', '/a/b', '/a/b?a', '/a/b//x']]
+  ] as const) {
     const gateway = await startGateway(t, { upstreamUrl: upstream.origin + base })
     const seen = upstream.requests.length
     for (const path of ['/models', '', '?a', '//x']) t.equal((await ask(t, gateway, `GET /v1${path}`)).status, 200)
@@ -59,7 +65,9 @@ t.test('the path form names the prompt type, and the header wins', async t => {
     ['POST /v1/chat/completions?x=%20', []]
   ] as const) t.equal((await ask(t, gateway, line, headers, chat)).status, 200)
   t.same(upstream.requests.map(request => request.url), Array(5).fill('/v1/chat/completions?x=%20'))
-  t.same((await logRows(gateway)).map(row => row['prompt_type']), ['from.path', 'from.path', 'from:header', 'from:header', 'untyped'])
+  t.same((await logRows(gateway)).map(row => row['prompt_type']), [
+    'from.path', 'from.path', 'from:header', 'from:header', 'untyped'
+  ])
   t.equal((await ask(t, gateway, 'GET /prompt-types/%zz/v1/models')).status, 400)
   t.equal((await ask(t, gateway, 'GET /prompt-types//v1/models')).status, 400)
   t.equal((await ask(t, gateway, 'GET /prompt-types/a/v2/models')).status, 404)
@@ -91,8 +99,14 @@ t.test('request headers keep order, case and duplicates, less the gateway\'s and
 t.test('a header that names another path stays here: an upstream would serve what the call is not metered for', async t => {
   const upstream = await startUpstream(t)
   const gateway = await startGateway(t, { upstreamUrl: upstream.url })
-  const kept = ['X-HTTP-Method-Override: POST', 'X-Original-Url-Hash: 1', 'X-Original-Host: a', 'X-Forwarded-For: 10.0.0.1', 'Referer: https://a.example/v1']
-  const dropped = ['X-Original-URL: /v1/chat/completions', 'x-rewrite-url: /tenant-b/x', 'X_ORIGINAL_URL: /x', 'X-Original-URI: /x', 'X-Rewrite-Uri: /x', 'x-waws-unencoded-url: /x']
+  const kept = [
+    'X-HTTP-Method-Override: POST', 'X-Original-Url-Hash: 1', 'X-Original-Host: a', 'X-Forwarded-For: 10.0.0.1',
+    'Referer: https://a.example/v1'
+  ]
+  const dropped = [
+    'X-Original-URL: /v1/chat/completions', 'x-rewrite-url: /tenant-b/x', 'X_ORIGINAL_URL: /x', 'X-Original-URI: /x',
+    'X-Rewrite-Uri: /x', 'x-waws-unencoded-url: /x'
+  ]
   t.equal((await ask(t, gateway, 'POST /v1/moderations', [...dropped, ...kept, ...dropped], chat)).status, 200)
   const [request] = upstream.requests
   t.equal(request?.url, '/v1/moderations')
@@ -102,20 +116,32 @@ t.test('a header that names another path stays here: an upstream would serve wha
 t.test('response headers keep order, case and duplicates, less the connection\'s own; none is added', async t => {
   const upstream = await startUpstream(t)
   const gateway = await startGateway(t, { upstreamUrl: upstream.url })
-  const kept = ['X-Zulu: 1', 'set-cookie: a=1; Path=/', 'Set-Cookie: b=2', 'x-alpha: \xe9\xff\tx', 'X-Zulu: 3', 'X-Empty: ', 'Server: cloudflare', 'X-Request-ID: req_1', 'Vary: a', 'vary: b']
-  const own = ['Keep-Alive: timeout=999', 'Connection: x-named, close', 'x-named: gone', 'Proxy-Connection: close', 'Upgrade: h3']
+  const kept = [
+    'X-Zulu: 1', 'set-cookie: a=1; Path=/', 'Set-Cookie: b=2', 'x-alpha: \xe9\xff\tx', 'X-Zulu: 3', 'X-Empty: ',
+    'Server: cloudflare', 'X-Request-ID: req_1', 'Vary: a', 'vary: b'
+  ]
+  const own = [
+    'Keep-Alive: timeout=999', 'Connection: x-named, close', 'x-named: gone', 'Proxy-Connection: close', 'Upgrade: h3'
+  ]
   for (const [extra, body] of [
     [['Content-Length: 2', 'Content-Type: application/json'], '{}'],
-    [['Content-Type: text/event-stream', 'Date: Thu, 01 Jan 1970 00:00:00 GMT', 'Content-Length: 11'], 'data: {}\n\n\n'],
+    [
+      ['Content-Type: text/event-stream', 'Date: Thu, 01 Jan 1970 00:00:00 GMT', 'Content-Length: 11'], 'data: {}\n\n\n'
+    ],
     [['Content-Length: 0'], ''],
     [['content-length: 3'], 'abc']
   ] as const) {
     const lines = [...kept, ...extra]
-    upstream.reply({ raw: ['HTTP/1.1 200 OK', ...own.slice(0, 2), ...lines, ...own.slice(2), '', body].join('\r\n').split('').map(one => Buffer.from(one, 'latin1')) })
+    upstream.reply({
+      raw: ['HTTP/1.1 200 OK', ...own.slice(0, 2), ...lines, ...own.slice(2), '', body].join('\r\n').split('')
+        .map(one => Buffer.from(one, 'latin1'))
+    })
     const answer = await ask(t, gateway, 'POST /v1/chat/completions', [], chat)
     t.same(endToEnd(answer.headers), lines.map(line => line.trim().replace(/:$/, ': ')))
     t.same([answer.body, answer.complete], [body, true])
-    t.same(answer.headers.filter(line => /^connection|^keep-alive/i.test(line)), ['Connection: keep-alive', 'Keep-Alive: timeout=72'])
+    t.same(answer.headers.filter(line => /^connection|^keep-alive/i.test(line)), [
+      'Connection: keep-alive', 'Keep-Alive: timeout=72'
+    ])
   }
   upstream.reply({ raw: `HTTP/1.1 200 OK\r\n${kept[0] ?? ''}\r\n\r\nuntil it closes` })
   const answer = await ask(t, gateway, 'GET /v1/models')
@@ -126,7 +152,9 @@ t.test('status and reason phrase are the upstream\'s', async t => {
   const upstream = await startUpstream(t)
   const gateway = await startGateway(t, { upstreamUrl: upstream.url })
   for (const status of ['200 Fine By Me', '200 ', '201 Created', '299 caf\xc3\xa9', '302 Found', '404 Nope', '418 I\'m a teapot', '429 Too Many', '500 Oops', '599 What', '799 Odd']) {
-    upstream.reply({ raw: Buffer.from(`HTTP/1.1 ${status}\r\ncontent-length: 2\r\nlocation: /elsewhere\r\n\r\n{}`, 'latin1') })
+    upstream.reply({
+      raw: Buffer.from(`HTTP/1.1 ${status}\r\ncontent-length: 2\r\nlocation: /elsewhere\r\n\r\n{}`, 'latin1')
+    })
     const answer = await ask(t, gateway, 'GET /v1/models')
     t.same([answer.statusLine, answer.body], [`HTTP/1.1 ${status}`, '{}'])
     t.equal(header(answer.headers, 'location'), '/elsewhere')
@@ -162,7 +190,9 @@ t.test('answers without a body: 204, 304, HEAD', async t => {
 t.test('interim answers of the upstream are not mistaken for the final one', async t => {
   const upstream = await startUpstream(t)
   const gateway = await startGateway(t, { upstreamUrl: upstream.url })
-  upstream.reply({ raw: 'HTTP/1.1 103 Early Hints\r\nlink: </x>\r\n\r\nHTTP/1.1 102 Processing\r\n\r\nHTTP/1.1 200 OK\r\ncontent-length: 2\r\nx-final: 1\r\n\r\nok' })
+  upstream.reply({
+    raw: 'HTTP/1.1 103 Early Hints\r\nlink: </x>\r\n\r\nHTTP/1.1 102 Processing\r\n\r\nHTTP/1.1 200 OK\r\ncontent-length: 2\r\nx-final: 1\r\n\r\nok'
+  })
   const answer = await ask(t, gateway, 'POST /v1/chat/completions', [], chat)
   t.same([answer.status, endToEnd(answer.headers), answer.body], [200, ['content-length: 2', 'x-final: 1'], 'ok'])
 })
@@ -171,19 +201,32 @@ t.test('a WebSocket handshake is refused with 426, another upgrade is ignored', 
   const upstream = await startUpstream(t)
   const gateway = await startGateway(t, { upstreamUrl: upstream.url })
   upstream.reply(json({ ok: true }))
-  const handshake = ['Connection: keep-alive, Upgrade', 'Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==', 'Sec-WebSocket-Version: 13']
-  for (const path of ['/v1/realtime?model=x', '/v1/responses', '/v1/not/known', '/v1', '//v1/responses', '/prompt-types/agent/v1/responses']) {
+  const handshake = [
+    'Connection: keep-alive, Upgrade', 'Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==', 'Sec-WebSocket-Version: 13'
+  ]
+  for (const path of [
+    '/v1/realtime?model=x', '/v1/responses', '/v1/not/known', '/v1', '//v1/responses',
+    '/prompt-types/agent/v1/responses'
+  ]) {
     for (const upgrade of ['websocket', 'WebSocket', 'h2c, websocket', 'websocket/13 ,h2c']) {
       const refused = await ask(t, gateway, `GET ${path}`, [...handshake, `Upgrade: ${upgrade}`])
       t.equal(refused.status, 426, `${path} ${upgrade}`)
       t.same([header(refused.headers, 'upgrade'), header(refused.headers, 'connection')], ['HTTP/1.1', 'Upgrade'])
-      t.match(JSON.parse(refused.body), { error: { code: 'websocket_not_supported', type: 'invalid_request_error', param: null, message: /WebSocket/ } })
+      t.match(JSON.parse(refused.body), {
+        error: { code: 'websocket_not_supported', type: 'invalid_request_error', param: null, message: /WebSocket/ }
+      })
     }
   }
   t.equal(upstream.requests.length, 0)
   t.same(await logRows(gateway), [])
   const caller = new RawCaller(t, gateway.origin)
-  caller.send(requestText('POST /v1/chat/completions', ['Connection: Upgrade, HTTP2-Settings', 'Upgrade: h2c', 'HTTP2-Settings: AAMAAABk'], chat))
+  caller.send(
+    requestText(
+      'POST /v1/chat/completions',
+      ['Connection: Upgrade, HTTP2-Settings', 'Upgrade: h2c', 'HTTP2-Settings: AAMAAABk'],
+      chat
+    )
+  )
   t.equal((await caller.answer()).status, 200)
   caller.send(requestText('GET /v1/again'))
   await caller.until('HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n')
@@ -197,7 +240,12 @@ t.test('a call in absolute form and one over HTTP/1.0 are served', async t => {
   upstream.reply({ headers: ['content-type', 'text/event-stream'], body: ['data: 1\n\n', 'data: [DONE]\n\n'] })
   const absolute = await ask(t, gateway, 'POST http://gateway/v1/chat/completions?a=http://b/v1', [], chat)
   t.same([absolute.status, upstream.requests[0]?.url], [200, '/v1/chat/completions?a=http://b/v1'])
-  const old = new RawCaller(t, gateway.origin).send(`POST /v1/chat/completions HTTP/1.0\r\ncontent-length: ${chat.length}\r\n\r\n${chat}`)
+  const old = new RawCaller(
+    t, gateway.origin
+  ).send(`POST /v1/chat/completions HTTP/1.0\r\ncontent-length: ${chat.length}\r\n\r\n${chat}`)
   t.equal(await old.ended, 'end')
-  t.match(old.text, /^HTTP\/1\.1 200 OK\r\ncontent-type: text\/event-stream\r\nConnection: close\r\n\r\ndata: 1\n\ndata: \[DONE\]\n\n$/)
+  t.match(
+    old.text,
+    /^HTTP\/1\.1 200 OK\r\ncontent-type: text\/event-stream\r\nConnection: close\r\n\r\ndata: 1\n\ndata: \[DONE\]\n\n$/
+  )
 })

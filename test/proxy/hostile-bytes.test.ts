@@ -46,8 +46,14 @@ const ITEM_ADDED = 'data: {"type":"response.output_item.added","output_index":0,
 /** The unit again and again, alone, in a message, in an event, and at the end of a value that it may or may not end. */
 const frames: ReadonlyArray<readonly [name: string, frame: (repeated: string) => string]> = [
   ['alone', repeated => repeated],
-  ['in a message', repeated => `{"stream":true,"stream_options":null,"messages":[{"role":"user","content":"${repeated}"}],"usage":null}`],
-  ['in an event', repeated => `data: {"usage":null,"choices":[{"delta":{"content":"${repeated}"}}]}\n\ndata: [DONE]\n\n`],
+  [
+    'in a message',
+    repeated => `{"stream":true,"stream_options":null,"messages":[{"role":"user","content":"${repeated}"}],"usage":null}`
+  ],
+  [
+    'in an event',
+    repeated => `data: {"usage":null,"choices":[{"delta":{"content":"${repeated}"}}]}\n\ndata: [DONE]\n\n`
+  ],
   ['behind events', repeated => `data: {"choices":[]}\n\n${ITEM_ADDED}${repeated}`]
 ]
 
@@ -109,7 +115,10 @@ const readers: ReadonlyArray<readonly [name: string, read: (body: Buffer) => unk
 
 const timed = (run: (body: Buffer) => unknown, body: Buffer): number => quickestMs(() => run(body), 1)
 
-/** Null where it is linear; else what it took. What else the machine does makes it slower, never faster: the best counts. */
+/**
+ * Null where it is linear; else what it took. What else the machine does makes it slower, never faster: the best
+ * counts.
+ */
 function superlinear (run: (body: Buffer) => unknown, once: Buffer, twice: Buffer): string | null {
   let [shortMs, longMs] = [timed(run, once), timed(run, twice)]
   for (let tries = 0; longMs > FLOOR_MS && longMs > shortMs * MOST_TIMES; tries++) {

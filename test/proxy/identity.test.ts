@@ -8,7 +8,16 @@ const KEY = 'pm_' + 'aZ09_-x'.repeat(6) + 'q'
 const sha256 = (key: string): string => createHash('sha256').update(key).digest('hex')
 
 const known = (changes: Partial<PolicyKey> = {}): PolicyKey => ({
-  id: 'key-1', name: 'importer', user: null, keySha256: sha256(KEY), allowedPromptTypes: null, expiresAtMs: null, revoked: false, ...changes
+  id: 'key-1',
+  name: 'importer',
+  user: null,
+  keySha256: sha256(
+    KEY
+  ),
+  allowedPromptTypes: null,
+  expiresAtMs: null,
+  revoked: false,
+  ...changes
 })
 
 const options = (key: PolicyKey = known()): IdentityOptions => ({
@@ -18,10 +27,14 @@ const options = (key: PolicyKey = known()): IdentityOptions => ({
 })
 const openOptions: IdentityOptions = { ...options(), upstreamApiKey: null }
 
-const identify = (options: IdentityOptions, authorization: string | undefined, promptType = 'hello'): Caller | [number, string, string] =>
+const identify = (
+  options: IdentityOptions, authorization: string | undefined, promptType = 'hello'
+): Caller | [number, string, string] =>
   identifyBy(options, authorization === undefined ? [] : ['AuthoriZation', authorization], promptType)
 
-const identifyBy = (options: IdentityOptions, rawHeaders: string[], promptType = 'hello'): Caller | [number, string, string] => {
+const identifyBy = (
+  options: IdentityOptions, rawHeaders: string[], promptType = 'hello'
+): Caller | [number, string, string] => {
   try {
     return identifyCaller(options, rawHeaders, promptType)
   } catch (error) {
@@ -29,7 +42,8 @@ const identifyBy = (options: IdentityOptions, rawHeaders: string[], promptType =
     return [error.statusCode, error.code, error.message]
   }
 }
-const refused = (result: Caller | [number, string, string]): string => Array.isArray(result) ? `${result[0]} ${result[1]}` : 'let in'
+const refused = (result: Caller | [number, string, string]): string =>
+  Array.isArray(result) ? `${result[0]} ${result[1]}` : 'let in'
 
 t.test('without an upstream key of the gateway\'s own, the caller\'s Authorization passes as it is', t => {
   for (const authorization of [undefined, '', 'Bearer sk-mine', 'Basic YTpi', 'nonsense']) {
@@ -54,7 +68,11 @@ t.test('where there is no upstream key, a gateway key in any carrier and form is
       t.notOk(JSON.stringify(result).includes('aZ09_'))
     }
   }
-  t.same(identifyBy(openOptions, ['api-key', 'azure-key', 'cookie', KEY]), { keyId: null, user: null, upstreamAuthorization: null }, 'elsewhere it is taken out')
+  t.same(
+    identifyBy(openOptions, ['api-key', 'azure-key', 'cookie', KEY]),
+    { keyId: null, user: null, upstreamAuthorization: null },
+    'elsewhere it is taken out'
+  )
   t.end()
 })
 
@@ -62,19 +80,37 @@ t.test('a key is read from each carrier; the first that has something of its sha
   const other = `pm_${'b'.repeat(43)}`
   const letIn: string[][] = [
     ['api-key', KEY], ['X-API-Key', KEY], ['x-api-key', `Bearer ${KEY}`],
-    ['Authorization', 'Bearer dummy', 'api-key', KEY], ['authorization', 'Basic YTpi', 'x-api-key', KEY], ['api-key', 'azure', 'x-api-key', KEY],
-    ['authorization', '', 'authorization', `Bearer ${KEY}`], ['api-key', other, 'Authorization', `Bearer ${KEY}`], ['x-api-key', other, 'api-key', KEY]
+    [
+      'Authorization', 'Bearer dummy', 'api-key', KEY
+    ], ['authorization', 'Basic YTpi', 'x-api-key', KEY], ['api-key', 'azure', 'x-api-key', KEY],
+    [
+      'authorization', '', 'authorization', `Bearer ${KEY}`
+    ], ['api-key', other, 'Authorization', `Bearer ${KEY}`], ['x-api-key', other, 'api-key', KEY]
   ]
-  for (const headers of letIn) t.match(identifyBy(options(), headers), { keyId: 'key-1', upstreamAuthorization: 'Bearer sk-upstream' }, headers.join())
-  for (const headers of [['Authorization', `Bearer ${other}`, 'api-key', KEY], ['api-key', other, 'x-api-key', KEY], ['api-key', 'azure'], ['proxy-authorization', `Bearer ${KEY}`], ['cookie', KEY]]) {
+  for (const headers of letIn) {
+    t.match(
+      identifyBy(options(), headers), { keyId: 'key-1', upstreamAuthorization: 'Bearer sk-upstream' }, headers.join()
+    )
+  }
+  for (const headers of [
+    ['Authorization', `Bearer ${other}`, 'api-key', KEY],
+    ['api-key', other, 'x-api-key', KEY],
+    ['api-key', 'azure'],
+    ['proxy-authorization', `Bearer ${KEY}`],
+    ['cookie', KEY]
+  ]) {
     t.equal(refused(identifyBy(options(), headers)), '401 invalid_api_key', headers.join())
   }
   t.end()
 })
 
 t.test('a known key stands for its user, else its name, and the upstream\'s key takes its place', t => {
-  t.same(identify(options(), `Bearer ${KEY}`), { keyId: 'key-1', user: 'importer', upstreamAuthorization: 'Bearer sk-upstream' })
-  t.same(identify(options(known({ user: 'alice' })), `BEARER  ${KEY}`), { keyId: 'key-1', user: 'alice', upstreamAuthorization: 'Bearer sk-upstream' })
+  t.same(identify(options(), `Bearer ${KEY}`), {
+    keyId: 'key-1', user: 'importer', upstreamAuthorization: 'Bearer sk-upstream'
+  })
+  t.same(identify(options(known({ user: 'alice' })), `BEARER  ${KEY}`), {
+    keyId: 'key-1', user: 'alice', upstreamAuthorization: 'Bearer sk-upstream'
+  })
   t.end()
 })
 
@@ -97,8 +133,15 @@ t.test('a key with a list of prompt types works for these alone', t => {
   const limited = options(known({ allowedPromptTypes: ['hello', 'Bye'] }))
   t.equal(refused(identify(limited, `Bearer ${KEY}`, 'hello')), 'let in')
   t.equal(refused(identify(limited, `Bearer ${KEY}`, 'Bye')), 'let in')
-  for (const promptType of ['untyped', 'Hello', 'bye', 'hell']) t.equal(refused(identify(limited, `Bearer ${KEY}`, promptType)), '403 prompt_type_not_allowed')
-  t.equal(refused(identify(options(known({ allowedPromptTypes: [] })), `Bearer ${KEY}`, 'hello')), '403 prompt_type_not_allowed')
+  for (const promptType of ['untyped', 'Hello', 'bye', 'hell']) {
+    t.equal(
+      refused(identify(limited, `Bearer ${KEY}`, promptType)), '403 prompt_type_not_allowed'
+    )
+  }
+  t.equal(
+    refused(identify(options(known({ allowedPromptTypes: [] })), `Bearer ${KEY}`, 'hello')),
+    '403 prompt_type_not_allowed'
+  )
   t.end()
 })
 

@@ -17,9 +17,11 @@ interface Key { readonly id: string, readonly key: string, readonly last_used_at
 const statusOf = async (t: Test, gateway: TestGateway, key: string): Promise<number> =>
   (await ask(t, gateway, 'POST /v1/chat/completions', [`Authorization: Bearer ${key}`], body)).status
 
-const makeKey = async (gateway: TestGateway, fields: object = {}): Promise<Key> => (await gateway.admin('POST', '/keys', { name: 'k', ...fields })).body as Key
+const makeKey = async (gateway: TestGateway, fields: object = {}): Promise<Key> =>
+  (await gateway.admin('POST', '/keys', { name: 'k', ...fields })).body as Key
 
-const listKeys = async (gateway: TestGateway): Promise<Key[]> => ((await gateway.admin('GET', '/keys')).body as { items: Key[] }).items
+const listKeys = async (gateway: TestGateway): Promise<Key[]> =>
+  ((await gateway.admin('GET', '/keys')).body as { items: Key[] }).items
 
 /** How long the gateway went on answering otherwise. */
 async function msUntil (t: Test, gateway: TestGateway, key: string, status: number): Promise<number> {
@@ -31,7 +33,9 @@ async function msUntil (t: Test, gateway: TestGateway, key: string, status: numb
 t.test('a key is good on every instance within a second of its making, and refused within a second of its revocation', async t => {
   const upstream = await startUpstream(t)
   const { databaseUrl } = await testDatabaseOptions(t, 'postgres')
-  const start = async () => await startGateway(t, { upstreamUrl: upstream.url, env, location: { databaseUrl, dataDir: temporaryFolder(t) } })
+  const start = async () => await startGateway(t, {
+    upstreamUrl: upstream.url, env, location: { databaseUrl, dataDir: temporaryFolder(t) }
+  })
   const [one, other] = [await start(), await start()]
   const { key, id } = await makeKey(one)
   t.equal(await statusOf(t, one, key), 200, 'at once where it was made')
@@ -46,8 +50,12 @@ t.test('an instance that does not hear of a revocation refuses the key within a 
   const { databaseUrl } = await testDatabaseOptions(t, 'postgres')
   if (databaseUrl === null) throw new Error('a PostgreSQL has a URL')
   const proxy = await startTcpProxy(t, databaseUrl)
-  const one = await startGateway(t, { upstreamUrl: upstream.url, env, location: { databaseUrl, dataDir: temporaryFolder(t) } })
-  const other = await startGateway(t, { upstreamUrl: upstream.url, env, location: { databaseUrl: proxy.withPort(databaseUrl), dataDir: temporaryFolder(t) } })
+  const one = await startGateway(t, {
+    upstreamUrl: upstream.url, env, location: { databaseUrl, dataDir: temporaryFolder(t) }
+  })
+  const other = await startGateway(t, {
+    upstreamUrl: upstream.url, env, location: { databaseUrl: proxy.withPort(databaseUrl), dataDir: temporaryFolder(t) }
+  })
   const { key, id } = await makeKey(one)
   await msUntil(t, other, key, 200)
 
@@ -81,7 +89,9 @@ t.test('the list says when a key was last used, on whatever instance, once that 
   let nowMs = Date.UTC(2028, 1, 29, 23, 59, 59, 999)
   const upstream = await startUpstream(t)
   const { databaseUrl } = await testDatabaseOptions(t, 'postgres')
-  const start = async () => await startGateway(t, { upstreamUrl: upstream.url, env, now: () => nowMs, location: { databaseUrl, dataDir: temporaryFolder(t) } })
+  const start = async () => await startGateway(t, {
+    upstreamUrl: upstream.url, env, now: () => nowMs, location: { databaseUrl, dataDir: temporaryFolder(t) }
+  })
   const [one, other] = [await start(), await start()]
   const used = await makeKey(one)
   const limited = await makeKey(one, { allowed_prompt_types: ['a'] })
@@ -91,24 +101,35 @@ t.test('the list says when a key was last used, on whatever instance, once that 
   await msUntil(t, other, used.key, 200)
   await other.close()
   nowMs += 1000
-  const lastUse = async (): Promise<Record<string, string | null>> => Object.fromEntries((await listKeys(one)).map(key => [key.id, key.last_used_at]))
+  const lastUse = async (): Promise<Record<string, string | null>> => Object.fromEntries(
+    (await listKeys(one)).map(key => [key.id, key.last_used_at])
+  )
   t.same(await lastUse(), { [used.id]: '2028-03-01T00:00:00.999Z', [limited.id]: null }, 'closing writes it')
   await one.close()
   const again = await start()
-  t.same((await listKeys(again)).map(key => [key.id, key.last_used_at]).sort(), [[used.id, '2028-03-01T00:00:00.999Z'], [limited.id, null]].sort(),
-    'an earlier use that is written later changes nothing')
+  t.same((await listKeys(again)).map(key => [key.id, key.last_used_at])
+    .sort(), [[used.id, '2028-03-01T00:00:00.999Z'], [limited.id, null]].sort(),
+  'an earlier use that is written later changes nothing')
 })
 
 t.test('among ten thousand keys each caller is known by its own', async t => {
   const upstream = await startUpstream(t)
   const gateway = await startGateway(t, { upstreamUrl: upstream.url, env })
   const keyOf = (n: number): string => `pm_${n.toString().padStart(43, 'k')}`
-  const rows = JSON.stringify(Array.from({ length: 10_000 }, (_, n) => ({ name: `key ${n}`, sha256: createHash('sha256').update(keyOf(n)).digest('hex') })))
+  const rows = JSON.stringify(
+    Array.from({ length: 10_000 }, (_, n) => ({
+      name: `key ${n}`, sha256: createHash('sha256').update(keyOf(n)).digest('hex')
+    }))
+  )
   await gateway.database.operator.$client.unsafe(`insert into gateway_keys (id, name, key_sha256)
-    select gen_random_uuid(), name, sha256 from jsonb_to_recordset($1::text::jsonb) as new (name text, sha256 text)`, [rows])
+    select gen_random_uuid(), name, sha256 from jsonb_to_recordset($1::text::jsonb) as new (name text, sha256 text)`, [
+    rows
+  ])
   const { key } = await makeKey(gateway)
   for (const known of [keyOf(0), keyOf(9_999), key]) t.equal(await statusOf(t, gateway, known), 200)
   t.equal(await statusOf(t, gateway, keyOf(10_000)), 401)
-  const users = await gateway.database.operator.$client.unsafe<Array<{ user_name: string }>>('select user_name from usage_logs order by id')
+  const users = await gateway.database.operator.$client.unsafe<Array<{ user_name: string }>>(
+    'select user_name from usage_logs order by id'
+  )
   t.same(users.map(row => row.user_name), ['key 0', 'key 9999', 'k'])
 })

@@ -3,13 +3,16 @@ import { StreamTee } from '../../src/metering/stream-tee.js'
 import { chunksOf, relay } from './relayed-stream.js'
 
 /** An event of 18 MB in chunks of 1 MB. */
-const long = (before: string, after: string): Buffer[] => [Buffer.from(`data: ${before}`), ...Array<Buffer>(18).fill(Buffer.alloc(1024 * 1024, 'x')), Buffer.from(after)]
+const long = (before: string, after: string): Buffer[] =>
+  [Buffer.from(`data: ${before}`), ...Array<Buffer>(18).fill(Buffer.alloc(1024 * 1024, 'x')), Buffer.from(after)]
 
 t.test('an event of 18 MB gives its usage, and goes on as it comes', t => {
   const usage = { total_tokens: 1 }
   for (const [mode, before, after] of [
     ['watch', '{"model":"m","choices":[{"delta":{"content":"', '"}}],"usage":{"total_tokens":1}}\n\n'],
-    ['watch', '{"type":"response.completed","response":{"model":"m","output":["', '"],"usage":{"total_tokens":1}}}\n\n'],
+    [
+      'watch', '{"type":"response.completed","response":{"model":"m","output":["', '"],"usage":{"total_tokens":1}}}\n\n'
+    ],
     ['watch', '{\ndata: "type":"response.completed",\ndata: "response":{"model":"m","output":["', '"],\r\ndata: "usage":{"total_tokens":1}}}\n\n'],
     ['strip', '{"model":"m","choices":[{"delta":{"content":"', '"}}],"usage":{"total_tokens":1}}\n\n'],
     ['strip', '{"model":"m",\ndata: "choices":[{"delta":{"content":"', '"}}],\ndata: "usage":{"total_tokens":1}\ndata: }\n\n']
@@ -25,7 +28,9 @@ t.test('an event of 18 MB gives its usage, and goes on as it comes', t => {
 t.test('the end of a final event of 18 MB is held', t => {
   for (const mode of ['watch', 'strip'] as const) {
     const tee = new StreamTee(mode)
-    for (const chunk of long('{"type":"response.completed","response":{"output":["', '"],"usage":{"total_tokens":1}}')) tee.push(chunk)
+    for (const chunk of long(
+      '{"type":"response.completed","response":{"output":["', '"],"usage":{"total_tokens":1}}'
+    )) tee.push(chunk)
     t.equal(tee.ended, false)
     t.notMatch(String(tee.push(Buffer.from('}\n\n: bye\n\n'))), '}')
     t.match(tee, { ended: true })
@@ -51,7 +56,9 @@ t.test('what the injected option caused is cut from an event of 18 MB, too', t =
 })
 
 t.test('memory is bounded by the line that is read, not by what a stream never ends', t => {
-  for (const endless of ['id: 1\n', 'data:\n', ': x', 'data: {"a":1,\n', 'data: "x"', 'data: {"choices":[],"usage":{},"a":[\ndata: 1,']) {
+  for (const endless of [
+    'id: 1\n', 'data:\n', ': x', 'data: {"a":1,\n', 'data: "x"', 'data: {"choices":[],"usage":{},"a":[\ndata: 1,'
+  ]) {
     const tee = new StreamTee('strip')
     const chunk = Buffer.from(endless.repeat(10_000))
     let fed = 0

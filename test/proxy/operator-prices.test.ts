@@ -8,16 +8,28 @@ import { ask } from './raw-caller.js'
 /** A second, as the contract says, and four more for a machine that runs other tests meanwhile. */
 const SOON_MS = 5000
 const model = 'ft:gpt-4o:org::id'
-const usage = { prompt_tokens: 100, completion_tokens: 10, total_tokens: 110, prompt_tokens_details: { cached_tokens: 40, audio_tokens: 20 }, completion_tokens_details: { audio_tokens: 5 } }
+const usage = {
+  prompt_tokens: 100,
+  completion_tokens: 10,
+  total_tokens: 110,
+  prompt_tokens_details: { cached_tokens: 40, audio_tokens: 20 },
+  completion_tokens_details: { audio_tokens: 5 }
+}
 
 function answering (upstream: Upstream, model: string): void {
-  upstream.reply(json({ model, service_tier: 'priority', choices: [{ message: { role: 'assistant', content: 'hi' } }], usage }))
+  upstream.reply(
+    json({ model, service_tier: 'priority', choices: [{ message: { role: 'assistant', content: 'hi' } }], usage })
+  )
 }
 
 /** Makes a call, and answers with its cost. */
 async function costOfCall (t: Test, gateway: TestGateway): Promise<string | null> {
-  await ask(t, gateway, 'POST /v1/chat/completions', [], '{"model":"asked","messages":[{"role":"user","content":"hi"}]}')
-  const [row] = await gateway.database.operator.$client.unsafe<Array<{ cost: string | null }>>('select trim_scale(cost)::text as cost from usage_logs order by id desc limit 1')
+  await ask(
+    t, gateway, 'POST /v1/chat/completions', [], '{"model":"asked","messages":[{"role":"user","content":"hi"}]}'
+  )
+  const [row] = await gateway.database.operator.$client.unsafe<Array<{ cost: string | null }>>(
+    'select trim_scale(cost)::text as cost from usage_logs order by id desc limit 1'
+  )
   return row?.cost ?? null
 }
 
@@ -27,14 +39,24 @@ for (const kind of databaseKinds) {
     const gateway = await startGateway(t, { upstreamUrl: upstream.url, kind, env: { RECORD_WAIT_MS: '60000' } })
     answering(upstream, 'our-own/model')
     t.equal(await costOfCall(t, gateway), null)
-    t.match((await gateway.admin('GET', '/unpriced-models')).body, { items: [{ model: 'our-own/model', unpriced_calls: 1, has_price: false }] })
+    t.match((await gateway.admin('GET', '/unpriced-models')).body, {
+      items: [{ model: 'our-own/model', unpriced_calls: 1, has_price: false }]
+    })
     const price = { input: 1, cached_input: 0.5, output: 2, audio_input: 3, audio_output: 4 }
     t.equal((await gateway.admin('PUT', '/prices/our-own%2Fmodel', price)).status, 200)
     t.equal(await costOfCall(t, gateway), '0.00015', '40 text, 40 cached, 20 audio; 5 text, 5 audio')
-    t.same((await gateway.admin('POST', '/usage-logs/reprice', {})).body, { rows: 0, cost_before: 0, cost_after: 0 }, 'the first call was before the price\'s time')
+    t.same(
+      (await gateway.admin('POST', '/usage-logs/reprice', {})).body,
+      { rows: 0, cost_before: 0, cost_after: 0 },
+      'the first call was before the price\'s time'
+    )
     await gateway.admin('PUT', '/prices/our-own%2Fmodel', { ...price, effective_from: '2020-01-01T00:00:00Z' })
-    t.same((await gateway.admin('POST', '/usage-logs/reprice', {})).body, { rows: 1, cost_before: 0, cost_after: 0.00015 })
-    t.same((await gateway.admin('POST', '/usage-logs/reprice', { only_unpriced: false })).body, { rows: 0, cost_before: 0, cost_after: 0 })
+    t.same((await gateway.admin('POST', '/usage-logs/reprice', {})).body, {
+      rows: 1, cost_before: 0, cost_after: 0.00015
+    })
+    t.same((await gateway.admin('POST', '/usage-logs/reprice', { only_unpriced: false })).body, {
+      rows: 0, cost_before: 0, cost_after: 0
+    })
     t.match((await gateway.admin('GET', '/unpriced-models')).body, { items: [] })
     await gateway.admin('DELETE', '/prices/our-own%2Fmodel')
     t.equal(await costOfCall(t, gateway), null)
@@ -45,7 +67,9 @@ t.test('a price set on one instance holds on the others within a second, and ove
   const upstream = await startUpstream(t)
   answering(upstream, model)
   const { databaseUrl } = await testDatabaseOptions(t, 'postgres')
-  const start = async () => await startGateway(t, { upstreamUrl: upstream.url, location: { databaseUrl, dataDir: temporaryFolder(t) }, env: { RECORD_WAIT_MS: '60000' } })
+  const start = async () => await startGateway(t, {
+    upstreamUrl: upstream.url, location: { databaseUrl, dataDir: temporaryFolder(t) }, env: { RECORD_WAIT_MS: '60000' }
+  })
   const [one, other] = [await start(), await start()]
   const builtIn = await costOfCall(t, other)
   await one.admin('PUT', `/prices/${encodeURIComponent(model)}`, { input: 1, output: 1 })

@@ -32,15 +32,29 @@ for (const kind of databaseKinds) {
     for (const path of [...SPELLED, ...PREFIXED]) {
       const seen = upstream.requests.length
       t.equal((await ask(t, gateway, `POST ${path}`, asJson, chat)).status, 200, path)
-      t.equal(upstream.requests[seen]?.url, PREFIXED.includes(path) ? '/v1/chat/completions' : path, 'forwarded as it came')
+      t.equal(
+        upstream.requests[seen]?.url, PREFIXED.includes(path) ? '/v1/chat/completions' : path, 'forwarded as it came'
+      )
     }
     const rows = await logRows(gateway)
-    t.same(rows.map(({ endpoint, cost }) => `${String(endpoint)} ${String(cost)}`), Array(SPELLED.length + PREFIXED.length).fill(`chat/completions ${COST}`))
+    t.same(
+      rows.map(({ endpoint, cost }) => `${String(endpoint)} ${String(cost)}`),
+      Array(SPELLED.length + PREFIXED.length).fill(`chat/completions ${COST}`)
+    )
     t.same(rows.filter(row => row['prompt_type'] === 'typed').length, 2)
 
-    t.equal((await gateway.admin('POST', '/budgets', { name: 'all', period: 'total', limit_usd: 0.0001, action: 'block' })).status, 201)
+    t.equal(
+      (await gateway.admin('POST', '/budgets', {
+        name: 'all', period: 'total', limit_usd: 0.0001, action: 'block'
+      })).status,
+      201
+    )
     const seen = upstream.requests.length
-    for (const path of [...SPELLED, ...PREFIXED]) t.equal((await ask(t, gateway, `POST ${path}`, asJson, chat)).status, 429, path)
+    for (const path of [...SPELLED, ...PREFIXED]) {
+      t.equal(
+        (await ask(t, gateway, `POST ${path}`, asJson, chat)).status, 429, path
+      )
+    }
     t.equal(upstream.requests.length, seen)
   })
 }
@@ -49,8 +63,17 @@ t.test('a strict budget holds back what a path spelled otherwise may cost', asyn
   const upstream = await startUpstream(t)
   upstream.reply(completion)
   const gateway = await startGateway(t, { upstreamUrl: upstream.url, env })
-  t.equal((await gateway.admin('POST', '/budgets', { name: 'all', period: 'total', limit_usd: 0.0001, action: 'block', strict: true })).status, 201)
-  for (const path of [...SPELLED, '/v1/deployments/x/chat/completions', '/v1/not/known']) t.equal((await ask(t, gateway, `POST ${path}`, asJson, chat)).status, 429, path)
+  t.equal(
+    (await gateway.admin('POST', '/budgets', {
+      name: 'all', period: 'total', limit_usd: 0.0001, action: 'block', strict: true
+    })).status,
+    201
+  )
+  for (const path of [...SPELLED, '/v1/deployments/x/chat/completions', '/v1/not/known']) {
+    t.equal(
+      (await ask(t, gateway, `POST ${path}`, asJson, chat)).status, 429, path
+    )
+  }
   t.equal(upstream.requests.length, 0)
 })
 
@@ -64,10 +87,26 @@ t.test('usage in the answer to any creating request is metered, in whatever shap
     ['POST /v1/engines/x/completions', json({ model, usage: chatUsage })],
     ['POST /v1/images/generations', json({ created: 1, data: [], usage: tokenUsage })],
     ['POST /v1/audio/transcriptions', json({ text: 'Hello', usage: { type: 'tokens', ...tokenUsage } })],
-    ['POST /v1/audio/transcriptions', events({ type: 'transcript.text.delta', delta: 'Hello' }, { type: 'transcript.text.done', text: 'Hello', usage: tokenUsage })],
-    ['POST /v1/images/edits', events({ type: 'image_edit.partial_image' }, { type: 'image_edit.completed', usage: tokenUsage })],
-    ['POST /v1/beta/responses', events({ type: 'response.created', response: { model } }, { type: 'response.completed', response: { model, usage: tokenUsage } })],
-    ['POST /v1/threads/thread_1/runs', events({ object: 'thread.run', model, usage: null }, { object: 'thread.run', model, usage: chatUsage }, '[DONE]')],
+    [
+      'POST /v1/audio/transcriptions',
+      events({ type: 'transcript.text.delta', delta: 'Hello' }, {
+        type: 'transcript.text.done', text: 'Hello', usage: tokenUsage
+      })
+    ],
+    [
+      'POST /v1/images/edits',
+      events({ type: 'image_edit.partial_image' }, { type: 'image_edit.completed', usage: tokenUsage })
+    ],
+    [
+      'POST /v1/beta/responses',
+      events({ type: 'response.created', response: { model } }, {
+        type: 'response.completed', response: { model, usage: tokenUsage }
+      })
+    ],
+    [
+      'POST /v1/threads/thread_1/runs',
+      events({ object: 'thread.run', model, usage: null }, { object: 'thread.run', model, usage: chatUsage }, '[DONE]')
+    ],
     ['PUT /v1/anything', json({ model, usage: chatUsage })],
     ['POST /v1', json({ model, usage: chatUsage })]
   ]
@@ -76,15 +115,27 @@ t.test('usage in the answer to any creating request is metered, in whatever shap
     t.equal((await ask(t, gateway, line, asJson, chat)).status, 200, line)
   }
   const rows = await logRowsOnce(gateway, answers.length)
-  for (const [index, [line]] of answers.entries()) t.match(rows[index], { cost: COST, cost_reason: null, usage_source: 'upstream', success: true }, line)
-  t.match(await statsOf(gateway, 'untyped'), { total_calls: String(answers.length), total_input_tokens: String(1000 * answers.length) })
+  for (const [index, [line]] of answers.entries()) {
+    t.match(
+      rows[index], { cost: COST, cost_reason: null, usage_source: 'upstream', success: true }, line
+    )
+  }
+  t.match(await statsOf(gateway, 'untyped'), {
+    total_calls: String(answers.length), total_input_tokens: String(1000 * answers.length)
+  })
 })
 
 t.test('a compaction without usage is estimated like a response', async t => {
   const upstream = await startUpstream(t)
   upstream.reply(json({ object: 'response.compaction', model: 'gpt-4o-mini', output: [] }))
   const gateway = await startGateway(t, { upstreamUrl: upstream.url, env })
-  await ask(t, gateway, 'POST /v1/responses/compact/', asJson, '{"model":"gpt-4o-mini","input":"A long talk about many things."}')
+  await ask(
+    t,
+    gateway,
+    'POST /v1/responses/compact/',
+    asJson,
+    '{"model":"gpt-4o-mini","input":"A long talk about many things."}'
+  )
   const [row] = await logRowsOnce(gateway, 1)
   t.match(row, { usage_source: 'estimated', endpoint: 'responses/compact', cost_reason: null })
   t.ok(Number(row?.['input_tokens']) > 5)
@@ -103,7 +154,9 @@ t.test('usage that cannot be priced leaves a call without a cost that says so; w
   }
   t.same(await reasons(
     json({ usage: { type: 'duration', seconds: 12 } }), json({ model: 'nobody-knows', usage: chatUsage }),
-    json({ usage: null }), json({ usage: { input_tokens: 0, output_tokens: 0, total_tokens: 0 } }), json({ id: 'x' }), { body: 'audio' }
+    json({ usage: null }), json({
+      usage: { input_tokens: 0, output_tokens: 0, total_tokens: 0 }
+    }), json({ id: 'x' }), { body: 'audio' }
   ), ['no_usage', 'unknown_model', 'not_metered', 'not_metered', 'not_metered', 'not_metered'])
   t.match(await statsOf(gateway, 'untyped'), { total_calls: '6', unpriced_calls: '2', failed_calls: '0' })
 })
@@ -118,7 +171,10 @@ async function sendRaw (t: Test, gateway: TestGateway, target: string, key: stri
 
 t.test('no caller leaves the folder of UPSTREAM_BASE_URL', async t => {
   const upstream = await startUpstream(t)
-  const gateway = await startGateway(t, { upstreamUrl: `${upstream.origin}/tenant-a/openai/v1`, env: { ...env, UPSTREAM_API_KEY: 'sk-held-by-the-gateway-0000000000' } })
+  const gateway = await startGateway(t, {
+    upstreamUrl: `${upstream.origin}/tenant-a/openai/v1`,
+    env: { ...env, UPSTREAM_API_KEY: 'sk-held-by-the-gateway-0000000000' }
+  })
   const { key } = (await gateway.admin('POST', '/keys', { name: 'paths' })).body as { key: string }
   for (const target of [
     '/v1/../../../tenant-b/x', '/v1/models/../../../../tenant-b', '/v1/..', '/v1/../v1/models', '/v1/%2e%2e/%2e%2e/x', '/v1/.%2E/x', '/v1/..%2f..%2fx', '/v1/%2e%2e%5cx', '/v1/..\\x',
@@ -132,7 +188,12 @@ t.test('no caller leaves the folder of UPSTREAM_BASE_URL', async t => {
   t.equal(upstream.requests.length, 0)
   t.same(await logRows(gateway), [], 'and none of it is in the books')
 
-  const inside = ['/models', '/a/../models', '/models/..', '/a/%2e%2e/models', '/models?next=/../../x', '/files/a..b', '/...', '/a%2fb/..', '/fine_tuning/jobs/ft:gpt-4.1::x']
+  const inside = [
+    '/models', '/a/../models', '/models/..', '/a/%2e%2e/models', '/models?next=/../../x', '/files/a..b', '/...',
+    '/a%2fb/..', '/fine_tuning/jobs/ft:gpt-4.1::x'
+  ]
   for (const path of inside) t.match(await sendRaw(t, gateway, `/v1${path}`, key), /^HTTP\/1\.1 200 /, path)
-  t.same(upstream.requests.map(({ url }) => url), inside.map(path => `/tenant-a/openai/v1${path}`), 'forwarded as they came')
+  t.same(
+    upstream.requests.map(({ url }) => url), inside.map(path => `/tenant-a/openai/v1${path}`), 'forwarded as they came'
+  )
 })

@@ -48,7 +48,8 @@ export class RawCaller {
   async until (text: string): Promise<this> {
     while (!this.#text.includes(text)) {
       const how = await Promise.race([once(this.socket, 'data'), this.ended])
-      if (typeof how === 'string' && !this.#text.includes(text)) throw new Error(`the connection ended (${how}) before '${text}': ${this.#text}`)
+      if (typeof how === 'string' &&
+        !this.#text.includes(text)) throw new Error(`the connection ended (${how}) before '${text}': ${this.#text}`)
     }
     return this
   }
@@ -59,7 +60,10 @@ export class RawCaller {
       const answer = parseAnswer(this.#text)
       if (answer?.complete === true) return answer
       const how = await Promise.race([once(this.socket, 'data'), this.ended])
-      if (typeof how === 'string') return parseAnswer(this.#text, true) ?? { statusLine: '', status: 0, headers: [], body: '', complete: false }
+      if (typeof how === 'string') {
+        return parseAnswer(this.#text, true) ??
+        { statusLine: '', status: 0, headers: [], body: '', complete: false }
+      }
     }
   }
 }
@@ -71,7 +75,9 @@ export function requestText (requestLine: string, headers: readonly string[] = [
 }
 
 /** Sends one request and takes its answer. */
-export async function ask (t: Test, gateway: TestGateway, requestLine: string, headers: readonly string[] = [], body = ''): Promise<RawAnswer> {
+export async function ask (
+  t: Test, gateway: TestGateway, requestLine: string, headers: readonly string[] = [], body = ''
+): Promise<RawAnswer> {
   return await new RawCaller(t, gateway.origin).send(requestText(requestLine, headers, body)).answer()
 }
 
@@ -109,7 +115,9 @@ export async function logRowsOnce (gateway: TestGateway, count: number): Promise
 
 /** A prompt type's statistics. */
 export async function statsOf (gateway: TestGateway, promptType: string): Promise<LogRow | undefined> {
-  const rows = await gateway.database.operator.$client.unsafe<LogRow[]>('select * from prompt_stats where prompt_type = $1', [promptType])
+  const rows = await gateway.database.operator.$client.unsafe<LogRow[]>('select * from prompt_stats where prompt_type = $1', [
+    promptType
+  ])
   return rows[0]
 }
 

@@ -33,18 +33,71 @@ t.test('an answer has everything but its end while its record waits for the comm
   const upstream = await startUpstream(t)
   const gateway = await startGateway(t, { upstreamUrl: upstream.url, env: { RECORD_WAIT_MS: '60000' } })
   const body = JSON.stringify({ model: 'gpt-4o-mini', choices: [], usage })
-  const chat1 = events({ model: 'gpt-4o-mini', choices: [{ index: 0, delta: { content: 'hi' } }], usage: null }, { model: 'gpt-4o-mini', choices: [], usage })
-  const responses: HttpReply = { headers: ['content-type', 'text/event-stream'], body: ['event: a\ndata: {"type":"response.created"}\n\n', 'event: response.completed\ndata: {"type":"response.completed","response":{"model":"gpt-4o-mini","usage":{"input_tokens":11,"output_tokens":7}}}\n\n'] }
+  const chat1 = events({
+    model: 'gpt-4o-mini', choices: [{ index: 0, delta: { content: 'hi' } }], usage: null
+  }, { model: 'gpt-4o-mini', choices: [], usage })
+  const responses: HttpReply = {
+    headers: ['content-type', 'text/event-stream'],
+    body: ['event: a\ndata: {"type":"response.created"}\n\n', 'event: response.completed\ndata: {"type":"response.completed","response":{"model":"gpt-4o-mini","usage":{"input_tokens":11,"output_tokens":7}}}\n\n']
+  }
   const cases: Array<{ name: string, reply: HttpReply, request: string, before: string, held: string }> = [
     { name: 'JSON', reply: json(JSON.parse(body)), request: requestText(chat, [], plain), before: '', held: body },
-    { name: 'JSON in chunks', reply: { headers: ['content-type', 'application/json'], body: [body.slice(0, 20), body.slice(20)] }, request: requestText(chat, [], plain), before: body.slice(0, 20), held: body.slice(20) },
-    { name: 'a chat stream', reply: chat1, request: requestText(chat, [], asked), before: '"choices":[],"usage":{"prompt_tokens":11', held: '[DONE]' },
-    { name: 'a chat stream, asked by the gateway', reply: chat1, request: requestText(chat, [], streamed), before: '"content":"hi"', held: '[DONE]' },
-    { name: 'a responses stream', reply: responses, request: requestText('POST /v1/responses', [], streamed), before: 'response.created', held: 'data: {"type":"response.completed' },
-    { name: 'a binary', reply: { headers: ['content-type', 'audio/wav'], body: 'RIFFwaveX' }, request: requestText('GET /v1/files/1/content'), before: 'RIFFwave', held: 'X' },
-    { name: 'a stream without an end of its own', reply: { headers: ['content-type', 'text/event-stream'], body: ['data: 1\n\n'] }, request: requestText(chat, [], streamed), before: 'data: 1\n\n', held: '\r\n0\r\n\r\n' },
-    { name: 'an answer without a body', reply: { status: 204 }, request: requestText('DELETE /v1/files/1'), before: '', held: 'HTTP/1.1 204' },
-    { name: 'an error', reply: json({ error: { message: 'no' } }, 429), request: requestText(chat, [], plain), before: '', held: '{"error"' }
+    {
+      name: 'JSON in chunks',
+      reply: { headers: ['content-type', 'application/json'], body: [body.slice(0, 20), body.slice(20)] },
+      request: requestText(chat, [], plain),
+      before: body.slice(0, 20),
+      held: body.slice(20)
+    },
+    {
+      name: 'a chat stream',
+      reply: chat1,
+      request: requestText(chat, [], asked),
+      before: '"choices":[],"usage":{"prompt_tokens":11',
+      held: '[DONE]'
+    },
+    {
+      name: 'a chat stream, asked by the gateway',
+      reply: chat1,
+      request: requestText(chat, [], streamed),
+      before: '"content":"hi"',
+      held: '[DONE]'
+    },
+    {
+      name: 'a responses stream',
+      reply: responses,
+      request: requestText('POST /v1/responses', [], streamed),
+      before: 'response.created',
+      held: 'data: {"type":"response.completed'
+    },
+    {
+      name: 'a binary',
+      reply: { headers: ['content-type', 'audio/wav'], body: 'RIFFwaveX' },
+      request: requestText('GET /v1/files/1/content'),
+      before: 'RIFFwave',
+      held: 'X'
+    },
+    {
+      name: 'a stream without an end of its own',
+      reply: { headers: ['content-type', 'text/event-stream'], body: ['data: 1\n\n'] },
+      request: requestText(chat, [], streamed),
+      before: 'data: 1\n\n',
+      held: '\r\n0\r\n\r\n'
+    },
+    {
+      name: 'an answer without a body',
+      reply: { status: 204 },
+      request: requestText('DELETE /v1/files/1'),
+      before: '',
+      held: 'HTTP/1.1 204'
+    },
+    {
+      name: 'an error',
+      reply: json({ error: { message: 'no' } }, 429),
+      request: requestText(chat, [], plain),
+      before: '',
+      held: '{"error"'
+    }
   ]
   for (const [i, { name, reply, request, before, held }] of cases.entries()) {
     const letGo = await holdBooks(t, gateway)
@@ -64,8 +117,16 @@ t.test('an answer waits no longer than RECORD_WAIT_MS, and its record comes in l
   const upstream = await startUpstream(t)
   const gateway = await startGateway(t, { upstreamUrl: upstream.url, env: { RECORD_WAIT_MS: '50' } })
   const letGo = await holdBooks(t, gateway)
-  upstream.reply(json({ model: 'gpt-4o-mini', usage }), events({ model: 'gpt-4o-mini', choices: [], usage }), json({ error: {} }, 500))
-  for (const body of [plain, streamed, plain]) t.equal((await ask(t, gateway, chat, ['x-prompt-type: late'], body)).complete, true)
+  upstream.reply(
+    json({ model: 'gpt-4o-mini', usage }),
+    events({ model: 'gpt-4o-mini', choices: [], usage }),
+    json({ error: {} }, 500)
+  )
+  for (const body of [plain, streamed, plain]) {
+    t.equal(
+      (await ask(t, gateway, chat, ['x-prompt-type: late'], body)).complete, true
+    )
+  }
   await letGo()
   t.equal((await logRowsOnce(gateway, 3)).length, 3)
   t.match(await statsOf(gateway, 'late'), { total_calls: '3', failed_calls: '1', total_input_tokens: '22' })
@@ -87,8 +148,12 @@ t.test('switches of a prompt type hold for the very next call', async t => {
   const upstream = await startUpstream(t)
   const gateway = await startGateway(t, { upstreamUrl: upstream.url, env: { RECORD_WAIT_MS: '60000' } })
   upstream.reply(json({ model: 'gpt-4o-mini', usage }))
-  const call = async (...headers: string[]): Promise<void> => { await ask(t, gateway, chat, ['x-prompt-type: switched', ...headers], plain) }
-  const set = async (switches: object): Promise<void> => { t.equal((await gateway.admin('PATCH', '/prompt-configs/switched', switches)).status, 200) }
+  const call = async (...headers: string[]): Promise<void> => {
+    await ask(t, gateway, chat, ['x-prompt-type: switched', ...headers], plain)
+  }
+  const set = async (switches: object): Promise<void> => {
+    t.equal((await gateway.admin('PATCH', '/prompt-configs/switched', switches)).status, 200)
+  }
   const newest = async (): Promise<unknown> => (await logRows(gateway)).at(-1)?.['prompt']
   await call()
   t.equal(await newest(), null)
@@ -103,7 +168,9 @@ t.test('switches of a prompt type hold for the very next call', async t => {
   await set({ is_active: false })
   await call('x-prompt-store-full-data: true', 'x-prompt-user: ada')
   t.equal((await logRows(gateway)).length, 4)
-  t.match(await statsOf(gateway, 'switched'), { total_calls: '5', last_user: 'ada', last_prompt: plain, last_response: /usage/ })
+  t.match(await statsOf(gateway, 'switched'), {
+    total_calls: '5', last_user: 'ada', last_prompt: plain, last_response: /usage/
+  })
   await set({ is_active: true })
   await call()
   t.equal((await logRows(gateway)).length, 5)
@@ -117,15 +184,30 @@ t.test('who called, what for and with what: the header, then the body', async t 
   const gateway = await startGateway(t, { upstreamUrl: upstream.url })
   const said = (members: string): string => plain.replace('{', `{${members},`)
   for (const [headers, body, expected] of [
-    [['x-prompt-user: %C3%84da', 'x-prompt-metadata: {"a":1}', 'x-prompt-description: says \xc3\xbc'], said('"user":"u","safety_identifier":"s","metadata":{"b":2}'), { user_name: 'Äda', metadata: '{"a":1}', task_description: 'says ü' }],
-    [[], said('"user":"u","safety_identifier":"s","metadata":{"b":2}'), { user_name: 's', metadata: '{"b":2}', task_description: null }],
+    [
+      ['x-prompt-user: %C3%84da', 'x-prompt-metadata: {"a":1}', 'x-prompt-description: says \xc3\xbc'],
+      said('"user":"u","safety_identifier":"s","metadata":{"b":2}'),
+      { user_name: 'Äda', metadata: '{"a":1}', task_description: 'says ü' }
+    ],
+    [
+      [],
+      said('"user":"u","safety_identifier":"s","metadata":{"b":2}'),
+      { user_name: 's', metadata: '{"b":2}', task_description: null }
+    ],
     [[], said('"user":"u","metadata":null'), { user_name: 'u', metadata: null }],
     [[], said('"user":5,"metadata":[1]'), { user_name: null, metadata: null }]
   ] as const) {
     await ask(t, gateway, chat, headers, body)
     t.match((await logRows(gateway)).at(-1), expected)
   }
-  for (const bad of ['x-prompt-metadata: [1]', 'x-prompt-metadata: {"a":', `x-prompt-metadata: {"a":"${'x'.repeat(4096)}"}`, `x-prompt-description: ${'x'.repeat(1001)}`, 'x-prompt-store-full-data: yes', 'x-prompt-user: %00']) {
+  for (const bad of [
+    'x-prompt-metadata: [1]',
+    'x-prompt-metadata: {"a":',
+    `x-prompt-metadata: {"a":"${'x'.repeat(4096)}"}`,
+    `x-prompt-description: ${'x'.repeat(1001)}`,
+    'x-prompt-store-full-data: yes',
+    'x-prompt-user: %00'
+  ]) {
     const answer = await ask(t, gateway, chat, [bad], plain)
     t.equal(answer.status, 400, bad.slice(0, 40))
     t.match(JSON.parse(answer.body), { error: { code: 'invalid_prompt_header', type: 'invalid_request_error' } })
@@ -137,7 +219,11 @@ t.test('past MAX_PROMPT_TYPES a new name is refused, a known one and none are no
   const upstream = await startUpstream(t)
   const gateway = await startGateway(t, { upstreamUrl: upstream.url, env: { MAX_PROMPT_TYPES: '3' } })
   const statuses: number[] = []
-  for (const name of ['a', 'b', 'c', 'd', 'a', 'd', 'c']) statuses.push((await ask(t, gateway, chat, [`x-prompt-type: ${name}`], plain)).status)
+  for (const name of ['a', 'b', 'c', 'd', 'a', 'd', 'c']) {
+    statuses.push(
+      (await ask(t, gateway, chat, [`x-prompt-type: ${name}`], plain)).status
+    )
+  }
   statuses.push((await ask(t, gateway, chat, [], plain)).status)
   t.same(statuses, [200, 200, 200, 400, 200, 400, 200, 200])
   const refused = await ask(t, gateway, chat, ['x-prompt-type: e'], plain)
@@ -148,9 +234,17 @@ t.test('a thousand first calls of one type at once make one config and count a t
   const upstream = await startUpstream(t)
   const gateway = await startGateway(t, { upstreamUrl: upstream.url, env: { RECORD_WAIT_MS: '60000' } })
   upstream.reply(json({ model: 'gpt-4o-mini', usage }))
-  const answers = await Promise.all(Array.from({ length: 1000 }, async (_, i) => await ask(t, gateway, chat, ['x-prompt-type: rush', `x-prompt-user: ${i}`, 'connection: close'], plain)))
+  const answers = await Promise.all(
+    Array.from({ length: 1000 }, async (_, i) =>
+      await ask(t, gateway, chat, ['x-prompt-type: rush', `x-prompt-user: ${i}`, 'connection: close'], plain))
+  )
   t.ok(answers.every(answer => answer.status === 200 && answer.complete))
-  t.match(await statsOf(gateway, 'rush'), { total_calls: '1000', failed_calls: '0', total_input_tokens: '11000', total_output_tokens: '7000' })
-  t.same((await gateway.admin('GET', '/prompt-configs')).body, (await gateway.admin('GET', '/prompt-configs?search=rush')).body)
+  t.match(await statsOf(gateway, 'rush'), {
+    total_calls: '1000', failed_calls: '0', total_input_tokens: '11000', total_output_tokens: '7000'
+  })
+  t.same(
+    (await gateway.admin('GET', '/prompt-configs')).body,
+    (await gateway.admin('GET', '/prompt-configs?search=rush')).body
+  )
   t.equal(new Set((await logRows(gateway)).map(row => row['user_name'])).size, 1000)
 })

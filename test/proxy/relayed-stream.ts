@@ -13,10 +13,16 @@ export function chunksOf (bytes: Buffer, sizes: readonly number[]): Buffer[] {
   return chunks
 }
 
-export const sizes = fc.array(fc.oneof(fc.integer({ min: 1, max: 4 }), fc.integer({ min: 1, max: 200 })), { minLength: 1, maxLength: 30 })
+export const sizes = fc.array(fc.oneof(
+  fc.integer({ min: 1, max: 4 }), fc.integer({ min: 1, max: 200 })
+), { minLength: 1, maxLength: 30 })
 
 /** Does with a stream what the gateway does; `seen` is told the bytes that are in and out after each push. */
-export function relay (mode: 'watch' | 'strip', chunks: readonly Buffer[], seen = (_inputBytes: number, _outputBytes: number, _tee: StreamTee): unknown => undefined): { output: Buffer, facts: StreamFacts } {
+export function relay (
+  mode: 'watch' | 'strip',
+  chunks: readonly Buffer[],
+  seen = (_inputBytes: number, _outputBytes: number, _tee: StreamTee): unknown => undefined
+): { output: Buffer, facts: StreamFacts } {
   const tee = new StreamTee(mode)
   const output: Buffer[] = []
   let inputBytes = 0
@@ -35,7 +41,9 @@ export function relay (mode: 'watch' | 'strip', chunks: readonly Buffer[], seen 
   return { output: Buffer.concat(output), facts: tee.facts() }
 }
 
-export function run (mode: 'watch' | 'strip', text: string, sizes: readonly number[] = [1]): { output: string, facts: StreamFacts } {
+export function run (
+  mode: 'watch' | 'strip', text: string, sizes: readonly number[] = [1]
+): { output: string, facts: StreamFacts } {
   const { output, facts } = relay(mode, chunksOf(Buffer.from(text), sizes))
   return { output: output.toString(), facts }
 }

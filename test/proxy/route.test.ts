@@ -14,7 +14,9 @@ import { silentLog } from '../helpers/database.js'
 import { type Upstream, type UpstreamRequest, events, json, startUpstream } from '../helpers/upstream.js'
 
 /** The route on a bare server, its records in a list. */
-async function startRoute (t: Test, upstream: Upstream, changes: Partial<ProxyDeps> = {}): Promise<{ url: string, records: CallRecord[] }> {
+async function startRoute (
+  t: Test, upstream: Upstream, changes: Partial<ProxyDeps> = {}
+): Promise<{ url: string, records: CallRecord[] }> {
   const records: CallRecord[] = []
   const tokenizer = createTokenizer()
   const backend = createUpstream(new URL(upstream.url), 5000)
@@ -69,12 +71,23 @@ t.test('a call whose price cannot be worked out is answered and counted all the 
   const upstream = await startUpstream(t)
   const answer = { model: 'gpt-4o-mini', usage: { prompt_tokens: 1, completion_tokens: 1, total_tokens: 2 } }
   upstream.reply(json(answer))
-  const { url, records } = await startRoute(t, upstream, { pricing: { price: () => { throw new Error('a fault in the price table') } } })
+  const { url, records } = await startRoute(t, upstream, {
+    pricing: { price: () => { throw new Error('a fault in the price table') } }
+  })
 
   const { status, text } = await post(url, { model: 'gpt-4o-mini', messages: [] })
   t.equal(status, 200)
   t.same(JSON.parse(text), answer)
-  t.match(records, [{ promptType: 'untyped', statusCode: 200, success: true, costPicoUsd: null, costReason: 'no_usage', requestModel: 'gpt-4o-mini' }])
+  t.match(records, [
+    {
+      promptType: 'untyped',
+      statusCode: 200,
+      success: true,
+      costPicoUsd: null,
+      costReason: 'no_usage',
+      requestModel: 'gpt-4o-mini'
+    }
+  ])
   t.equal(records.length, 1)
 })
 
@@ -86,8 +99,12 @@ t.test('a caller\'s own mistake in stream_options does not stop the gateway from
     : events({ model: 'gpt-4o-mini', choices: [], usage: { prompt_tokens: 3, completion_tokens: 4, total_tokens: 7 } }))
   const { url, records } = await startRoute(t, upstream)
 
-  t.match(await post(url, { model: 'gpt-4o-mini', stream: true, stream_options: { foo: 1 }, messages: [] }), { status: 400, text: 'stream_options.foo' })
-  t.same(upstream.requests.map(asked), [true, false], 'asked again as the caller wrote it: the refusal is the caller\'s own')
+  t.match(await post(url, {
+    model: 'gpt-4o-mini', stream: true, stream_options: { foo: 1 }, messages: []
+  }), { status: 400, text: 'stream_options.foo' })
+  t.same(
+    upstream.requests.map(asked), [true, false], 'asked again as the caller wrote it: the refusal is the caller\'s own'
+  )
   t.equal((await post(url, { model: 'gpt-4o-mini', stream: true, messages: [] })).status, 200)
   t.equal(upstream.requests[2] !== undefined && asked(upstream.requests[2]), true)
   t.match(records.map(record => [record.statusCode, record.usageSource]), [[400, 'none'], [200, 'upstream']])

@@ -7,7 +7,9 @@ import { RawCaller, ask, dechunk, logRows, logRowsOnce, requestText } from './ra
 const chat = 'POST /v1/chat/completions'
 const streamed = '{"model":"gpt-4o-mini","stream":true,"messages":[{"role":"user","content":"hi"}]}'
 const asked = streamed.replace('{', '{"stream_options":{"include_usage":true},')
-const delta = (content: string): string => `data: {"model":"gpt-4o-mini","choices":[{"index":0,"delta":{"content":"${content}"}}]}\n\n`
+const delta = (
+  content: string
+): string => `data: {"model":"gpt-4o-mini","choices":[{"index":0,"delta":{"content":"${content}"}}]}\n\n`
 const piece = Buffer.alloc(64 * 1024, 'x')
 const pieces = 1024
 
@@ -23,14 +25,19 @@ t.test('an event reaches the caller before the next one is written', async t => 
       ['/v1/odd', '{"stream":true}', 'application/x-ndjson']
     ] as const) {
       const gates = Array.from({ length: 4 }, gate)
-      upstream.reply({ headers: ['content-type', type], body: gates.flatMap(({ passed }, i) => [delta(`number ${i}`), passed]) })
+      upstream.reply({
+        headers: ['content-type', type], body: gates.flatMap(({ passed }, i) => [delta(`number ${i}`), passed])
+      })
       const caller = new RawCaller(t, gateway.origin).send(requestText(`POST ${path}`, [], body))
       for (const [i, { open }] of gates.entries()) {
         await caller.until(delta(`number ${i}`))
         t.notMatch(caller.text, `number ${i + 1}`)
         open()
       }
-      t.same(dechunk(caller.text.slice(caller.text.indexOf('\r\n\r\n') + 4)).chunks.slice(0, 4), gates.map((_, i) => delta(`number ${i}`)))
+      t.same(
+        dechunk(caller.text.slice(caller.text.indexOf('\r\n\r\n') + 4)).chunks.slice(0, 4),
+        gates.map((_, i) => delta(`number ${i}`))
+      )
       t.equal((await caller.answer()).complete, true, `${STREAM_USAGE} ${path}`)
     }
   }
@@ -58,14 +65,22 @@ t.test('two thousand chunks come in order, whole, and are counted', async t => {
     t.equal(answer.complete, true)
   }
   const sizeBytes = `${Buffer.byteLength(body.join(''))}`
-  t.match(await logRows(gateway), Array(2).fill({ response_bytes: sizeBytes, success: true, usage_source: 'estimated', stream: true }))
+  t.match(
+    await logRows(gateway),
+    Array(2).fill({ response_bytes: sizeBytes, success: true, usage_source: 'estimated', stream: true })
+  )
 })
 
 t.test('a caller who does not read holds the upstream, and gets all of it in the end', async t => {
   const upstream = await startUpstream(t)
   const gateway = await startGateway(t, { upstreamUrl: upstream.url })
-  for (const [type, encoding] of [['text/event-stream'], ['application/json'], ['audio/wav'], ['audio/wav', 'gzip']] as const) {
-    upstream.reply({ headers: ['content-type', type, ...(encoding === undefined ? [] : ['content-encoding', encoding])], body: Array.from({ length: pieces }, () => piece) })
+  for (const [type, encoding] of [
+    ['text/event-stream'], ['application/json'], ['audio/wav'], ['audio/wav', 'gzip']
+  ] as const) {
+    upstream.reply({
+      headers: ['content-type', type, ...(encoding === undefined ? [] : ['content-encoding', encoding])],
+      body: Array.from({ length: pieces }, () => piece)
+    })
     const seen = upstream.requests.length
     const caller = new RawCaller(t, gateway.origin)
     caller.socket.pause()
@@ -105,7 +120,10 @@ t.test('what follows [DONE] goes through, and nothing is held when it does not c
   const upstream = await startUpstream(t)
   const gateway = await startGateway(t, { upstreamUrl: upstream.url })
   const { passed, open } = gate()
-  upstream.reply({ headers: ['content-type', 'text/event-stream'], body: [delta('a'), 'data: [DONE]\n\n', passed, ': bye\n\n', 'data: 2\n\n'] })
+  upstream.reply({
+    headers: ['content-type', 'text/event-stream'],
+    body: [delta('a'), 'data: [DONE]\n\n', passed, ': bye\n\n', 'data: 2\n\n']
+  })
   const caller = await new RawCaller(t, gateway.origin).send(requestText(chat, [], streamed)).until('[DONE]')
   t.match(await logRows(gateway), [{ success: true }])
   open()
@@ -120,16 +138,21 @@ t.test('STREAM_USAGE=estimate does not touch the request and counts tokens itsel
   await ask(t, gateway, chat, ['accept-encoding: zstd'], odd)
   t.equal(upstream.requests[0]?.body.toString(), odd)
   t.same(upstream.requests[0]?.headers('accept-encoding'), ['zstd'])
-  t.match(await logRows(gateway), [{ usage_source: 'estimated', input_tokens: /^[1-9]/, output_tokens: /^[1-9]/, success: true }])
+  t.match(await logRows(gateway), [
+    { usage_source: 'estimated', input_tokens: /^[1-9]/, output_tokens: /^[1-9]/, success: true }
+  ])
 })
 
 t.test('a request of which usage is asked is otherwise the caller\'s to the byte', async t => {
   const upstream = await startUpstream(t)
   const gateway = await startGateway(t, { upstreamUrl: upstream.url })
-  const odd = '  { "stream":true,"model" :"gpt-4o-mini","seed":1e400,"n":1.0,"n":1, "stream_options" : { "x":[ ] }, "messages":[]}\n'
+  const odd =
+    '  { "stream":true,"model" :"gpt-4o-mini","seed":1e400,"n":1.0,"n":1, "stream_options" : { "x":[ ] }, "messages":[]}\n'
   upstream.reply(events({ choices: [], usage: { prompt_tokens: 1, completion_tokens: 2, total_tokens: 3 } }))
   const answer = await ask(t, gateway, chat, [], odd)
   t.equal(upstream.requests[0]?.body.toString(), odd.replace('{ "x"', '{"include_usage":true, "x"'))
   t.equal(answer.body, 'data: [DONE]\n\n')
-  t.match(await logRows(gateway), [{ usage_source: 'upstream', input_tokens: '1', request_bytes: `${odd.length}`, response_bytes: '14' }])
+  t.match(await logRows(gateway), [
+    { usage_source: 'upstream', input_tokens: '1', request_bytes: `${odd.length}`, response_bytes: '14' }
+  ])
 })

@@ -8,10 +8,14 @@ import { RawCaller, ask, logRows, requestText, statsOf } from './raw-caller.js'
 
 const files = 'POST /v1/files'
 const chat = 'POST /v1/chat/completions'
-const tooLarge = { error: { code: 'request_too_large', type: 'invalid_request_error', param: null, message: /MAX_BODY_BYTES/ } }
-const head = (line: string, ...headers: string[]): string => [`${line} HTTP/1.1`, 'host: a', ...headers, '', ''].join('\r\n')
+const tooLarge = {
+  error: { code: 'request_too_large', type: 'invalid_request_error', param: null, message: /MAX_BODY_BYTES/ }
+}
+const head = (line: string, ...headers: string[]): string =>
+  [`${line} HTTP/1.1`, 'host: a', ...headers, '', ''].join('\r\n')
 const chunked = (text: string, size = text.length): string =>
-  (text.match(new RegExp(`[^]{1,${size}}`, 'g')) ?? []).map(part => `${part.length.toString(16)}\r\n${part}\r\n`).join('') + '0\r\n\r\n'
+  (text.match(new RegExp(`[^]{1,${size}}`, 'g')) ?? []).map(part => `${part.length.toString(16)}\r\n${part}\r\n`)
+    .join('') + '0\r\n\r\n'
 
 t.test('JSON, multipart and binary bodies arrive as they were sent, by length or in chunks', async t => {
   const upstream = await startUpstream(t)
@@ -43,7 +47,9 @@ t.test('JSON, multipart and binary bodies arrive as they were sent, by length or
 t.test('an upload streams through: upstream has its beginning before the caller has sent its end', async t => {
   const upstream = await startUpstream(t)
   const gateway = await startGateway(t, { upstreamUrl: upstream.url })
-  const caller = new RawCaller(t, gateway.origin).send(head('POST /v1/audio/transcriptions', 'content-type: audio/wav', 'content-length: 10') + 'hello')
+  const caller = new RawCaller(t, gateway.origin).send(
+    head('POST /v1/audio/transcriptions', 'content-type: audio/wav', 'content-length: 10') + 'hello'
+  )
   const request = await upstream.nth(0)
   await until(() => request.receivedBytes >= 5)
   caller.send('world')
@@ -60,7 +66,9 @@ t.test('an upstream that does not read holds the upload', async t => {
     return json({})
   })
   const body = Buffer.alloc(60 * 1024 * 1024, 'a')
-  const caller = new RawCaller(t, gateway.origin).send(head(files, 'content-type: audio/wav', `content-length: ${body.length}`))
+  const caller = new RawCaller(t, gateway.origin).send(
+    head(files, 'content-type: audio/wav', `content-length: ${body.length}`)
+  )
   let taken = 0
   const sent = (async () => {
     for (let at = 0; at < body.length; at += 65_536) {
@@ -104,7 +112,9 @@ t.test('a body over MAX_BODY_BYTES gets 413, which its caller can read, and a re
 t.test('an upload that is too large in its first packet is rejected, and the next call goes on', async t => {
   const upstream = await startUpstream(t)
   const gateway = await startGateway(t, { upstreamUrl: upstream.url, env: { MAX_BODY_BYTES: '1024' } })
-  const upload = head('POST /v1/audio/transcriptions', 'content-type: multipart/form-data; boundary=b', 'transfer-encoding: chunked')
+  const upload = head(
+    'POST /v1/audio/transcriptions', 'content-type: multipart/form-data; boundary=b', 'transfer-encoding: chunked'
+  )
   const answer = await new RawCaller(t, gateway.origin).send(upload + chunked('x'.repeat(4000))).answer()
   t.equal(answer.status, 413)
   t.match(await logRows(gateway), [{ status_code: '413', error_type: 'request_too_large' }])
@@ -115,19 +125,26 @@ t.test('Expect: 100-continue is answered once the body is wanted, and not where 
   const upstream = await startUpstream(t)
   const gateway = await startGateway(t, { upstreamUrl: upstream.url, env: { MAX_BODY_BYTES: '100000' } })
   for (const line of [chat, files]) {
-    const caller = await new RawCaller(t, gateway.origin).send(head(line, 'Expect: 100-Continue', 'content-length: 2')).until('HTTP/1.1 100 Continue\r\n\r\n')
+    const caller = await new RawCaller(t, gateway.origin).send(head(line, 'Expect: 100-Continue', 'content-length: 2'))
+      .until('HTTP/1.1 100 Continue\r\n\r\n')
     t.equal((await caller.send('{}').answer()).status, 200)
     t.same(upstream.requests.at(-1)?.headers('expect'), [])
     t.equal(upstream.requests.at(-1)?.body.toString(), '{}')
   }
-  for (const [status, line, headers] of [[413, chat, ['content-length: 200000']], [413, files, ['content-length: 200000']], [400, chat, ['x-prompt-type: no no', 'content-length: 2']]] as const) {
+  for (const [status, line, headers] of [
+    [413, chat, ['content-length: 200000']],
+    [413, files, ['content-length: 200000']],
+    [400, chat, ['x-prompt-type: no no', 'content-length: 2']]
+  ] as const) {
     const caller = new RawCaller(t, gateway.origin).send(head(line, 'expect: 100-continue', ...headers))
     t.equal((await caller.answer()).status, status)
     t.equal(await caller.ended, 'end')
     t.notMatch(caller.text, /100 Continue/)
   }
   t.equal(upstream.requests.length, 2)
-  const admin = new RawCaller(t, gateway.origin).send(head('PATCH /admin/api/settings', 'expect: 100-continue', 'content-length: 2'))
+  const admin = new RawCaller(t, gateway.origin).send(
+    head('PATCH /admin/api/settings', 'expect: 100-continue', 'content-length: 2')
+  )
   await admin.until('100 Continue')
 })
 
@@ -135,7 +152,9 @@ t.test('an upstream that answers before it has read the upload ends it there', a
   const upstream = await startUpstream(t)
   const gateway = await startGateway(t, { upstreamUrl: upstream.url })
   upstream.reply({ ...json({ error: { message: 'no' } }, 403), at: 'headers' })
-  const caller = new RawCaller(t, gateway.origin).send(head(files, 'content-type: audio/wav', 'transfer-encoding: chunked') + '5\r\nhello\r\n')
+  const caller = new RawCaller(t, gateway.origin).send(
+    head(files, 'content-type: audio/wav', 'transfer-encoding: chunked') + '5\r\nhello\r\n'
+  )
   t.equal((await caller.answer()).status, 403)
   t.match(await logRows(gateway), [{ status_code: 403, endpoint: 'files' }])
   caller.send(chunked('x'.repeat(200_000), 10_000) + requestText('GET /v1/after'))

@@ -5,7 +5,9 @@ import { batchOf, callRecord, entry } from '../helpers/batches.js'
 t.test('a batch comes back from its JSON as it was', t => {
   const odd = 'a\0b \ud800 \udc00 😀 \u2028 "\\" \n'
   const batch = batchOf(
-    entry({ costPicoUsd: 123_456_789_012_345_678_901_234_567_890n, user: odd, metadata: odd }, { prompt: odd, response: null }),
+    entry({
+      costPicoUsd: 123_456_789_012_345_678_901_234_567_890n, user: odd, metadata: odd
+    }, { prompt: odd, response: null }),
     entry({ costPicoUsd: null, costReason: 'unknown_model', inputTokens: null, createdAtMs: 1_795_000_000_000.5 }),
     entry({ costPicoUsd: 0n, promptType: '__proto__', durationMs: 0.125 }, { prompt: '123', response: '"9n"' })
   )

@@ -9,7 +9,9 @@ import { batchOf, entry } from '../helpers/batches.js'
 import { forEachDatabase, silentLog, testDatabaseOptions } from '../helpers/database.js'
 import { gate } from '../helpers/gate.js'
 
-const count = async (database: Database, table: typeof usageLogs | typeof promptConfigs | typeof promptStats): Promise<number> =>
+const count = async (
+  database: Database, table: typeof usageLogs | typeof promptConfigs | typeof promptStats
+): Promise<number> =>
   await database.operator.$count(table)
 
 forEachDatabase(t, 'a batch that is written twice, or twice at once, counts once', async (t, database) => {
@@ -21,11 +23,15 @@ forEachDatabase(t, 'a batch that is written twice, or twice at once, counts once
   const totals = await database.operator.select({ type: promptStats.prompt_type, calls: promptStats.total_calls })
     .from(promptStats).orderBy(promptStats.prompt_type)
   t.same(totals, [{ type: 'other', calls: 1 }, { type: 'summarize', calls: 2 }])
-  const [rollups] = await database.operator.execute(sql`select sum(${usageRollups.calls})::int as calls from ${usageRollups}`)
+  const [rollups] = await database.operator.execute(
+    sql`select sum(${usageRollups.calls})::int as calls from ${usageRollups}`
+  )
   t.same(rollups, { calls: 3 })
 })
 
-forEachDatabase(t, 'a thousand concurrent first calls make one config, whose version is announced', async (t, database) => {
+forEachDatabase(t, 'a thousand concurrent first calls make one config, whose version is announced', async (
+  t, database
+) => {
   const before = (await readPolicyPulse(database.operator)).version
   let notifications = 0
   const announced = gate()
@@ -48,14 +54,18 @@ forEachDatabase(t, 'a thousand concurrent first calls make one config, whose ver
 t.test('writers whose batches overlap do not deadlock, in whatever order their calls came', async t => {
   const { databaseUrl, dataDir } = await testDatabaseOptions(t, 'postgres')
   // PostgreSQL leaves a deadlock alone for so long, and the test runs out of time.
-  const database = await openDatabase({ databaseUrl: `${databaseUrl ?? ''}?options=-c%20deadlock_timeout%3D600000`, dataDir, log: silentLog })
+  const database = await openDatabase({
+    databaseUrl: `${databaseUrl ?? ''}?options=-c%20deadlock_timeout%3D600000`, dataDir, log: silentLog
+  })
   t.teardown(async () => await database.close())
   const writers = [createBatchWriter(database), createBatchWriter({ recording: database.operator })]
   const types = Array.from({ length: 20 }, (_, i) => `type-${i}`)
   const work = async (index: number): Promise<void> => {
     for (let round = 0; round < 15; round++) {
       const order = index % 2 === 0 ? types : types.toReversed()
-      await writers[index % 2]?.write(batchOf(...order.map(promptType => entry({ promptType, user: `user-${round % 3}` }))))
+      await writers[index % 2]?.write(
+        batchOf(...order.map(promptType => entry({ promptType, user: `user-${round % 3}` })))
+      )
     }
   }
   await Promise.all([0, 1, 2, 3].map(work))
@@ -68,7 +78,11 @@ forEachDatabase(t, 'configs may be deleted while their calls are written', async
   const types = ['a', 'b', 'c']
   const rounds = 40
   const write = async (): Promise<void> => {
-    for (let round = 0; round < rounds; round++) await writer.write(batchOf(...types.map(promptType => entry({ promptType }))))
+    for (let round = 0; round < rounds; round++) {
+      await writer.write(
+        batchOf(...types.map(promptType => entry({ promptType })))
+      )
+    }
   }
   const remove = async (): Promise<void> => {
     for (let round = 0; round < rounds; round++) await database.operator.delete(promptConfigs)

@@ -14,7 +14,8 @@ const links = async (database: Database): Promise<unknown> => await database.ope
   from ${usageLogs} left join ${promptConfigs} on ${promptConfigs.id} = ${usageLogs.prompt_config_id} order by ${usageLogs.id}`)
 
 const calls = async (database: Database): Promise<unknown> =>
-  await database.operator.select({ type: promptStats.prompt_type, calls: promptStats.total_calls }).from(promptStats).orderBy(promptStats.prompt_type)
+  await database.operator.select({ type: promptStats.prompt_type, calls: promptStats.total_calls }).from(promptStats)
+    .orderBy(promptStats.prompt_type)
 
 forEachDatabase(t, 'known types and new ones in one batch each get their own config', async (t, database) => {
   const writer = createBatchWriter(database)
@@ -27,7 +28,9 @@ forEachDatabase(t, 'known types and new ones in one batch each get their own con
   t.same(await calls(database), types.map(type => ({ type, calls: type === 'b' || type === 'd' ? 3 : 2 })))
 })
 
-forEachDatabase(t, 'a config that another instance deleted and made again is found under its new id', async (t, database) => {
+forEachDatabase(t, 'a config that another instance deleted and made again is found under its new id', async (
+  t, database
+) => {
   const [here, there] = [createBatchWriter(database), createBatchWriter(database)]
   await here.write(batchOf(entry(), entry({ promptType: 'stays' })))
   await database.operator.delete(promptConfigs).where(sql`${promptConfigs.prompt_type} = 'summarize'`)

@@ -9,7 +9,9 @@ import { decimalToPicoUsd } from '../../src/lib/usd.js'
 import { batchOf, callRecord, entry } from '../helpers/batches.js'
 import { forEachDatabase } from '../helpers/database.js'
 
-const count = async (database: Database, table: typeof usageLogs | typeof promptConfigs | typeof promptStats): Promise<number> =>
+const count = async (
+  database: Database, table: typeof usageLogs | typeof promptConfigs | typeof promptStats
+): Promise<number> =>
   await database.operator.$count(table)
 
 forEachDatabase(t, 'a record is in every table, whole and exact', async (t, database) => {
@@ -19,10 +21,13 @@ forEachDatabase(t, 'a record is in every table, whole and exact', async (t, data
     keyId: '019aa7a0-0000-7000-8000-000000000001',
     costPicoUsd: 123_456_789_012_345_678n
   })
-  await createBatchWriter(database).write(batchOf({ record, payload: { prompt: '{"a":1}', response: '{"b":"\\"2\\""}' } }))
+  await createBatchWriter(database)
+    .write(batchOf({ record, payload: { prompt: '{"a":1}', response: '{"b":"\\"2\\""}' } }))
 
   const [config] = await database.operator.select().from(promptConfigs)
-  t.match(config, { prompt_type: 'summarize', description: 'Summarizes a page', track_full_data: true, is_active: true })
+  t.match(config, {
+    prompt_type: 'summarize', description: 'Summarizes a page', track_full_data: true, is_active: true
+  })
   const [row] = await database.operator.select().from(usageLogs)
   t.match(row, {
     id: record.id,
@@ -108,7 +113,8 @@ forEachDatabase(t, 'an empty batch is nothing', async (t, database) => {
 /** Sums by prompt type, made with nothing but BigInt. */
 const reference = (records: readonly CallRecord[], promptType: string): Record<string, unknown> => {
   const own = records.filter(record => record.promptType === promptType)
-  const sum = (value: (record: CallRecord) => number | bigint | null): bigint => own.reduce((total, record) => total + BigInt(value(record) ?? 0), 0n)
+  const sum = (value: (record: CallRecord) => number | bigint | null): bigint =>
+    own.reduce((total, record) => total + BigInt(value(record) ?? 0), 0n)
   return {
     prompt_type: promptType,
     calls: BigInt(own.length),
@@ -132,7 +138,9 @@ forEachDatabase(t, 'however records are split into batches, the totals are exact
     outputTokens: fc.option(fc.nat()),
     costPicoUsd: fc.option(fc.bigInt({ min: 0n, max: 10n ** 20n }))
   })
-  await fc.assert(fc.asyncProperty(fc.array(fc.array(record, { maxLength: 12 }), { minLength: 1, maxLength: 6 }), async batches => {
+  await fc.assert(fc.asyncProperty(fc.array(fc.array(record, { maxLength: 12 }), {
+    minLength: 1, maxLength: 6
+  }), async batches => {
     await database.operator.execute(sql`truncate ${promptConfigs}, ${promptStats}, ${usageRollups}, ${usageLogs}`)
     const written = batches.map(records => records.map(wanted => entry(wanted)))
     await Promise.all(written.map(async entries => await writer.write(batchOf(...entries))))
@@ -141,8 +149,10 @@ forEachDatabase(t, 'however records are split into batches, the totals are exact
     const stats = await database.operator.select().from(promptStats)
     const rollups = await database.operator.execute<Record<string, string>>(sql`select prompt_type, sum(calls) as calls, sum(failed_calls) as failed,
       sum(input_tokens) as input, sum(output_tokens) as output, sum(cost) as cost from ${usageRollups} group by prompt_type`)
-    const expected = [...new Set(records.map(({ promptType }) => promptType))].sort().map(type => reference(records, type))
-    const byType = (a: { prompt_type: unknown }, b: { prompt_type: unknown }): number => String(a.prompt_type) < String(b.prompt_type) ? -1 : 1
+    const expected = [...new Set(records.map(({ promptType }) => promptType))].sort()
+      .map(type => reference(records, type))
+    const byType = (a: { prompt_type: unknown }, b: { prompt_type: unknown }): number =>
+      String(a.prompt_type) < String(b.prompt_type) ? -1 : 1
     t.same(stats.sort(byType).map(row => ({
       prompt_type: row.prompt_type,
       calls: BigInt(row.total_calls),
@@ -167,9 +177,16 @@ forEachDatabase(t, 'the latest call is the one with the latest end, not the one 
   const writer = createBatchWriter(database)
   const at = Date.UTC(2026, 10, 20)
   const latest = async (): Promise<unknown> =>
-    (await database.operator.select({ user: promptStats.last_user, prompt: promptStats.last_prompt }).from(promptStats))[0]
+    (await database.operator.select({ user: promptStats.last_user, prompt: promptStats.last_prompt })
+      .from(promptStats))[0]
   const payload = { prompt: '"b"', response: '"b"' }
-  await writer.write(batchOf(entry({ user: 'a', createdAtMs: at }), entry({ user: 'b', createdAtMs: at + 2 }, payload), entry({ user: 'c', createdAtMs: at + 1 })))
+  await writer.write(
+    batchOf(
+      entry({ user: 'a', createdAtMs: at }),
+      entry({ user: 'b', createdAtMs: at + 2 }, payload),
+      entry({ user: 'c', createdAtMs: at + 1 })
+    )
+  )
   t.same(await latest(), { user: 'b', prompt: '"b"' })
   await writer.write(batchOf(entry({ user: 'd', createdAtMs: at + 1 })))
   t.same(await latest(), { user: 'b', prompt: '"b"' })
@@ -177,7 +194,9 @@ forEachDatabase(t, 'the latest call is the one with the latest end, not the one 
   t.same(await latest(), { user: 'e', prompt: null })
 })
 
-forEachDatabase(t, 'an inactive type has statistics and no rows, and payloads only go into rows that ask for them', async (t, database) => {
+forEachDatabase(t, 'an inactive type has statistics and no rows, and payloads only go into rows that ask for them', async (
+  t, database
+) => {
   const payload = { prompt: '"p"', response: '"r"' }
   await createBatchWriter(database).write(batchOf(
     entry({ promptType: 'off', logged: false, newConfig: { trackFullData: false, isActive: false } }, payload),
@@ -185,11 +204,14 @@ forEachDatabase(t, 'an inactive type has statistics and no rows, and payloads on
   ))
   const rows = await database.operator.select({ type: usageLogs.prompt_type, prompt: usageLogs.prompt }).from(usageLogs)
   t.same(rows, [{ type: 'on', prompt: null }])
-  const stats = await database.operator.select({ calls: promptStats.total_calls, prompt: promptStats.last_prompt }).from(promptStats)
+  const stats = await database.operator.select({ calls: promptStats.total_calls, prompt: promptStats.last_prompt })
+    .from(promptStats)
   t.same(stats, [{ calls: 1, prompt: '"p"' }, { calls: 1, prompt: '"p"' }])
 })
 
-forEachDatabase(t, 'a call counts as unpriced when it had usage, or should have had, and no price is known', async (t, database) => {
+forEachDatabase(t, 'a call counts as unpriced when it had usage, or should have had, and no price is known', async (
+  t, database
+) => {
   const free = { costPicoUsd: null, inputTokens: null, outputTokens: null } as const
   const failed = { success: false, statusCode: 500 } as const
   const cases: [string, Partial<CallRecord>][] = [
@@ -200,20 +222,29 @@ forEachDatabase(t, 'a call counts as unpriced when it had usage, or should have 
     ['failed', { ...free, ...failed, costReason: 'no_usage' }],
     ['priced', {}]
   ]
-  await createBatchWriter(database).write(batchOf(...cases.map(([promptType, wanted]) => entry({ promptType, ...wanted }))))
-  const unpriced = await database.operator.select({ type: promptStats.prompt_type, calls: promptStats.unpriced_calls }).from(promptStats)
-  t.same(new Map(unpriced.map(({ type, calls }) => [type, calls])), new Map(cases.map(([type]) => [type, type.startsWith('unpriced') ? 1 : 0])))
+  await createBatchWriter(database)
+    .write(batchOf(...cases.map(([promptType, wanted]) => entry({ promptType, ...wanted }))))
+  const unpriced = await database.operator.select({ type: promptStats.prompt_type, calls: promptStats.unpriced_calls })
+    .from(promptStats)
+  t.same(
+    new Map(unpriced.map(({ type, calls }) => [type, calls])),
+    new Map(cases.map(([type]) => [type, type.startsWith('unpriced') ? 1 : 0]))
+  )
 })
 
-forEachDatabase(t, 'a deleted config leaves its rows without one, and its type’s next call makes it anew', async (t, database) => {
+forEachDatabase(t, 'a deleted config leaves its rows without one, and its type’s next call makes it anew', async (
+  t, database
+) => {
   const writer = createBatchWriter(database)
   await writer.write(batchOf(entry()))
   await database.operator.delete(promptConfigs)
-  t.same(await database.operator.select({ type: usageLogs.prompt_type, config: usageLogs.prompt_config_id }).from(usageLogs),
-    [{ type: 'summarize', config: null }])
+  t.same(await database.operator.select({ type: usageLogs.prompt_type, config: usageLogs.prompt_config_id })
+    .from(usageLogs),
+  [{ type: 'summarize', config: null }])
   t.equal(await count(database, promptStats), 0)
   await writer.write(batchOf(entry()))
   const [config] = await database.operator.select().from(promptConfigs)
-  const rows = await database.operator.select({ config: usageLogs.prompt_config_id }).from(usageLogs).where(sql`${usageLogs.prompt_config_id} is not null`)
+  const rows = await database.operator.select({ config: usageLogs.prompt_config_id }).from(usageLogs)
+    .where(sql`${usageLogs.prompt_config_id} is not null`)
   t.same(rows, [{ config: config?.id }])
 })

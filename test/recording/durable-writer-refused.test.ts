@@ -38,13 +38,18 @@ t.test('a batch that is refused whole waits in the journal, aloud; its records a
     t.same(scene.events, [`refused ${ids.length}`, `journaled ${ids.length}`])
     t.equal(scene.writer.isUnavailable, true)
     await sleep(300)
-    t.same([scene.aside, scene.journal.length], [[], 1], 'tried again, and again refused: still the database may be at fault')
+    t.same(
+      [scene.aside, scene.journal.length], [[], 1], 'tried again, and again refused: still the database may be at fault'
+    )
     await scene.writer.save(batch('other'), within(60_000))
     await until(() => scene.journal.length === 0)
     t.same(scene.aside, ids.map(id => `${id}: Error: bad data`))
     t.same(scene.books, ['other'])
     t.equal(scene.writer.isUnavailable, false)
-    t.match(scene.logged.filter(({ level }) => level === 'error'), [{ fields: { records: ids.length }, message: /rejects whole batches.*Fix the database/ }, ...ids.map(id => ({ fields: { id } }))])
+    t.match(scene.logged.filter(({ level }) => level === 'error'), [
+      { fields: { records: ids.length }, message: /rejects whole batches.*Fix the database/ },
+      ...ids.map(id => ({ fields: { id } }))
+    ])
   }
 })
 
@@ -69,7 +74,9 @@ t.test('a database that refuses everything, and then takes it again, costs no re
 
 t.test('a statement that is refused is no record\'s fault, whatever else goes in: it waits, and holds up nobody', async t => {
   const scene = new Scene(t)
-  const check = (batch: RecordBatch): void => { if (batch.entries.some(({ record }) => record.id === 'odd')) throw new StatementRefusal('not supported') }
+  const check = (batch: RecordBatch): void => {
+    if (batch.entries.some(({ record }) => record.id === 'odd')) throw new StatementRefusal('not supported')
+  }
   scene.onWrite = check
   scene.onTryOut = check
   await scene.writer.save(batch('odd', 'good'), within(60_000))
@@ -197,7 +204,13 @@ t.test('a record that can be neither committed nor kept aside is lost aloud, and
   await scene.writer.save(batch('1', 'bad', '2'), within(60_000))
   t.same(scene.books, ['1', '2'])
   t.same(scene.events, ['lost 1', 'committed 2'])
-  t.match(scene.logged, [{ level: 'error', fields: { id: 'bad', err: { message: 'the disk is full' }, rejection: { message: 'bad data' } }, message: /lost/ }])
+  t.match(scene.logged, [
+    {
+      level: 'error',
+      fields: { id: 'bad', err: { message: 'the disk is full' }, rejection: { message: 'bad data' } },
+      message: /lost/
+    }
+  ])
   t.equal(scene.logged.length, 1)
 })
 
@@ -220,7 +233,9 @@ t.test('many refused records take many statements, each of which may take its ti
       return timer
     }
   })
-  t.intercept(globalThis, 'clearTimeout', { value: (timer: NodeJS.Timeout) => { timers.delete(timer); clearTimeout(timer) } })
+  t.intercept(globalThis, 'clearTimeout', {
+    value: (timer: NodeJS.Timeout) => { timers.delete(timer); clearTimeout(timer) }
+  })
   let most = 0
   const check = scene.onTryOut
   scene.onTryOut = part => {

@@ -17,7 +17,8 @@ export const nowMs = Date.UTC(2026, 10, 23)
 /** A batch of as many records as ids, which are those of the records. */
 export const batch = (...ids: string[]): RecordBatch => ({ id: uuidV7(nowMs), entries: ids.map(id => entry({ id })) })
 
-export const idsOf = ({ entries }: Pick<RecordBatch, 'entries'>): string => entries.map(({ record }) => record.id).join()
+export const idsOf = ({ entries }: Pick<RecordBatch, 'entries'>): string =>
+  entries.map(({ record }) => record.id).join()
 
 /** On the clock of deadlines. */
 export const within = (ms: number): number => performance.now() + ms
@@ -46,7 +47,8 @@ export class Scene {
   readonly writer: DurableWriter
 
   constructor (t: Test, changes: Partial<DurableWriterOptions> = {}) {
-    const log = (level: string) => (fields: object, message: string): void => { this.logged.push({ level, fields: { ...fields }, message }) }
+    const log = (level: string) =>
+      (fields: object, message: string): void => { this.logged.push({ level, fields: { ...fields }, message }) }
     const event = (name: string) => (records: number): void => { this.events.push(`${name} ${records}`) }
     this.writer = new DurableWriter({
       database: {
@@ -59,7 +61,8 @@ export class Scene {
           this.tries.push(idsOf(batch))
           await this.onTryOut(batch)
         },
-        rejectionOf: error => error instanceof Refusal ? 'record' : error instanceof StatementRefusal ? 'statement' : null,
+        rejectionOf: error =>
+          error instanceof Refusal ? 'record' : error instanceof StatementRefusal ? 'statement' : null,
         ping: async () => { await this.onPing() },
         reconnect: () => { this.reconnects++ },
         remembersForMs: 1000
@@ -109,7 +112,9 @@ export class Scene {
   /** What every record of these came to: in the database once, or aside. */
   get books (): string[] { return [...this.committed.values()].join().split(',').filter(id => id !== '') }
 
-  messages (level: string): string[] { return this.logged.filter(line => line.level === level).map(({ message }) => message) }
+  messages (level: string): string[] {
+    return this.logged.filter(line => line.level === level).map(({ message }) => message)
+  }
 }
 
 export const hang = (): Promise<void> => new Promise(() => {})

@@ -67,7 +67,9 @@ t.test('the journal is replayed in order, and with its first success new batches
   second.open()
   await until(() => scene.journal.length === 0)
   t.same(scene.books, ['1', '5', '2', '3', '4'])
-  t.same(scene.events.filter(event => !event.startsWith('journaled')), ['replayed 1', 'committed 1', 'replayed 1', 'replayed 2'])
+  t.same(scene.events.filter(event => !event.startsWith('journaled')), [
+    'replayed 1', 'committed 1', 'replayed 1', 'replayed 2'
+  ])
   t.same(scene.messages('info'), ['the database accepts records again'])
 })
 
@@ -106,7 +108,8 @@ t.test('what neither takes is counted as lost, logged once a minute, and over on
   scene.onWrite = () => { throw away }
   scene.onPing = hang
   scene.onAppend = () => { throw full }
-  const losses = (): unknown[] => scene.logged.filter(({ message }) => message.startsWith('records are lost')).map(({ fields }) => fields['records'])
+  const losses = (): unknown[] => scene.logged.filter(({ message }) => message.startsWith('records are lost'))
+    .map(({ fields }) => fields['records'])
   await scene.writer.save(batch('1', '2'), within(1))
   await until(() => scene.events.length > 0)
   for (const id of ['3', '4', '5']) await scene.writer.save(batch(id), within(1))

@@ -5,7 +5,9 @@ import type { RecordBatch } from '../../src/recording/call-record.js'
 import { callRecord } from '../helpers/batches.js'
 import { silentLog } from '../helpers/database.js'
 
-const finished = (id: string) => ({ record: callRecord({ id }), buildPayload: () => ({ prompt: null, response: null }) })
+const finished = (id: string) => ({
+  record: callRecord({ id }), buildPayload: () => ({ prompt: null, response: null })
+})
 
 const groupOver = (save: (batch: RecordBatch) => Promise<void>): GroupCommit =>
   new GroupCommit({ save, recordWaitMs: 60_000, now: Date.now, log: silentLog })

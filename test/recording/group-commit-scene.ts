@@ -3,7 +3,9 @@ import type { CallRecord, FinishedCall, RecordBatch, StoredPayload } from '../..
 import { GroupCommit, type GroupCommitOptions } from '../../src/recording/group-commit.js'
 import { callRecord } from '../helpers/batches.js'
 
-export const call = (id: string, changes: Partial<CallRecord> = {}, buildPayload = (): StoredPayload => ({ prompt: `prompt of ${id}`, response: null })): FinishedCall =>
+export const call = (id: string, changes: Partial<CallRecord> = {}, buildPayload = (): StoredPayload => ({
+  prompt: `prompt of ${id}`, response: null
+})): FinishedCall =>
   ({ record: callRecord({ promptType: 'a', ...changes, id }), buildPayload })
 
 /** Its end is the test's to decide. */
@@ -16,9 +18,11 @@ export interface Save {
 interface Logged { readonly fields: object, readonly message: string }
 
 /** Each save waits in `saves` for its end, or ends at once where the test listens with `onSave`. */
-export function start ({ onSave, ...changes }: Partial<GroupCommitOptions> & { readonly onSave?: (batch: RecordBatch) => void } = {}): {
-  group: GroupCommit, saves: Save[], next: () => Promise<Save>, recordAll: (calls: readonly FinishedCall[]) => Promise<void>, logged: Logged[]
-} {
+export function start ({ onSave, ...changes }: Partial<GroupCommitOptions> & {
+  readonly onSave?: (batch: RecordBatch) => void
+} = {}): {
+    group: GroupCommit, saves: Save[], next: () => Promise<Save>, recordAll: (calls: readonly FinishedCall[]) => Promise<void>, logged: Logged[]
+  } {
   const saves: Save[] = []
   const logged: Logged[] = []
   const log = (fields: object, message: string): void => { logged.push({ fields, message }) }
@@ -46,6 +50,7 @@ export function start ({ onSave, ...changes }: Partial<GroupCommitOptions> & { r
   return { group, saves, next, recordAll, logged }
 }
 
-export const ids = (batch: RecordBatch | undefined): string | undefined => batch?.entries.map(({ record }) => record.id).join()
+export const ids = (batch: RecordBatch | undefined): string | undefined =>
+  batch?.entries.map(({ record }) => record.id).join()
 
 export const someTurns = async (): Promise<void> => { for (let i = 0; i < 5; i++) await nextTurn() }

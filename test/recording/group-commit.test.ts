@@ -1,10 +1,13 @@
 import { performance } from 'node:perf_hooks'
 import t from 'tap'
-import type { BatchEntry, CallRecord, FinishedCall, RecordBatch, StoredPayload } from '../../src/recording/call-record.js'
+import type {
+  BatchEntry, CallRecord, FinishedCall, RecordBatch, StoredPayload
+} from '../../src/recording/call-record.js'
 import { callRecord } from '../helpers/batches.js'
 import { call, ids, someTurns, start } from './group-commit-scene.js'
 
-const payloads = (batch: RecordBatch): Array<string | null> => batch.entries.map(({ payload }) => payload?.prompt ?? null)
+const payloads = (batch: RecordBatch): Array<string | null> =>
+  batch.entries.map(({ payload }) => payload?.prompt ?? null)
 
 /** Whether the promise has settled by now; what it waits for is given several turns of the event loop. */
 async function settled (promise: Promise<unknown>): Promise<boolean> {
@@ -94,7 +97,9 @@ t.test('a payload is built for the newest call of each type, and where full data
 t.test('the newest call is the one that finished last, in whatever order they come', async t => {
   const { recordAll, next } = start()
   const at = callRecord().createdAtMs
-  const all = recordAll([call('2', { createdAtMs: at + 1 }), call('3', { createdAtMs: at }), call('1', { createdAtMs: at + 1 })])
+  const all = recordAll([
+    call('2', { createdAtMs: at + 1 }), call('3', { createdAtMs: at }), call('1', { createdAtMs: at + 1 })
+  ])
   const { batch, end } = await next()
   t.same(payloads(batch), ['prompt of 2', null, null])
   end()
@@ -138,7 +143,9 @@ t.test('of a batch that is divided, each part has the payload of its newest call
   const batches: RecordBatch[] = []
   const { recordAll } = start({ onSave: batch => { batches.push(batch) } })
   const large = (): StoredPayload => ({ prompt: 'x'.repeat(5 * 1024 * 1024), response: null })
-  await recordAll([call('1', { promptType: 'b' }), call('2'), call('3'), call('4', { promptType: 'b' }, large), call('5', {}, large)])
+  await recordAll([
+    call('1', { promptType: 'b' }), call('2'), call('3'), call('4', { promptType: 'b' }, large), call('5', {}, large)
+  ])
   t.same(batches.map(ids), ['1,2,3', '4', '5'])
   t.same(batches.map(batch => payloads(batch).map(payload => payload?.slice(0, 11))), [
     ['prompt of 1', undefined, 'prompt of 3'], ['xxxxxxxxxxx'], ['xxxxxxxxxxx']

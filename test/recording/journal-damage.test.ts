@@ -15,12 +15,22 @@ const batch = (records: number, prompt: string): RecordBatch =>
 
 /** Texts that a caller may choose in order to be taken for a frame: as much of one as JSON text can hold. */
 const forged = encodeFrame('{"id":"forged","entries":[]}', 1).toString('latin1')
-const prompts = ['short', 'x'.repeat(3000), forged.repeat(20), '{"record":{"id":"', `${forged}{`, '\0'.repeat(100), '\ud83d\ude00'.repeat(200)]
+const prompts = [
+  'short',
+  'x'.repeat(3000),
+  forged.repeat(20),
+  '{"record":{"id":"',
+  `${forged}{`,
+  '\0'.repeat(100),
+  '\ud83d\ude00'.repeat(200)
+]
 
 interface Written {
   readonly bytes: Buffer
   /** Where each batch's frame begins and ends. */
-  readonly frames: ReadonlyArray<{ readonly id: string, readonly records: number, readonly start: number, readonly end: number }>
+  readonly frames: ReadonlyArray<{
+    readonly id: string, readonly records: number, readonly start: number, readonly end: number
+  }>
 }
 
 async function write (folder: string): Promise<Written> {
@@ -58,37 +68,50 @@ t.test('whatever bytes of a file are overwritten, every frame beside them is rea
   const range = fc.oneof(
     fc.record({ at: fc.nat(bytes.length - 1), length: fc.integer({ min: 1, max: 5000 }) }),
     // About the beginning of a frame, where its header is.
-    fc.record({ frame: fc.nat(frames.length - 1), by: fc.integer({ min: -20, max: 20 }), length: fc.integer({ min: 1, max: 40 }) })
+    fc.record({
+      frame: fc.nat(frames.length - 1), by: fc.integer({ min: -20, max: 20 }), length: fc.integer({ min: 1, max: 40 })
+    })
       .map(({ frame, by, length }) => ({ at: Math.max(0, (frames[frame]?.start ?? 0) + by), length })))
-  const filler = fc.oneof(fc.constant(Buffer.from([0])), fc.constant(Buffer.from([0xff])), fc.constant(Buffer.from('{')),
-    fc.uint8Array({ minLength: 1, maxLength: 64 }).map(bytes => Buffer.from(bytes)))
+  const filler = fc.oneof(fc.constant(Buffer.from([0])), fc.constant(
+    Buffer.from([0xff])
+  ), fc.constant(Buffer.from('{')),
+  fc.uint8Array({ minLength: 1, maxLength: 64 }).map(bytes => Buffer.from(bytes)))
   await fc.assert(fc.asyncProperty(range, filler, async ({ at, length }, filler) => {
     const damaged = Buffer.from(bytes)
     const end = Math.min(bytes.length, at + length)
     damaged.fill(filler, at, end)
-    const hit = (start: number, stop: number): boolean => !damaged.subarray(start, stop).equals(bytes.subarray(start, stop))
+    const hit = (start: number, stop: number): boolean =>
+      !damaged.subarray(start, stop).equals(bytes.subarray(start, stop))
     const whole = frames.filter(({ start, end }) => !hit(start, end))
     const { ids, lost, left } = await found(t, damaged)
-    if (ids.join() !== whole.map(({ id }) => id).join()) throw new Error(`${ids.length} frames in place of ${whole.length}, damage from ${at} to ${end}`)
+    if (ids.join() !== whole.map(({ id }) => id)
+      .join()) throw new Error(`${ids.length} frames in place of ${whole.length}, damage from ${at} to ${end}`)
     // Of a frame whose header is whole it is known how many records it had.
-    const known = frames.filter(({ start, end }) => hit(start, end) && !hit(start, start + FRAME_HEADER_BYTES)).reduce((sum, { records }) => sum + records, 0)
+    const known = frames.filter(({ start, end }) => hit(start, end) && !hit(start, start + FRAME_HEADER_BYTES))
+      .reduce((sum, { records }) => sum + records, 0)
     const most = frames.filter(({ start, end }) => hit(start, end)).reduce((sum, { records }) => sum + records, 0)
     const last = frames.at(-1)
     const mayBeTorn = last !== undefined && hit(last.start, last.end)
     if (!mayBeTorn && (lost < known || lost > most)) throw new Error(`${lost} told as lost, of ${known} to ${most}`)
-    if (left.length !== (whole.length === frames.length || (mayBeTorn && lost === 0) ? 0 : 1)) throw new Error(left.join())
+    if (left.length !== (whole.length === frames.length || (mayBeTorn && lost === 0)
+      ? 0
+      : 1)) throw new Error(left.join())
   }), { numRuns: 400 })
 })
 
 t.test('bytes that went missing, or came in between, cost the frames that they were in, and no other', async t => {
   const { bytes, frames } = await write(join(t.testdir(), 'journal'))
-  await fc.assert(fc.asyncProperty(fc.nat(bytes.length - 1), fc.integer({ min: 1, max: 3000 }), fc.boolean(), async (at, length, isMissing) => {
+  await fc.assert(fc.asyncProperty(fc.nat(bytes.length - 1), fc.integer({ min: 1, max: 3000 }), fc.boolean(), async (
+    at, length, isMissing
+  ) => {
     const damaged = isMissing
       ? Buffer.concat([bytes.subarray(0, at), bytes.subarray(at + length)])
       : Buffer.concat([bytes.subarray(0, at), Buffer.alloc(length, 'x'), bytes.subarray(at)])
-    const whole = frames.filter(({ start, end }) => isMissing ? end <= at || start >= at + length : end <= at || start >= at)
+    const whole = frames.filter(({ start, end }) =>
+      isMissing ? end <= at || start >= at + length : end <= at || start >= at)
     const { ids } = await found(t, damaged)
-    if (ids.join() !== whole.map(({ id }) => id).join()) throw new Error(`${ids.length} frames in place of ${whole.length}, at ${at}, ${length} bytes`)
+    if (ids.join() !== whole.map(({ id }) => id)
+      .join()) throw new Error(`${ids.length} frames in place of ${whole.length}, at ${at}, ${length} bytes`)
   }), { numRuns: 200 })
 })
 
@@ -120,7 +143,9 @@ t.test('a batch that is set back comes after all others, again and again; it wai
     const one = await journal.oldest()
     return batches.findIndex(({ id }) => id === one?.id)
   }
-  const ends: Array<[number, 'back' | 'drop']> = [[0, 'back'], [1, 'drop'], [2, 'back'], [3, 'drop'], [0, 'back'], [2, 'back'], [0, 'back'], [2, 'drop']]
+  const ends: Array<[number, 'back' | 'drop']> = [
+    [0, 'back'], [1, 'drop'], [2, 'back'], [3, 'drop'], [0, 'back'], [2, 'back'], [0, 'back'], [2, 'drop']
+  ]
   for (const [wanted, how] of ends) {
     t.equal(await next(), wanted)
     if (how === 'drop') await journal.dropOldest()
@@ -141,6 +166,8 @@ t.test('a batch that is set back comes after all others, again and again; it wai
     await journal.oldest()
     await journal.dropOldest()
   }
-  t.same([journal.isEmpty, journal.records, journal.sizeBytes, journal.oldestAtMs, readdirSync(folder)], [true, 0, 0, null, []])
+  t.same([
+    journal.isEmpty, journal.records, journal.sizeBytes, journal.oldestAtMs, readdirSync(folder)
+  ], [true, 0, 0, null, []])
   await journal.close()
 })

@@ -1,7 +1,9 @@
 import { type FileHandle, open } from 'node:fs/promises'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
-import { FRAME_HEADER_BYTES, UnreadableFrame, encodeFrame, readFrame, readFrameHeader } from '../../src/recording/journal-frame.js'
+import {
+  FRAME_HEADER_BYTES, UnreadableFrame, encodeFrame, readFrame, readFrameHeader
+} from '../../src/recording/journal-frame.js'
 import { measureDamage } from '../../src/recording/journal-segment.js'
 
 const json = '{"id":"ä😀\\u0000"}'
@@ -36,7 +38,9 @@ async function readAll (file: FileHandle, size: number): Promise<string[]> {
 t.test('a frame is read as it was written', async t => {
   const file = await fileOf(t, three)
   t.same(await readAll(file, three.length), [json, '{"two":2}', '{"three":3}'])
-  t.match(await readFrameHeader(file, 0, three.length), { records: 3, sizeBytes: FRAME_HEADER_BYTES + Buffer.byteLength(json) })
+  t.match(await readFrameHeader(file, 0, three.length), {
+    records: 3, sizeBytes: FRAME_HEADER_BYTES + Buffer.byteLength(json)
+  })
 })
 
 t.test('a file cut short at any byte holds all frames before, and a torn one', async t => {
@@ -71,7 +75,8 @@ t.test('a flipped bit is damage to its own frame, wherever it is; it is never ta
     flipped.writeUInt8(flipped.readUInt8(bit >> 3) ^ (1 << (bit & 7)), bit >> 3)
     await file.write(flipped, 0, flipped.length, 0)
     const found = await readAll(file, flipped.length)
-    const ok = found.filter(one => one === 'damaged').length === 1 && found.every(one => written.has(one)) && found.length === 3
+    const ok = found.filter(one => one === 'damaged').length === 1 && found.every(one => written.has(one)) &&
+      found.length === 3
     if (!ok) t.fail(`bit ${bit}`, { found })
   }
   t.same(await readAll(file, three.length), [json, '{"two":2}', 'damaged'], 'the last bit of all')

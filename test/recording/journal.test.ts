@@ -1,4 +1,6 @@
-import { appendFileSync, mkdirSync, readFileSync, readdirSync, renameSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs'
+import {
+  appendFileSync, mkdirSync, readFileSync, readdirSync, renameSync, rmSync, statSync, truncateSync, writeFileSync
+} from 'node:fs'
 import { join } from 'node:path'
 import fc from 'fast-check'
 import t, { type Test } from 'tap'
@@ -16,7 +18,9 @@ const batch = (records = 1, prompt = 'a prompt'): RecordBatch =>
 const large = (): RecordBatch => batch(1, 'x'.repeat(8 * 1024 * 1024))
 
 /** A journal in a folder of the test's own, and as later processes find it. */
-async function start (t: Test): Promise<{ folder: string, journal: Journal, reopen: () => Promise<Journal>, logged: Logged[], damaged: number[] }> {
+async function start (t: Test): Promise<{
+  folder: string, journal: Journal, reopen: () => Promise<Journal>, logged: Logged[], damaged: number[]
+}> {
   const folder = join(t.testdir(), 'journal')
   const logged: Logged[] = []
   const damaged: number[] = []
@@ -24,7 +28,9 @@ async function start (t: Test): Promise<{ folder: string, journal: Journal, reop
   let journal: Journal | null = null
   const reopen = async (): Promise<Journal> => {
     await journal?.close()
-    journal = await Journal.open(folder, { debug: log('debug'), info: log('info'), warn: log('warn'), error: log('error') }, { onDamage: records => damaged.push(records) })
+    journal = await Journal.open(folder, {
+      debug: log('debug'), info: log('info'), warn: log('warn'), error: log('error')
+    }, { onDamage: records => damaged.push(records) })
     return journal
   }
   t.teardown(async () => await journal?.close())
@@ -65,7 +71,9 @@ t.test('it says how much waits, and since when', async t => {
   await journal.append(one)
   await journal.append(two)
   const bytes = statSync(join(folder, '00000001.journal')).size
-  t.same([journal.isEmpty, journal.records, journal.sizeBytes, journal.oldestAtMs], [false, 7, bytes, uuidTimeMs(one.id)])
+  t.same([
+    journal.isEmpty, journal.records, journal.sizeBytes, journal.oldestAtMs
+  ], [false, 7, bytes, uuidTimeMs(one.id)])
   await journal.oldest()
   await journal.dropOldest()
   await journal.oldest()
@@ -102,7 +110,11 @@ t.test('it is divided into files, each of which goes when it is done with; a lat
   const later = await reopen()
   const small = batch()
   await later.append(small)
-  t.same(files(folder), ['00000002.journal', '00000003.journal', '00000004.journal'], 'a file of an earlier process is not written to')
+  t.same(
+    files(folder),
+    ['00000002.journal', '00000003.journal', '00000004.journal'],
+    'a file of an earlier process is not written to'
+  )
   t.same((await drain(later)).map(({ id }) => id), [...batches.slice(8), small].map(({ id }) => id))
   t.same(files(folder), [])
 })
@@ -118,7 +130,10 @@ t.test('a last entry that is torn is dropped with a warning, wherever it was cut
   const cuts = fc.integer({ min: whole.length + 1, max: all.length - 2 })
   await fc.assert(fc.asyncProperty(cuts, fc.boolean(), async (size, filled) => {
     logged.length = 0
-    writeFileSync(join(folder, '00000009.journal'), Buffer.concat([all.subarray(0, size), Buffer.alloc(filled ? all.length - size : 0)]))
+    writeFileSync(
+      join(folder, '00000009.journal'),
+      Buffer.concat([all.subarray(0, size), Buffer.alloc(filled ? all.length - size : 0)])
+    )
     rmSync(join(folder, '00000001.journal'), { force: true })
     const later = await reopen()
     const found = await drain(later)
@@ -127,7 +142,8 @@ t.test('a last entry that is torn is dropped with a warning, wherever it was cut
     // Half a header with zeros behind it may be either.
     const asIs = found.length === 2 && found.every((one, i) => one.id === batches[i]?.id)
     for (const name of files(folder)) rmSync(join(folder, name))
-    return asIs && later.isEmpty && later.records === 0 && warned + damaged === 1 && (warned === 1 || (filled && size < whole.length + FRAME_HEADER_BYTES))
+    return asIs && later.isEmpty && later.records === 0 && warned + damaged === 1 &&
+      (warned === 1 || (filled && size < whole.length + FRAME_HEADER_BYTES))
   }), { numRuns: 60 })
 })
 
@@ -150,7 +166,9 @@ t.test('a damaged entry is told and its file kept; all that can be read of that 
   t.same((await drain(later)).map(({ id }) => id), [batches[0], batches[2], batches[3], after].map(one => one?.id))
   t.same(files(folder), ['00000001.journal.damaged'])
   t.same(readFileSync(`${path}.damaged`), bytes)
-  t.match(logged.filter(({ level }) => level === 'error'), [{ fields: { file: `${path}.damaged`, records: 5 }, message: /damaged/ }])
+  t.match(logged.filter(({ level }) => level === 'error'), [
+    { fields: { file: `${path}.damaged`, records: 5 }, message: /damaged/ }
+  ])
   t.same([later.records, later.sizeBytes], [0, 0])
 })
 

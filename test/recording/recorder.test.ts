@@ -14,7 +14,9 @@ import { until } from '../helpers/until.js'
 interface Counts { committed: number, journaled: number, replayed: number, refused: number, lost: number, damaged: number, rejected: number }
 
 /** A recorder of its own, as each process has one, over a database that the test can cut off. */
-async function openRecorder (t: Test, database: Database, dataDir: string, recordWaitMs = 60_000): Promise<{ recorder: Recorder, cut: { off: boolean }, counts: Counts }> {
+async function openRecorder (
+  t: Test, database: Database, dataDir: string, recordWaitMs = 60_000
+): Promise<{ recorder: Recorder, cut: { off: boolean }, counts: Counts }> {
   const cut = { off: false }
   const counts: Counts = { committed: 0, journaled: 0, replayed: 0, refused: 0, lost: 0, damaged: 0, rejected: 0 }
   const add = (name: keyof Counts) => (records: number): void => { counts[name] += records }
@@ -27,7 +29,15 @@ async function openRecorder (t: Test, database: Database, dataDir: string, recor
     },
     dataDir,
     recordWaitMs,
-    observer: { committed: add('committed'), journaled: add('journaled'), replayed: add('replayed'), refused: add('refused'), lost: add('lost'), damaged: add('damaged'), rejected: add('rejected') },
+    observer: {
+      committed: add('committed'),
+      journaled: add('journaled'),
+      replayed: add('replayed'),
+      refused: add('refused'),
+      lost: add('lost'),
+      damaged: add('damaged'),
+      rejected: add('rejected')
+    },
     now: () => Date.now(),
     log: silentLog
   })
@@ -49,7 +59,10 @@ async function replayed (recorder: Recorder): Promise<void> {
   await until(() => recorder.pending === 0 && !recorder.isUnavailable)
 }
 
-/** A replay is counted when the journal's file is dropped, a moment after nothing is pending: a close need not wait so long. */
+/**
+ * A replay is counted when the journal's file is dropped, a moment after nothing is pending: a close need not wait so
+ * long.
+ */
 async function counted (counts: Counts, records: number): Promise<void> {
   await until(() => counts.replayed >= records)
 }
@@ -59,12 +72,17 @@ async function checkBooks (t: Test, database: Database, calls: readonly Finished
   t.same((await usageLogs({ database })).map(row => row['id']).sort(), calls.map(({ record }) => record.id).sort())
   const totals = await promptTotals({ database })
   t.equal([...totals.values()].reduce((sum, { calls }) => sum + calls, 0n), BigInt(calls.length))
-  t.equal([...totals.values()].reduce((sum, { cost }) => sum + cost, 0n), calls.reduce((sum, { record }) => sum + (record.costPicoUsd ?? 0n), 0n))
+  t.equal(
+    [...totals.values()].reduce((sum, { cost }) => sum + cost, 0n),
+    calls.reduce((sum, { record }) => sum + (record.costPicoUsd ?? 0n), 0n)
+  )
 }
 
 const calls = (from: number, to: number): FinishedCall[] => Array.from({ length: to - from }, (_, i) => call(from + i))
 
-forEachDatabase(t, 'what a recorder put into its journal, the next one on the folder brings into the books, once', async (t, database) => {
+forEachDatabase(t, 'what a recorder put into its journal, the next one on the folder brings into the books, once', async (
+  t, database
+) => {
   const dataDir = temporaryFolder(t)
   const journal = join(dataDir, 'journal')
   const before = await openRecorder(t, database, dataDir)
@@ -137,7 +155,9 @@ forEachDatabase(t, 'a database that comes back is caught up with, while new call
   t.equal(counts.committed + counts.replayed, all.length)
 })
 
-forEachDatabase(t, 'what the database refuses is kept aside with its error, and nothing else is', async (t, database) => {
+forEachDatabase(t, 'what the database refuses is kept aside with its error, and nothing else is', async (
+  t, database
+) => {
   const dataDir = temporaryFolder(t)
   const { recorder, counts } = await openRecorder(t, database, dataDir)
   const good = calls(0, 31)
@@ -146,5 +166,7 @@ forEachDatabase(t, 'what the database refuses is kept aside with its error, and 
   await checkBooks(t, database, good)
   const aside = readFileSync(join(dataDir, 'rejected.jsonl'), 'utf8').trimEnd().split('\n')
   t.match(aside.map(line => JSON.parse(line) as unknown), [{ error: /uuid/, record: { id: 'no id' } }])
-  t.same([aside.length, counts], [1, { committed: 31, journaled: 0, replayed: 0, refused: 0, lost: 0, damaged: 0, rejected: 1 }])
+  t.same([aside.length, counts], [
+    1, { committed: 31, journaled: 0, replayed: 0, refused: 0, lost: 0, damaged: 0, rejected: 1 }
+  ])
 })

@@ -7,7 +7,16 @@ import { quickestMs } from '../helpers/cpu-time.js'
 const REDACTED = '[redacted key]'
 /** As random as keys are. */
 const body = 'aB3dE6gH9jK2mN5pQ8rS1tU4vW7xY0zC5fG2hJ8kL3nP6qR9'
-const keys = [`sk-${body}`, `sk-proj-${body}`, `sk-admin-${body}`, `sk-svcacct-${body}`, `sk-ant-api03-${body}`, `sess-${body.slice(0, 40)}`, `pm_${body.slice(0, 43)}`, 'sk-proj-' + '0f1e2d3c'.repeat(5)]
+const keys = [
+  `sk-${body}`,
+  `sk-proj-${body}`,
+  `sk-admin-${body}`,
+  `sk-svcacct-${body}`,
+  `sk-ant-api03-${body}`,
+  `sess-${body.slice(0, 40)}`,
+  `pm_${body.slice(0, 43)}`,
+  'sk-proj-' + '0f1e2d3c'.repeat(5)
+]
 const key = fc.constantFrom(...keys)
 
 const hex = (code: number, digits = 2): string => code.toString(16).padStart(digits, '0')
@@ -19,8 +28,11 @@ const escapes: ReadonlyArray<(code: number) => string> = [
 const written = (text: string, pick: (i: number) => number): string =>
   Array.from(text, (character, i) => escapes[pick(i) % escapes.length]?.(character.charCodeAt(0)) ?? character).join('')
 const outer: ReadonlyArray<(text: string) => string> = [
-  text => text, encodeURIComponent, text => JSON.stringify(text).slice(1, -1), text => encodeURIComponent(encodeURIComponent(text)),
-  text => JSON.stringify(JSON.stringify(text)).slice(1, -1), text => text.replaceAll('&', '&amp;'), text => encodeURIComponent(JSON.stringify(text))
+  text => text, encodeURIComponent, text => JSON.stringify(text).slice(1, -1), text =>
+    encodeURIComponent(encodeURIComponent(text)),
+  text =>
+    JSON.stringify(JSON.stringify(text))
+      .slice(1, -1), text => text.replaceAll('&', '&amp;'), text => encodeURIComponent(JSON.stringify(text))
 ]
 
 /** All that the text stands for once nothing in it is escaped any more. */
@@ -28,8 +40,12 @@ const decodedWhole = (text: string): string => unescape(text).text
 
 t.test('no key survives, whichever of its characters are escaped, in whatever way, how many times', t => {
   const picks = fc.array(fc.nat(), { minLength: 1, maxLength: 60 })
-  const before = fc.constantFrom('', ' ', '?k%3D', 'Bearer%20', '"', 'key=', 'x', '3D', '\\n', '\n', 'é', 'Authorization:')
-  fc.assert(fc.property(key, picks, fc.constantFrom(...outer), before, fc.constantFrom('', '"', ' and so on', '%20', '\\"'), (key, picks, wrap, before, after) => {
+  const before = fc.constantFrom(
+    '', ' ', '?k%3D', 'Bearer%20', '"', 'key=', 'x', '3D', '\\n', '\n', 'é', 'Authorization:'
+  )
+  fc.assert(fc.property(key, picks, fc.constantFrom(...outer), before, fc.constantFrom(
+    '', '"', ' and so on', '%20', '\\"'
+  ), (key, picks, wrap, before, after) => {
     const text = wrap(before + written(key, i => picks[i % picks.length] ?? 0) + after)
     const redacted = redactKeys(text)
     if (decodedWhole(redacted).includes(key)) throw new Error(`left: ${redacted}`)
@@ -40,20 +56,25 @@ t.test('no key survives, whichever of its characters are escaped, in whatever wa
 
 t.test('JSON stays JSON, in keys and values, and what is beside a key stays', t => {
   const text = fc.string({ unit: 'grapheme' })
-  fc.assert(fc.property(key, fc.array(fc.nat(), { minLength: 1 }), text, text, fc.nat(2), (key, picks, head, tail, depth) => {
+  fc.assert(fc.property(key, fc.array(fc.nat(), { minLength: 1 }), text, text, fc.nat(2), (
+    key, picks, head, tail, depth
+  ) => {
     const secret = written(key, i => picks[i % picks.length] ?? 0)
     let json = JSON.stringify({ [`a ${secret} b`]: [`${head} <${secret}> ${tail}`, { deeper: secret }] })
     for (let i = 0; i < depth; i++) json = JSON.stringify({ json })
     const redacted = redactKeys(json)
     JSON.parse(redacted)
     if (decodedWhole(redacted).includes(key)) throw new Error(redacted)
-    if (depth === 0 && !JSON.stringify(JSON.parse(redacted)).includes(JSON.stringify(`${head} <${REDACTED}> ${tail}`))) throw new Error(redacted)
+    if (depth === 0 &&
+      !JSON.stringify(JSON.parse(redacted))
+        .includes(JSON.stringify(`${head} <${REDACTED}> ${tail}`))) throw new Error(redacted)
   }), { numRuns: 1500 })
   t.end()
 })
 
 t.test('JSON that another program escapes to ASCII is read like any other', t => {
-  const json = `{"t":"\\u003ca href=\\u0022?key=${keys[1] ?? ''}\\u0026x=1\\u0022\\u003e \\u043a\\u043b\\u044e\\u0447 \\ud83d\\ude00"}`
+  const json =
+    `{"t":"\\u003ca href=\\u0022?key=${keys[1] ?? ''}\\u0026x=1\\u0022\\u003e \\u043a\\u043b\\u044e\\u0447 \\ud83d\\ude00"}`
   t.equal(redactKeys(json), json.replace(keys[1] ?? '', REDACTED))
   t.end()
 })
@@ -72,14 +93,23 @@ t.test('words, hashes, ids and media that only look like a key stay', t => {
     'disk-e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855', 'task-123e4567-e89b-12d3-a456-426614174000', 'Task-Q3-Review-Of-Sales-2024',
     'apm_metrics_collected_by_the_agent_every_minute_total', 'rpm_limit_of_the_gateway_per_minute_and_per_model_name', 'assess-the-situation-of-all-small-teams',
     'sess-123e4567-e89b-12d3-a456-426614174000', 'week_2024_11_number_of_active_users_per_day', 'ek_short', '100%73 sure\\u0073', '&#115;ee', '%73%6b%2d',
-    'chatcmpl-AbC123dEf456GhI789jKl012MnO345', 'resp_68af296e8e408191a1120ab6383263c2', random.toString('base64'), random.toString('hex')
+    'chatcmpl-AbC123dEf456GhI789jKl012MnO345', 'resp_68af296e8e408191a1120ab6383263c2', random.toString(
+      'base64'
+    ), random.toString('hex')
   ]) t.equal(redactKeys(text), text, text.slice(0, 60))
   t.end()
 })
 
 t.test('a name of words is no key, a key is, wherever it stands in the name', t => {
-  for (const name of ['sk-product-description-generator', 'task-lists-of-small-teams', 'generate_image_metadata', 'summary:v2.1', 'pm_daily']) t.equal(isKeyName(name), false, name)
-  for (const key of keys) for (const name of [key, `a.${key}`, `${key}:v2`, `type-${key}`]) t.equal(isKeyName(name), true, name)
+  for (const name of [
+    'sk-product-description-generator', 'task-lists-of-small-teams', 'generate_image_metadata', 'summary:v2.1',
+    'pm_daily'
+  ]) t.equal(isKeyName(name), false, name)
+  for (const key of keys) {
+    for (const name of [
+      key, `a.${key}`, `${key}:v2`, `type-${key}`
+    ]) t.equal(isKeyName(name), true, name)
+  }
   t.end()
 })
 
@@ -87,9 +117,13 @@ t.test('of a text that was cut, no beginning of a key stays at the end, nor at t
   const key = keys[1] ?? ''
   for (let length = 8; length < key.length; length++) {
     t.equal(redactKeys(`{"a":"my ${key.slice(0, length)}`, true), `{"a":"my ${REDACTED}`)
-    t.equal(redactKeys(`{"a":"my ${key.slice(0, length)}","truncated_bytes":1}`, true), `{"a":"my ${REDACTED}","truncated_bytes":1}`)
+    t.equal(redactKeys(
+      `{"a":"my ${key.slice(0, length)}","truncated_bytes":1}`, true
+    ), `{"a":"my ${REDACTED}","truncated_bytes":1}`)
   }
-  for (const rest of ['%', '%4', '\\', '\\u', '\\u00', '\\u004', '\\x', '\\x4']) t.equal(redactKeys(`my sk-proj-aB3d${rest}`, true), `my ${REDACTED}${rest}`)
+  for (const rest of [
+    '%', '%4', '\\', '\\u', '\\u00', '\\u004', '\\x', '\\x4'
+  ]) t.equal(redactKeys(`my sk-proj-aB3d${rest}`, true), `my ${REDACTED}${rest}`)
   t.equal(redactKeys('a task-list, sk-SK and more', true), 'a task-list, sk-SK and more')
   t.end()
 })

@@ -4,8 +4,8 @@ import { findKeys } from '../../src/redaction/key-shapes.js'
 import { redactKeys } from '../../src/redaction/redact.js'
 import { unescape } from '../../src/redaction/unescape.js'
 
-// A long text is read in steps of 16,384 and 8,192 characters. What stands on the border of two of them is found as it is
-// in a text that is one step: wherever in a long text a short one stands, the result is the same.
+// A long text is read in steps of 16,384 and 8,192 characters. What stands on the border of two of them is found as it
+// is in a text that is one step: wherever in a long text a short one stands, the result is the same.
 
 const STEP = 16_384
 const body = 'aB3dE6gH9jK2mN5pQ8rS1tU4vW7xY0zC5fG2hJ8kL3nP6qR9'
