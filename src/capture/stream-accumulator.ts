@@ -56,7 +56,7 @@ export class StreamAccumulator {
   /** As `toText`, in steps. One event is read, and the object is written, in a step each, however long it is. */
   * finishing (): Steps<string | null> {
     if (this.#text !== undefined) return this.#text
-    this.#events.end()
+    yield * this.#events.ending()
     yield
     this.#readDeferred()
     yield

@@ -1,3 +1,4 @@
+import type { Steps } from '../lib/slices.js'
 import { JsonMembers } from './json-members.js'
 
 const lineFeed = 0x0a
@@ -74,12 +75,13 @@ export class SseEvents {
     }
   }
 
-  /** The stream is over: reads what is left. */
-  end (): void {
+  /** The stream is over: reads what is left, and then its last event, in a step each. */
+  * ending (): Steps<void> {
     if (this.#pendingBytes > 0) this.#readLines(this.#pending().toString())
     this.#blocks = []
     this.#freeBytes = 0
     this.#pendingBytes = 0
+    yield
     this.#endEvent()
   }
 
