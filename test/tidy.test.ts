@@ -203,6 +203,34 @@ t.test('no file is over 300 lines, unfinished, or silences a check', t => {
   t.end()
 })
 
+/** Lines of a file that are longer than an editor's window of 120 columns. */
+const wideLines = (path: string): number => read(path).split('\n').filter(line => line.length > 120).length
+
+t.test('lines fit into 120 columns: those that do not yet may only become fewer', t => {
+  const wide = (folder: string): number =>
+    filesIn(folder).filter(path => path !== 'src/console/api/schema.d.ts').reduce((sum, path) => sum + wideLines(path), 0)
+  // Of those in src nearly half are the table of prices; most others are SQL, or a test's rows of data.
+  const most = { src: 257, test: 475, bench: 52, examples: 9 }
+  for (const [folder, limit] of Object.entries(most)) t.ok(wide(folder) <= limit, `${folder}: ${wide(folder)} of ${limit}`)
+  t.end()
+})
+
+t.test('no function of the gateway is over 60 lines', t => {
+  const long: string[] = []
+  for (const { path, text } of sources) {
+    const file = ts.createSourceFile(path, text, ts.ScriptTarget.Latest, true)
+    const lineOf = (position: number): number => file.getLineAndCharacterOfPosition(position).line
+    const visit = (node: ts.Node): void => {
+      const lines = lineOf(node.getEnd()) - lineOf(node.getStart()) + 1
+      if (ts.isFunctionLike(node) && lines > 60) long.push(`${path}:${lineOf(node.getStart()) + 1}`)
+      ts.forEachChild(node, visit)
+    }
+    visit(file)
+  }
+  t.same(long, [])
+  t.end()
+})
+
 t.test('every test file is run: by itself, or with those of its folder', t => {
   const tests = filesIn('test').filter(path => path.endsWith('.test.ts'))
   const alone = /"test\/\{(.+)\}\/\*\.test\.ts"/.exec(read('package.json'))?.[1]?.split(',')

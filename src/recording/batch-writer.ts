@@ -60,7 +60,7 @@ export function createBatchWriter (
         return
       } catch (error) {
         for (const { promptType } of totals.types) configIds.delete(promptType)
-        if (attempt === maxAttempts || !await isCured(error, batch, attempt)) throw error
+        if (attempt === maxAttempts || !await isCured(database, error, batch, attempt)) throw error
       }
     }
   }
@@ -70,24 +70,6 @@ export function createBatchWriter (
       types.forEach(({ promptType }, index) => configIds.set(promptType, String(ids[index] ?? 'NULL')))
     }
     if (spent != null) onSpent?.(spent)
-  }
-  /** Whether the batch can be tried again at once. */
-  const isCured = async (error: unknown, batch: RecordBatch, attempt: number): Promise<boolean> => {
-    switch (error instanceof postgres.PostgresError ? error.code : '') {
-      case serializationFailure:
-      case deadlockDetected:
-      case foreignKeyViolation: // the config was deleted under it: it is created again
-        return true
-      case checkViolation: { // a month without a partition, or a check of somebody's own
-        const created = await createPartitions(
-          database.recording, batch.entries.map(({ record }) => monthOf(moment(record.createdAtMs)))
-        )
-        // Another instance may have made it meanwhile.
-        return created.length > 0 || attempt === 1
-      }
-      default:
-        return false
-    }
   }
   const tryOut = async (batch: RecordBatch): Promise<void> => {
     const rolledBack = new Error('rolled back')
@@ -101,11 +83,30 @@ export function createBatchWriter (
         })
       } catch (error) {
         if (error === rolledBack) return
-        if (attempt === maxAttempts || !await isCured(error, batch, attempt)) throw error
+        if (attempt === maxAttempts || !await isCured(database, error, batch, attempt)) throw error
       }
     }
   }
   return { write, tryOut }
+}
+
+/** Whether the batch can be tried again at once. */
+async function isCured (
+  { recording }: Pick<Database, 'recording'>, error: unknown, { entries }: RecordBatch, attempt: number
+): Promise<boolean> {
+  switch (error instanceof postgres.PostgresError ? error.code : '') {
+    case serializationFailure:
+    case deadlockDetected:
+    case foreignKeyViolation: // the config was deleted under it: it is created again
+      return true
+    case checkViolation: { // a month without a partition, or a check that is not ours
+      const created = await createPartitions(recording, entries.map(({ record }) => monthOf(moment(record.createdAtMs))))
+      // Another instance may have made it meanwhile.
+      return created.length > 0 || attempt === 1
+    }
+    default:
+      return false
+  }
 }
 
 function batchParameters (
