@@ -36,12 +36,12 @@ const CLOSE_WAIT_MS = 1000
  * Writes batches durably: to the database, or to the journal until the database accepts them.
  *
  * ```
- *             ┌──────────── direct ────────────┐        not committed in time        ┌─────── unavailable ────────┐
- * save() ──▶ │ database, retried until `dead- │ ──────────────────────────────────▶ │ journal; none: lost        │ ◀──
- * save()
- *             │ line`                          │ ◀────────────────────────────────── │ replay: the oldest, again  │
- *             └────────────────────────────────┘    the first batch is replayed,     │ and again, with pauses     │
- *                                                   or a ping is answered            └────────────────────────────┘
+ *            ┌──────── direct ────────┐    not committed in time    ┌────── unavailable ──────┐
+ * save() ──▶ │ database, retried      │ ──────────────────────────▶ │ journal; none: lost     │ ◀── save()
+ *            │ until `deadlineMs`     │ ◀────────────────────────── │ replay: the oldest,     │
+ *            └────────────────────────┘   its first commit, or an   │ again and again, with   │
+ *                                         answered ping             │ pauses                  │
+ *                                                                   └─────────────────────────┘
  * ```
  *
  * A journaled batch stays until its replay commits. Its id makes a second commit a no-op. During a replay, which is in
