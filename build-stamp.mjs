@@ -8,6 +8,8 @@ import { join, sep } from 'node:path'
 /** What the build reads. The lock file stands for all packages, `drizzle` for the template of the embedded database. */
 const INPUTS = ['src', 'drizzle', 'package.json', 'package-lock.json', 'tsconfig.json']
 const EXAMPLES = join('dist', 'examples')
+/** Of `src/tsconfig.json`. */
+const COMPILER_MEMORY = 'tsconfig.tsbuildinfo'
 const isOfExamples = path => path.startsWith(EXAMPLES + sep)
 
 /** The builds that have a stamp: what each reads, its stamp's name in `dist`, and which files of `dist` it makes. */
@@ -61,6 +63,9 @@ export function begin (root, build = 'gateway') {
   const { stamp, begun } = BUILDS[build]
   const dist = join(root, 'dist')
   mkdirSync(dist, { recursive: true })
+  const outputs = readJson(join(dist, stamp))?.outputs ?? []
+  // The compiler goes by what it remembers to have written, not by what is there.
+  if (!outputs.every(path => existsSync(join(root, path)))) rmSync(join(dist, COMPILER_MEMORY), { force: true })
   rmSync(join(dist, stamp), { force: true })
   writeFileSync(join(dist, begun), JSON.stringify({ inputs: hashOfInputs(root, build) }))
 }

@@ -148,7 +148,7 @@ async function openRecording ({ config, database, log, now }: AppDeps, budgets: 
     log
   })
   const keyUses = new KeyUses({ write: uses => writeKeyUses(database.recording, uses), log })
-  const calls = new CallRecorder({ recorder, budgets, keyUses, observe: record => metrics.observeCall(record) })
+  const calls = new CallRecorder({ recorder, budgets, keyUses, observe: record => metrics.observeCall(record), log })
   return { metrics, recorder, keyUses, calls }
 }
 

@@ -27,6 +27,7 @@ export async function startJobs (
   { config, database, log, now }: JobsDeps, policy: Pick<Policy, 'fresh' | 'heard'>, observe: AlertObserver
 ): Promise<Pick<Job, 'close'>> {
   const listening = database.listen(POLICY_CHANNEL, () => policy.heard())
+  listening.catch(() => {}) // Handled below: until then its failure must not count as unhandled.
   const partitions = schedulePartitions(database.operator, log, now)
   const recordedBatches = scheduleRecordedBatches(database.operator, log, now)
   const summaries = scheduleSummaries(database.operator, log, now)

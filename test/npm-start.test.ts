@@ -36,6 +36,19 @@ function project (t: Test): { at: (path: string) => string, build: () => void } 
   return { at, build }
 }
 
+t.test('where a built file is gone, the compiler forgets that it has written it', t => {
+  const { at, build } = project(t)
+  build()
+  writeFileSync(at('dist/tsconfig.tsbuildinfo'), '{}')
+  begin(at('.'))
+  t.ok(existsSync(at('dist/tsconfig.tsbuildinfo')), 'else it builds on')
+  end(at('.'))
+  rmSync(at('dist/server.js'))
+  begin(at('.'))
+  t.notOk(existsSync(at('dist/tsconfig.tsbuildinfo')))
+  t.end()
+})
+
 t.test('a build is up to date until any of its inputs changes, or anything of it is gone', t => {
   const changes: Readonly<Record<string, (at: (path: string) => string) => void>> = {
     'a source': at => writeFileSync(at('src/server.ts'), 'A'),

@@ -6,9 +6,12 @@ export interface KeyUsesOptions {
   readonly write: (uses: ReadonlyMap<string, number>) => Promise<void>
   readonly log: Log
   readonly everyMs?: number
+  /** After so long without an answer a write counts as failed, so that the next is not held up for ever. */
+  readonly writeMs?: number
 }
 
 const EVERY_MS = 10_000
+const WRITE_MS = 10_000
 /** What a shutdown waits for a database that does not answer: when a key was last used is not worth more. */
 const CLOSE_WAIT_MS = 1000
 
@@ -50,7 +53,9 @@ export class KeyUses {
     const uses = this.#uses
     this.#uses = new Map()
     try {
-      await this.#options.write(uses)
+      const { write, writeMs = WRITE_MS } = this.#options
+      const isWritten = await within(write(uses).then(() => true), writeMs, false)
+      if (!isWritten) throw new Error(`the database has not answered for ${writeMs} ms`)
       this.#failing = false
     } catch (error) {
       for (const [keyId, atMs] of uses) this.note(keyId, atMs)

@@ -1,3 +1,4 @@
+import type { Log } from '../log.js'
 import type { BudgetGate } from '../policy/budget-gate.js'
 import type { KeyUses } from '../policy/key-uses.js'
 import type { CallRecord, FinishedCall } from '../recording/call-record.js'
@@ -9,6 +10,7 @@ export interface CallRecorderDeps {
   readonly keyUses: Pick<KeyUses, 'note'>
   /** Counts a finished call in the metrics. */
   readonly observe: (record: CallRecord) => void
+  readonly log: Log
 }
 
 /**
@@ -26,12 +28,16 @@ export class CallRecorder {
 
   /** Resolves when the call's record is durable, or cannot be made so. Never rejects. */
   record (call: FinishedCall): Promise<void> {
-    const { recorder, budgets, keyUses, observe } = this.#deps
+    const { recorder, budgets, keyUses, observe, log } = this.#deps
     const { record } = call
-    observe(record)
-    // From now on, not from its commit: a later call is admitted by what this one cost.
-    budgets.recorded(record)
-    keyUses.note(record.keyId, record.createdAtMs)
+    try {
+      // From now on, not from its commit: a later call is admitted by what this one cost.
+      budgets.recorded(record)
+      keyUses.note(record.keyId, record.createdAtMs)
+      observe(record)
+    } catch (error) {
+      log.error({ err: error, id: record.id }, 'a call is recorded, but counted in memory only in part')
+    }
     return recorder.record(call)
   }
 }

@@ -99,8 +99,8 @@ export class HeldResponse {
       return
     }
     this.#writeHeld()
-    if (this.#end === 'open') this.#source.resume('caller')
-    else this.#finish()
+    if (this.#end !== 'open') this.#finish()
+    else if (!this.#waitsForDrain) this.#source.resume('caller')
   }
 
   #finish (): void {

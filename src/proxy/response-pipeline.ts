@@ -115,6 +115,7 @@ export function recodedStreamPipeline (channel: Channel, coding: Coding, limits:
     if (!encoder.write(chunk)) decoder.pause()
     encoder.flush()
   }
+  encoder.on('error', error => channel.abort(error))
   encoder.on('drain', () => decoder.resume())
   encoder.on('data', (chunk: Buffer) => {
     if (reader.tee.ended || encoder.writableEnded) channel.response.hold(chunk)

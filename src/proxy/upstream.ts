@@ -69,8 +69,11 @@ export function createUpstream (baseUrl: URL, timeoutMs: number): Upstream {
   }
 }
 
-/** After this much of an answer other calls run: a full socket hands over megabytes in one turn of the event loop. */
-const TURN_BYTES = 64 * 1024
+/**
+ * After this much of an answer other calls run: a full socket hands over megabytes in one turn of the event
+ * loop. Half as much made 2,000 open streams take 280 instead of 200 KiB each: undici holds on to what it pauses within.
+ */
+const TURN_BYTES = 128 * 1024
 /** What a chunk costs besides its bytes, of which it may have one. */
 const CHUNK_BYTES = 64
 

@@ -120,7 +120,7 @@ t.test('a PostgreSQL that cannot be used is the last line, without its password'
     [`postgres://postgres:hush-hush@127.0.0.1:${port}/books?sslmode=require`, /Cannot open the database 'books'/],
     [
       `postgres://postgres:hush-hush@127.0.0.1:${port}/books?channel_binding=require`,
-      /DATABASE_URL has channel_binding, which takes disable or prefer/
+      /DATABASE_URL has channel_binding, which must be disable or prefer/
     ]
   ] as const) {
     const last = await lastLine(t, { databaseUrl, dataDir })

@@ -15,7 +15,7 @@ t.test('no coded request holds the event loop', async t => {
   const scene = await startHeldLoopScene(t)
   for (const name of ['a text of key markers', 'two million messages', 'base64 with escaped slashes']) {
     const body = gzipSync(requests[name]?.() ?? '', { level: 1 })
-    await checkTurns(t, scene, `a coded request of ${name}`, body, { 'content-encoding': 'gzip' })
+    await checkTurns(t, scene, `a coded request of ${name}`, body, { headers: { 'content-encoding': 'gzip' } })
   }
 })
 

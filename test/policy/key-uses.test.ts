@@ -33,6 +33,25 @@ t.test('the latest use of each key is written once, and nothing where there was 
   t.same(state.written[1], [['b', 2]], 'closing writes what is left')
 })
 
+t.test('a write that is never answered does not hold up the next for ever', async t => {
+  const state = writer()
+  let hangs = true
+  const uses = new KeyUses({
+    write: async written => hangs ? await new Promise<never>(() => {}) : await state.write(written),
+    log: silentLog,
+    writeMs: 5,
+    everyMs: 3_600_000
+  })
+  uses.note('a', 5)
+  const holds = setTimeout(() => {}, 60_000) // The product's own timers let a process end.
+  await uses.flush()
+  clearTimeout(holds)
+  hangs = false
+  await uses.flush()
+  t.same(state.written, [[['a', 5]]])
+  await uses.close()
+})
+
 t.test('what a failing database did not take waits for the next time, and is warned of once', async t => {
   const warnings: string[] = []
   const state = writer()
