@@ -1,6 +1,7 @@
-// Whether `dist` is what the sources as they are now would give. `npm run build` asks with `check` (exit code 0: it is),
-// and so do `npm start` and `npm run demo`; `npm run build:all` runs `begin` before its steps and `end` after them, and
-// `npm run build:examples` does for its own. Contents are compared, not times: a checkout or a copy sets times as it likes.
+// Whether `dist` is what the sources as they are now would give. `npm run build` asks with `check` (exit code 0: it
+// is), and so do `npm start` and `npm run demo`; `npm run build:all` runs `begin` before its steps and `end` after
+// them, and `npm run build:examples` does for its own. Contents are compared, not times: a checkout or a copy sets
+// times as it likes.
 import { createHash } from 'node:crypto'
 import { existsSync, mkdirSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { join, sep } from 'node:path'
@@ -75,7 +76,9 @@ export function end (root, build = 'gateway') {
   const dist = join(root, 'dist')
   const { inputs } = readJson(join(dist, begun)) ?? {}
   rmSync(join(dist, begun), { force: true })
-  const others = new Set(Object.values(BUILDS).flatMap(({ stamp, begun }) => [stamp, begun]).map(name => join('dist', name)))
+  const others = new Set(
+    Object.values(BUILDS).flatMap(({ stamp, begun }) => [stamp, begun]).map(name => join('dist', name))
+  )
   const outputs = filesIn(root, 'dist').filter(path => makes(path) && !path.endsWith('.map') && !others.has(path))
   writeFileSync(join(dist, stamp), JSON.stringify({ inputs, outputs }))
 }

@@ -100,7 +100,9 @@ async function isCured (
     case foreignKeyViolation: // the config was deleted under it: it is created again
       return true
     case checkViolation: { // a month without a partition, or a check that is not ours
-      const created = await createPartitions(recording, entries.map(({ record }) => monthOf(moment(record.createdAtMs))))
+      const created = await createPartitions(
+        recording, entries.map(({ record }) => monthOf(moment(record.createdAtMs)))
+      )
       // Another instance may have made it meanwhile.
       return created.length > 0 || attempt === 1
     }

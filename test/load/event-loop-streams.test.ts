@@ -21,8 +21,10 @@ t.test('no stream holds the event loop', async t => {
     scene.answer = { contentType: 'text/event-stream', body: bodyOf() }
     // One event is read alike in both ways.
     const used = name.startsWith('one event') ? ways.slice(0, 1) : ways
-    for (const [way, request] of used) await checkTurns(t, scene, `a ${way} stream of ${name}`, request, {
+    for (const [way, request] of used) {
+      await checkTurns(t, scene, `a ${way} stream of ${name}`, request, {
         ...name === 'a final response' && { limitMs: ONE_EVENT_MS }
       })
+    }
   }
 })
