@@ -92,11 +92,9 @@ const LIMIT_MS = 100
 const TRIES = 5
 
 /** The least of a few tries, and at once what is below the limit. */
-async function leastMs (
-  scene: HeldLoopScene, body: Buffer, headers: OutgoingHttpHeaders, limitMs: number
-): Promise<number> {
+async function leastMs (scene: HeldLoopScene, body: Buffer, headers: OutgoingHttpHeaders): Promise<number> {
   let least = Infinity
-  for (let tries = 0; tries < TRIES && least >= limitMs; tries++) {
+  for (let tries = 0; tries < TRIES && least >= LIMIT_MS; tries++) {
     await longestTurn(scene)
     if (await call(scene, body, headers) !== 200) return Infinity
     await sleep(200) // What is done behind the answer is this call's, too.
@@ -108,8 +106,8 @@ async function leastMs (
 /** Holds that a call with this body does not hold the event loop. */
 export async function checkTurns (
   t: Test, scene: HeldLoopScene, name: string, body: Buffer,
-  { headers = {}, limitMs = LIMIT_MS }: { headers?: OutgoingHttpHeaders, limitMs?: number } = {}
+  { headers = {} }: { headers?: OutgoingHttpHeaders } = {}
 ): Promise<void> {
-  const heldMs = await leastMs(scene, body, headers, limitMs)
-  t.ok(heldMs < limitMs, `${name}: ${heldMs} ms`)
+  const heldMs = await leastMs(scene, body, headers)
+  t.ok(heldMs < LIMIT_MS, `${name}: ${heldMs} ms`)
 }

@@ -9,8 +9,8 @@ export const BODY_BYTES = 60_000_000
  */
 const LINES_BYTES = 24_000_000
 
-/** An event that is kept where `PAYLOAD_MAX_BYTES` is the most that it can be. */
-const EVENT_BYTES = 15_000_000
+/** A longer event is not read for what is stored (`StreamAccumulator`). */
+const EVENT_BYTES = 8_300_000
 
 export type Bodies = Readonly<Record<string, () => Buffer>>
 
