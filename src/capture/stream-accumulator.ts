@@ -8,7 +8,9 @@ import { SseEvents } from '../decoders/sse-events.js'
 
 /** However little is to be kept, an event of the usual size is read. */
 const minEventBytes = 65_536
-/** However much is to be kept, a longer event is not read: it takes one `JSON.parse`, 7 ns a byte on the main thread. */
+/**
+ * However much is to be kept, a longer event is not read: it takes one `JSON.parse`, 7 ns a byte on the main thread.
+ */
 const maxEventBytes = 8 * 1024 * 1024
 /** What is nested deeper is kept as the text that it is: it could not be written again within other objects. */
 const maxDepth = 500
