@@ -55,8 +55,8 @@ t.test('callers that read a byte now and then hold up their own upstream and nob
   t.ok(slow.every(({ bytes }) => bytes() > 0 && bytes() < 10_000), 'all the while the slow ones read their bytes')
   const grownMiB = (gateway.residentBytes() - before) / MIB
   // Of each, the gateway holds the chunk that its caller's socket did not take, and 128 KiB of events not read yet: a
-  // few MiB for all of them; the rest is what 400 calls leave to the garbage collector: on Node 24, whose young generation
-  // is larger, up to 131 MiB seen. What upstream has in store is 1.2 GiB.
+  // few MiB for all of them; the rest is what 400 calls leave to the garbage collector: up to 131 MiB seen on Node
+  // 24, whose young generation is larger. What upstream has in store is 1.2 GiB.
   t.ok(grownMiB < 192, `${grownMiB.toFixed()} MiB more`)
 
   flooding.abort()
