@@ -46,7 +46,7 @@ export interface AppDeps {
 }
 
 /**
- * Builds the gateway with both its planes; never listens. `close` waits for the calls under way and for their records.
+ * Builds the gateway with both its planes; never listens. `close` waits for the calls in flight and for their records.
  */
 export async function buildApp (deps: AppDeps): Promise<FastifyInstance> {
   const { config, database, adminPassword, log } = deps

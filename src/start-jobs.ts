@@ -22,7 +22,7 @@ export interface JobsDeps {
   readonly now: () => number
 }
 
-/** What the database tells by itself, and what is done in it by the clock. One that is away can wait for both. */
+/** Starts what listens to the database, and what runs in it by the clock. An unavailable one can wait for both. */
 export async function startJobs (
   { config, database, log, now }: JobsDeps, policy: Pick<Policy, 'fresh' | 'heard'>, observe: AlertObserver
 ): Promise<Pick<Job, 'close'>> {
@@ -50,7 +50,7 @@ export async function startJobs (
   if (policy.fresh) await Promise.all([listening, partitions.firstRun])
   else {
     listening.catch((error: unknown) =>
-      log.warn({ err: error }, 'changes of policy are not heard of; they are asked for every second'))
+      log.warn({ err: error }, 'no notifications of policy changes; the gateway polls for them every half second'))
   }
   const jobs = [partitions, recordedBatches, summaries, retention, alerts]
   return { close: async () => { await Promise.all(jobs.map(job => job.close())) } }

@@ -2,8 +2,8 @@ import Fastify from 'fastify'
 import { Pool } from 'undici'
 
 // The yardstick, a process of its own: the shortest pass-through that Fastify and undici make when written as their
-// manuals write it. It parses both JSON bodies, as whoever wants to know model and usage must, and keeps nothing of
-// them. It forwards only the two request headers that OpenAI needs; a stream is piped, and nobody looks into it.
+// manuals write it. It parses both JSON bodies, as anything that reports model and usage must, and keeps nothing of
+// them. It forwards only the two request headers that OpenAI needs; a stream is piped, and not read.
 
 const CONNECTION_HEADERS = new Set(['connection', 'keep-alive', 'transfer-encoding'])
 

@@ -1,5 +1,6 @@
 import { pathToFileURL } from 'node:url'
-import { benchScript, freePort, startChild, untilAnswering } from '../child-process.js'
+import { freePort } from '../../test/helpers/free-port.js'
+import { benchScript, startChild, untilAnswering } from '../child-process.js'
 import { type Contender, askHeapUsed, askLongestHold } from './contender.js'
 
 export interface NodeContenderOptions {

@@ -69,7 +69,7 @@ export type Settlement =
 
 /**
  * Stores the result of a claimed attempt. If the claim has lapsed and another instance attempts the delivery, the
- * attempt is stored all the same, and a success counts. After a failure the other instance decides.
+ * attempt is still stored, and a success counts. After a failure the other instance decides.
  */
 export async function settleDelivery (
   database: Drizzle, { id, attempt: number }: Claim, attempt: DeliveryAttempt, settlement: Settlement, nowMs: number

@@ -4,11 +4,10 @@ import type { ListPage } from './lists.js'
 import type { PromptConfigSummary } from './prompt-configs.js'
 
 /**
- * For how many prompt types a spent budget stops no calls although it would, because an operator has lifted that by
- * hand: those that are not blocked all the same. `promptType`: of this one alone. Undefined where it stops none, or it
- * is not known yet.
+ * How many prompt types a spent budget would block, but for an operator who unblocked them by hand. Types that another
+ * budget blocks do not count. `promptType`: of this one alone. Undefined for none, and while it is not known.
  */
-export function useLifted (budget: Schema['Budget'], promptType: string | null): number | undefined {
+export function useUnblockedTypes (budget: Schema['Budget'], promptType: string | null): number | undefined {
   const { data } = useQuery({
     enabled: budget.state === 'exceeded' && budget.action === 'block',
     // Whatever changes a budget asks this again.

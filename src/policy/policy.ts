@@ -39,7 +39,7 @@ export interface PolicyOptions {
   readonly log: Log
 }
 
-/** A change whose notification was missed applies within a second all the same. */
+/** A change whose notification was missed still applies within a second. */
 const POLL_MS = 500
 /** New prompt types may raise the version many times a second; of ten thousand types the policy is a megabyte. */
 const KEEP_MS = 1000

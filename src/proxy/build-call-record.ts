@@ -84,7 +84,7 @@ const MAX_ERROR_CHARACTERS = 2000
 
 /**
  * Builds the record of a call: what it used, what that costs, and how it went. Never rejects: a call that cannot be
- * understood is counted all the same, without what it used.
+ * understood is still counted, without what it used.
  */
 export async function buildCallRecord (deps: BookkeepingDeps, facts: CallFacts): Promise<FinishedCall> {
   const { request, response } = facts

@@ -15,7 +15,7 @@ export function rejectCall (log: Log, req: IncomingMessage, res: ServerResponse,
     ? error
     : new GatewayError(500, 'internal_error', 'api_error', 'The gateway failed to handle this call; its log says why.')
   const body = Buffer.from(JSON.stringify(answer.toBody()))
-  // Who waits to be asked for its body may send it all the same or not at all: there is no telling what comes next.
+  // A caller that waits for `100 Continue` may send its body or not: what comes next on the connection is unknown.
   const connection = expectsContinue(req) && !req.complete ? { connection: 'close' } : {}
   res.writeHead(answer.statusCode, {
     'content-type': 'application/json; charset=utf-8', 'content-length': body.length, ...connection, ...answer.headers

@@ -10,7 +10,7 @@ import { RawCaller, ask, logRowsOnce } from '../proxy/raw-caller.js'
 
 const MB = 1024 * 1024
 
-t.test('a body sent byte by byte is held as any other', async t => {
+t.test('a body sent byte by byte takes no more memory than one sent whole', async t => {
   const upstream = await startUpstream(t)
   const gateway = await startGateway(t, { upstreamUrl: upstream.url })
   const size = 2_000_000

@@ -127,7 +127,7 @@ t.test('the caller gets what the books say: odd heads are written as near to wha
 
 /** docs/decisions/0005: undici ends these inside of its parser. */
 const rejected: Array<[string, string]> = [
-  ['100 that nobody asked for', '100 Continue\r\n\r\nHTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}'],
+  ['an un-asked 100', '100 Continue\r\n\r\nHTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}'],
   ['the same length twice', '200 OK\r\ncontent-length: 2\r\ncontent-length: 2\r\n\r\n{}']
 ]
 

@@ -2,7 +2,7 @@ import { Badge, Paper, Stack, Table, Text } from '@mantine/core'
 import { type Schema, api, bodyOf } from '../api/client.js'
 import { duration, several } from '../format.js'
 import { type ListPage, after, useList } from '../lists.js'
-import { useNarrow } from '../use-is-phone.js'
+import { useIsPhone } from '../use-is-phone.js'
 import { type Column, DataTable } from './data-table.js'
 import { Empty, Failure, Loading } from './states.js'
 import { Money, Time } from './values.js'
@@ -72,7 +72,7 @@ function Deliveries ({ alert: { deliveries } }: { alert: BudgetAlert }) {
 }
 
 function DeliveryView ({ delivery }: { delivery: Delivery }) {
-  const isNarrow = useNarrow()
+  const isPhone = useIsPhone()
   const { word, color } = standing(delivery)
   const words = `${delivery.channel} to ${delivery.target}, ${several(delivery.attempt_count, 'attempt')}`
   const isWaiting = word === 'retrying' && delivery.next_attempt_at !== null
@@ -80,11 +80,11 @@ function DeliveryView ({ delivery }: { delivery: Delivery }) {
     <details>
       <summary>
         <Badge size='sm' variant='light' color={color}>{word}</Badge>
-        <Text span size='xs'> {isNarrow ? delivery.channel : words}</Text>
+        <Text span size='xs'> {isPhone ? delivery.channel : words}</Text>
         {isWaiting && <Text span size='xs'>, next at <Time at={delivery.next_attempt_at} /></Text>}
       </summary>
       <Paper withBorder p={4} mt={4} ta='left'>
-        {isNarrow && <Text size='xs'>{words}</Text>}
+        {isPhone && <Text size='xs'>{words}</Text>}
         <Table fz='xs' verticalSpacing={2}>
           <Table.Thead>
             <Table.Tr><Table.Th>At</Table.Th><Table.Th>Took</Table.Th><Table.Th>Answer</Table.Th></Table.Tr>

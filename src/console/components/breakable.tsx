@@ -1,5 +1,5 @@
 import { Fragment } from 'react'
-import { useCompact, useNarrow } from '../use-is-phone.js'
+import { useCompact, useIsPhone } from '../use-is-phone.js'
 
 /**
  * A name that breaks where its parts meet (`generate_image_` / `metadata`) rather than in the middle of a word.
@@ -7,8 +7,8 @@ import { useCompact, useNarrow } from '../use-is-phone.js'
  * below 1440 px; browsers break at a `wbr` even there.
  */
 export function Breakable ({ text, isCut = false }: { text: string, isCut?: boolean | 'compact' }) {
-  const [isNarrow, isCompact] = [useNarrow(), useCompact()]
-  if (isCut === 'compact' ? !isNarrow : isCut && !isCompact) return <>{text}</>
+  const [isPhone, isCompact] = [useIsPhone(), useCompact()]
+  if (isCut === 'compact' ? !isPhone : isCut && !isCompact) return <>{text}</>
   return (
     <>{text.split(/(?<=[_\-./:])(?![_\-./:])/)
       .map((part, i) => <Fragment key={i}>{i > 0 && <wbr />}{part}</Fragment>)}

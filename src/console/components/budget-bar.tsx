@@ -1,7 +1,7 @@
 import { Badge, Group, Progress, Text } from '@mantine/core'
 import type { Schema } from '../api/client.js'
 import { money, several } from '../format.js'
-import { useLifted } from '../use-unblocked-types.js'
+import { useUnblockedTypes } from '../use-unblocked-types.js'
 import { Time } from './values.js'
 
 export type Budget = Schema['Budget']
@@ -24,7 +24,7 @@ export function BudgetBar ({ budget, promptType = budget.prompt_type }: {
   budget: Budget, promptType?: string | null
 }) {
   const share = budget.spent_usd / budget.limit_usd
-  const lifted = useLifted(budget, promptType)
+  const lifted = useUnblockedTypes(budget, promptType)
   const isBlocking = lifted === 0 || (lifted !== undefined && promptType === null)
   return (
     <div>

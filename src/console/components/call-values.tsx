@@ -1,16 +1,16 @@
 import { Badge, Text, Tooltip } from '@mantine/core'
 import type { UsageLogSummary } from '../usage-logs.js'
-import { useNarrow } from '../use-is-phone.js'
+import { useIsPhone } from '../use-is-phone.js'
 import { Money } from './values.js'
 
 /** How a call ended; on a phone by its code alone. */
 export function CallStatus ({ call: { success, status_code: status, error_type: error } }: {
   call: Pick<UsageLogSummary, 'success' | 'status_code' | 'error_type'>
 }) {
-  const isNarrow = useNarrow()
+  const isPhone = useIsPhone()
   const words = [status, error === null ? null : error.replaceAll('_', ' ')].filter(part => part !== null).join(' ')
   return (
-    <Badge size='sm' variant='light' tt='none' color={success ? 'teal' : 'red'} title={words}>{isNarrow
+    <Badge size='sm' variant='light' tt='none' color={success ? 'teal' : 'red'} title={words}>{isPhone
       ? status
       : words}
     </Badge>

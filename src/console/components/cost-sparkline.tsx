@@ -1,7 +1,7 @@
 import { keepPreviousData, useQuery, useQueryClient } from '@tanstack/react-query'
 import { api, bodyOf } from '../api/client.js'
 import { money } from '../format.js'
-import { useNarrow } from '../use-is-phone.js'
+import { useIsPhone } from '../use-is-phone.js'
 import { type PromptConfigQuery, pageOf } from '../prompt-configs.js'
 import { Sparkline } from './chart.js'
 
@@ -18,7 +18,7 @@ export type DailyCosts = ReadonlyMap<string, readonly number[]>
 export function useDailyCosts (query: PromptConfigQuery | null, cursors: ReadonlyArray<string | null>): DailyCosts {
   const client = useQueryClient()
   // A phone has no room for them.
-  const isShown = !useNarrow()
+  const isShown = !useIsPhone()
   const { data } = useQuery({
     enabled: query !== null && isShown && cursors.length > 0,
     queryKey: ['daily-costs', query, cursors],

@@ -2,7 +2,7 @@ import { Checkbox, Table, Text, UnstyledButton, VisuallyHidden } from '@mantine/
 import { IconArrowDown, IconArrowUp } from '@tabler/icons-react'
 import { useVirtualizer } from '@tanstack/react-virtual'
 import { type ReactNode, useEffect, useRef } from 'react'
-import { useCompact, useNarrow } from '../use-is-phone.js'
+import { useCompact, useIsPhone } from '../use-is-phone.js'
 
 export interface Column<Row> {
   readonly key: string
@@ -59,8 +59,8 @@ const ROW_HEIGHT = 37
 export function DataTable<Row> (props: DataTableProps<Row>) {
   const { label, rows, keyOf, total = rows.length, hasMore = false, isStale = false, onMore, selection, onOpen } = props
   const { height = 'max(20rem, calc(100dvh - 15rem))' } = props
-  const [isNarrow, isCompact] = [useNarrow(), useCompact()]
-  const columns = props.columns.filter(column => !(isNarrow && column.isWideOnly) && !(isCompact && column.isRoomyOnly))
+  const [isPhone, isCompact] = [useIsPhone(), useCompact()]
+  const columns = props.columns.filter(column => !(isPhone && column.isWideOnly) && !(isCompact && column.isRoomyOnly))
   const scroll = useRef<HTMLDivElement>(null)
   const virtual = useVirtualizer({
     count: rows.length, getScrollElement: () => scroll.current, estimateSize: () => ROW_HEIGHT, overscan: 12
@@ -82,7 +82,7 @@ export function DataTable<Row> (props: DataTableProps<Row>) {
           : 'xs'} fz='sm'
           highlightOnHover={onOpen !== undefined}
       >
-        <Head {...props} columns={columns} isNarrow={isNarrow} />
+        <Head {...props} columns={columns} isPhone={isPhone} />
         <Table.Tbody>
           {above > 0 && <tr aria-hidden><td colSpan={span} style={{ height: above, padding: 0 }} /></tr>}
           {items.map(({ index }) => {
@@ -95,7 +95,7 @@ export function DataTable<Row> (props: DataTableProps<Row>) {
                 {selection !== undefined && <SelectCell name={key} {...selection} />}
                 {columns.map(column => (
                   <Table.Td key={column.key} className={column.isNumber === true ? 'number' : 'name'}>
-                    {column.render(row)}{isNarrow && <Note of={column.note?.(row)} />}
+                    {column.render(row)}{isPhone && <Note of={column.note?.(row)} />}
                   </Table.Td>
                 ))}
               </Table.Tr>
@@ -117,8 +117,8 @@ function Note ({ of }: { of: ReactNode }) {
 }
 
 function Head<Row> ({
-  columns, rows, keyOf, sort, onSort, selection, isNarrow
-}: DataTableProps<Row> & { isNarrow: boolean }) {
+  columns, rows, keyOf, sort, onSort, selection, isPhone
+}: DataTableProps<Row> & { isPhone: boolean }) {
   const all = selection !== undefined && rows.length > 0 && rows.every(row => selection.selected.has(keyOf(row)))
   return (
     <Table.Thead>
@@ -133,7 +133,7 @@ function Head<Row> ({
           </Table.Th>
         )}
         {columns.map(column => {
-          const named = isNarrow && column.shortHeader !== undefined
+          const named = isPhone && column.shortHeader !== undefined
             ? { ...column, header: column.shortHeader }
             : column
           return <HeadCell key={column.key} column={named} sort={sort} onSort={onSort} />

@@ -1,10 +1,10 @@
 import { Group, Stack } from '@mantine/core'
 import type { ReactNode } from 'react'
-import { useNarrow } from '../use-is-phone.js'
+import { useIsPhone } from '../use-is-phone.js'
 
 /** What can be done with a row, at its end: side by side, on a phone on top of one another. */
 export function RowButtons ({ children }: { children: ReactNode }) {
-  return useNarrow()
+  return useIsPhone()
     ? <Stack gap={6}>{children}</Stack>
     : <Group gap={4} wrap='nowrap' justify='flex-end'>{children}</Group>
 }
